@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The heavy headers, precompiled once for every folder that does I/O.
+#include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
+
+namespace driveshaft {
+namespace asio = boost::asio;
+}
