@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+namespace driveshaft::base {
+
+// What the process exits with, and what a StartupError carries. Documented in docs/command-line.md; scripts
+// rely on the numbers, so they only ever grow.
+enum ExitCode : int {
+  kExitOk = 0,         // everything asked for was done; a drain within its window is this too
+  kExitConfig = 1,     // the jobs file is missing or broken, at the start or under --check
+  kExitUsage = 2,      // the command line is wrong
+  kExitExporter = 3,   // --exporter_addr cannot be bound
+  kExitPidFile = 4,    // --pid_file is held by a live process or cannot be written
+  kExitUser = 5,       // --user is unknown, or the process may not become it
+  kExitLogConfig = 6,  // --logconfig is missing or broken
+  kExitInternal = 7,   // a bug, or a resource of the machine that ran out
+};
+
+}  // namespace driveshaft::base

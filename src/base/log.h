@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Log lines through log4cxx; the only folder that includes it is this one (log.cc).
+namespace driveshaft::base {
+
+enum class LogLevel { debug, info, warn, error };
+
+// A named log4cxx logger. The two that exist have the names that users' logconfig files select. Any thread.
+// Nothing here throws because a line could not be written: it is lost, and stderr is told.
+class Log {
+ public:
+  // `name` is a literal: it is remembered by its address.
+  explicit constexpr Log(const char* name) : name_(name) {}
+
+  // Whether a line of that level would go anywhere: ask before building an expensive one.
+  bool enabled(LogLevel level) const;
+
+  // One line, no trailing newline. Control characters in `line` are the caller's to escape (see printable()).
+  void write(LogLevel level, std::string_view line) const;
+
+  template <class... Args>
+  void debug(fmt::format_string<Args...> format, Args&&... args) const {
+    print(LogLevel::debug, format, fmt::make_format_args(args...));
+  }
+  template <class... Args>
+  void info(fmt::format_string<Args...> format, Args&&... args) const {
+    print(LogLevel::info, format, fmt::make_format_args(args...));
+  }
+  template <class... Args>
+  void warn(fmt::format_string<Args...> format, Args&&... args) const {
+    print(LogLevel::warn, format, fmt::make_format_args(args...));
+  }
+  template <class... Args>
+  void error(fmt::format_string<Args...> format, Args&&... args) const {
+    print(LogLevel::error, format, fmt::make_format_args(args...));
+  }
+
+ private:
+  void print(LogLevel level, fmt::string_view format, fmt::format_args args) const;
+
+  const char* name_;
+};
+
+inline constexpr Log kMainLog{"Main"};      // the daemon: start, config, servers, endpoints, shutdown
+inline constexpr Log kThreadLog{"Thread"};  // jobs: two lines each at INFO
+
+// Reads a log4cxx XML file (or properties, by its extension); an empty path logs INFO and above to stderr.
+// Call once before the first line: it also sets the process's LC_CTYPE to UTF-8, and sees to it that buffered
+// lines are written at exit. What log4cxx has to say about a readable file goes to stderr.
+// Throws StartupError (kExitLogConfig) when the file cannot be read or parsed.
+void configure_logging(const std::string& path);
+
+// Closes and opens the log files again, for rotation by rename. One that cannot be opened stays as it was,
+// with an error in the log. Any thread.
+void reopen_logs();
+
+// The files that are being logged to, so that they can be given to the user the process will run as.
+std::vector<std::string> log_files();
+
+// `bytes` cut to `limit` of them, with control characters and invalid UTF-8 escaped as \xNN and a note of how
+// many there were if some were cut ("… (1048576 bytes)"): one safe piece of a log line. Appends to `out`.
+void append_printable(std::string& out, std::string_view bytes, std::size_t limit);
+std::string printable(std::string_view bytes, std::size_t limit);
+
+}  // namespace driveshaft::base

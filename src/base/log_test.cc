@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#include "base/log.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "base/error.h"
+#include "base/exit_codes.h"
+#include "base/test_dir.h"
+
+namespace driveshaft::base {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+
+constexpr Log kLog{"Test"};
+
+class LogTest : public testing::Test {
+ protected:
+  // The rest of the tests log where nobody looks.
+  ~LogTest() override { configure_logging(file_config("WARN", dir_ / "after.log")); }
+
+  std::string file_config(const std::string& level, const std::string& log,
+                          const std::string& more = "") const {
+    return dir_.write("log.xml", R"(<?xml version="1.0" encoding="UTF-8"?>
+<log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">
+  <appender name="file" class="org.apache.log4j.FileAppender">
+    <param name="File" value=")" + log +
+                                     R"("/>
+    )" + more + R"(
+    <layout class="org.apache.log4j.PatternLayout"><param name="ConversionPattern" value="%p %c %m%n"/></layout>
+  </appender>
+  <root><level value=")" + level + R"("/><appender-ref ref="file"/></root>
+</log4j:configuration>)");
+  }
+
+  const TestDir dir_;
+};
+
+TEST_F(LogTest, FileSettingsDecideWhatIsWritten) {
+  configure_logging(file_config("INFO", dir_ / "a.log"));
+  EXPECT_FALSE(kLog.enabled(LogLevel::debug));
+  EXPECT_TRUE(kLog.enabled(LogLevel::info));
+  kLog.debug("not {}", "this");
+  kLog.info("{} of {}", 1, "two");
+  kMainLog.warn("careful");
+  kThreadLog.error("{:.3f}", 0.25);
+  kLog.write(LogLevel::info, "as it is: {}");
+  kLog.write(LogLevel::debug, "nor this");
+  EXPECT_EQ(dir_.read("a.log"),
+            "INFO Test 1 of two\nWARN Main careful\nERROR Thread 0.250\nINFO Test as it is: {}\n");
+}
+
+TEST_F(LogTest, LevelsOfAnotherFileHoldForLoggersInUse) {
+  configure_logging(file_config("INFO", dir_ / "a.log"));
+  EXPECT_TRUE(kLog.enabled(LogLevel::info));
+  configure_logging(file_config("ERROR", dir_ / "b.log"));
+  EXPECT_FALSE(kLog.enabled(LogLevel::info));
+  EXPECT_FALSE(kLog.enabled(LogLevel::warn));
+  EXPECT_TRUE(kLog.enabled(LogLevel::error));
+}
+
+TEST_F(LogTest, PropertiesFile) {
+  configure_logging(dir_.write("log.properties",
+                               "log4j.rootLogger=WARN, file\n"
+                               "log4j.appender.file=org.apache.log4j.FileAppender\n"
+                               "log4j.appender.file.File=" +
+                                   (dir_ / "p.log") +
+                                   "\n"
+                                   "log4j.appender.file.layout=org.apache.log4j.PatternLayout\n"
+                                   "log4j.appender.file.layout.ConversionPattern=%m%n\n"));
+  kLog.info("no");
+  kLog.warn("yes");
+  EXPECT_EQ(dir_.read("p.log"), "yes\n");
+}
+
+TEST_F(LogTest, WithoutFileInfoGoesToStderr) {
+  configure_logging("");
+  testing::internal::CaptureStderr();
+  kLog.debug("hidden");
+  kLog.info("shown é");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), EndsWith(" INFO  Test - shown é\n"));
+}
+
+TEST_F(LogTest, Utf8StaysUtf8) {
+  configure_logging(file_config("INFO", dir_ / "a.log"));
+  kLog.info("naïve … 日本");
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test naïve … 日本\n");
+}
+
+TEST_F(LogTest, LongLinesStayWhole) {
+  configure_logging(file_config("INFO", dir_ / "a.log"));
+  const std::string line(200'000, 'x');
+  kLog.info("{}", line);
+  kLog.info("next");
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test " + line + "\nINFO Test next\n");
+}
+
+TEST_F(LogTest, MissingFileIsAStartupError) {
+  const std::string path = dir_ / "missing.xml";
+  try {
+    configure_logging(path);
+    FAIL() << "no error";
+  } catch (const StartupError& e) {
+    EXPECT_THAT(e.what(), HasSubstr(path + ": No such file or directory"));
+    EXPECT_EQ(e.exit_code(), kExitLogConfig);
+  }
+}
+
+TEST_F(LogTest, DirectoryAndBrokenXmlAreStartupErrors) {
+  EXPECT_THROW(configure_logging(dir_ / ""), StartupError);
+  testing::internal::CaptureStderr();
+  EXPECT_THROW(configure_logging(dir_.write("broken.xml", "<configuration><root>")), StartupError);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("broken.xml"));
+}
+
+TEST_F(LogTest, ReopenFollowsARename) {
+  configure_logging(file_config("INFO", dir_ / "a.log"));
+  kLog.info("one");
+  std::filesystem::rename(dir_ / "a.log", dir_ / "a.log.1");
+  kLog.info("two");
+  reopen_logs();
+  kLog.info("three");
+  EXPECT_EQ(dir_.read("a.log.1"), "INFO Test one\nINFO Test two\n");
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test three\n");
+}
+
+TEST_F(LogTest, ReopenKeepsWhatAnUnrotatedFileHolds) {
+  configure_logging(file_config("INFO", dir_ / "a.log", R"(<param name="Append" value="false"/>)"));
+  kLog.info("one");
+  reopen_logs();
+  kLog.info("two");
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test one\nINFO Test two\n");
+}
+
+TEST_F(LogTest, ReopenWritesWhatWasBuffered) {
+  configure_logging(file_config("INFO", dir_ / "a.log", R"(<param name="BufferedIO" value="true"/>)"));
+  kLog.info("buffered");
+  EXPECT_EQ(dir_.read("a.log"), "");
+  reopen_logs();
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test buffered\n");
+}
+
+TEST_F(LogTest, FilesBehindAnAsyncAppenderAreFound) {
+  configure_logging(dir_.write("log.properties",
+                               "log4j.rootLogger=INFO\n"
+                               "log4j.appender.file=org.apache.log4j.FileAppender\n"
+                               "log4j.appender.file.File=" +
+                                   (dir_ / "a.log") +
+                                   "\n"
+                                   "log4j.appender.file.layout=org.apache.log4j.SimpleLayout\n"));
+  EXPECT_TRUE(log_files().empty()) << "not attached to a logger";
+  configure_logging(dir_.write("async.xml", R"(<?xml version="1.0" encoding="UTF-8"?>
+<log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">
+  <appender name="file" class="org.apache.log4j.FileAppender">
+    <param name="File" value=")" + (dir_ / "b.log") +
+                                                R"("/>
+    <layout class="org.apache.log4j.SimpleLayout"/>
+  </appender>
+  <appender name="async" class="org.apache.log4j.AsyncAppender"><appender-ref ref="file"/></appender>
+  <root><level value="INFO"/><appender-ref ref="async"/></root>
+</log4j:configuration>)"));
+  EXPECT_EQ(log_files(), std::vector<std::string>{dir_ / "b.log"});
+}
+
+TEST_F(LogTest, FileThatCannotBeReopenedGoesOnInTheOldOne) {
+  std::filesystem::create_directory(dir_ / "sub");
+  configure_logging(file_config("INFO", dir_ / "sub/a.log"));
+  std::filesystem::rename(dir_ / "sub", dir_ / "moved");
+  reopen_logs();
+  kLog.info("still here");
+  EXPECT_THAT(dir_.read("moved/a.log"), HasSubstr("cannot reopen the log file " + (dir_ / "sub/a.log")));
+  EXPECT_THAT(dir_.read("moved/a.log"), EndsWith("INFO Test still here\n"));
+}
+
+TEST_F(LogTest, FullDiskLosesLinesAndTellsOnce) {
+  configure_logging(file_config("INFO", "/dev/full"));
+  testing::internal::CaptureStderr();
+  kLog.info("lost");
+  kLog.info("lost too");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), EndsWith("first of them: lost\n"));
+}
+
+TEST_F(LogTest, LogFilesAreKnown) {
+  configure_logging(file_config("INFO", dir_ / "a.log"));
+  EXPECT_EQ(log_files(), std::vector<std::string>{dir_ / "a.log"});
+  configure_logging("");
+  EXPECT_TRUE(log_files().empty());
+}
+
+TEST_F(LogTest, ShippedExampleIsValid) {
+  const std::string shipped_file = "/var/log/driveshaft.log";
+  std::ifstream example(SOURCE_DIR "/examples/logconfig.xml");
+  std::string text(std::istreambuf_iterator<char>(example), {});
+  const std::size_t at = text.find(shipped_file);
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, shipped_file.size(), dir_ / "a.log");
+
+  testing::internal::CaptureStderr();
+  configure_logging(dir_.write("example.xml", text));
+  EXPECT_TRUE(kMainLog.enabled(LogLevel::info));
+  EXPECT_FALSE(kThreadLog.enabled(LogLevel::debug));
+  kThreadLog.info("job");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "")
+      << "jobs go to the file, and log4cxx has no complaints";
+  EXPECT_THAT(dir_.read("a.log"), EndsWith(" INFO  Thread - job\n"));
+}
+
+}  // namespace
+}  // namespace driveshaft::base
