@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "config/diff.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "config/keys.h"
+
+namespace driveshaft::config {
+namespace {
+
+// The elements of `from` that `other` lacks, in their order.
+std::vector<std::string> without(const std::vector<std::string>& from,
+                                 const std::vector<std::string>& other) {
+  const std::unordered_set<std::string_view> others(other.begin(), other.end());
+  std::vector<std::string> rest;
+  std::copy_if(from.begin(), from.end(), std::back_inserter(rest),
+               [&](const std::string& name) { return !others.contains(name); });
+  return rest;
+}
+
+std::vector<base::Address> without(const std::vector<base::Address>& from,
+                                   const std::vector<base::Address>& other) {
+  std::vector<base::Address> rest;
+  std::copy_if(from.begin(), from.end(), std::back_inserter(rest), [&](const base::Address& address) {
+    return std::find(other.begin(), other.end(), address) == other.end();
+  });
+  return rest;
+}
+
+const Pool* find(const Config& config, const std::string& name) {
+  const auto pool =
+      std::find_if(config.pools.begin(), config.pools.end(), [&](const Pool& p) { return p.name == name; });
+  return pool == config.pools.end() ? nullptr : &*pool;
+}
+
+PoolChange compare(const Pool& before, const Pool& after) {
+  PoolChange change{before, after, without(after.jobs_list, before.jobs_list),
+                    without(before.jobs_list, after.jobs_list)};
+  change.functions_reordered =
+      without(before.jobs_list, change.functions_removed) != without(after.jobs_list, change.functions_added);
+  return change;
+}
+
+void describe(const PoolChange& change, std::vector<std::string>& lines) {
+  const auto add = [&](const std::string& text) {
+    lines.push_back(fmt::format("pool {}: {}", change.after.name, text));
+  };
+  if (change.worker_count_changed()) {
+    add(fmt::format("worker_count {} -> {}", change.before.worker_count, change.after.worker_count));
+  }
+  if (change.before.uri.display != change.after.uri.display) {
+    add(fmt::format("job_processing_uri {} -> {}", change.before.uri.display, change.after.uri.display));
+  } else if (change.uri_changed()) {
+    add(fmt::format("job_processing_uri {}: another password", change.after.uri.display));
+  }
+  if (!change.functions_added.empty()) {
+    add(fmt::format("jobs_list: added {}", fmt::join(change.functions_added, ", ")));
+  }
+  if (!change.functions_removed.empty()) {
+    add(fmt::format("jobs_list: removed {}", fmt::join(change.functions_removed, ", ")));
+  }
+  if (change.functions_reordered) add("jobs_list: in another order");
+  const auto before = settings_text(change.before.settings);
+  const auto after = settings_text(change.after.settings);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (before[i] == after[i]) continue;
+    add(fmt::format("{} {} -> {}", before[i].first, before[i].second, after[i].second));
+  }
+}
+
+}  // namespace
+
+bool Diff::empty() const {
+  return servers_added.empty() && servers_removed.empty() && pools_added.empty() && pools_removed.empty() &&
+         pools_changed.empty() && log_workload_size_before == log_workload_size_after;
+}
+
+Diff compare(const Config& before, const Config& after) {
+  Diff diff;
+  diff.servers_added = without(after.servers, before.servers);
+  diff.servers_removed = without(before.servers, after.servers);
+  for (const Pool& pool : after.pools) {
+    const Pool* known = find(before, pool.name);
+    if (!known) {
+      diff.pools_added.push_back(pool);
+    } else if (*known != pool) {
+      diff.pools_changed.push_back(compare(*known, pool));
+    }
+  }
+  for (const Pool& pool : before.pools) {
+    if (!find(after, pool.name)) diff.pools_removed.push_back(pool);
+  }
+  diff.log_workload_size_before = before.log_workload_size;
+  diff.log_workload_size_after = after.log_workload_size;
+  return diff;
+}
+
+std::vector<std::string> describe(const Diff& diff) {
+  std::vector<std::string> lines;
+  for (const auto& server : diff.servers_added) {
+    lines.push_back(fmt::format("server {}: added", base::to_string(server)));
+  }
+  for (const auto& server : diff.servers_removed) {
+    lines.push_back(fmt::format("server {}: removed", base::to_string(server)));
+  }
+  for (const Pool& pool : diff.pools_added) {
+    lines.push_back(fmt::format("pool {}: added, worker_count {}, {}, jobs_list: {}", pool.name,
+                                pool.worker_count, pool.uri.display, fmt::join(pool.jobs_list, ", ")));
+  }
+  for (const Pool& pool : diff.pools_removed) lines.push_back(fmt::format("pool {}: removed", pool.name));
+  for (const PoolChange& change : diff.pools_changed) describe(change, lines);
+  if (diff.log_workload_size_before != diff.log_workload_size_after) {
+    lines.push_back(fmt::format("log_workload_size {} -> {}", diff.log_workload_size_before,
+                                diff.log_workload_size_after));
+  }
+  return lines;
+}
+
+}  // namespace driveshaft::config

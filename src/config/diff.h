@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+// What a reload has to do: a pure comparison of the Config in force with the new one. The order of servers
+// and pools is of no consequence and not compared.
+namespace driveshaft::config {
+
+// A pool that both have, under the same name.
+struct PoolChange {
+  Pool before;
+  Pool after;
+  std::vector<std::string> functions_added;    // in the order of after.jobs_list
+  std::vector<std::string> functions_removed;  // in the order of before.jobs_list
+  bool functions_reordered = false;            // the functions that stay stand in another order
+
+  bool uri_changed() const { return before.uri != after.uri; }
+  bool worker_count_changed() const { return before.worker_count != after.worker_count; }
+  bool settings_changed() const { return before.settings != after.settings; }
+  bool functions_changed() const {
+    return !functions_added.empty() || !functions_removed.empty() || functions_reordered;
+  }
+};
+
+struct Diff {
+  std::vector<base::Address> servers_added;
+  std::vector<base::Address> servers_removed;
+  std::vector<Pool> pools_added;
+  std::vector<Pool> pools_removed;
+  std::vector<PoolChange> pools_changed;  // only those in which something differs
+  std::size_t log_workload_size_before = 0;
+  std::size_t log_workload_size_after = 0;
+
+  bool empty() const;
+};
+
+Diff compare(const Config& before, const Config& after);
+
+// A line for the log for each difference, without secrets: "pool Regular: worker_count 4 -> 8".
+std::vector<std::string> describe(const Diff& diff);
+
+}  // namespace driveshaft::config

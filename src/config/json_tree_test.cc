@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "config/json_tree.h"
+
+#include <gtest/gtest.h>
+
+namespace driveshaft::config {
+namespace {
+
+Node tree(std::string_view text) {
+  const auto root = parse_json(text);
+  EXPECT_TRUE(root) << root.error().message;
+  return root ? *root : Node{};
+}
+
+std::string failure(std::string_view text) {
+  const auto root = parse_json(text);
+  return root ? "parsed" : root.error().message;
+}
+
+TEST(JsonTree, EveryKindWithItsLine) {
+  const Node root = tree(
+      "{\n"
+      "  \"a\": [1, -2.50,\r\n"
+      "        true, false, null],\n"
+      "  \"b\"\n"
+      "    : \"x\"}\n");
+  ASSERT_EQ(root.kind, Node::Kind::object);
+  EXPECT_EQ(root.line, 1);
+  ASSERT_EQ(root.children.size(), 2u);
+  const Node& a = *root.find("a");
+  ASSERT_EQ(a.kind, Node::Kind::array);
+  EXPECT_EQ(a.line, 2);
+  ASSERT_EQ(a.children.size(), 5u);
+  EXPECT_EQ(a.children[0].number, 1);
+  EXPECT_EQ(a.children[1].number, -2.5);
+  EXPECT_EQ(a.children[1].text, "-2.50");
+  EXPECT_EQ(a.children[1].line, 2);
+  EXPECT_EQ(a.children[2].kind, Node::Kind::boolean);
+  EXPECT_EQ(a.children[2].text, "true");
+  EXPECT_EQ(a.children[2].line, 3);
+  EXPECT_EQ(a.children[3].text, "false");
+  EXPECT_EQ(a.children[4].kind, Node::Kind::null);
+  const Node& b = *root.find("b");
+  EXPECT_EQ(b.key_line, 4);
+  EXPECT_EQ(b.line, 5);
+  EXPECT_EQ(b.text, "x");
+  EXPECT_EQ(root.find("c"), nullptr);
+}
+
+TEST(JsonTree, Numbers) {
+  for (const char* good : {"0", "-0", "10", "1.5", "1e3", "1E+3", "1e-3", "0.0", "123456789012345678901"}) {
+    EXPECT_EQ(tree(good).kind, Node::Kind::number) << good;
+  }
+  EXPECT_EQ(tree("1e3").number, 1000);
+  EXPECT_EQ(failure("01"), "expected nothing more after the outermost value, found '1' (line 1, column 2)");
+  EXPECT_EQ(failure("1."), "expected a digit, found the end of the file (line 1, column 3)");
+  EXPECT_EQ(failure("-x"), "expected a digit, found 'x' (line 1, column 2)");
+  EXPECT_EQ(failure("1e+"), "expected a digit, found the end of the file (line 1, column 4)");
+  EXPECT_EQ(failure("+1"), "expected a value, found '+' (line 1, column 1)");
+  EXPECT_EQ(failure(".5"), "expected a value, found '.' (line 1, column 1)");
+  EXPECT_EQ(failure("NaN"), "expected a value, found 'N' (line 1, column 1)");
+  EXPECT_EQ(failure("[1, 1e999]"), "expected a number that a double can hold, found '1' (line 1, column 5)");
+}
+
+TEST(JsonTree, StringsAreDecoded) {
+  EXPECT_EQ(tree(R"("\"\\\/\b\f\n\r\t")").text, "\"\\/\b\f\n\r\t");
+  EXPECT_EQ(tree(R"("\u0041\u00e9\u20AC\ud83d\ude00")").text, "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+  EXPECT_EQ(tree(R"("\u0000")").text, std::string(1, '\0'));
+  EXPECT_EQ(tree("\"\xc3\xa9\x7f\"").text, "\xc3\xa9\x7f");
+}
+
+TEST(JsonTree, BadStrings) {
+  EXPECT_EQ(
+      failure("\"a\nb\""),
+      "expected a closing '\"' (control characters in a string are written \\u00XX), found the end of the "
+      "line (line 1, column 3)");
+  EXPECT_EQ(
+      failure("\"a\tb\""),
+      "expected a closing '\"' (control characters in a string are written \\u00XX), found '\\x09' (line 1, "
+      "column 3)");
+  EXPECT_EQ(
+      failure("\"a"),
+      "expected a closing '\"' (control characters in a string are written \\u00XX), found the end of the "
+      "file (line 1, column 3)");
+  EXPECT_EQ(failure("\"\xff\""), "expected valid UTF-8, found '\\xff' (line 1, column 2)");
+  EXPECT_EQ(failure("\"\xed\xa0\x80\""), "expected valid UTF-8, found '\\xed' (line 1, column 2)");
+  EXPECT_EQ(failure("\"\xc3"), "expected valid UTF-8, found '\\xc3' (line 1, column 2)");
+  EXPECT_EQ(failure(R"("\x")"),
+            "expected one of \"\\/bfnrtu after a backslash, found 'x' (line 1, column 3)");
+  EXPECT_EQ(failure(R"("\u12g4")"),
+            "expected four hexadecimal digits after \\u, found 'g' (line 1, column 6)");
+  EXPECT_EQ(failure(R"("\u-123")"),
+            "expected four hexadecimal digits after \\u, found '-' (line 1, column 4)");
+  EXPECT_EQ(failure(R"("\ud83d")"),
+            "expected a pair of surrogates (\\uD8XX\\uDCXX), found '\"' (line 1, column 8)");
+  EXPECT_EQ(failure(R"("\ude00")"),
+            "expected a pair of surrogates (\\uD8XX\\uDCXX), found '\"' (line 1, column 8)");
+  EXPECT_EQ(failure(R"("\ud83d\u0041")"),
+            "expected the second half of a pair of surrogates, found '\"' (line 1, column 14)");
+}
+
+TEST(JsonTree, CommonMistakesAreExplained) {
+  EXPECT_EQ(failure("{\"a\": 1,\n}"),
+            "expected a name in double quotes, found '}': remove the comma before it (line 2, column 1)");
+  EXPECT_EQ(failure("[1, ]"), "expected a value, found ']': remove the comma before it (line 1, column 5)");
+  EXPECT_EQ(failure("{\n  // pools\n}"),
+            "expected a name in double quotes, found '/': JSON has no comments (line 2, column 3)");
+  EXPECT_EQ(failure("{'a': 1}"),
+            "expected a name in double quotes, found ''': strings stand in double quotes (line 1, column 2)");
+  EXPECT_EQ(failure("{\"a\": 1 \"b\": 2}"),
+            "expected ',' or '}' after a member of an object, found '\"' (line 1, column 9)");
+  EXPECT_EQ(failure("[\"\xc3\xa9\" \"b\"]"),
+            "expected ',' or ']' after an element of an array, found '\"' (line 1, column 6)");
+  EXPECT_EQ(failure("{\"a\" 1}"), "expected ':' after a name, found '1' (line 1, column 6)");
+  EXPECT_EQ(failure("{a: 1}"), "expected a name in double quotes, found 'a' (line 1, column 2)");
+  EXPECT_EQ(failure("{} {}"),
+            "expected nothing more after the outermost value, found '{' (line 1, column 4)");
+  EXPECT_EQ(failure("[1"),
+            "expected ',' or ']' after an element of an array, found the end of the file (line 1, column 3)");
+  EXPECT_EQ(failure("tru"), "expected a value, found 't' (line 1, column 1)");
+}
+
+TEST(JsonTree, EmptyFiles) {
+  EXPECT_EQ(failure(""), "expected a JSON object, found the end of the file (line 1, column 1)");
+  EXPECT_EQ(failure("\n \n"), "expected a JSON object, found the end of the file (line 3, column 1)");
+  EXPECT_EQ(failure(std::string_view("\0", 1)), "expected a value, found '\\x00' (line 1, column 1)");
+}
+
+TEST(JsonTree, OneByteOrderMarkIsSkipped) {
+  EXPECT_EQ(tree("\xef\xbb\xbf{}").kind, Node::Kind::object);
+  EXPECT_EQ(failure("\xef\xbb\xbfx"), "expected a value, found 'x' (line 1, column 1)");
+  EXPECT_EQ(failure("\xef\xbb\xbf\xef\xbb\xbf{}"),
+            "expected a value, found '\xef\xbb\xbf' (line 1, column 1)");
+}
+
+TEST(JsonTree, NamesGivenTwiceAreKept) {
+  const Node root = tree(R"({"a": 1, "a": 2})");
+  ASSERT_EQ(root.children.size(), 2u);
+  EXPECT_EQ(root.find("a")->number, 1);
+}
+
+TEST(JsonTree, DepthAndSizeAreBounded) {
+  EXPECT_EQ(tree(std::string(32, '[') + std::string(32, ']')).kind, Node::Kind::array);
+  EXPECT_EQ(failure(std::string(33, '[')),
+            "expected at most 32 values within each other, found '[' (line 1, column 33)");
+  std::string many = "[0";
+  for (std::size_t i = 2; i < kMaxJsonNodes; ++i) many += ",0";
+  EXPECT_EQ(tree(many + "]").children.size(), kMaxJsonNodes - 1);
+  EXPECT_EQ(failure(many + ",0]").substr(0, 33), "expected at most 500000 values in");
+}
+
+}  // namespace
+}  // namespace driveshaft::config

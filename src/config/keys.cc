@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+#include "config/keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <unordered_set>
+
+#include "config/nearest.h"
+
+namespace driveshaft::config {
+namespace {
+
+constexpr std::uint16_t kGearmanPort = 4730;
+constexpr int kMaxWorkers = 1'000'000;
+constexpr std::size_t kMaxFunctionSize = 512;  // bytes; the lines of gearmand's status stay readable
+constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
+
+// One key and how it is read into a Target.
+template <class Target>
+struct Key {
+  std::string_view name;
+  std::string_view type;
+  std::string_view reload;
+  // False: the value is not of `type`, which is then said. A reader that knows better says so itself.
+  bool (*read)(const Value&, Target&);
+  // The value as the file would write it; of a fresh Target that is the default. Null: the key is required.
+  std::string (*show)(const Target&);
+};
+
+// Where the rows of the top level put what they read.
+struct TopLevel {
+  Config& config;
+  PoolSettings settings;  // for pools that do not give their own
+};
+
+// A whole number, in range; 3.0 is one.
+template <class T>
+bool read_whole(const Value& value, double min, double max, T& out) {
+  const double number = value.node().number;
+  if (!value.is(Node::Kind::number) || std::trunc(number) != number || number < min || number > max) {
+    return false;
+  }
+  out = static_cast<T>(number);
+  return true;
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool has_control(std::string_view text) { return std::any_of(text.begin(), text.end(), is_control); }
+
+// The names of an enumeration's values.
+template <class Enum>
+struct Choice {
+  std::string_view name;
+  Enum value;
+};
+
+constexpr Choice<RequestFormat> kFormats[] = {
+    {"json", RequestFormat::json},
+    {"multipart", RequestFormat::multipart},
+    {"urlencoded", RequestFormat::urlencoded},
+};
+constexpr Choice<FailureText> kFailureTexts[] = {
+    {"exception", FailureText::exception},
+    {"warning", FailureText::warning},
+    {"drop", FailureText::drop},
+};
+
+template <class Enum, std::size_t N>
+bool read_choice(const Value& value, const Choice<Enum> (&choices)[N], Enum& out) {
+  const auto chosen = std::find_if(std::begin(choices), std::end(choices),
+                                   [&](const auto& choice) { return choice.name == value.node().text; });
+  if (!value.is(Node::Kind::string) || chosen == std::end(choices)) return false;
+  out = chosen->value;
+  return true;
+}
+
+template <class Enum, std::size_t N>
+std::string_view name_of(const Choice<Enum> (&choices)[N], Enum value) {
+  return std::find_if(std::begin(choices), std::end(choices),
+                      [&](const auto& choice) { return choice.value == value; })
+      ->name;
+}
+
+std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
+
+bool read_connect_timeout(const Value& value, PoolSettings& settings) {
+  const double seconds = value.node().number;
+  if (!value.is(Node::Kind::number) || !(seconds > 0 && seconds <= 3600)) return false;
+  // At least one: a limit of no time at all would let nothing through.
+  settings.connect_timeout = std::chrono::milliseconds(std::max(1L, std::lround(seconds * 1000)));
+  return true;
+}
+
+constexpr Key<PoolSettings> kSettingKeys[] = {
+    {"request_format", R"("json", "multipart" or "urlencoded")", "holds from the next job on",
+     [](const Value& v, PoolSettings& s) { return read_choice(v, kFormats, s.request_format); },
+     [](const PoolSettings& s) { return quoted(name_of(kFormats, s.request_format)); }},
+    {"failure_text", R"("exception", "warning" or "drop")", "holds from the next job on",
+     [](const Value& v, PoolSettings& s) { return read_choice(v, kFailureTexts, s.failure_text); },
+     [](const PoolSettings& s) { return quoted(name_of(kFailureTexts, s.failure_text)); }},
+    {"connections", "a whole number from 1 to 64",
+     "more are opened; fewer: the ones left over finish their jobs and close",
+     [](const Value& v, PoolSettings& s) { return read_whole(v, 1, 64, s.connections); },
+     [](const PoolSettings& s) { return std::to_string(s.connections); }},
+    {"connect_timeout", "a number of seconds > 0 and ≤ 3600", "holds from the next connection on",
+     read_connect_timeout,
+     [](const PoolSettings& s) {
+       return fmt::format("{}", static_cast<double>(s.connect_timeout.count()) / 1000);
+     }},
+    {"max_response_size", "a whole number of bytes from 1 to 2147483647", "holds from the next job on",
+     [](const Value& v, PoolSettings& s) { return read_whole(v, 1, kMaxInt, s.max_response_size); },
+     [](const PoolSettings& s) { return std::to_string(s.max_response_size); }},
+};
+
+bool read_uri(const Value& value, Pool& pool) {
+  if (!value.is(Node::Kind::string)) return false;
+  auto uri = base::parse_uri(value.node().text);
+  if (uri) {
+    pool.uri = std::move(*uri);
+  } else {
+    value.error(uri.error().message);
+  }
+  return true;
+}
+
+bool read_worker_count(const Value& value, Pool& pool) {
+  double count = 0;
+  if (!read_whole(value, 0, std::numeric_limits<double>::max(), count)) return false;
+  if (count > kMaxWorkers) {
+    value.error(fmt::format("expected at most {} slots in a pool, got {}", kMaxWorkers, value.shown()));
+    return true;
+  }
+  pool.worker_count = static_cast<int>(count);
+  return true;
+}
+
+bool read_jobs_list(const Value& value, Pool& pool) {
+  if (!value.is(Node::Kind::array)) return false;
+  if (value.node().children.empty()) value.warning("empty, so this pool takes no job");
+  std::unordered_set<std::string_view> seen;
+  for (std::size_t i = 0; i < value.node().children.size(); ++i) {
+    const Value element = value.element(i);
+    const std::string& name = element.node().text;
+    if (!element.is(Node::Kind::string) || name.empty()) {
+      element.error(fmt::format("expected the name of a function, got {}", element.shown()));
+    } else if (has_control(name)) {
+      element.error(fmt::format("expected a name without control characters, got {}", element.shown()));
+    } else if (name.size() > kMaxFunctionSize) {
+      element.error(
+          fmt::format("expected a name of at most {} bytes, got {}", kMaxFunctionSize, element.shown()));
+    } else if (!seen.insert(name).second) {
+      element.warning(fmt::format("{} is listed already, ignored", element.shown()));
+    } else {
+      pool.jobs_list.push_back(name);
+    }
+  }
+  return true;
+}
+
+constexpr Key<Pool> kPoolKeys[] = {
+    {"job_processing_uri", "an http://, https:// or http+unix:// URI",
+     "the next job goes to the new one; running ones finish at the old one", read_uri, nullptr},
+    {"worker_count", "a whole number ≥ 0", "slots are added or, as their jobs finish, taken away",
+     read_worker_count, nullptr},
+    {"jobs_list", "an array of function names",
+     "an added function is registered on the live connections; a removed one is withdrawn by new connections "
+     "while the old ones finish their jobs",
+     read_jobs_list, nullptr},
+};
+
+bool read_servers(const Value& value, TopLevel& top) {
+  if (!value.is(Node::Kind::array) || value.node().children.empty()) return false;
+  std::unordered_set<std::string> seen;
+  for (std::size_t i = 0; i < value.node().children.size(); ++i) {
+    const Value element = value.element(i);
+    if (!element.is(Node::Kind::string)) {
+      element.error(fmt::format("expected the address of a server, got {}", element.shown()));
+      continue;
+    }
+    auto address = base::parse_address(element.node().text, kGearmanPort);
+    if (!address) {
+      element.error(address.error().message);
+    } else if (!seen.insert(base::to_string(*address)).second) {
+      element.warning(fmt::format("{} is listed already, ignored", base::to_string(*address)));
+    } else {
+      top.config.servers.push_back(std::move(*address));
+    }
+  }
+  return true;
+}
+
+bool read_pools(const Value& value, TopLevel& top);
+
+constexpr Key<TopLevel> kTopLevelKeys[] = {
+    {"gearman_servers_list", "a non-empty array of server addresses",
+     "added servers are connected to; removed ones get the results of their running jobs, then are left",
+     read_servers, nullptr},
+    {"pools_list", "an object of pools", "added pools start; removed ones finish their running jobs and go",
+     read_pools, nullptr},
+    {"log_workload_size", "a whole number of bytes from 0 to 2147483647", "holds from the next log line on",
+     [](const Value& v, TopLevel& t) { return read_whole(v, 0, kMaxInt, t.config.log_workload_size); },
+     [](const TopLevel& t) { return std::to_string(t.config.log_workload_size); }},
+};
+
+template <class Target, std::size_t N>
+void read_keys(const Value& object, const Key<Target> (&keys)[N], Target& target) {
+  for (const auto& key : keys) {
+    const Node* node = object.node().find(key.name);
+    if (!node) {
+      if (!key.show) object.missing(key.name, fmt::format("missing, expected {}", key.type));
+      continue;
+    }
+    const Value value = object.member(*node);
+    if (!key.read(value, target)) value.error(fmt::format("expected {}, got {}", key.type, value.shown()));
+  }
+}
+
+template <class Target, std::size_t N>
+void append_names(std::vector<std::string_view>& names, const Key<Target> (&keys)[N]) {
+  for (const auto& key : keys) names.push_back(key.name);
+}
+
+std::vector<std::string_view> top_level_names() {
+  std::vector<std::string_view> names;
+  append_names(names, kTopLevelKeys);
+  append_names(names, kSettingKeys);
+  return names;
+}
+
+std::vector<std::string_view> pool_names() {
+  std::vector<std::string_view> names;
+  append_names(names, kPoolKeys);
+  append_names(names, kSettingKeys);
+  return names;
+}
+
+bool contains(const std::vector<std::string_view>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// `elsewhere` are the keys of the other level, and `its_place` where that is.
+void warn_of_unknown_keys(const Value& object, const std::vector<std::string_view>& known,
+                          const std::vector<std::string_view>& elsewhere, std::string_view its_place) {
+  for (const Node& child : object.node().children) {
+    if (contains(known, child.key)) continue;
+    const auto near = nearest(child.key, known);
+    const auto hint = contains(elsewhere, child.key) ? fmt::format("; it belongs {}", its_place)
+                      : near.empty()                 ? std::string()
+                                                     : fmt::format("; did you mean \"{}\"?", near);
+    object.member(child).key_warning("unknown key, ignored" + hint);
+  }
+}
+
+void read_pool(const Value& value, Config& config, const PoolSettings& defaults) {
+  Pool pool;
+  pool.name = value.node().key;
+  pool.settings = defaults;
+  if (pool.name.empty()) value.key_error("expected a pool with a name, got an empty one");
+  if (has_control(pool.name)) value.key_error("expected a pool name without control characters");
+  if (!value.is(Node::Kind::object)) {
+    value.error(fmt::format("expected a pool as an object, got {}", value.shown()));
+    return;
+  }
+  read_keys(value, kPoolKeys, pool);
+  read_keys(value, kSettingKeys, pool.settings);
+  warn_of_unknown_keys(value, pool_names(), top_level_names(), "at the top level");
+  config.pools.push_back(std::move(pool));
+}
+
+bool read_pools(const Value& value, TopLevel& top) {
+  if (!value.is(Node::Kind::object)) return false;
+  if (value.node().children.empty()) value.warning("no pools, so no job is taken");
+  for (const Node& child : value.node().children) read_pool(value.member(child), top.config, top.settings);
+  return true;
+}
+
+}  // namespace
+
+std::string_view name_of(RequestFormat format) { return name_of(kFormats, format); }
+
+void read_top_level(const Value& root, Config& config) {
+  if (!root.is(Node::Kind::object)) {
+    root.error(fmt::format("expected an object, got {}", root.shown()));
+    return;
+  }
+  TopLevel top{config, {}};
+  read_keys(root, kSettingKeys, top.settings);  // before the pools, which begin with them
+  read_keys(root, kTopLevelKeys, top);
+  warn_of_unknown_keys(root, top_level_names(), pool_names(), "inside a pool");
+}
+
+std::vector<KeyInfo> all_keys() {
+  Config config;
+  const TopLevel top{config, {}};
+  std::vector<KeyInfo> keys;
+  for (const auto& k : kTopLevelKeys) {
+    keys.push_back({k.name, true, false, k.type, k.show ? k.show(top) : "", k.reload});
+  }
+  for (const auto& k : kPoolKeys) {
+    keys.push_back({k.name, false, true, k.type, k.show ? k.show({}) : "", k.reload});
+  }
+  for (const auto& k : kSettingKeys) keys.push_back({k.name, true, true, k.type, k.show({}), k.reload});
+  return keys;
+}
+
+std::vector<std::pair<std::string_view, std::string>> settings_text(const PoolSettings& settings) {
+  std::vector<std::pair<std::string_view, std::string>> texts;
+  for (const auto& key : kSettingKeys) texts.emplace_back(key.name, key.show(settings));
+  return texts;
+}
+
+}  // namespace driveshaft::config

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "config/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/test_dir.h"
+
+namespace driveshaft::config {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<std::string> errors(const std::string& path) {
+  const auto loaded = load(path);
+  return loaded ? std::vector<std::string>{} : loaded.error().errors;
+}
+
+TEST(Load, TheShippedExample) {
+  const auto loaded = load(SOURCE_DIR "/examples/jobs.json");
+  ASSERT_TRUE(loaded) << loaded.error().errors.front();
+  EXPECT_THAT(loaded->warnings, testing::IsEmpty());
+  EXPECT_THAT(loaded->config.servers, ElementsAre(base::Address{"localhost", 4730}));
+  ASSERT_EQ(loaded->config.pools.size(), 2u);
+  EXPECT_EQ(loaded->config.pools[0].name, "ShopStats");
+  EXPECT_EQ(loaded->config.pools[0].settings, PoolSettings{});
+  EXPECT_EQ(loaded->config.pools[1].name, "Regular");
+  EXPECT_THAT(loaded->config.pools[1].jobs_list, ElementsAre("Sum3", "Sum", "Sum2"));
+  EXPECT_EQ(loaded->config.pools[1].settings.request_format, RequestFormat::multipart);
+}
+
+TEST(Load, FilesThatCannotBeRead) {
+  const base::TestDir dir;
+  const std::string missing = dir / "jobs.json";
+  EXPECT_THAT(errors(missing),
+              ElementsAre("cannot read the jobs file " + missing + ": No such file or directory"));
+  EXPECT_THAT(errors("/"), ElementsAre("cannot read the jobs file /: Is a directory"));
+}
+
+TEST(Load, ErrorsOfTheTextAreThoseOfParse) {
+  const base::TestDir dir;
+  EXPECT_THAT(
+      errors(dir.write("jobs.json", "{\n")),
+      ElementsAre("not valid JSON: expected a name in double quotes, found the end of the file (line 2, "
+                  "column 1)"));
+}
+
+TEST(Load, SizeIsBounded) {
+  const base::TestDir dir;
+  const std::string json = R"({"gearman_servers_list": ["h"], "pools_list": {}})";
+  const std::string fits = json + std::string(kMaxJobsFileSize - json.size(), ' ');
+  EXPECT_TRUE(load(dir.write("fits.json", fits)));
+  const std::string path = dir.write("jobs.json", fits + ' ');
+  EXPECT_THAT(errors(path),
+              ElementsAre("cannot read the jobs file " + path + ": it has more than 16777216 bytes"));
+}
+
+}  // namespace
+}  // namespace driveshaft::config

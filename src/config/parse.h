@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "config/config.h"
+
+// The text of a jobs file to a Config, or to everything that is wrong with it.
+namespace driveshaft::config {
+
+struct Parsed {
+  Config config;
+  std::vector<std::string> warnings;
+};
+
+// Lines for the operator, in the file's order. Each names the path, what was expected, what stands there,
+// and the line:
+//   pools_list.Regular.worker_count: expected a whole number ≥ 0, got "ten" (line 14)
+// A warning often explains an error: a misspelt key is unknown, and the right one is missing.
+struct Rejected {
+  std::vector<std::string> errors;  // at least one
+  std::vector<std::string> warnings;
+};
+
+// Pure. Text that is not JSON gives one error, anything else all of them at once.
+base::Result<Parsed, Rejected> parse(std::string_view text);
+
+// Required by Result<Parsed, Rejected>::value(): to ask a failed result for its value is a bug in the caller.
+[[noreturn]] inline void throw_exception_from_error(const Rejected& rejected, const boost::source_location&) {
+  throw std::logic_error("value() of a rejected jobs file: " + rejected.errors.front());
+}
+
+}  // namespace driveshaft::config

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+#include "config/parse.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace driveshaft::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Parsed accepted(std::string_view text) { return parse(text).value(); }
+
+std::vector<std::string> errors(std::string_view text) {
+  const auto parsed = parse(text);
+  return parsed ? std::vector<std::string>{} : parsed.error().errors;
+}
+
+std::vector<std::string> warnings(std::string_view text) {
+  const auto parsed = parse(text);
+  return parsed ? parsed->warnings : parsed.error().warnings;
+}
+
+// A file of one pool continued by `lines`, from line 4; the rest is in order.
+std::string pool_with(const std::string& lines) {
+  return "{\"gearman_servers_list\": [\"localhost\"],\n"
+         " \"pools_list\": {\n"
+         "  \"P\": {\"job_processing_uri\": \"http://h/\", \"worker_count\": 1, \"jobs_list\": [\"f\"]\n" +
+         lines + "}}}";
+}
+
+// The same with the pool in order and `lines` at the top level, from line 3.
+std::string top_with(const std::string& lines) {
+  return "{\"gearman_servers_list\": [\"localhost\"], \"pools_list\": {\n"
+         "  \"P\": {\"job_processing_uri\": \"http://h/\", \"worker_count\": 1, \"jobs_list\": [\"f\"]}},\n" +
+         lines + "}";
+}
+
+TEST(Parse, EveryDefault) {
+  const Parsed parsed = accepted(R"({
+    "gearman_servers_list": ["localhost"],
+    "pools_list": {
+      "Regular": {
+        "job_processing_uri": "http://localhost/job.php",
+        "worker_count": 0,
+        "jobs_list": ["Sum3", "Sum"]
+      }
+    }
+  })");
+  EXPECT_THAT(parsed.warnings, IsEmpty());
+  EXPECT_THAT(parsed.config.servers, ElementsAre(base::Address{"localhost", 4730}));
+  EXPECT_EQ(parsed.config.log_workload_size, 1024u);
+  ASSERT_EQ(parsed.config.pools.size(), 1u);
+  const Pool& pool = parsed.config.pools[0];
+  EXPECT_EQ(pool.name, "Regular");
+  EXPECT_EQ(pool.uri, *base::parse_uri("http://localhost/job.php"));
+  EXPECT_EQ(pool.worker_count, 0);
+  EXPECT_THAT(pool.jobs_list, ElementsAre("Sum3", "Sum"));
+  EXPECT_EQ(pool.settings.request_format, RequestFormat::json);
+  EXPECT_EQ(pool.settings.connections, 1);
+  EXPECT_EQ(pool.settings.connect_timeout, std::chrono::seconds(5));
+  EXPECT_EQ(pool.settings.max_response_size, 64u << 20);
+}
+
+TEST(Parse, SettingsOfTheTopLevelHoldForPoolsWithoutTheirOwn) {
+  const Parsed parsed = accepted(R"({
+    "pools_list": {
+      "Own": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"], "request_format": "urlencoded",
+              "connections": 64, "connect_timeout": 0.25, "max_response_size": 1},
+      "Theirs": {"job_processing_uri": "h", "worker_count": 1000000, "jobs_list": ["f"]}
+    },
+    "gearman_servers_list": ["b:1", "[::1]:2", "a"],
+    "request_format": "multipart", "connections": 2, "connect_timeout": 3600, "max_response_size": 2147483647,
+    "log_workload_size": 0
+  })");
+  EXPECT_THAT(parsed.config.servers,
+              ElementsAre(base::Address{"b", 1}, base::Address{"::1", 2}, base::Address{"a", 4730}));
+  EXPECT_EQ(parsed.config.log_workload_size, 0u);
+  ASSERT_EQ(parsed.config.pools.size(), 2u);
+  EXPECT_EQ(parsed.config.pools[0].settings,
+            (PoolSettings{RequestFormat::urlencoded, FailureText::exception, 64, std::chrono::milliseconds(250), 1}));
+  EXPECT_EQ(parsed.config.pools[1].settings,
+            (PoolSettings{RequestFormat::multipart, FailureText::exception, 2, std::chrono::hours(1), 2147483647}));
+  EXPECT_EQ(parsed.config.pools[1].worker_count, 1000000);
+}
+
+TEST(Parse, AWholeNumberMayBeWrittenAsAFraction) {
+  const auto count = [](const std::string& text) {
+    return accepted(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": "h",
+        "jobs_list": ["f"], "worker_count": )" +
+                    text + "}}}")
+        .config.pools[0]
+        .worker_count;
+  };
+  EXPECT_EQ(count("3.0"), 3);
+  EXPECT_EQ(count("1e3"), 1000);
+  EXPECT_EQ(count("-0"), 0);
+}
+
+TEST(Parse, AConnectTimeoutIsNeverRoundedToNothing) {
+  EXPECT_EQ(accepted(pool_with(R"(, "connect_timeout": 0.00001)")).config.pools[0].settings.connect_timeout,
+            std::chrono::milliseconds(1));
+}
+
+TEST(Parse, TheExampleOfTheManual) {
+  EXPECT_THAT(
+      errors("{\n  \"gearman_servers_list\": [\"localhost\"],\n  \"pools_list\": {\n    \"Regular\": {\n"
+             "      \"job_processing_uri\": \"http://localhost/job.php\",\n"
+             "      \"worker_count\": \"ten\",\n      \"jobs_list\": [\"Sum\"]\n    }\n  }\n}\n"),
+      ElementsAre("pools_list.Regular.worker_count: expected a whole number ≥ 0, got \"ten\" (line 6)"));
+}
+
+TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
+  const std::string text = R"({
+  "log_workload_size": -1,
+  "gearman_servers_list": ["localhost:0",
+    5],
+  "pools_list": {
+    "A": {
+      "job_processing_uri": "ftp://x/",
+      "worker_cuont": 3,
+      "jobs_list": ["ok", "", "a\tb",
+        null]
+    },
+    "B": [],
+    "my pool": {"worker_count": 1.5, "job_processing_uri": 1, "jobs_list": "f",
+      "request_format": "JSON"}
+  },
+  "connections": 65
+})";
+  EXPECT_THAT(
+      errors(text),
+      ElementsAre(
+          "log_workload_size: expected a whole number of bytes from 0 to 2147483647, got -1 (line 2)",
+          "gearman_servers_list[0]: expected host, host:port or [IPv6]:port, got \"localhost:0\": the port "
+          "must "
+          "be a whole number from 1 to 65535 (line 3)",
+          "gearman_servers_list[1]: expected the address of a server, got 5 (line 4)",
+          "pools_list.A.worker_count: missing, expected a whole number ≥ 0 (line 6)",
+          "pools_list.A.job_processing_uri: expected an http://, https:// or http+unix:// URI, got "
+          "\"ftp://x/\": "
+          "the scheme \"ftp\" is not served (line 7)",
+          "pools_list.A.jobs_list[1]: expected the name of a function, got \"\" (line 9)",
+          "pools_list.A.jobs_list[2]: expected a name without control characters, got \"a\\x09b\" (line 9)",
+          "pools_list.A.jobs_list[3]: expected the name of a function, got null (line 10)",
+          "pools_list.B: expected a pool as an object, got an empty array (line 12)",
+          "pools_list.\"my pool\".job_processing_uri: expected an http://, https:// or http+unix:// URI, got "
+          "1 "
+          "(line 13)",
+          "pools_list.\"my pool\".worker_count: expected a whole number ≥ 0, got 1.5 (line 13)",
+          "pools_list.\"my pool\".jobs_list: expected an array of function names, got \"f\" (line 13)",
+          "pools_list.\"my pool\".request_format: expected \"json\", \"multipart\" or \"urlencoded\", got "
+          "\"JSON\" "
+          "(line 14)",
+          "connections: expected a whole number from 1 to 64, got 65 (line 16)"));
+  EXPECT_THAT(
+      warnings(text),
+      ElementsAre(
+          "pools_list.A.worker_cuont: unknown key, ignored; did you mean \"worker_count\"? (line 8)"));
+}
+
+TEST(Parse, WhatMustBeThere) {
+  EXPECT_THAT(errors("\n{}"),
+              ElementsAre("gearman_servers_list: missing, expected a non-empty array of server "
+                          "addresses (line 2)",
+                          "pools_list: missing, expected an object of pools (line 2)"));
+  EXPECT_THAT(
+      errors(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {}}})"),
+      ElementsAre("pools_list.P.job_processing_uri: missing, expected an http://, https:// or http+unix:// "
+                  "URI (line 1)",
+                  "pools_list.P.worker_count: missing, expected a whole number ≥ 0 (line 1)",
+                  "pools_list.P.jobs_list: missing, expected an array of function names (line 1)"));
+  EXPECT_THAT(
+      errors(R"({"gearman_servers_list": [], "pools_list": null})"),
+      ElementsAre("gearman_servers_list: expected a non-empty array of server addresses, got an empty "
+                  "array (line 1)",
+                  "pools_list: expected an object of pools, got null (line 1)"));
+}
+
+TEST(Parse, NotAnObject) {
+  EXPECT_THAT(errors("\n[1]"), ElementsAre("top level: expected an object, got an array (line 2)"));
+  EXPECT_THAT(
+      errors("{\"a\": 1,\n}"),
+      ElementsAre("not valid JSON: expected a name in double quotes, found '}': remove the comma before it "
+                  "(line 2, column 1)"));
+}
+
+TEST(Parse, Limits) {
+  const auto error = [](const std::string& setting) { return errors(pool_with(", " + setting)); };
+  EXPECT_THAT(error(R"("connections": 0)"),
+              ElementsAre("pools_list.P.connections: expected a whole number from 1 to 64, got 0 (line 4)"));
+  EXPECT_THAT(
+      error(R"("connect_timeout": 0)"),
+      ElementsAre(
+          "pools_list.P.connect_timeout: expected a number of seconds > 0 and ≤ 3600, got 0 (line 4)"));
+  EXPECT_THAT(error(R"("connect_timeout": 3600.5)"), testing::SizeIs(1));
+  EXPECT_THAT(error(R"("connect_timeout": "5")"), testing::SizeIs(1));
+  EXPECT_THAT(error(R"("max_response_size": 0)"), testing::SizeIs(1));
+  EXPECT_THAT(
+      error(R"("max_response_size": 2147483648)"),
+      ElementsAre("pools_list.P.max_response_size: expected a whole number of bytes from 1 to 2147483647, "
+                  "got 2147483648 (line 4)"));
+  EXPECT_THAT(
+      errors(top_with(R"("log_workload_size": true)")),
+      ElementsAre("log_workload_size: expected a whole number of bytes from 0 to 2147483647, got true "
+                  "(line 3)"));
+}
+
+TEST(Parse, TooManyWorkers) {
+  EXPECT_THAT(
+      errors(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": "h",
+"jobs_list": ["f"], "worker_count": 1000001}}})"),
+      ElementsAre(
+          "pools_list.P.worker_count: expected at most 1000000 slots in a pool, got 1000001 (line 2)"));
+}
+
+TEST(Parse, FunctionNamesHave512Bytes) {
+  const auto with_name = [](std::size_t size) {
+    return R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": "h", "worker_count": 1,
+"jobs_list": [")" +
+           std::string(size, 'n') + "\"]}}}";
+  };
+  EXPECT_EQ(accepted(with_name(512)).config.pools[0].jobs_list[0].size(), 512u);
+  EXPECT_THAT(errors(with_name(513)),
+              ElementsAre("pools_list.P.jobs_list[0]: expected a name of at most 512 bytes, got \"" +
+                          std::string(60, 'n') + "… (513 bytes)\" (line 2)"));
+}
+
+TEST(Parse, PoolNames) {
+  const auto with_name = [](const std::string& name) {
+    return "{\"gearman_servers_list\": [\"h\"], \"pools_list\": {\n\"" + name +
+           "\": {\"job_processing_uri\": \"h\", \"worker_count\": 1, \"jobs_list\": [\"f\"]}}}";
+  };
+  EXPECT_EQ(accepted(with_name("Gro\xc3\x9f. 1")).config.pools[0].name, "Gro\xc3\x9f. 1");
+  EXPECT_THAT(errors(with_name("")),
+              ElementsAre("pools_list.\"\": expected a pool with a name, got an empty one (line 2)"));
+  EXPECT_THAT(
+      errors(with_name("a\\nb")),
+      ElementsAre("pools_list.\"a\\x0ab\": expected a pool name without control characters (line 2)"));
+}
+
+TEST(Parse, NamesGivenTwice) {
+  EXPECT_THAT(
+      errors(pool_with(",\"worker_count\": 2, \"x\": {\"y\": 1,\n\"y\": [{\"z\": 1, \"z\": 1}]}")),
+      ElementsAre("pools_list.P.worker_count: the name stands twice in this object, first on line 3; remove "
+                  "one (line 4)",
+                  "pools_list.P.x.y: the name stands twice in this object, first on line 4; remove one "
+                  "(line 5)",
+                  "pools_list.P.x.y[0].z: the name stands twice in this object, first on line 5; remove "
+                  "one (line 5)"));
+}
+
+TEST(Parse, EntriesGivenTwiceAreDropped) {
+  const Parsed parsed = accepted(R"({"gearman_servers_list": ["localhost", "a", "LOCALHOST:4730"],
+"pools_list": {"P": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f", "g",
+"f"]}}})");
+  EXPECT_THAT(parsed.config.servers, ElementsAre(base::Address{"localhost", 4730}, base::Address{"a", 4730}));
+  EXPECT_THAT(parsed.config.pools[0].jobs_list, ElementsAre("f", "g"));
+  EXPECT_THAT(parsed.warnings,
+              ElementsAre("gearman_servers_list[2]: localhost:4730 is listed already, ignored (line 1)",
+                          "pools_list.P.jobs_list[2]: \"f\" is listed already, ignored (line 3)"));
+}
+
+TEST(Parse, NothingToDoIsAWarning) {
+  EXPECT_THAT(accepted(R"({"gearman_servers_list": ["h"], "pools_list": {}})").warnings,
+              ElementsAre("pools_list: no pools, so no job is taken (line 1)"));
+  EXPECT_THAT(accepted(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": "h",
+"worker_count": 1, "jobs_list": []}}})")
+                  .warnings,
+              ElementsAre("pools_list.P.jobs_list: empty, so this pool takes no job (line 2)"));
+}
+
+TEST(Parse, UnknownKeys) {
+  EXPECT_THAT(
+      accepted(top_with("\"_comment\": {\"any\": [\"thing\"]},\n\"conections\": 2,\n\"worker_count\": 2"))
+          .warnings,
+      ElementsAre("_comment: unknown key, ignored (line 3)",
+                  "conections: unknown key, ignored; did you mean \"connections\"? (line 4)",
+                  "worker_count: unknown key, ignored; it belongs inside a pool (line 5)"));
+  EXPECT_THAT(
+      accepted(pool_with(", \"log_workload_size\": 2, \"a\\u0007b\":\n3")).warnings,
+      ElementsAre(
+          "pools_list.P.log_workload_size: unknown key, ignored; it belongs at the top level (line 4)",
+          "pools_list.P.\"a\\x07b\": unknown key, ignored (line 4)"));
+}
+
+TEST(Parse, PasswordsAreNotShown) {
+  for (const auto& line : errors(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"worker_count": 1,
+      "job_processing_uri": "http://user:secret@h:0/", "jobs_list": ["f"]}}})")) {
+    EXPECT_EQ(line.find("secret"), std::string::npos) << line;
+  }
+}
+
+TEST(Parse, AFloodOfProblemsIsCounted) {
+  std::string lines;
+  for (int i = 0; i < 1500; ++i) lines += ",\n\"key" + std::to_string(i) + "\": 1";
+  const auto many = warnings(pool_with(lines));
+  ASSERT_EQ(many.size(), 1001u);
+  EXPECT_EQ(many[0], "pools_list.P.key0: unknown key, ignored (line 5)");
+  EXPECT_EQ(many[1000], "and 500 more like these");
+}
+
+}  // namespace
+}  // namespace driveshaft::config

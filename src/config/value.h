@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/json_tree.h"
+
+namespace driveshaft::config {
+
+// What is wrong with a jobs file, gathered while it is read.
+class Problems {
+ public:
+  void error(int line, std::string message) { errors_.add(line, std::move(message)); }
+  void warning(int line, std::string message) { warnings_.add(line, std::move(message)); }
+
+  bool has_errors() const { return !errors_.entries.empty(); }
+
+  // One text each, in the order of their lines: "message (line 14)".
+  std::vector<std::string> errors() const { return errors_.texts(); }
+  std::vector<std::string> warnings() const { return warnings_.texts(); }
+
+ private:
+  struct Entry {
+    int line;
+    std::string message;
+  };
+  struct List {
+    void add(int line, std::string message);
+    std::vector<std::string> texts() const;
+
+    std::vector<Entry> entries;
+    std::size_t left_out = 0;  // beyond what anybody reads
+  };
+
+  List errors_;
+  List warnings_;
+};
+
+// A place in the jobs file: a node, the path that leads to it, and where to complain about it. Short-lived;
+// the tree and the problems outlive it.
+class Value {
+ public:
+  Value(const Node& node, Problems& problems) : Value(node, "", problems) {}
+
+  const Node& node() const { return *node_; }
+  bool is(Node::Kind kind) const { return node_->kind == kind; }
+  bool is_root() const { return path_.empty(); }
+
+  Value member(const Node& child) const;   // path.key
+  Value element(std::size_t index) const;  // path[index]
+
+  // "path: message (line N)", at the line of the value.
+  void error(std::string_view message) const;
+  void warning(std::string_view message) const;
+  // At the line of the value's name.
+  void key_error(std::string_view message) const;
+  void key_warning(std::string_view message) const;
+  // "path.key: message", for a member that is not there; at the line of the value.
+  void missing(std::string_view key, std::string_view message) const;
+
+  // The value as a message shows it: `"ten"`, `1.5`, `an empty array`.
+  std::string shown() const;
+
+ private:
+  Value(const Node& node, std::string path, Problems& problems)
+      : node_(&node), path_(std::move(path)), problems_(&problems) {}
+  std::string placed(std::string_view message) const;
+
+  const Node* node_;
+  std::string path_;  // empty at the root
+  Problems* problems_;
+};
+
+// Complains about every name that an object anywhere below `value` (or itself) gives twice.
+void check_duplicate_names(const Value& value);
+
+}  // namespace driveshaft::config

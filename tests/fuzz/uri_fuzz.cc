@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Endpoint URIs and server addresses: what is read is safe to send and to log, and reads the same again.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/uri.h"
+
+namespace {
+
+using namespace driveshaft::base;
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+bool visible(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+void check(const Uri& uri) {
+  require(uri.target.starts_with('/'));
+  require(visible(uri.target) && visible(uri.authority) && visible(uri.display));
+  require((uri.scheme == Uri::Scheme::http_unix) == uri.host.empty());
+  require((uri.scheme == Uri::Scheme::http_unix) == (uri.port == 0));
+  require((uri.scheme == Uri::Scheme::http_unix) == uri.socket_path.starts_with('/'));
+  const auto again = parse_uri(uri.display);
+  require(again.has_value());
+  require(again->target == uri.target && again->authority == uri.authority && again->display == uri.display);
+}
+
+void check(const Address& address) {
+  require(visible(address.host) && address.port != 0);
+  require(*parse_address(to_string(address), 1) == address);
+}
+
+}  // namespace
+
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it by this name.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (const auto uri = parse_uri(text)) check(*uri);
+  if (const auto address = parse_address(text, 4730)) check(*address);
+  return 0;
+}
