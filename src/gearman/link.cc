@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+#include "gearman/link.h"
+
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace driveshaft::gearman {
+namespace {
+
+using namespace std::chrono_literals;
+using base::kMainLog;
+using Clock = Grabber::Clock;
+
+constexpr auto kConnectTimeout = 5s;
+constexpr auto kFirstPause = 100ms;
+constexpr auto kLongestPause = 5s;
+// A healthy gearmand can stall for 10 s, in a lingering close of its own.
+constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
+constexpr auto kShortestPoll = 5s;
+constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run within 10 s of their time
+
+constexpr std::string_view kPing = "ping";
+constexpr std::string_view kGoodbye = "goodbye";
+
+void set_tcp_option(asio::ip::tcp::socket& socket, int option, int value) {
+  ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+}
+
+// A dead machine or network is noticed by the kernel too, should the process itself not get to it.
+void set_socket_options(asio::ip::tcp::socket& socket, std::chrono::milliseconds dead_after) {
+  boost::system::error_code ignored;  // each is a refinement; none is worth a connection
+  socket.non_blocking(true, ignored);
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  set_tcp_option(socket, TCP_KEEPIDLE, 30);
+  set_tcp_option(socket, TCP_KEEPINTVL, 10);
+  set_tcp_option(socket, TCP_KEEPCNT, 3);
+  set_tcp_option(socket, TCP_USER_TIMEOUT, static_cast<int>(dead_after.count()));
+}
+
+}  // namespace
+
+Link::Link(asio::io_context& loop, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings)
+    : loop_(loop),
+      deadlines_(deadlines),
+      owner_(owner),
+      settings_(std::move(settings)),
+      dead_after_(std::max<std::chrono::milliseconds>(kLeastDeadAfter, 3 * settings_.loop_timeout)),
+      resolver_(loop),
+      pause_(loop),
+      backoff_(kFirstPause, kLongestPause),
+      socket_(loop),
+      grabber_(kShortestPoll) {}
+
+Link::~Link() = default;
+
+void Link::start() {
+  asio::co_spawn(
+      loop_, [self = shared_from_this()] { return self->run(); },
+      [self = shared_from_this()](const std::exception_ptr& bug) {
+        if (bug) std::rethrow_exception(bug);  // out of the loop: a bug is not carried on from
+        self->owner_.link_closed(*self);
+      });
+}
+
+asio::awaitable<void> Link::run() {
+  while (!closing_ && !retiring_) {
+    if (auto connecting = co_await connect(); !connecting) {
+      if (!closing_ && !reported_down_) {
+        kMainLog.warn("gearmand {}: {}; trying again until it answers", base::to_string(settings_.server),
+                      connecting.error().message);
+        reported_down_ = true;
+      }
+    } else if (!closing_ && !retiring_) {
+      kMainLog.info("gearmand {}: connected", base::to_string(settings_.server));
+      reported_down_ = false;
+      session_begins();
+      const LinkError why = co_await serve();
+      const int lost = inflight_;
+      session_ends();
+      if (!closing_) {
+        kMainLog.warn("gearmand {}: connection lost: {}{}", base::to_string(settings_.server), why.message,
+                      lost == 0 ? ""
+                                : fmt::format("; {} running jobs will be run again by gearmand, their results are "
+                                              "dropped", lost));
+        reported_down_ = true;
+      }
+    }
+    if (closing_ || retiring_) break;
+    pause_.expires_after(backoff_.next());
+    co_await pause_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+asio::awaitable<base::Result<void, LinkError>> Link::connect() {
+  constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
+  timed_out_ = false;
+  deadlines_.set(connect_timer_, kConnectTimeout);
+  auto [resolve_error, addresses] = co_await resolver_.async_resolve(
+      settings_.server.host, std::to_string(settings_.server.port), asio::ip::tcp::resolver::numeric_service,
+      use_tuple);
+  if (resolve_error) {
+    connect_timer_.clear();
+    co_return LinkError{fmt::format("its name cannot be resolved: {}",
+                                    timed_out_ ? "no answer in time" : resolve_error.message())};
+  }
+  auto [connect_error, address] = co_await asio::async_connect(socket_, addresses, use_tuple);
+  connect_timer_.clear();
+  if (connect_error) {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    co_return LinkError{
+        fmt::format("cannot connect: {}", timed_out_ ? "no answer in time" : connect_error.message())};
+  }
+  set_socket_options(socket_, dead_after_);
+  co_return base::Result<void, LinkError>();
+}
+
+void Link::connecting_took_too_long() {
+  timed_out_ = true;
+  resolver_.cancel();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+void Link::session_begins() {
+  ++generation_;
+  connected_ = true;
+  reader_ = PacketReader();
+  grabber_ = Grabber(base::jittered(kShortestPoll, kLongestPoll));
+  heard_at_ = Clock::now();
+  pinged_at_ = {};
+  goodbye_sent_ = false;
+  inflight_ = 0;
+  append_packet(out_, PacketType::set_client_id, settings_.client_id);
+  send_can_do(settings_.functions);
+  deadlines_.set(life_timer_, settings_.loop_timeout);
+  owner_.link_changed(true);
+  owner_.turn_needed();
+}
+
+void Link::session_ends() {
+  connected_ = false;
+  inflight_ = 0;
+  out_.clear();
+  nap_timer_.clear();
+  life_timer_.clear();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  owner_.slots_released(grabber_.outstanding());
+  owner_.link_changed(false);
+}
+
+asio::awaitable<LinkError> Link::serve() {
+  while (true) {
+    const auto room = reader_.prepare();
+    const std::array<asio::mutable_buffer, 2> buffers{asio::buffer(room[0].data(), room[0].size()),
+                                                      asio::buffer(room[1].data(), room[1].size())};
+    const auto [error, bytes] =
+        co_await socket_.async_read_some(buffers, asio::as_tuple(asio::use_awaitable));
+    if (error) {
+      if (timed_out_) {
+        co_return LinkError{fmt::format("nothing came back for {} s, not even to a ping", dead_after_ / 1s)};
+      }
+      co_return LinkError{error == asio::error::eof ? "closed by the server" : error.message()};
+    }
+    heard_at_ = Clock::now();
+    reader_.commit(bytes);
+    while (true) {
+      auto packet = reader_.next();
+      if (!packet) co_return packet.error();
+      if (!*packet) break;
+      auto handled = handle(std::move(**packet));
+      if (!handled) co_return handled.error();
+      if (closing_) co_return LinkError{"closed by us"};
+    }
+  }
+}
+
+base::Result<void, LinkError> Link::handle(Packet packet) {
+  backoff_.reset();  // it speaks the protocol: the next loss starts from a short pause again
+  switch (packet.type) {
+    case PacketType::job_assign_uniq:
+      return handle_job(std::move(packet));
+    case PacketType::no_job:
+      switch (grabber_.on_no_job(heard_at_)) {
+        case Grabber::OnNoJob::out_of_step:
+          return LinkError{"NO_JOB without a grab"};
+        case Grabber::OnNoJob::send_pre_sleep:
+          append_packet(out_, PacketType::pre_sleep);
+          set_nap_timer();
+          break;
+        case Grabber::OnNoJob::nothing:
+          break;
+      }
+      owner_.slots_released(1);
+      owner_.turn_needed();
+      break;
+    case PacketType::noop:
+      grabber_.on_noop(heard_at_);
+      set_nap_timer();
+      owner_.turn_needed();
+      break;
+    case PacketType::echo_res:
+      if (packet.body == kGoodbye) stop();
+      return {};
+    case PacketType::error:
+      if (packet.body.starts_with("JOB_NOT_FOUND")) {
+        owner_.result_refused();
+      } else {
+        kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server),
+                      describe_error(packet.body));
+      }
+      break;
+    default:
+      return LinkError{"a packet that a worker cannot be sent"};
+  }
+  say_goodbye_if_done();
+  return {};
+}
+
+base::Result<void, LinkError> Link::handle_job(Packet packet) {
+  const auto job = parse_assignment(packet.body);
+  if (!job) return job.error();
+  if (!grabber_.on_job()) return LinkError{"a job without a grab"};
+  ++inflight_;
+  if (job->unique_was_cut) {
+    kMainLog.debug("gearmand {}: job {}: its unique of 64 bytes came as {}…; workload repaired",
+                   base::to_string(settings_.server), job->handle, job->unique);
+  }
+  if (!owner_.job_assigned(*this, *job, std::move(packet.storage))) {
+    return LinkError{fmt::format("a job for a function that was never registered: {}",
+                                 base::printable(job->function, 128))};
+  }
+  return {};
+}
+
+void Link::grab(int count) {
+  grabber_.granted(count);
+  for (; count > 0; --count) append_packet(out_, PacketType::grab_job_uniq);
+}
+
+void Link::unsleep() {
+  grabber_.granted_unsleep();
+  append_packet(out_, PacketType::grab_job_uniq);
+}
+
+bool Link::finish(std::uint64_t generation, std::string_view handle, Verdict verdict, std::string_view data) {
+  if (!connected_ || generation != generation_) return false;
+  switch (verdict) {
+    case Verdict::complete:
+      append_packet(out_, PacketType::work_complete, handle, data);
+      break;
+    case Verdict::exception:
+      append_packet(out_, PacketType::work_exception, handle, data);
+      break;
+    case Verdict::warning_and_fail:
+      append_packet(out_, PacketType::work_warning, handle, data);
+      [[fallthrough]];
+    case Verdict::fail:
+      append_packet(out_, PacketType::work_fail, handle);
+      break;
+  }
+  --inflight_;
+  say_goodbye_if_done();
+  owner_.turn_needed();
+  return true;
+}
+
+void Link::add_functions(const std::vector<std::string>& functions) {
+  settings_.functions.insert(settings_.functions.end(), functions.begin(), functions.end());
+  if (!connected_) return;
+  send_can_do(functions);
+  grabber_.wake();  // registering a function that has jobs sends no NOOP
+  set_nap_timer();
+  owner_.turn_needed();
+}
+
+void Link::send_can_do(const std::vector<std::string>& functions) {
+  for (const auto& function : functions) append_packet(out_, PacketType::can_do, function);
+}
+
+void Link::flush() {
+  if (out_.empty() || !connected_ || !writing_.empty()) return;
+  // Most often the kernel takes it all at once, and no completion needs to go through the loop.
+  boost::system::error_code error;
+  const std::size_t written = socket_.write_some(asio::buffer(out_), error);
+  if (error && error != asio::error::would_block) return;  // the reading side reports it
+  if (written == out_.size()) {
+    out_.clear();
+    if (out_.capacity() > 1024 * 1024) out_.shrink_to_fit();
+    return;
+  }
+  writing_.swap(out_);
+  asio::async_write(
+      socket_, asio::buffer(writing_) + written,
+      [self = shared_from_this(), generation = generation_](const auto& failure, std::size_t) {
+        self->writing_.clear();
+        if (!failure && generation == self->generation_) self->flush();
+      });
+}
+
+void Link::retire() {
+  if (retiring_) return;
+  retiring_ = true;
+  grabber_.drain();
+  if (!connected_) return stop();
+  nap_timer_.clear();
+  say_goodbye_if_done();
+  owner_.turn_needed();
+}
+
+// A close can overtake what the server has not yet read: a reset throws it away. The answer to an echo proves
+// that everything before it has been read.
+void Link::say_goodbye_if_done() {
+  if (!retiring_ || goodbye_sent_ || inflight_ > 0 || grabber_.outstanding() > 0) return;
+  goodbye_sent_ = true;
+  append_packet(out_, PacketType::echo_req, kGoodbye);
+  owner_.turn_needed();
+}
+
+void Link::stop() {
+  closing_ = true;
+  boost::system::error_code ignored;
+  pause_.cancel();
+  resolver_.cancel();
+  socket_.close(ignored);
+}
+
+void Link::set_nap_timer() {
+  if (const auto at = grabber_.wake_at()) {
+    deadlines_.set(nap_timer_, *at);
+  } else {
+    nap_timer_.clear();
+  }
+}
+
+void Link::nap_is_over() {
+  grabber_.on_time(Clock::now());
+  set_nap_timer();
+  owner_.turn_needed();
+}
+
+void Link::check_life() {
+  const auto now = Clock::now();
+  const auto silence = now - heard_at_;
+  if (silence >= dead_after_) {
+    timed_out_ = true;
+    boost::system::error_code ignored;
+    socket_.close(ignored);  // serve() comes back and reports it
+    return;
+  }
+  if (silence >= settings_.loop_timeout && pinged_at_ < heard_at_) {
+    pinged_at_ = now;
+    append_packet(out_, PacketType::echo_req, kPing);
+    owner_.turn_needed();
+  }
+  const bool waiting_for_ping = pinged_at_ >= heard_at_;
+  const auto next_ping = (waiting_for_ping ? now : heard_at_) + settings_.loop_timeout;
+  deadlines_.set(life_timer_, std::min(next_ping, heard_at_ + dead_after_));
+}
+
+}  // namespace driveshaft::gearman

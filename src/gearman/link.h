@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/asio.h"
+#include "base/backoff.h"
+#include "base/deadlines.h"
+#include "gearman/grabber.h"
+#include "gearman/packet.h"
+
+namespace driveshaft::gearman {
+
+class Link;
+
+// What a link tells the pool it works for. Called on the loop's thread, from within the link.
+class LinkOwner {
+ public:
+  // A job came for one of the reserved slots. The views in `job` last as long as the call; when `storage` is
+  // set they lie in it, and it may be kept. False: it is of a function that was never registered.
+  [[nodiscard]] virtual bool job_assigned(Link& link, const Assignment& job, std::unique_ptr<char[]> storage) = 0;
+  // `count` slots reserved by grab() are free again.
+  virtual void slots_released(int count) = 0;
+  // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
+  virtual void turn_needed() = 0;
+  // It has (true) or has lost (false) its connection.
+  virtual void link_changed(bool connected) = 0;
+  // The server did not know a job whose result it was sent.
+  virtual void result_refused() = 0;
+  // After retire() or stop(): it will call no more, and may be let go.
+  virtual void link_closed(Link& link) = 0;
+
+ protected:
+  ~LinkOwner() = default;
+};
+
+// How a job ended. Each is one terminal packet.
+enum class Verdict {
+  complete,
+  // Terminal by itself: gearmand sends the text to clients that asked for exceptions, and makes a WORK_FAIL of
+  // it for the others. That one carries the handle with a zero byte too many (measured: 1.1.20, unchanged in
+  // 2.0), so clients made of libgearman that did not ask, the gearman command among them, wait for ever.
+  exception,
+  warning_and_fail,  // the text as WORK_WARNING, which every client gets, then WORK_FAIL
+  fail,
+};
+
+// One connection to one gearmand, kept for ever: connects, registers functions, carries any number of jobs,
+// notices a dead server, and starts over with a back-off. Lives on the loop's thread, held by its owner and by
+// the jobs that came through it; the owner outlives it up to link_closed().
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  struct Settings {
+    base::Address server;
+    std::string client_id;  // at most 127 bytes, no spaces
+    std::vector<std::string> functions;
+    std::chrono::milliseconds loop_timeout;  // silence after which the server is asked whether it lives
+  };
+
+  Link(asio::io_context& loop, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings);
+  Link(const Link&) = delete;
+  ~Link();
+
+  void start();
+
+  const base::Address& server() const { return settings_.server; }
+  bool connected() const { return connected_; }
+  bool retiring() const { return retiring_; }
+
+  // How many grabs it would send now if it had the slots.
+  int wanted() const { return connected_ ? grabber_.wanted() : 0; }
+  // Sends `count` grabs, at most wanted(); the owner has reserved a slot for each.
+  void grab(int count);
+  // While retiring: whether one grab, for which the owner has a slot, would help (see Grabber::wants_unsleep()).
+  bool wants_unsleep() const { return connected_ && inflight_ > 0 && grabber_.wants_unsleep(); }
+  void unsleep();
+
+  // The connection's number; a job belongs to the one it came through.
+  std::uint64_t generation() const { return generation_; }
+  // The one terminal packet of a job. False: its connection is gone, the server runs the job again.
+  [[nodiscard]] bool finish(std::uint64_t generation, std::string_view handle, Verdict verdict,
+                            std::string_view data);
+
+  // Registers more functions, now and at each later connection.
+  void add_functions(const std::vector<std::string>& functions);
+
+  // Writes what this turn produced in one send.
+  void flush();
+
+  // Takes no more jobs, waits for the running ones, makes sure that the server has read every result, closes.
+  void retire();
+  // Closes at once; the server gives unfinished jobs to other workers.
+  void stop();
+
+ private:
+  // A deadline that calls a member function.
+  struct Timer final : base::Deadline {
+    Timer(Link& the_link, void (Link::*the_action)()) : link(the_link), action(the_action) {}
+    void on_deadline() override { (link.*action)(); }
+    Link& link;
+    void (Link::*action)();
+  };
+
+  asio::awaitable<void> run();
+  asio::awaitable<base::Result<void, LinkError>> connect();
+  asio::awaitable<LinkError> serve();
+
+  void session_begins();
+  void session_ends();
+  base::Result<void, LinkError> handle(Packet packet);
+  base::Result<void, LinkError> handle_job(Packet packet);
+  void send_can_do(const std::vector<std::string>& functions);
+  void set_nap_timer();
+  void say_goodbye_if_done();
+
+  void nap_is_over();
+  void check_life();
+  void connecting_took_too_long();
+
+  // Constant after construction, but for `functions`.
+  asio::io_context& loop_;
+  base::DeadlineWheel& deadlines_;
+  LinkOwner& owner_;
+  Settings settings_;
+  const std::chrono::milliseconds dead_after_;  // silence, pings included, that means the server is gone
+
+  // Over all connections.
+  asio::ip::tcp::resolver resolver_;
+  asio::steady_timer pause_;  // the wait between two attempts
+  base::Backoff backoff_;
+  std::uint64_t generation_ = 0;
+  bool reported_down_ = false;  // one log line a change of state
+  bool retiring_ = false;
+  bool closing_ = false;
+
+  // Of the present connection.
+  asio::ip::tcp::socket socket_;
+  PacketReader reader_;
+  Grabber grabber_;
+  bool connected_ = false;
+  bool timed_out_ = false;
+  bool goodbye_sent_ = false;
+  int inflight_ = 0;  // jobs assigned and not yet answered
+  std::string out_;      // produced and not yet given to the kernel
+  std::string writing_;  // owned by the write in progress; empty when there is none
+  Grabber::Clock::time_point heard_at_{};
+  Grabber::Clock::time_point pinged_at_{};  // not before heard_at_: a ping is unanswered
+
+  Timer nap_timer_{*this, &Link::nap_is_over};
+  Timer life_timer_{*this, &Link::check_life};
+  Timer connect_timer_{*this, &Link::connecting_took_too_long};
+};
+
+}  // namespace driveshaft::gearman

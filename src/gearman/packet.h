@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+// The binary packets between a worker and gearmand, as bytes. Pure: no sockets, no clock.
+// Source of the facts: gearmand's PROTOCOL file.
+namespace driveshaft::gearman {
+
+// What makes one connection unusable; it is closed and made anew.
+struct LinkError {
+  std::string message;
+};
+
+// The types a worker sends and receives.
+enum class PacketType : std::uint32_t {
+  can_do = 1,
+  cant_do = 2,
+  pre_sleep = 4,
+  noop = 6,
+  no_job = 10,
+  work_complete = 13,
+  work_fail = 14,
+  echo_req = 16,
+  echo_res = 17,
+  error = 19,
+  set_client_id = 22,
+  work_exception = 25,
+  work_warning = 29,
+  grab_job_uniq = 30,
+  job_assign_uniq = 31,
+};
+
+// The largest packet taken from a server. A claim above it closes the connection.
+inline constexpr std::size_t kMaxBody = 512 * 1024 * 1024;
+// Bodies above this are read straight into memory of their own, which the receiver may keep.
+inline constexpr std::size_t kBigBody = 16 * 1024;
+
+// One packet from the server.
+struct Packet {
+  PacketType type;
+  std::string_view body;             // valid until the reader's next prepare(), or as long as `storage`
+  std::unique_ptr<char[]> storage;   // set for a big body: `body` lies in it, and it may be moved away
+};
+
+// Cuts the server's byte stream into packets: prepare(), read into it, commit(), next() until it is empty.
+// Its memory is one buffer of 32 KiB, and for the time of a big packet that packet.
+class PacketReader {
+ public:
+  using Buffers = std::array<std::span<char>, 2>;
+
+  PacketReader();
+
+  // Where the next bytes of the stream go, in order; the first is never empty.
+  Buffers prepare();
+  void commit(std::size_t bytes);
+
+  // The next whole packet; nothing when more bytes are needed. After an error the stream is lost.
+  base::Result<std::optional<Packet>, LinkError> next();
+
+ private:
+  struct Header {
+    PacketType type;
+    std::size_t size;
+  };
+  base::Result<Header, LinkError> read_header() const;
+  std::size_t available() const { return end_ - begin_; }
+
+  std::unique_ptr<char[]> buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+
+  // The big packet being read, if any.
+  std::unique_ptr<char[]> big_;
+  PacketType big_type_{};
+  std::size_t big_size_ = 0;
+  std::size_t big_filled_ = 0;
+};
+
+// A job as the server assigns it: views into the packet's body.
+struct Assignment {
+  std::string_view handle;
+  std::string_view function;
+  std::string_view unique;
+  std::string_view workload;
+  bool unique_was_cut = false;  // a unique of 64 bytes came as its first 63; see parse_assignment()
+};
+
+// Reads the body of JOB_ASSIGN_UNIQ. gearmand 1.1 cuts a unique of exactly 64 bytes to 63 and puts a zero byte
+// before the workload. Where that is certain (63 hexadecimal digits, then a zero byte) the byte is taken out.
+base::Result<Assignment, LinkError> parse_assignment(std::string_view body);
+
+// `CODE: text` from the body of an ERROR packet, safe to log.
+std::string describe_error(std::string_view body);
+
+// Each appends one packet to `out`.
+void append_packet(std::string& out, PacketType type);
+void append_packet(std::string& out, PacketType type, std::string_view argument);
+void append_packet(std::string& out, PacketType type, std::string_view argument, std::string_view data);
+
+}  // namespace driveshaft::gearman
