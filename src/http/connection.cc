@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+#include "http/connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "http/endpoint.h"
+
+namespace driveshaft::http {
+namespace {
+
+using namespace std::chrono_literals;
+using boost::system::error_code;
+
+constexpr std::size_t kSmallBuffer = 4 * 1024;
+constexpr std::size_t kLargeBuffer = ResponseReader::kMaxHeader + kSmallBuffer;
+
+// An endpoint may close an idle connection while a request is on its way to it. That shows within a round trip;
+// a connection that breaks later broke while the job ran.
+constexpr auto kStaleWithin = 1s;
+
+bool is_name(const std::string& host) {
+  error_code error;
+  asio::ip::make_address(host, error);
+  return error.failed();
+}
+
+}  // namespace
+
+Connection::Connection(Endpoint& endpoint, asio::io_context& loop, asio::ssl::context* tls)
+    : endpoint_(endpoint), socket_(loop) {
+  if (tls) tls_.emplace(socket_, *tls);
+}
+
+void Connection::open(Exchange& exchange) {
+  exchange_ = &exchange;
+  exchange.connection_ = this;
+  endpoint_.deadlines_.set(*this, endpoint_.settings_.connect_timeout);
+  endpoint_.resolve(*this);
+}
+
+void Connection::on_deadline() {
+  open_failed(fmt::format("no connection within {} ms", endpoint_.settings_.connect_timeout.count()));
+}
+
+void Connection::resolved(const error_code& error, const Addresses& addresses) {
+  if (error) return open_failed(fmt::format("its name cannot be resolved: {}", error.message()));
+  asio::async_connect(socket_, addresses,
+                      [self = shared_from_this()](const error_code& failure, const auto&) {
+                        if (self->state_ != State::closed) self->connected(failure);
+                      });
+}
+
+void Connection::connected(const error_code& error) {
+  if (error) return open_failed(fmt::format("cannot connect: {}", error.message()));
+  error_code ignored;  // a Unix socket has no Nagle to turn off
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
+  if (tls_) {
+    handshake();
+  } else {
+    opened();
+  }
+}
+
+void Connection::handshake() {
+  const std::string& host = endpoint_.settings_.uri.host;
+  error_code ignored;
+  if (is_name(host)) SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
+  tls_->set_verify_callback(asio::ssl::host_name_verification(host), ignored);
+  tls_->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this()](const error_code& error) {
+    if (self->state_ == State::closed) return;
+    if (error) return self->open_failed(fmt::format("TLS handshake failed: {}", error.message()));
+    self->opened();
+  });
+}
+
+void Connection::opened() {
+  clear();
+  state_ = State::idle;
+  buffer_.resize(kSmallBuffer);
+  endpoint_.opening_done();
+  read();
+  if (exchange_) {
+    send(*exchange_);
+  } else {
+    endpoint_.became_idle(*this);
+  }
+}
+
+void Connection::open_failed(const std::string& why) {
+  Endpoint& endpoint = endpoint_;
+  Exchange* exchange = exchange_;
+  const auto self = shared_from_this();
+  close();
+  endpoint.forget(*this);
+  endpoint.opening_done();
+  if (exchange) endpoint.deliver(*exchange, Failure{Failure::Kind::unreachable, why});
+}
+
+void Connection::send(Exchange& exchange) {
+  state_ = State::busy;
+  exchange_ = &exchange;
+  exchange.connection_ = this;
+  used_since_sweep = true;
+  reader_.reset(endpoint_.settings_.max_response_size);
+  sent_at_ = Clock::now();
+  request_sent_ = false;
+
+  std::size_t written = 0;
+  if (!tls_) {
+    // Most often the kernel takes it all at once, and no completion needs to go through the loop.
+    error_code error;
+    written = socket_.write_some(exchange.request_, error);
+    if (error && error != asio::error::would_block) return;  // the read under way reports it
+    if (written == asio::buffer_size(exchange.request_)) {
+      request_sent_ = true;
+      return;
+    }
+  }
+  write_rest(written);
+}
+
+void Connection::write_rest(std::size_t written) {
+  auto rest = exchange_->request_;
+  for (auto& piece : rest) {
+    const std::size_t skipped = std::min(written, piece.size());
+    piece += skipped;
+    written -= skipped;
+  }
+  // An error is reported by the read under way.
+  auto done = [self = shared_from_this()](const error_code& error, std::size_t) {
+    self->request_sent_ = !error;
+  };
+  if (tls_) {
+    asio::async_write(*tls_, rest, std::move(done));
+  } else {
+    asio::async_write(socket_, rest, std::move(done));
+  }
+}
+
+void Connection::read() {
+  const auto room = asio::buffer(buffer_) + filled_;
+  auto done = [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+    self->on_read(error, bytes);
+  };
+  if (tls_) {
+    tls_->async_read_some(room, std::move(done));
+  } else {
+    socket_.async_read_some(room, std::move(done));
+  }
+}
+
+void Connection::on_read(const error_code& error, std::size_t bytes) {
+  if (state_ == State::closed) return;
+  if (state_ == State::idle) {  // closed by the endpoint, or it speaks unasked
+    close();
+    endpoint_.forget(*this);
+    return;
+  }
+  filled_ += bytes;
+  const auto taken = reader_.read({buffer_.data(), filled_});
+  if (!taken) return fail(taken.error());
+  filled_ -= *taken;
+  if (filled_ > 0 && *taken > 0) std::memmove(buffer_.data(), buffer_.data() + *taken, filled_);
+
+  if (!reader_.done() && error) {
+    if (error != asio::error::eof) {
+      return fail({Failure::Kind::connection_lost, fmt::format("the connection broke: {}", error.message())});
+    }
+    if (auto ended = reader_.end_of_stream(); !ended) return fail(ended.error());
+  }
+  if (reader_.done()) return take_response(error);
+
+  // A long header, or a body that comes faster than it is read.
+  if (*taken + filled_ == buffer_.size() && buffer_.size() < kLargeBuffer) buffer_.resize(kLargeBuffer);
+  read();
+}
+
+void Connection::take_response(const error_code& error) {
+  const bool keep = !error && reader_.keep_alive() && filled_ == 0 && request_sent_;
+  Exchange& exchange = *std::exchange(exchange_, nullptr);
+  exchange.connection_ = nullptr;
+  state_ = State::idle;
+  endpoint_.deliver(exchange, Response{reader_.status(), reader_.body()});
+
+  if (!keep) {
+    close();
+    endpoint_.forget(*this);
+    return;
+  }
+  if (buffer_.size() > kSmallBuffer) {
+    buffer_.resize(kSmallBuffer);
+    buffer_.shrink_to_fit();
+  }
+  reused_ = true;
+  read();
+  endpoint_.became_idle(*this);
+}
+
+void Connection::fail(Failure failure) {
+  const bool stale = failure.kind == Failure::Kind::connection_lost && reused_ && !reader_.started() &&
+                     Clock::now() - sent_at_ < kStaleWithin;
+  Exchange& exchange = *exchange_;
+  close();
+  endpoint_.forget(*this);
+  if (stale) {
+    endpoint_.send_again(exchange);
+  } else {
+    endpoint_.deliver(exchange, std::move(failure));
+  }
+}
+
+void Connection::abandon() { exchange_ = nullptr; }
+
+void Connection::close() {
+  if (state_ == State::closed) return;
+  state_ = State::closed;
+  clear();
+  error_code ignored;
+  socket_.close(ignored);
+  if (exchange_) exchange_->connection_ = nullptr;
+  exchange_ = nullptr;
+}
+
+}  // namespace driveshaft::http

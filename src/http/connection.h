@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/asio.h"
+#include "base/deadlines.h"
+#include "http/exchange.h"
+#include "http/response_reader.h"
+
+namespace driveshaft::http {
+
+class Endpoint;
+
+// One connection to an endpoint: opened for an exchange, then used for one exchange after another. A read is
+// always under way, so that a close by the endpoint is noticed while idle, and no exchange has to start one.
+// Kept by its endpoint and by the operations under way; calls the endpoint until close().
+class Connection final : public std::enable_shared_from_this<Connection>, private base::Deadline {
+ public:
+  using Socket = asio::generic::stream_protocol::socket;
+  using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
+
+  // `tls`: null for plain text.
+  Connection(Endpoint& endpoint, asio::io_context& loop, asio::ssl::context* tls);
+
+  // Opens it and sends the exchange when it is open.
+  void open(Exchange& exchange);
+  // The endpoint's answer to resolve(), during open().
+  void resolved(const boost::system::error_code& error, const Addresses& addresses);
+
+  // Sends on an idle connection.
+  void send(Exchange& exchange);
+
+  // Closes the socket and calls nobody any more. The exchange, if any, is let go without a word.
+  void close();
+
+  bool opening() const { return state_ == State::opening; }
+  // The exchange was cancelled while it was opening: it goes on, for another.
+  void abandon();
+
+  // The endpoint's mark, to find those that nobody needs.
+  bool used_since_sweep = true;
+
+ private:
+  enum class State { opening, idle, busy, closed };
+
+  void on_deadline() override;  // opening took too long
+  void connected(const boost::system::error_code& error);
+  void handshake();
+  void opened();
+  void open_failed(const std::string& why);
+  void read();
+  void on_read(const boost::system::error_code& error, std::size_t bytes);
+  void take_response(const boost::system::error_code& error);
+  void write_rest(std::size_t written);
+  void fail(Failure failure);
+
+  Endpoint& endpoint_;  // not touched once closed
+  Socket socket_;
+  std::optional<asio::ssl::stream<Socket&>> tls_;
+  State state_ = State::opening;
+  Exchange* exchange_ = nullptr;
+
+  ResponseReader reader_;
+  std::vector<char> buffer_;  // bytes read and not yet taken are [0, filled_)
+  std::size_t filled_ = 0;
+  bool reused_ = false;         // this exchange is not the connection's first
+  bool request_sent_ = false;   // whole, to the kernel
+  Clock::time_point sent_at_{};
+};
+
+}  // namespace driveshaft::http

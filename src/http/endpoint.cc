@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "http/endpoint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace driveshaft::http {
+namespace {
+
+using namespace std::chrono_literals;
+using boost::system::error_code;
+using Clock = base::Deadline::Clock;
+
+// Connections being opened at once: more overflow the backlog of the endpoint's listening socket, and each
+// overflow costs its job a second.
+constexpr int kMaxOpening = 64;
+constexpr auto kSweepEvery = 15s;    // unused for a whole one of these: closed
+constexpr auto kAddressesFor = 5s;   // one look-up serves all connections opened in that time
+
+std::string make_head(const base::Uri& uri) {
+  std::string head = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: driveshaft\r\nAccept: */*\r\n",
+                                 uri.target, uri.authority);
+  if (!uri.authorization.empty()) head += fmt::format("Authorization: {}\r\n", uri.authorization);
+  return head + "Content-Type: ";
+}
+
+std::unique_ptr<asio::ssl::context> make_tls(const base::Uri& uri) {
+  if (uri.scheme != base::Uri::Scheme::https) return nullptr;
+  auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
+  context->set_default_verify_paths();
+  context->set_verify_mode(asio::ssl::verify_peer);
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  return context;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(asio::io_context& loop, base::DeadlineWheel& deadlines, Settings settings)
+    : loop_(loop),
+      deadlines_(deadlines),
+      settings_(std::move(settings)),
+      head_(make_head(settings_.uri)),
+      tls_(make_tls(settings_.uri)),
+      resolver_(loop) {
+  if (settings_.uri.scheme == base::Uri::Scheme::http_unix) {
+    addresses_ = {asio::local::stream_protocol::endpoint(settings_.uri.socket_path)};
+    addresses_until_ = Clock::time_point::max();
+    return;
+  }
+  error_code not_a_literal;
+  const auto address = asio::ip::make_address(settings_.uri.host, not_a_literal);
+  if (not_a_literal) return;
+  addresses_ = {asio::ip::tcp::endpoint(address, settings_.uri.port)};
+  addresses_until_ = Clock::time_point::max();
+}
+
+Endpoint::~Endpoint() {
+  for (const auto& [_, connection] : connections_) connection->close();
+}
+
+void Endpoint::append_head(std::string& out, std::string_view content_type, std::size_t content_length) const {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, content_length).ptr;
+  out.append(head_).append(content_type).append("\r\nContent-Length: ").append(digits, end).append("\r\n\r\n");
+}
+
+void Endpoint::post(Exchange& exchange) {
+  ++exchanges_;
+  if (idle_.empty()) return open_connection(exchange);
+  Connection& connection = *idle_.back();
+  idle_.pop_back();
+  connection.send(exchange);
+}
+
+void Endpoint::send_again(Exchange& exchange) { open_connection(exchange); }
+
+void Endpoint::cancel(Exchange& exchange) {
+  --exchanges_;
+  if (Connection* connection = std::exchange(exchange.connection_, nullptr)) {
+    if (connection->opening()) return connection->abandon();
+    connection->close();
+    forget(*connection);
+  } else {
+    waiting_.erase(std::remove(waiting_.begin(), waiting_.end(), &exchange), waiting_.end());
+  }
+}
+
+void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> result) {
+  --exchanges_;
+  exchange.finished(std::move(result));
+}
+
+void Endpoint::open_connection(Exchange& exchange) {
+  if (opening_ >= kMaxOpening) {
+    waiting_.push_back(&exchange);
+    return;
+  }
+  ++opening_;
+  auto connection = std::make_shared<Connection>(*this, loop_, tls_.get());
+  connections_.emplace(connection.get(), connection);
+  if (!sweep_.is_set()) deadlines_.set(sweep_, kSweepEvery);
+  connection->open(exchange);
+}
+
+void Endpoint::opening_done() {
+  --opening_;
+  if (waiting_.empty()) return;
+  Exchange& next = *waiting_.front();
+  waiting_.pop_front();
+  open_connection(next);
+}
+
+void Endpoint::became_idle(Connection& connection) {
+  if (waiting_.empty()) {
+    idle_.push_back(&connection);
+    return;
+  }
+  Exchange& next = *waiting_.front();
+  waiting_.pop_front();
+  connection.send(next);
+}
+
+void Endpoint::forget(Connection& connection) {
+  std::erase(idle_, &connection);
+  std::erase(to_resolve_, &connection);
+  connections_.erase(&connection);
+}
+
+void Endpoint::close_unused() {
+  const auto idle = idle_;
+  for (Connection* connection : idle) {
+    if (!std::exchange(connection->used_since_sweep, false)) {
+      connection->close();
+      forget(*connection);
+    }
+  }
+  if (!connections_.empty()) deadlines_.set(sweep_, kSweepEvery);
+}
+
+void Endpoint::resolve(Connection& connection) {
+  if (Clock::now() < addresses_until_) return connection.resolved({}, addresses_);
+  to_resolve_.push_back(&connection);
+  if (resolving_) return;
+  resolving_ = true;
+  resolver_.async_resolve(
+      settings_.uri.host, std::to_string(settings_.uri.port), asio::ip::tcp::resolver::numeric_service,
+      [alive = std::weak_ptr(self_)](const error_code& error, const asio::ip::tcp::resolver::results_type& found) {
+        const auto self = alive.lock();
+        if (!self) return;
+        Addresses addresses;
+        for (const auto& entry : found) addresses.emplace_back(entry.endpoint());
+        (*self)->resolved(error, std::move(addresses));
+      });
+}
+
+void Endpoint::resolved(const error_code& error, Addresses addresses) {
+  resolving_ = false;
+  if (!error) {
+    addresses_ = std::move(addresses);
+    addresses_until_ = Clock::now() + kAddressesFor;
+  }
+  // A failure's exchange may post again or go: take one at a time, and only those of this look-up.
+  const auto waiting = std::exchange(to_resolve_, {});
+  for (Connection* connection : waiting) {
+    if (connections_.contains(connection)) connection->resolved(error, addresses_);
+  }
+}
+
+}  // namespace driveshaft::http

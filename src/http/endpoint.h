@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/asio.h"
+#include "base/deadlines.h"
+#include "base/uri.h"
+#include "http/connection.h"
+#include "http/exchange.h"
+
+namespace driveshaft::http {
+
+// Where a pool's jobs go: a URI and the kept-alive connections to it, one for each request under way and those
+// that wait for the next. Lives on the loop's thread; the owner keeps it until it is unused().
+class Endpoint {
+ public:
+  struct Settings {
+    base::Uri uri;
+    std::chrono::milliseconds connect_timeout;  // name, TCP and TLS together
+    std::size_t max_response_size;              // bytes of body
+  };
+
+  Endpoint(asio::io_context& loop, base::DeadlineWheel& deadlines, Settings settings);
+  Endpoint(const Endpoint&) = delete;
+  ~Endpoint();
+
+  // The head of a POST with a body of that type and length.
+  void append_head(std::string& out, std::string_view content_type, std::size_t content_length) const;
+
+  // Sends the request on an idle connection or a new one. A connection that the endpoint had closed just
+  // before is noticed, and the request is sent once more, on a new one.
+  void post(Exchange& exchange);
+  // Gives it up: finished() will not be called, and the connection that carries it is closed.
+  void cancel(Exchange& exchange);
+
+  bool unused() const { return exchanges_ == 0; }
+  const base::Uri& uri() const { return settings_.uri; }
+
+ private:
+  friend class Connection;
+  using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
+
+  struct Sweep final : base::Deadline {
+    explicit Sweep(Endpoint& the_endpoint) : endpoint(the_endpoint) {}
+    void on_deadline() override { endpoint.close_unused(); }
+    Endpoint& endpoint;
+  };
+
+  void open_connection(Exchange& exchange);
+  void resolve(Connection& connection);
+  void resolved(const boost::system::error_code& error, Addresses addresses);
+  void close_unused();
+
+  // Called by its connections.
+  void opening_done();  // one fewer is being opened
+  void deliver(Exchange& exchange, base::Result<Response, Failure> result);
+  void send_again(Exchange& exchange);
+  void became_idle(Connection& connection);
+  void forget(Connection& connection);
+
+  // Constant after construction.
+  asio::io_context& loop_;
+  base::DeadlineWheel& deadlines_;
+  const Settings settings_;
+  std::string head_;  // of every request, up to the type of its body
+  std::unique_ptr<asio::ssl::context> tls_;
+
+  // Loop state.
+  asio::ip::tcp::resolver resolver_;
+  bool resolving_ = false;
+  Addresses addresses_;  // of the last look-up
+  base::Deadline::Clock::time_point addresses_until_{};
+  std::vector<Connection*> to_resolve_;
+
+  std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
+  std::vector<Connection*> idle_;    // the last one used is the first to be used again
+  std::deque<Exchange*> waiting_;    // for their turn to open a connection
+  int opening_ = 0;
+  std::size_t exchanges_ = 0;        // posted and neither finished nor cancelled
+  Sweep sweep_{*this};
+  // Outlives the endpoint in handlers that may still be under way.
+  std::shared_ptr<Endpoint*> self_ = std::make_shared<Endpoint*>(this);
+};
+
+}  // namespace driveshaft::http

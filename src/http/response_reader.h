@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "http/exchange.h"
+
+namespace driveshaft::http {
+
+// One HTTP/1 response out of a stream of bytes. Pure: no socket. Skips 1xx responses; keeps of the header only
+// what is used. Memory: the body, up to its limit.
+class ResponseReader {
+ public:
+  static constexpr std::size_t kMaxHeader = 64 * 1024;
+
+  ResponseReader();
+  ~ResponseReader();
+
+  // Starts on a new response with a body of at most `max_body` bytes.
+  void reset(std::size_t max_body);
+
+  // Reads from the front of `bytes` and says how many it took; the rest must be given again with more behind
+  // it. Nothing after done() is taken.
+  base::Result<std::size_t, Failure> read(std::string_view bytes);
+  // The stream has ended: for a body without a length this completes it.
+  base::Result<void, Failure> end_of_stream();
+
+  bool started() const;  // a byte of it was seen
+  bool done() const;
+  unsigned status() const;
+  bool keep_alive() const;  // the connection may be used again; only when done
+  std::string_view body() const { return body_; }
+
+ private:
+  class Parser;
+  void start();
+
+  std::unique_ptr<std::optional<Parser>> parser_;
+  std::string body_;
+  std::size_t max_body_ = 0;
+  bool started_ = false;
+};
+
+}  // namespace driveshaft::http

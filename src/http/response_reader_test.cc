@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "http/response_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace driveshaft::http {
+namespace {
+
+using Kind = Failure::Kind;
+
+constexpr std::size_t kNoLimit = 1 << 20;
+
+struct Outcome {
+  bool done = false;
+  unsigned status = 0;
+  std::string body;
+  bool keep_alive = false;
+  std::string rest;  // not taken
+  std::optional<Failure> failure;
+};
+
+// Reads a stream that comes `step` bytes at a time and then ends if `ends`.
+Outcome read(std::string_view stream, std::size_t step, bool ends = false, std::size_t max_body = kNoLimit) {
+  ResponseReader reader;
+  reader.reset(max_body);
+  Outcome outcome;
+  std::string pending;
+  while (!stream.empty() && !reader.done()) {
+    pending += stream.substr(0, step);
+    stream.remove_prefix(std::min(step, stream.size()));
+    const auto taken = reader.read(pending);
+    if (!taken) {
+      outcome.failure = taken.error();
+      return outcome;
+    }
+    pending.erase(0, *taken);
+  }
+  if (!reader.done() && ends) {
+    if (const auto ended = reader.end_of_stream(); !ended) outcome.failure = ended.error();
+  }
+  outcome.done = !outcome.failure && reader.done();
+  if (outcome.done) {
+    outcome.status = reader.status();
+    outcome.body = reader.body();
+    outcome.keep_alive = reader.keep_alive();
+  }
+  outcome.rest = pending.append(stream);
+  return outcome;
+}
+
+class AnyPieces : public testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(Steps, AnyPieces, testing::Values(1, 3, 64, 100'000));
+
+TEST_P(AnyPieces, ContentLength) {
+  const auto got = read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", GetParam());
+  EXPECT_TRUE(got.done);
+  EXPECT_EQ(got.status, 200U);
+  EXPECT_EQ(got.body, "hello");
+  EXPECT_TRUE(got.keep_alive);
+}
+
+TEST_P(AnyPieces, Chunked) {
+  const auto got = read(
+      "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: "
+      "t\r\n\r\n",
+      GetParam());
+  EXPECT_TRUE(got.done);
+  EXPECT_EQ(got.status, 500U);
+  EXPECT_EQ(got.body, "abc0123456789");
+  EXPECT_TRUE(got.keep_alive);
+}
+
+TEST_P(AnyPieces, UntilTheEndOfTheStream) {
+  const auto got = read("HTTP/1.0 200 OK\r\n\r\nto the end", GetParam(), /*ends=*/true);
+  EXPECT_TRUE(got.done);
+  EXPECT_EQ(got.body, "to the end");
+  EXPECT_FALSE(got.keep_alive);
+}
+
+TEST_P(AnyPieces, InterimResponsesAreSkipped) {
+  const auto got = read(
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 201 "
+      "Created\r\nContent-Length: 2\r\n\r\nok",
+      GetParam());
+  EXPECT_TRUE(got.done);
+  EXPECT_EQ(got.status, 201U);
+  EXPECT_EQ(got.body, "ok");
+}
+
+TEST_P(AnyPieces, NothingBehindItIsTaken) {
+  const auto got = read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 408 Timeout\r\n\r\n", GetParam());
+  EXPECT_EQ(got.body, "ok");
+  EXPECT_EQ(got.rest, "HTTP/1.1 408 Timeout\r\n\r\n");
+}
+
+TEST(ResponseReader, SaysWhetherTheConnectionMayBeUsedAgain) {
+  EXPECT_FALSE(read("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 999).keep_alive);
+  EXPECT_FALSE(read("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 999).keep_alive);
+  EXPECT_TRUE(read("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", 999).keep_alive);
+  EXPECT_TRUE(read("HTTP/1.1 204 No Content\r\n\r\n", 999).keep_alive);
+}
+
+TEST(ResponseReader, AnEndTooSoonIsALostConnection) {
+  for (const auto* stream : {"", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\n\r",
+                             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"}) {
+    const auto got = read(stream, 999, /*ends=*/true);
+    ASSERT_TRUE(got.failure) << stream;
+    EXPECT_EQ(got.failure->kind, Kind::connection_lost) << stream;
+  }
+}
+
+TEST(ResponseReader, GarbageIsShown) {
+  for (const auto* stream : {"SSH-2.0-OpenSSH\r\n", "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+    const auto got = read(stream, 999);
+    ASSERT_TRUE(got.failure) << stream;
+    EXPECT_EQ(got.failure->kind, Kind::malformed) << stream;
+  }
+  EXPECT_THAT(read("SSH-2.0-x\r\n", 999).failure->message, testing::HasSubstr("\"SSH-2.0-x"));
+}
+
+TEST(ResponseReader, BodyAndHeaderAreBounded) {
+  const std::string in_one = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n12345678901";
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n";
+  const std::string endless = "HTTP/1.1 200 OK\r\n\r\n12345678901";
+  for (const auto& stream : {in_one, chunked, endless}) {
+    const auto got = read(stream, 999, true, 10);
+    ASSERT_TRUE(got.failure) << stream;
+    EXPECT_EQ(got.failure->kind, Kind::too_large);
+    EXPECT_THAT(got.failure->message, testing::HasSubstr("max_response_size (10 bytes)"));
+    EXPECT_TRUE(read(stream, 999, true, 11).done);
+  }
+  const auto got = read("HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x'), 4096);
+  ASSERT_TRUE(got.failure);
+  EXPECT_EQ(got.failure->kind, Kind::too_large);
+}
+
+TEST(ResponseReader, IsUsedAgainWithoutATrace) {
+  ResponseReader reader;
+  reader.reset(kNoLimit);
+  ASSERT_TRUE(reader.read("HTTP/1.1 500 Oops\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbad"));
+  reader.reset(kNoLimit);
+  EXPECT_FALSE(reader.started());
+  EXPECT_FALSE(reader.done());
+  ASSERT_TRUE(reader.read("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  EXPECT_TRUE(reader.done());
+  EXPECT_EQ(reader.body(), "");
+  EXPECT_TRUE(reader.keep_alive());
+}
+
+}  // namespace
+}  // namespace driveshaft::http
