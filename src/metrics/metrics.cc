@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "metrics/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <tuple>
+#include <utility>
+
+namespace driveshaft::metrics {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Labels;
+
+// In seconds. A superset of 0.01, 0.1, 1, 10, 100, 1000, which dashboards may already select by.
+const Histogram::BucketBoundaries kDurationBuckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                   0.25,  0.5,    1,     2.5,  5,     10,   30,
+                                                   60,    100,    300,   600,  1000,  3600};
+
+}  // namespace
+
+// Every metric there is. Its name, type and help are here, its labels where it is resolved below.
+struct Families {
+  prometheus::Registry registry;
+
+  Family<Histogram>& job_duration =
+      prometheus::BuildHistogram()
+          .Name("driveshaft_job_duration")
+          .Help("Duration of successful jobs in seconds, from the job's arrival to its result.")
+          .Register(registry);
+  Family<Counter>& http_errors =
+      prometheus::BuildCounter()
+          .Name("driveshaft_http_errors")
+          .Help("Jobs that failed because the endpoint answered with an HTTP status that is not 2xx.")
+          .Register(registry);
+  Family<Counter>& timeouts = prometheus::BuildCounter()
+                                  .Name("driveshaft_timeouts")
+                                  .Help("Jobs that failed because they ran out of time.")
+                                  .Register(registry);
+  Family<Counter>& errors =
+      prometheus::BuildCounter()
+          .Name("driveshaft_errors")
+          .Help(
+              "Jobs that failed for any reason, those in driveshaft_http_errors and driveshaft_timeouts "
+              "included.")
+          .Register(registry);
+  Family<Gauge>& threads = prometheus::BuildGauge()
+                               .Name("driveshaft_threads")
+                               .Help("Slots of a pool that are idle, and that are busy with a function.")
+                               .Register(registry);
+  Family<Counter>& jobs =
+      prometheus::BuildCounter()
+          .Name("driveshaft_jobs")
+          .Help("Jobs that ended, by outcome: complete, refused (the endpoint answered that the job failed), "
+                "failed (anything else, as in driveshaft_errors).")
+          .Register(registry);
+  Family<Counter>& results_dropped =
+      prometheus::BuildCounter()
+          .Name("driveshaft_results_dropped")
+          .Help("Results dropped because the connection the job came from was lost; gearmand runs it again.")
+          .Register(registry);
+  Family<Counter>& results_refused =
+      prometheus::BuildCounter()
+          .Name("driveshaft_results_refused")
+          .Help("Results for jobs that gearmand did not know, or no longer tied to us.")
+          .Register(registry);
+  Family<Counter>& config_reloads = prometheus::BuildCounter()
+                                        .Name("driveshaft_config_reloads")
+                                        .Help("Changed jobs files that were put in force or rejected.")
+                                        .Register(registry);
+
+  Counter& reloads_accepted = config_reloads.Add({{"result", "ok"}});
+  Counter& reloads_rejected = config_reloads.Add({{"result", "rejected"}});
+};
+
+FunctionMetrics::FunctionMetrics(Families& families, const std::string& pool, const std::string& function)
+    : families_(families),
+      pool_(pool),
+      function_(function),
+      durations_(families.job_duration.Add({{"pool", pool}, {"function", function}}, kDurationBuckets)),
+      errors_(families.errors.Add({{"pool", pool}, {"function", function}})),
+      timeouts_(families.timeouts.Add({{"pool", pool}, {"function", function}})),
+      busy_(families.threads.Add({{"status", "busy"}, {"pool", pool}, {"function", function}})),
+      completed_(families.jobs.Add({{"pool", pool}, {"function", function}, {"outcome", "complete"}})),
+      refused_(families.jobs.Add({{"pool", pool}, {"function", function}, {"outcome", "refused"}})),
+      failed_(families.jobs.Add({{"pool", pool}, {"function", function}, {"outcome", "failed"}})),
+      dropped_(families.results_dropped.Add({{"pool", pool}, {"function", function}})) {}
+
+FunctionMetrics::~FunctionMetrics() {
+  families_.job_duration.Remove(&durations_);
+  families_.errors.Remove(&errors_);
+  families_.timeouts.Remove(&timeouts_);
+  families_.threads.Remove(&busy_);
+  families_.results_dropped.Remove(&dropped_);
+  for (Counter* outcome : {&completed_, &refused_, &failed_}) families_.jobs.Remove(outcome);
+  for (const auto& [status, counter] : http_errors_) families_.http_errors.Remove(counter);
+}
+
+void FunctionMetrics::started() { busy_.Increment(); }
+void FunctionMetrics::ended() { busy_.Decrement(); }
+
+void FunctionMetrics::completed(std::chrono::nanoseconds duration) {
+  durations_.Observe(std::chrono::duration<double>(duration).count());
+  completed_.Increment();
+}
+
+void FunctionMetrics::refused() { refused_.Increment(); }
+
+void FunctionMetrics::failed() {
+  errors_.Increment();
+  failed_.Increment();
+}
+
+void FunctionMetrics::timed_out() {
+  timeouts_.Increment();
+  failed();
+}
+
+void FunctionMetrics::http_error(int status) {
+  http_errors(status).Increment();
+  failed();
+}
+
+void FunctionMetrics::result_dropped() { dropped_.Increment(); }
+
+Counter& FunctionMetrics::http_errors(int status) {
+  const bool known = status >= 100 && status <= 999;
+  Counter*& counter = http_errors_[known ? status : 0];
+  if (!counter) {
+    counter = &families_.http_errors.Add({{"pool", pool_},
+                                          {"function", function_},
+                                          {"http_status", known ? std::to_string(status) : "other"}});
+  }
+  return *counter;
+}
+
+PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
+    : families_(std::move(families)),
+      pool_(std::move(pool)),
+      idle_(families_->threads.Add({{"status", "idle"}, {"pool", pool_}})),
+      results_refused_(families_->results_refused.Add({{"pool", pool_}})) {}
+
+PoolMetrics::~PoolMetrics() {
+  families_->threads.Remove(&idle_);
+  families_->results_refused.Remove(&results_refused_);
+}
+
+void PoolMetrics::set_idle(int slots) { idle_.Set(slots); }
+
+FunctionMetrics& PoolMetrics::function(const std::string& name) {
+  if (const auto found = functions_.find(name); found != functions_.end()) return found->second;
+  return functions_
+      .emplace(std::piecewise_construct, std::forward_as_tuple(name),
+               std::forward_as_tuple(*families_, pool_, name))
+      .first->second;
+}
+
+void PoolMetrics::forget(const std::string& name) { functions_.erase(name); }
+
+void PoolMetrics::result_refused() { results_refused_.Increment(); }
+
+Registry::Registry() : families_(std::make_shared<Families>()) {}
+Registry::~Registry() = default;
+
+std::shared_ptr<PoolMetrics> Registry::pool(const std::string& name) {
+  std::erase_if(pools_, [](const auto& entry) { return entry.second.expired(); });
+  if (const auto found = pools_.find(name); found != pools_.end()) return found->second.lock();
+  auto made = std::make_shared<PoolMetrics>(families_, name);
+  pools_.emplace(name, made);
+  return made;
+}
+
+void Registry::config_reloaded(bool accepted) {
+  (accepted ? families_->reloads_accepted : families_->reloads_rejected).Increment();
+}
+
+std::string Registry::text() const {
+  return prometheus::TextSerializer().Serialize(families_->registry.Collect());
+}
+
+}  // namespace driveshaft::metrics

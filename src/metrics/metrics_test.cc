@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "metrics/metrics.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
+
+namespace driveshaft::metrics {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Metrics, SeriesExistAtZeroOnceConfigured) {
+  Registry registry;
+  const auto pool = registry.pool("Regular");
+  pool->function("Sum");
+  const std::string text = registry.text();
+  for (const char* line : {
+           R"(driveshaft_job_duration_count{function="Sum",pool="Regular"} 0)",
+           R"(driveshaft_errors{function="Sum",pool="Regular"} 0)",
+           R"(driveshaft_timeouts{function="Sum",pool="Regular"} 0)",
+           R"(driveshaft_threads{function="Sum",pool="Regular",status="busy"} 0)",
+           R"(driveshaft_threads{pool="Regular",status="idle"} 0)",
+           R"(driveshaft_results_dropped{function="Sum",pool="Regular"} 0)",
+           R"(driveshaft_results_refused{pool="Regular"} 0)",
+           R"(driveshaft_jobs{function="Sum",outcome="complete",pool="Regular"} 0)",
+           R"(driveshaft_jobs{function="Sum",outcome="refused",pool="Regular"} 0)",
+           R"(driveshaft_jobs{function="Sum",outcome="failed",pool="Regular"} 0)",
+           R"(driveshaft_config_reloads{result="ok"} 0)",
+           R"(driveshaft_config_reloads{result="rejected"} 0)",
+           "# TYPE driveshaft_job_duration histogram",
+           "# TYPE driveshaft_errors counter",
+           "# TYPE driveshaft_timeouts counter",
+           "# TYPE driveshaft_threads gauge",
+       }) {
+    EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
+  }
+}
+
+TEST(Metrics, DurationsOfSuccessfulJobsInSeconds) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  FunctionMetrics& f = pool->function("f");
+  f.completed(10ms);
+  f.completed(2s);
+  f.failed();
+  f.refused();
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_count{function=\"f\",pool=\"p\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_sum{function=\"f\",pool=\"p\"} 2.01\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_bucket{function=\"f\",pool=\"p\",le=\"0.005\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_bucket{function=\"f\",pool=\"p\",le=\"0.01\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_bucket{function=\"f\",pool=\"p\",le=\"2.5\"} 2\n"));
+}
+
+TEST(Metrics, BucketsIncludeTheOnesDashboardsKnow) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f");
+  for (const char* bound : {"0.001", "0.01", "0.1", "1", "10", "100", "1000", "+Inf"}) {
+    EXPECT_THAT(registry.text(), HasSubstr("le=\"" + std::string(bound) + "\"}"));
+  }
+}
+
+TEST(Metrics, EveryFailureCountsAsAnErrorToo) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  FunctionMetrics& f = pool->function("f");
+  f.failed();
+  f.timed_out();
+  f.http_error(500);
+  f.http_error(500);
+  f.http_error(404);
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_errors{function=\"f\",pool=\"p\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_timeouts{function=\"f\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_http_errors{function=\"f\",http_status=\"500\",pool=\"p\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_http_errors{function=\"f\",http_status=\"404\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_jobs{function=\"f\",outcome=\"failed\",pool=\"p\"} 5\n"));
+}
+
+TEST(Metrics, AJobTheEndpointRefusedIsNoError) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f").refused();
+  pool->function("f").completed(1ms);
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_jobs{function=\"f\",outcome=\"refused\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_jobs{function=\"f\",outcome=\"complete\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_errors{function=\"f\",pool=\"p\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_count{function=\"f\",pool=\"p\"} 1\n"));
+}
+
+TEST(Metrics, ImpossibleStatusesShareOneSeries) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  FunctionMetrics& f = pool->function("f");
+  for (int status : {0, 99, 1000, -1}) f.http_error(status);
+  EXPECT_THAT(registry.text(),
+              HasSubstr("driveshaft_http_errors{function=\"f\",http_status=\"other\",pool=\"p\"} 4\n"));
+}
+
+TEST(Metrics, SlotsAreIdleOrBusyWithAFunction) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->set_idle(7);
+  pool->function("f").started();
+  pool->function("f").started();
+  pool->function("g").started();
+  std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_threads{pool=\"p\",status=\"idle\"} 7\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_threads{function=\"f\",pool=\"p\",status=\"busy\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_threads{function=\"g\",pool=\"p\",status=\"busy\"} 1\n"));
+  pool->function("f").ended();
+  EXPECT_THAT(registry.text(),
+              HasSubstr("driveshaft_threads{function=\"f\",pool=\"p\",status=\"busy\"} 1\n"));
+}
+
+TEST(Metrics, ResultsThatDidNotArrive) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f").result_dropped();
+  pool->result_refused();
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_results_dropped{function=\"f\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_results_refused{pool=\"p\"} 1\n"));
+}
+
+TEST(Metrics, AForgottenFunctionTakesItsSeriesAlong) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f").http_error(500);
+  pool->function("g").failed();
+  pool->forget("f");
+  EXPECT_THAT(registry.text(), Not(HasSubstr("function=\"f\"")));
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_errors{function=\"g\",pool=\"p\"} 1\n"));
+}
+
+TEST(Metrics, ARemovedPoolTakesItsSeriesAlong) {
+  Registry registry;
+  const auto kept = registry.pool("kept");
+  kept->function("f").failed();
+  auto gone = registry.pool("gone");
+  gone->function("f").http_error(503);
+  gone->function("g").timed_out();
+  EXPECT_THAT(registry.text(), HasSubstr("pool=\"gone\""));
+  gone.reset();
+  EXPECT_THAT(registry.text(), Not(HasSubstr("pool=\"gone\"")));
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_errors{function=\"f\",pool=\"kept\"} 1\n"));
+}
+
+TEST(Metrics, APoolThatComesBackWhileHeldGoesOnCounting) {
+  Registry registry;
+  const auto draining = registry.pool("p");
+  draining->function("f").failed();
+  const auto again = registry.pool("p");
+  EXPECT_EQ(again, draining);
+  again->function("f").failed();
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_errors{function=\"f\",pool=\"p\"} 2\n"));
+}
+
+TEST(Metrics, PoolsMayOutliveTheRegistry) {
+  auto registry = std::make_unique<Registry>();
+  const auto pool = registry->pool("p");
+  registry.reset();
+  pool->function("f").failed();
+}
+
+TEST(Metrics, Reloads) {
+  Registry registry;
+  registry.config_reloaded(true);
+  registry.config_reloaded(true);
+  registry.config_reloaded(false);
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads{result=\"ok\"} 2\n"));
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads{result=\"rejected\"} 1\n"));
+}
+
+// For the thread sanitizer, and for a crash without it: the scraper reads while pools come and go.
+TEST(Metrics, ScrapingWhileCounting) {
+  Registry registry;
+  std::atomic<bool> done{false};
+  std::thread scraper([&] {
+    do {
+      EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads"));
+    } while (!done);
+  });
+  for (int round = 0; round < 300; ++round) {
+    const auto pool = registry.pool("p");
+    FunctionMetrics& f = pool->function("f");
+    f.started();
+    f.completed(1ms);
+    f.ended();
+    f.http_error(400 + round);
+    pool->set_idle(round);
+  }
+  done = true;
+  scraper.join();
+  EXPECT_THAT(registry.text(), Not(HasSubstr("pool=")));
+}
+
+}  // namespace
+}  // namespace driveshaft::metrics
