@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+#include "base/asio.h"
+#include "base/deadlines.h"
+#include "dispatch/contract.h"
+#include "metrics/metrics.h"
+
+namespace driveshaft::dispatch {
+
+// What every pool and job shares. Made once, outlives them all; the loop's thread only.
+struct Context {
+  asio::io_context& loop;
+  base::DeadlineWheel& deadlines;
+  metrics::Registry& metrics;
+  AnswerDecoder decoder;
+
+  std::chrono::milliseconds max_running_time;  // of a job, all attempts and phases together
+  std::chrono::milliseconds loop_timeout;      // silence after which a gearmand is pinged
+  std::string client_id;                       // how gearmand lists our connections
+  std::size_t log_workload_size = 1024;        // bytes of a workload or response in a log line
+};
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/contract.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <random>
+
+#include "base/base64.h"
+#include "base/log.h"
+#include "base/utf8.h"
+
+namespace driveshaft::dispatch {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kShownBytes = 80;
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+constexpr char kHex[] = "0123456789abcdef";
+
+// A byte that JSON wants escaped, or that begins a character to be checked.
+constexpr bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+
+// One pass without a branch a byte, which compilers turn into vector code.
+bool all_plain(std::string_view text) {
+  unsigned char other = 0;
+  for (const char c : text) other |= static_cast<unsigned char>(!is_plain(static_cast<unsigned char>(c)));
+  return other == 0;
+}
+
+void append_json_escape(std::string& out, unsigned char c) {
+  switch (c) {
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      out += "\\u00";
+      out += kHex[c >> 4];
+      out += kHex[c & 15];
+  }
+}
+
+// The inside of a JSON string. False, with `out` as far as it came, at the first byte that is not UTF-8,
+// unless `lossy`, which puts U+FFFD there.
+bool append_json(std::string& out, std::string_view text, bool lossy) {
+  std::size_t plain_from = 0;
+  std::size_t at = 0;
+  const auto flush = [&] { out.append(text, plain_from, at - plain_from); };
+  while (at < text.size()) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (is_plain(c)) {
+      ++at;
+    } else if (const std::size_t length = c < 0x80 ? 0 : base::utf8_length(text.substr(at)); length > 0) {
+      at += length;
+    } else if (c < 0x80) {
+      flush();
+      append_json_escape(out, c);
+      plain_from = ++at;
+    } else if (lossy) {
+      flush();
+      out += kReplacement;
+      plain_from = ++at;
+    } else {
+      return false;
+    }
+  }
+  flush();
+  return true;
+}
+
+void append_json_field(std::string& out, std::string_view name, std::string_view value) {
+  out.append("\"").append(name).append("\":\"");
+  append_json(out, value, /*lossy=*/true);
+  out += "\",";
+}
+
+void encode_json(const JobFields& job, RequestBody& body) {
+  body.content_type = "application/json";
+  std::string& out = body.before;
+  out += '{';
+  append_json_field(out, "function_name", job.function);
+  append_json_field(out, "job_handle", job.handle);
+  append_json_field(out, "unique", job.unique);
+  out += "\"workload\":\"";
+  if (all_plain(job.workload)) {
+    body.workload = job.workload;
+    body.after = "\"}";
+    return;
+  }
+  const std::size_t start = out.size();
+  if (append_json(out, job.workload, /*lossy=*/false)) {
+    out += "\"}";
+    return;
+  }
+  out.resize(start);
+  out += base::base64(job.workload);
+  out += R"(","workload_encoding":"base64"})";
+}
+
+// 24 dashes and 16 random digits, as libcurl writes it: unguessable, so no workload can contain it by design.
+std::string random_boundary() {
+  std::random_device random;
+  std::string boundary(24, '-');
+  for (int digit = 0; digit < 16; ++digit) boundary += kHex[random() & 15];
+  return boundary;
+}
+
+void append_part(std::string& out, const std::string& boundary, std::string_view name) {
+  out.append("--").append(boundary).append("\r\nContent-Disposition: form-data; name=\"").append(name);
+  out += "\"\r\n\r\n";
+}
+
+void encode_multipart(const JobFields& job, RequestBody& body) {
+  static const std::string boundary = random_boundary();
+  static const std::string content_type = "multipart/form-data; boundary=" + boundary;
+  body.content_type = content_type;
+  const auto append_field = [&](std::string_view name, std::string_view value) {
+    append_part(body.before, boundary, name);
+    body.before.append(value).append("\r\n");
+  };
+  append_field("function_name", job.function);
+  append_field("job_handle", job.handle);
+  append_field("unique", job.unique);
+  append_part(body.before, boundary, "workload");
+  body.workload = job.workload;
+  body.after.append("\r\n--").append(boundary).append("--\r\n");
+}
+
+constexpr bool is_unreserved(unsigned char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
+}
+
+void append_urlencoded(std::string& out, std::string_view name, std::string_view value) {
+  constexpr char kUpperHex[] = "0123456789ABCDEF";
+  out.append(name).push_back('=');
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_unreserved(byte)) {
+      out += c;
+    } else if (c == ' ') {
+      out += '+';
+    } else {
+      const char escape[] = {'%', kUpperHex[byte >> 4], kUpperHex[byte & 15]};
+      out.append(escape, sizeof escape);
+    }
+  }
+}
+
+void encode_urlencoded(const JobFields& job, RequestBody& body) {
+  body.content_type = "application/x-www-form-urlencoded";
+  append_urlencoded(body.before, "function_name", job.function);
+  append_urlencoded(body.before, "&job_handle", job.handle);
+  append_urlencoded(body.before, "&unique", job.unique);
+  append_urlencoded(body.before, "&workload", job.workload);
+}
+
+NotAnAnswer invalid(std::string_view what, std::string_view body) {
+  return {NotAnAnswer::Kind::invalid,
+          fmt::format("{}; the endpoint must answer {{\"gearman_ret\": 0, \"response_string\": \"…\"}}, it "
+                      "answered \"{}\"",
+                      what, base::printable(body, kShownBytes))};
+}
+
+// A whole number that gearman_ret can be; PHP may write it as 0.0.
+std::optional<std::uint32_t> to_gearman_ret(const json::value& value) {
+  constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (const auto* number = value.if_int64(); number && *number >= 0 && *number <= kMost) {
+    return static_cast<std::uint32_t>(*number);
+  }
+  if (const auto* number = value.if_double();
+      number && *number >= 0 && *number <= kMost && std::trunc(*number) == *number) {
+    return static_cast<std::uint32_t>(*number);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void encode(config::RequestFormat format, const JobFields& job, RequestBody& body) {
+  body.before.clear();
+  body.workload = {};
+  body.after.clear();
+  switch (format) {
+    case config::RequestFormat::json:
+      return encode_json(job, body);
+    case config::RequestFormat::multipart:
+      return encode_multipart(job, body);
+    case config::RequestFormat::urlencoded:
+      return encode_urlencoded(job, body);
+  }
+}
+
+// As lenient as the original's parser about bytes that are not UTF-8 and about depth.
+AnswerDecoder::AnswerDecoder()
+    : parser_({}, {.max_depth = 1000, .allow_invalid_utf8 = true}) {}
+
+base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::string_view body) {
+  if (status / 100 != 2) {
+    return NotAnAnswer{NotAnAnswer::Kind::http_status,
+                       fmt::format("the endpoint answered HTTP status {}: \"{}\"", status,
+                                   base::printable(body, kShownBytes))};
+  }
+  answer_.reset();
+  parser_.reset();
+  memory_.release();
+  parser_.reset(&memory_);
+  boost::system::error_code error;
+  parser_.write(body.data(), body.size(), error);
+  if (error) return invalid(fmt::format("not JSON ({})", error.message()), body);
+  answer_.emplace(parser_.release());  // in place: an assignment would copy it out of the arena
+  const json::object* object = answer_->if_object();
+  if (!object) return invalid("JSON, but not an object", body);
+  const json::value* ret = object->if_contains("gearman_ret");
+  if (!ret) return invalid("gearman_ret is missing", body);
+  const auto gearman_ret = to_gearman_ret(*ret);
+  if (!gearman_ret) return invalid("gearman_ret is not a whole number from 0 to 4294967295", body);
+  const json::value* text = object->if_contains("response_string");
+  if (!text) return invalid("response_string is missing", body);
+  const json::string* response = text->if_string();
+  if (!response) return invalid("response_string is not a string", body);
+  return Answer{*gearman_ret, {response->data(), response->size()}};
+}
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/json/monotonic_resource.hpp>
+#include <boost/json/parser.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "config/config.h"
+
+// What goes to an endpoint for a job, and what its answer means. Pure: bytes to bytes.
+namespace driveshaft::dispatch {
+
+struct JobFields {
+  std::string_view function;
+  std::string_view handle;
+  std::string_view unique;
+  std::string_view workload;
+};
+
+// The body of a POST in three pieces, so that a big workload need not be copied.
+struct RequestBody {
+  std::string_view content_type;  // lives as long as the process
+  std::string before;
+  std::string_view workload;      // the job's own bytes, where they can go as they are; else empty
+  std::string after;
+
+  std::size_t size() const { return before.size() + workload.size() + after.size(); }
+};
+
+// Writes the four fields in the pool's format; `body` is overwritten, its memory used again.
+//   json        {"function_name":…,"job_handle":…,"unique":…,"workload":…}; a workload that is not UTF-8 goes
+//               as base64, with "workload_encoding":"base64". In the other fields bytes that are not UTF-8
+//               become U+FFFD.
+//   multipart   multipart/form-data, each field as it is
+//   urlencoded  application/x-www-form-urlencoded
+void encode(config::RequestFormat format, const JobFields& job, RequestBody& body);
+
+// The endpoint's word on a job.
+struct Answer {
+  std::uint32_t gearman_ret;         // 0: success
+  std::string_view response_string;  // valid until the decoder's next decode()
+};
+
+// Why a response is not an answer: one sentence for the log, with the first bytes of what came instead.
+struct NotAnAnswer {
+  enum class Kind { http_status, invalid };
+  Kind kind;
+  std::string message;
+};
+
+// Reads {"gearman_ret": 0, "response_string": "…"} from a 2xx response. Keeps its memory between calls.
+class AnswerDecoder {
+ public:
+  AnswerDecoder();
+  base::Result<Answer, NotAnAnswer> decode(unsigned status, std::string_view body);
+
+ private:
+  static constexpr std::size_t kArena = 4096;
+  unsigned char arena_[kArena];
+  boost::json::monotonic_resource memory_{arena_, kArena};
+  boost::json::parser parser_;
+  std::optional<boost::json::value> answer_;
+};
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace driveshaft::dispatch {
+namespace {
+
+using base::kMainLog;
+
+// Jobs kept for their memory when they are done.
+constexpr std::size_t kSpareJobs = 256;
+
+// What `wanted` has and `list` has not.
+std::vector<std::string> missing_from(const std::vector<std::string>& list,
+                                      const std::vector<std::string>& wanted) {
+  std::vector<std::string> missing;
+  std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(missing), [&](const std::string& name) {
+    return std::find(list.begin(), list.end(), name) == list.end();
+  });
+  return missing;
+}
+
+}  // namespace
+
+Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<base::Address> servers)
+    : context_(context),
+      owner_(owner),
+      metrics_(context.metrics.pool(settings.name)),
+      settings_(std::move(settings)),
+      servers_(std::move(servers)) {
+  register_functions();
+  open_endpoint();
+}
+
+Pool::~Pool() {
+  old_endpoints_.clear();  // their connections know the jobs
+  endpoint_.reset();
+  jobs_.clear_and_dispose([](Job* job) { delete job; });
+}
+
+void Pool::start() {
+  keep_links();
+  turn_needed();
+}
+
+void Pool::reconfigure(config::Pool settings, std::vector<base::Address> servers) {
+  const auto before = std::exchange(settings_, std::move(settings));
+  servers_ = std::move(servers);
+  if (before.uri != settings_.uri || before.settings.connect_timeout != settings_.settings.connect_timeout ||
+      before.settings.max_response_size != settings_.settings.max_response_size) {
+    old_endpoints_.push_back(std::move(endpoint_));
+    open_endpoint();
+  }
+  if (before.jobs_list != settings_.jobs_list) {
+    register_functions();
+    if (missing_from(settings_.jobs_list, before.jobs_list).empty()) {
+      const auto added = missing_from(before.jobs_list, settings_.jobs_list);
+      for (const auto& link : links_) {
+        if (!link->retiring()) link->add_functions(added);
+      }
+    } else {
+      // To withdraw a function from a live connection would run its jobs a second time: new connections
+      // take over, the old ones finish.
+      withdrawing_ = true;
+      for (const auto& link : Links(links_)) link->retire();
+    }
+  }
+  keep_links();
+  turn_needed();
+}
+
+void Pool::open_endpoint() {
+  endpoint_ = std::make_unique<http::Endpoint>(
+      context_.loop, context_.deadlines,
+      http::Endpoint::Settings{settings_.uri, settings_.settings.connect_timeout,
+                               settings_.settings.max_response_size});
+}
+
+// Those of the jobs file; the others are withdrawn, and kept while jobs of theirs may come or run.
+void Pool::register_functions() {
+  for (auto& [_, function] : functions_) function.withdrawn = true;
+  for (const auto& name : settings_.jobs_list) {
+    const auto [entry, _] = functions_.try_emplace(name, Function{name, metrics_->function(name)});
+    entry->second.withdrawn = false;
+  }
+}
+
+// Makes the links what the jobs file says: `connections` to each server, none for a pool without slots.
+void Pool::keep_links() {
+  const bool wanted = !draining_ && settings_.worker_count > 0 && !settings_.jobs_list.empty();
+  std::map<std::string, int> missing;
+  if (wanted) {
+    for (const auto& server : servers_) missing[base::to_string(server)] = settings_.settings.connections;
+  }
+  for (const auto& link : Links(links_)) {
+    if (link->retiring()) continue;
+    const auto server = missing.find(base::to_string(link->server()));
+    if (server == missing.end() || server->second == 0) {
+      link->retire();
+    } else {
+      --server->second;
+    }
+  }
+  if (!wanted) return;
+  gearman::LinkOwner& owner = *this;
+  for (const auto& server : servers_) {
+    for (int count = std::exchange(missing[base::to_string(server)], 0); count > 0; --count) {
+      links_.push_back(std::make_shared<gearman::Link>(
+          context_.loop, context_.deadlines, owner,
+          gearman::Link::Settings{server, context_.client_id, settings_.jobs_list, context_.loop_timeout}));
+      links_.back()->start();
+    }
+  }
+}
+
+void Pool::drain() {
+  draining_ = true;
+  metrics_->set_idle(0);
+  keep_links();
+  turn_needed();
+}
+
+void Pool::abort_jobs(std::string_view why) {
+  while (!jobs_.empty()) jobs_.front().abort(why);
+}
+
+void Pool::stop_links() {
+  for (const auto& link : Links(links_)) link->stop();
+}
+
+bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignment,
+                        std::unique_ptr<char[]> storage) {
+  --reserved_;
+  const auto function = functions_.find(assignment.function);
+  if (function == functions_.end()) return false;
+  ++running_;
+  Job& job = *spare_job().release();
+  jobs_.push_back(job);
+  job.start(assignment, std::move(storage), {link.shared_from_this(), link.generation()}, function->second,
+            *endpoint_, settings_.settings);
+  turn_needed();
+  return true;
+}
+
+std::unique_ptr<Job> Pool::spare_job() {
+  if (spare_jobs_.empty()) return std::make_unique<Job>(context_, static_cast<JobOwner&>(*this));
+  auto job = std::move(spare_jobs_.back());
+  spare_jobs_.pop_back();
+  return job;
+}
+
+void Pool::job_done(Job& job) {
+  --running_;
+  jobs_.erase(jobs_.iterator_to(job));
+  spare_jobs_.emplace_back(&job);
+  turn_needed();
+}
+
+void Pool::slots_released(int count) { reserved_ -= count; }
+void Pool::link_changed(bool connected) { owner_.links_connected(connected ? 1 : -1); }
+void Pool::result_refused() { metrics_->result_refused(); }
+
+void Pool::link_closed(gearman::Link& link) {
+  std::erase_if(links_, [&](const auto& mine) { return mine.get() == &link; });
+  turn_needed();
+}
+
+// Whatever happens in one turn of the loop is answered once at its end: slots are shared out, and each link
+// sends what it has in one write.
+void Pool::turn_needed() {
+  if (std::exchange(turn_posted_, true)) return;
+  asio::post(context_.loop, [self = shared_from_this()] { self->end_turn(); });
+}
+
+void Pool::end_turn() {
+  turn_posted_ = false;
+  share_out_slots();
+  for (const auto& link : links_) link->flush();
+  if (!draining_) metrics_->set_idle(std::max(settings_.worker_count - running_, 0));
+  if (spare_jobs_.size() > kSpareJobs) spare_jobs_.resize(kSpareJobs);
+  std::erase_if(old_endpoints_, [](const auto& endpoint) { return endpoint->unused(); });
+  if (withdrawing_) forget_withdrawn();
+  if (draining_ && links_.empty() && running_ == 0 && !std::exchange(drained_, true)) {
+    owner_.pool_drained(*this);
+  }
+}
+
+// Links take turns: when slots are scarce no server waits for another to run dry.
+void Pool::share_out_slots() {
+  int free = settings_.worker_count - reserved_ - running_;
+  const auto reserve = [&](int count) {
+    reserved_ += count;
+    free -= count;
+  };
+  for (const auto& link : links_) {
+    if (free <= 0) return;
+    if (!link->wants_unsleep()) continue;
+    link->unsleep();
+    reserve(1);
+  }
+  while (free > 0) {
+    const auto wanting = static_cast<int>(
+        std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->wanted() > 0; }));
+    if (wanting == 0) return;
+    const int share = std::max(free / wanting, 1);
+    for (std::size_t count = links_.size(); count > 0 && free > 0; --count) {
+      gearman::Link& link = *links_[next_link_++ % links_.size()];
+      if (const int grabs = std::min({link.wanted(), share, free}); grabs > 0) {
+        link.grab(grabs);
+        reserve(grabs);
+      }
+    }
+  }
+}
+
+void Pool::forget_withdrawn() {
+  if (std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->retiring(); })) return;
+  std::erase_if(functions_, [&](const auto& entry) {
+    const Function& function = entry.second;
+    if (!function.withdrawn || function.running > 0) return false;
+    metrics_->forget(function.name);
+    return true;
+  });
+  withdrawing_ = std::any_of(functions_.begin(), functions_.end(),
+                             [](const auto& entry) { return entry.second.withdrawn; });
+}
+
+}  // namespace driveshaft::dispatch

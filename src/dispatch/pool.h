@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "dispatch/context.h"
+#include "dispatch/job.h"
+#include "gearman/link.h"
+#include "http/endpoint.h"
+
+namespace driveshaft::dispatch {
+
+// One pool of the jobs file: its slots, its links to every gearmand, its endpoint, its running jobs. It shares
+// the slots out between the links, so that a job is only ever taken for a slot that is free, and carries out
+// reloads without touching a job that runs. The supervisor owns it, the loop's thread drives it.
+class Pool final : public std::enable_shared_from_this<Pool>, private gearman::LinkOwner, private JobOwner {
+ public:
+  class Owner {
+   public:
+    // A link of the pool has (+1) or has lost (-1) its connection.
+    virtual void links_connected(int change) = 0;
+    // After drain(): no job runs and no link is left. The pool may be let go.
+    virtual void pool_drained(Pool& pool) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Pool(Context& context, Owner& owner, config::Pool settings, std::vector<base::Address> servers);
+  ~Pool();
+
+  void start();
+
+  // Puts a new jobs file in force. What is withdrawn finishes what it runs.
+  void reconfigure(config::Pool settings, std::vector<base::Address> servers);
+
+  // Takes no more jobs, for good; running ones finish. Owner::pool_drained() follows, not from within.
+  void drain();
+  // Fails what still runs.
+  void abort_jobs(std::string_view why);
+  // Closes the links at once, results unread by a server or not.
+  void stop_links();
+
+  const std::string& name() const { return settings_.name; }
+  int running() const { return running_; }
+
+ private:
+  using Links = std::vector<std::shared_ptr<gearman::Link>>;
+
+  // LinkOwner
+  bool job_assigned(gearman::Link& link, const gearman::Assignment& assignment,
+                    std::unique_ptr<char[]> storage) override;
+  void slots_released(int count) override;
+  void turn_needed() override;
+  void link_changed(bool connected) override;
+  void result_refused() override;
+  void link_closed(gearman::Link& link) override;
+  // JobOwner
+  void job_done(Job& job) override;
+
+  void end_turn();
+  void share_out_slots();
+  void forget_withdrawn();
+  void open_endpoint();
+  void register_functions();
+  void keep_links();
+  std::unique_ptr<Job> spare_job();
+
+  // Constant after construction.
+  Context& context_;
+  Owner& owner_;
+  const std::shared_ptr<metrics::PoolMetrics> metrics_;
+
+  // Loop state. free slots = worker_count - reserved_ - running_, below zero after a reload to fewer.
+  config::Pool settings_;
+  std::vector<base::Address> servers_;
+  std::map<std::string, Function, std::less<>> functions_;
+  std::unique_ptr<http::Endpoint> endpoint_;
+  std::vector<std::unique_ptr<http::Endpoint>> old_endpoints_;  // until their last job is done
+  Links links_;               // retiring ones among them
+  std::size_t next_link_ = 0;  // whose turn it is for the next slot
+  int reserved_ = 0;           // for grabs that are unanswered
+  int running_ = 0;
+  JobList jobs_;
+  std::vector<std::unique_ptr<Job>> spare_jobs_;
+  bool turn_posted_ = false;
+  bool withdrawing_ = false;  // functions_ holds some that the jobs file no longer has
+  bool draining_ = false;
+  bool drained_ = false;
+};
+
+}  // namespace driveshaft::dispatch

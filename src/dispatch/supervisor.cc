@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/supervisor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace driveshaft::dispatch {
+namespace {
+
+using namespace std::chrono_literals;
+using base::kMainLog;
+
+// For the servers to read the last results, once the window is over.
+constexpr auto kGoodbye = 2s;
+
+}  // namespace
+
+void Supervisor::apply(const config::Config& config) {
+  context_.log_workload_size = config.log_workload_size;
+  auto before = std::exchange(pools_, {});
+  for (const auto& settings : config.pools) {
+    auto& pool = pools_[settings.name];
+    if (auto known = before.extract(settings.name)) {
+      pool = std::move(known.mapped());
+      pool->reconfigure(settings, config.servers);
+    } else {
+      pool = std::make_shared<Pool>(context_, static_cast<Pool::Owner&>(*this), settings, config.servers);
+      pool->start();
+    }
+  }
+  for (auto& [_, removed] : before) retire(std::move(removed));
+}
+
+void Supervisor::retire(std::shared_ptr<Pool> pool) {
+  pool->drain();
+  leaving_.push_back(std::move(pool));
+}
+
+void Supervisor::drain(std::chrono::milliseconds window, std::function<void()> done) {
+  const auto ends = base::Deadline::Clock::now() + window;
+  if (!std::exchange(draining_, true)) {
+    drained_ = std::move(done);
+    for (auto& [_, pool] : std::exchange(pools_, {})) retire(std::move(pool));
+    window_ends_ = ends;
+  }
+  if (!goodbye_.is_set()) {
+    window_ends_ = std::min(window_ends_, ends);
+    context_.deadlines.set(window_, window_ends_);
+  }
+  finish_if_drained();
+}
+
+void Supervisor::window_is_over() {
+  if (const int running = running_jobs(); running > 0) {
+    kMainLog.warn("shutdown: {} jobs still run at the end of the window and are failed", running);
+  }
+  for (const auto& pool : std::vector(leaving_)) pool->abort_jobs("shutdown: it was not done within the window");
+  context_.deadlines.set(goodbye_, kGoodbye);
+}
+
+void Supervisor::goodbye_is_over() {
+  for (const auto& pool : std::vector(leaving_)) pool->stop_links();
+}
+
+void Supervisor::pool_drained(Pool& pool) {
+  std::erase_if(leaving_, [&](const auto& mine) { return mine.get() == &pool; });
+  finish_if_drained();
+}
+
+void Supervisor::finish_if_drained() {
+  if (!draining_ || !leaving_.empty() || !drained_) return;
+  window_.clear();
+  goodbye_.clear();
+  std::exchange(drained_, nullptr)();
+}
+
+int Supervisor::running_jobs() const {
+  int running = 0;
+  for (const auto& [_, pool] : pools_) running += pool->running();
+  for (const auto& pool : leaving_) running += pool->running();
+  return running;
+}
+
+void Supervisor::links_connected(int change) {
+  connected_links_.fetch_add(change, std::memory_order_relaxed);
+}
+
+}  // namespace driveshaft::dispatch

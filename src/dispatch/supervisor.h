@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/deadlines.h"
+#include "config/config.h"
+#include "dispatch/context.h"
+#include "dispatch/pool.h"
+
+namespace driveshaft::dispatch {
+
+// Keeps the pools what the jobs file says, and brings them all to rest. The loop's thread drives it, but for
+// connected_links().
+class Supervisor final : private Pool::Owner {
+ public:
+  explicit Supervisor(Context& context) : context_(context) {}
+
+  // Puts a configuration in force: the first, and each later one, without touching a job that runs.
+  void apply(const config::Config& config);
+
+  // Takes no more jobs; calls `done` as soon as none runs and every server has read its results. Jobs that
+  // outlive `window` fail. Called again, it only shortens the window.
+  void drain(std::chrono::milliseconds window, std::function<void()> done);
+  bool draining() const { return draining_; }
+
+  int running_jobs() const;
+  // Connections to gearmand that are up. Any thread.
+  int connected_links() const { return connected_links_.load(std::memory_order_relaxed); }
+
+ private:
+  // A deadline that calls a member function.
+  struct Timer final : base::Deadline {
+    Timer(Supervisor& the_supervisor, void (Supervisor::*the_action)())
+        : supervisor(the_supervisor), action(the_action) {}
+    void on_deadline() override { (supervisor.*action)(); }
+    Supervisor& supervisor;
+    void (Supervisor::*action)();
+  };
+
+  void links_connected(int change) override;
+  void pool_drained(Pool& pool) override;
+
+  void retire(std::shared_ptr<Pool> pool);
+  void window_is_over();
+  void goodbye_is_over();
+  void finish_if_drained();
+
+  Context& context_;
+  std::map<std::string, std::shared_ptr<Pool>> pools_;  // of the jobs file in force, by name
+  std::vector<std::shared_ptr<Pool>> leaving_;          // removed, or all of them in a drain
+  std::atomic<int> connected_links_{0};
+  bool draining_ = false;
+  base::Deadline::Clock::time_point window_ends_{};
+  std::function<void()> drained_;
+  Timer window_{*this, &Supervisor::window_is_over};
+  Timer goodbye_{*this, &Supervisor::goodbye_is_over};
+};
+
+}  // namespace driveshaft::dispatch
