@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "admin/server.h"
+
+#include <algorithm>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/asio.h"
+#include "base/error.h"
+#include "base/exit_codes.h"
+#include "base/log.h"
+
+namespace driveshaft::admin {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using base::kMainLog;
+using boost::system::error_code;
+
+constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as "too many open files"
+
+[[noreturn]] void cannot_listen(const base::Address& address, const error_code& error) {
+  throw base::StartupError(
+      base::kExitExporter,
+      fmt::format(
+          "cannot listen on {} for metrics: {}; name a free address of this machine with --exporter_addr, "
+          "or an empty one for none",
+          base::to_string(address), error.message()));
+}
+
+// Listens on the first endpoint of the name that can be bound.
+tcp::acceptor listen(asio::io_context& io, const base::Address& address) {
+  error_code error;
+  tcp::resolver resolver(io);
+  const auto endpoints =
+      resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
+  if (error) cannot_listen(address, error);
+  for (const auto& entry : endpoints) {
+    tcp::acceptor acceptor(io);
+    acceptor.open(entry.endpoint().protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(entry.endpoint(), error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) return acceptor;
+  }
+  cannot_listen(address, error);
+}
+
+using Request = http::request_parser<http::string_body>;
+using Response = http::response<http::string_body>;
+
+Response to_response(Reply reply, unsigned version, bool keep_alive) {
+  Response response(static_cast<http::status>(reply.status), version);
+  response.set(http::field::server, "driveshaft");
+  response.set(http::field::content_type, reply.content_type);
+  response.set(http::field::cache_control, "no-store");
+  if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
+  response.keep_alive(keep_alive);
+  response.body() = std::move(reply.body);
+  response.prepare_payload();
+  return response;
+}
+
+// The answer to a request that could not be read, or nothing if there is nobody to answer.
+std::optional<Reply> refusal(const error_code& error) {
+  if (error == http::error::header_limit) return Reply{.status = 431, .body = "request header too large\n"};
+  if (error == http::error::body_limit) return Reply{.status = 413, .body = "request body too large\n"};
+  if (error == http::error::end_of_stream || error == http::error::partial_message) return {};
+  if (error.category() == http::make_error_code(http::error::bad_method).category()) {
+    return Reply{.status = 400, .body = "not an HTTP request: " + error.message() + "\n"};
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(const base::Address& address, Sources from, const Limits& bounds)
+      : sources(std::move(from)), limits(bounds), acceptor(listen(io, address)) {}
+
+  asio::awaitable<void> accept_all();
+  asio::awaitable<void> serve(tcp::socket socket);
+  asio::awaitable<bool> answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer);
+  asio::awaitable<bool> send(beast::tcp_stream& stream, Response response, bool head);
+
+  const Sources sources;
+  const Limits limits;
+  std::size_t open_connections = 0;  // the admin thread's
+  asio::io_context io{1};            // destroys the coroutines, which use what is above
+  tcp::acceptor acceptor;
+  std::thread thread;
+};
+
+asio::awaitable<void> Server::Impl::accept_all() {
+  asio::steady_timer pause(io);
+  bool failing = false;
+  while (true) {
+    auto [error, socket] = co_await acceptor.async_accept(kResult);
+    if (error) {
+      if (!failing) kMainLog.warn("cannot accept connections on the exporter address: {}", error.message());
+      failing = true;
+      pause.expires_after(kAcceptPause);
+      co_await pause.async_wait(kResult);
+      continue;
+    }
+    failing = false;
+    if (open_connections >= limits.connections) continue;
+    ++open_connections;
+    asio::co_spawn(io, serve(std::move(socket)), [this](const std::exception_ptr& failed) {
+      --open_connections;
+      try {
+        if (failed) std::rethrow_exception(failed);
+      } catch (const std::exception& e) {
+        kMainLog.error("a connection to the exporter address failed: {}", e.what());
+      }
+    });
+  }
+}
+
+asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  beast::tcp_stream stream(std::move(socket));
+  beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(limits.body_bytes));
+  bool first = true;
+  while (true) {
+    if (buffer.size() == 0) {
+      stream.expires_after(first ? limits.request : limits.keep_alive);
+      auto [error, size] = co_await stream.async_read_some(buffer.prepare(1024), kResult);
+      if (error) co_return;
+      buffer.commit(size);
+    }
+    first = false;
+    if (!co_await answer_one(stream, buffer)) break;
+  }
+  // What the client still sends is not read: a reset could overtake the answer, so let it see the end first.
+  stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  stream.expires_after(limits.request);
+  for (std::size_t left = limits.body_bytes; left > 0;) {
+    buffer.clear();
+    auto [error, size] = co_await stream.async_read_some(buffer.prepare(1024), kResult);
+    if (error) break;
+    left -= std::min(left, size);
+  }
+}
+
+// Whether the connection is good for another request.
+asio::awaitable<bool> Server::Impl::answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer) {
+  Request request;
+  request.header_limit(limits.header_bytes);
+  request.body_limit(limits.body_bytes);
+  stream.expires_after(limits.request);
+  auto [error, size] = co_await http::async_read(stream, buffer, request, kResult);
+  if (error) {
+    if (auto reply = refusal(error)) co_await send(stream, to_response(std::move(*reply), 11, false), false);
+    co_return false;
+  }
+  const auto& message = request.get();
+  const std::string_view method(message.method_string().data(), message.method_string().size());
+  const std::string_view target(message.target().data(), message.target().size());
+  Response response = to_response(answer(method, target, sources), message.version(), message.keep_alive());
+  co_return co_await send(stream, std::move(response), message.method() == http::verb::head);
+}
+
+// Whether the connection is good for another request.
+asio::awaitable<bool> Server::Impl::send(beast::tcp_stream& stream, Response response, bool head) {
+  const bool keep_alive = response.keep_alive();
+  http::response_serializer<http::string_body> serializer(response);
+  error_code failed;
+  stream.expires_after(limits.request);
+  if (head) {
+    serializer.split(true);
+    auto [error, size] = co_await http::async_write_header(stream, serializer, kResult);
+    failed = error;
+  } else {
+    auto [error, size] = co_await http::async_write(stream, serializer, kResult);
+    failed = error;
+  }
+  co_return !failed && keep_alive;
+}
+
+Server::Server(const base::Address& address, Sources sources, const Limits& limits)
+    : impl_(std::make_unique<Impl>(address, std::move(sources), limits)) {}
+
+Server::~Server() { stop(); }
+
+void Server::start() {
+  asio::co_spawn(impl_->io, impl_->accept_all(), asio::detached);
+  impl_->thread = std::thread([impl = impl_.get()] {
+    ::pthread_setname_np(::pthread_self(), "admin");
+    impl->io.run();
+  });
+}
+
+void Server::stop() {
+  impl_->io.stop();
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+base::Address Server::address() const {
+  const auto endpoint = impl_->acceptor.local_endpoint();
+  return {endpoint.address().to_string(), endpoint.port()};
+}
+
+}  // namespace driveshaft::admin

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "admin/routes.h"
+#include "base/address.h"
+
+namespace driveshaft::admin {
+
+// What a client may take from the server. A client that exceeds one is answered with an error where HTTP has
+// one, and closed.
+struct Limits {
+  std::uint32_t header_bytes = 8 * 1024;
+  std::uint64_t body_bytes = 4 * 1024;
+  std::chrono::milliseconds request{10'000};  // from a request's first byte to its last; then for its answer
+  std::chrono::milliseconds keep_alive{60'000};  // between two requests
+  std::size_t connections = 256;                 // more are closed as they come
+};
+
+// HTTP on the exporter address, in one thread of its own, so that a slow scrape never delays a job.
+class Server {
+ public:
+  // Binds and listens, so that it can be done before privileges are dropped; answers come after start().
+  // Port 0 picks a free one. Throws base::StartupError when the address cannot be bound.
+  Server(const base::Address& address, Sources sources, const Limits& limits = {});
+  ~Server();  // stops
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Starts the thread: after any fork.
+  void start();
+
+  // Closes every connection and joins the thread; waits for no client. May be called again.
+  void stop();
+
+  // As bound: the literal, and the port that was picked.
+  base::Address address() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace driveshaft::admin

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+#include "admin/server.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/asio.h"
+#include "base/error.h"
+#include "base/exit_codes.h"
+#include "base/log.h"
+#include "base/test_dir.h"
+
+namespace driveshaft::admin {
+namespace {
+
+using namespace std::chrono_literals;
+using asio::ip::tcp;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const base::Address kLoopback{"127.0.0.1", 0};
+
+Sources sources() {
+  return {.metrics = [] { return std::string("m 1\n"); },
+          .health =
+              [] {
+                return Health{true, "turning"};
+              },
+          .ready =
+              [] {
+                return Health{false, "no gearmand"};
+              }};
+}
+
+// A client that fails instead of hanging: nothing here takes ten seconds.
+class Client {
+ public:
+  explicit Client(const base::Address& address) : Client() { connect(address); }
+  Client() : socket_(io_) {}
+
+  void open() { socket_.open(tcp::v4()); }
+  void connect(const base::Address& address) {
+    socket_.connect({asio::ip::make_address(address.host), address.port});
+    const timeval ten_seconds{10, 0};
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &ten_seconds, sizeof ten_seconds);
+  }
+
+  void send(const std::string& text) {
+    boost::system::error_code ignored;  // the server may have closed already
+    asio::write(socket_, asio::buffer(text), ignored);
+  }
+
+  // Everything up to and with `end`, or up to the close.
+  std::string read_until(const std::string& end) {
+    while (pending_.find(end) == std::string::npos) {
+      char bytes[4096];
+      const ssize_t size = ::recv(socket_.native_handle(), bytes, sizeof bytes, 0);
+      if (size < 0 && errno != ECONNRESET) return "(time-out) " + pending_;
+      if (size <= 0) return std::exchange(pending_, "");
+      pending_.append(bytes, static_cast<std::size_t>(size));
+    }
+    const std::size_t size = pending_.find(end) + end.size();
+    std::string text = pending_.substr(0, size);
+    pending_.erase(0, size);
+    return text;
+  }
+  std::string read_all() { return read_until("no answer has this"); }
+
+  std::string ask(const std::string& request) {
+    send(request);
+    return read_all();
+  }
+
+ private:
+  asio::io_context io_;
+  tcp::socket socket_;
+  std::string pending_;
+};
+
+std::string get(const std::string& path) {
+  return "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+}
+
+TEST(AdminServer, AnswersOnIpv4AndIpv6AndByName) {
+  for (const char* host : {"127.0.0.1", "::1", "localhost"}) {
+    Server server({host, 0}, sources());
+    server.start();
+    EXPECT_NE(server.address().port, 0);
+    const std::string reply = Client(server.address()).ask(get("/metrics"));
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(reply, HasSubstr("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+    EXPECT_THAT(reply, EndsWith("\r\n\r\nm 1\n"));
+  }
+}
+
+TEST(AdminServer, HeadHasTheLengthButNoBody) {
+  Server server(kLoopback, sources());
+  server.start();
+  const std::string reply =
+      Client(server.address()).ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(reply, HasSubstr("\r\nContent-Length: 4\r\n"));
+  EXPECT_THAT(reply, EndsWith("\r\n\r\n"));
+}
+
+TEST(AdminServer, StatusesOfTheRoutesArrive) {
+  Server server(kLoopback, sources());
+  server.start();
+  EXPECT_THAT(Client(server.address()).ask(get("/readyz")), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(Client(server.address()).ask(get("/nothing")), StartsWith("HTTP/1.1 404 "));
+  const std::string refused = Client(server.address())
+                                  .ask(
+                                      "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+                                      "Connection: close\r\n\r\nhi");
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(refused, HasSubstr("\r\nAllow: GET, HEAD\r\n"));
+}
+
+TEST(AdminServer, KeepsConnectionsAlive) {
+  Server server(kLoopback, sources());
+  server.start();
+  Client client(server.address());
+  for (int i = 0; i < 3; ++i) {
+    client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_THAT(client.read_until("m 1\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  }
+  client.send("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(client.read_until("\r\n\r\n"), HasSubstr("Content-Length: 4"));
+  EXPECT_THAT(client.read_until("turning\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST(AdminServer, Http10ClosesUnlessAsked) {
+  Server server(kLoopback, sources());
+  server.start();
+  EXPECT_THAT(Client(server.address()).ask("GET /metrics HTTP/1.0\r\n\r\n"), EndsWith("m 1\n"));
+}
+
+TEST(AdminServer, RefusesWhatIsTooLargeOrNoHttp) {
+  Server server(kLoopback, sources());
+  server.start();
+  const std::string long_header = "GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(9'000, 'a') + "\r\n\r\n";
+  EXPECT_THAT(Client(server.address()).ask(long_header), StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(Client(server.address()).ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(Client(server.address()).ask("\x16\x03\x01\x02 hello\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(Client(server.address()).ask(get("/metrics")), EndsWith("m 1\n")) << "the server is well";
+}
+
+TEST(AdminServer, ClosesWhoIsTooSlowOrIdle) {
+  Server server(kLoopback, sources(), {.request = 50ms, .keep_alive = 50ms});
+  server.start();
+  EXPECT_EQ(Client(server.address()).read_all(), "") << "says nothing";
+  EXPECT_EQ(Client(server.address()).ask("GET /metr"), "") << "never finishes";
+  Client idle(server.address());
+  idle.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(idle.read_all(), EndsWith("m 1\n"));
+}
+
+TEST(AdminServer, ConnectionsAreLimited) {
+  Server server(kLoopback, sources(), {.connections = 2});
+  server.start();
+  Client second;
+  {
+    Client first(server.address());
+    second.connect(server.address());
+    for (Client* client : {&first, &second}) {
+      client->send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+      EXPECT_THAT(client->read_until("m 1\n"), EndsWith("m 1\n"));
+    }
+    EXPECT_EQ(Client(server.address()).ask(get("/metrics")), "");
+  }
+  // The server has yet to notice that the first is gone.
+  const auto give_up = std::chrono::steady_clock::now() + 10s;
+  std::string reply;
+  while (reply.empty() && std::chrono::steady_clock::now() < give_up) {
+    reply = Client(server.address()).ask(get("/metrics"));
+  }
+  EXPECT_THAT(reply, EndsWith("m 1\n"));
+}
+
+TEST(AdminServer, ManyScrapersAtOnce) {
+  Server server(kLoopback, sources());
+  server.start();
+  std::vector<std::thread> scrapers;
+  scrapers.reserve(8);
+  std::atomic<int> answered{0};
+  for (int i = 0; i < 8; ++i) {
+    scrapers.emplace_back([&] {
+      for (int j = 0; j < 25; ++j)
+        answered += Client(server.address()).ask(get("/metrics")).ends_with("m 1\n");
+    });
+  }
+  for (std::thread& scraper : scrapers) scraper.join();
+  EXPECT_EQ(answered, 200);
+}
+
+TEST(AdminServer, BigAnswersArriveWhole) {
+  Sources big = sources();
+  big.metrics = [] { return std::string(5'000'000, 'm') + "end"; };
+  Server server(kLoopback, big);
+  server.start();
+  const std::string reply = Client(server.address()).ask(get("/metrics"));
+  EXPECT_GT(reply.size(), 5'000'000U);
+  EXPECT_THAT(reply.substr(reply.size() - 4), "mend");
+}
+
+TEST(AdminServer, AddressInUseIsAStartupError) {
+  Server server(kLoopback, sources());
+  const std::string taken = base::to_string(server.address());
+  try {
+    Server other(server.address(), sources());
+    FAIL() << "bound twice";
+  } catch (const base::StartupError& e) {
+    EXPECT_EQ(e.exit_code(), base::kExitExporter);
+    EXPECT_THAT(e.what(), HasSubstr("cannot listen on " + taken + " for metrics: Address already in use"));
+    EXPECT_THAT(e.what(), HasSubstr("--exporter_addr"));
+  }
+}
+
+TEST(AdminServer, ForeignAddressIsAStartupError) {
+  EXPECT_THROW(Server({"192.0.2.1", 0}, sources()), base::StartupError);
+  EXPECT_THROW(Server({"no-such-host.invalid", 0}, sources()), base::StartupError);
+}
+
+TEST(AdminServer, StopsWithConnectionsOpen) {
+  Server server(kLoopback, sources());
+  server.start();
+  Client alive(server.address());
+  alive.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(alive.read_until("m 1\n"), EndsWith("m 1\n"));
+  Client halfway(server.address());
+  halfway.send("GET /met");
+  server.stop();
+  server.stop();
+}
+
+TEST(AdminServer, NeedNotBeStarted) { const Server server(kLoopback, sources()); }
+
+// Out of file descriptors: accepting goes on when there are some again.
+TEST(AdminServer, OutlivesTooManyOpenFiles) {
+  const base::TestDir dir;
+  base::configure_logging(dir.write("log.properties",
+                                    "log4j.rootLogger=WARN, file\n"
+                                    "log4j.appender.file=org.apache.log4j.FileAppender\n"
+                                    "log4j.appender.file.File=" +
+                                        (dir / "a.log") +
+                                        "\n"
+                                        "log4j.appender.file.layout=org.apache.log4j.SimpleLayout\n"));
+  const int log = ::open((dir / "a.log").c_str(), O_RDONLY | O_CLOEXEC);
+  Server server(kLoopback, sources());
+  Client client;
+  client.open();
+  server.start();
+  // Another connection first: the accept that is now waiting has its descriptor only when it returns.
+  EXPECT_THAT(Client(server.address()).ask(get("/metrics")), EndsWith("m 1\n"));
+
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{0, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  client.connect(server.address());
+  client.send(get("/metrics"));
+  const auto give_up = std::chrono::steady_clock::now() + 10s;
+  std::string told;
+  while (told.find('\n') == std::string::npos && std::chrono::steady_clock::now() < give_up) {
+    char bytes[512];
+    const ssize_t size = ::read(log, bytes, sizeof bytes);
+    if (size > 0) told.append(bytes, static_cast<std::size_t>(size));
+    std::this_thread::yield();
+  }
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ::close(log);
+  EXPECT_THAT(told, HasSubstr("cannot accept connections on the exporter address: Too many open files"));
+  EXPECT_THAT(client.read_all(), EndsWith("m 1\n"));
+}
+
+}  // namespace
+}  // namespace driveshaft::admin
