@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/daemon.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <optional>
+
+#include "admin/server.h"
+#include "base/exit_codes.h"
+#include "base/log.h"
+#include "daemon/daemonize.h"
+#include "daemon/file_limit.h"
+#include "daemon/jobs_file.h"
+#include "daemon/pid_file.h"
+#include "daemon/privileges.h"
+#include "dispatch/supervisor.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using base::kMainLog;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kBeatEvery = 1s;
+constexpr auto kLoopStuckAfter = 10s;
+// A job needs a connection to its endpoint; this many files are open besides.
+constexpr std::uint64_t kOtherFiles = 64;
+
+// As gearmand lists our connections: no spaces, at most 127 bytes.
+std::string client_id() {
+  std::array<char, 65> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  return fmt::format("driveshaft/{}/{}", host.data(), ::getpid());
+}
+
+// Says whether the loop turns. The loop's thread beats, the admin thread asks.
+class Heartbeat {
+ public:
+  explicit Heartbeat(asio::io_context& loop) : timer_(loop) { beat(); }
+  void stop() { timer_.cancel(); }
+
+  admin::Health health() const {
+    const auto age = Clock::now() - Clock::time_point(Clock::duration(beat_.load(std::memory_order_relaxed)));
+    if (age < kLoopStuckAfter) return {true, "the loop turns"};
+    return {false, fmt::format("the loop has not turned for {} s", age / 1s)};
+  }
+
+ private:
+  void beat() {
+    beat_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    timer_.expires_after(kBeatEvery);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) beat();
+    });
+  }
+
+  asio::steady_timer timer_;
+  std::atomic<Clock::rep> beat_{};
+};
+
+// The loop and all that lives on its thread.
+class Daemon {
+ public:
+  explicit Daemon(const Options& options)
+      : options_(options),
+        context_{.loop = loop_,
+                 .deadlines = deadlines_,
+                 .metrics = metrics_,
+                 .decoder = {},
+                 .max_running_time = options.max_running_time,
+                 .loop_timeout = options.loop_timeout,
+                 .client_id = client_id()} {}
+
+  // What can be refused, before privileges are dropped.
+  void prepare() {
+    config_ = jobs_file_.load();
+    if (options_.exporter) server_.emplace(*options_.exporter, sources());
+    const auto files = raise_open_file_limit();
+    std::uint64_t needed = kOtherFiles;
+    for (const auto& pool : config_.pools) needed += static_cast<std::uint64_t>(pool.worker_count);
+    if (needed > files) {
+      kMainLog.warn("worker_counts add up to {} files open at once, and only {} are allowed: raise the limit "
+                    "(LimitNOFILE= of a systemd unit, or ulimit -Hn)", needed, files);
+    }
+  }
+
+  void start() {
+    supervisor_.apply(config_);
+    jobs_file_.watch([this](const config::Config& config) { supervisor_.apply(config); },
+                     [this](bool accepted) { metrics_.config_reloaded(accepted); });
+    await_signals();
+    if (server_) {
+      server_->start();
+      kMainLog.info("metrics on http://{}/metrics", base::to_string(server_->address()));
+    }
+  }
+
+  void run() { loop_.run(); }
+
+ private:
+  admin::Sources sources() {
+    return {.metrics = [this] { return metrics_.text(); },
+            .health = [this] { return heartbeat_.health(); },
+            .ready = [this]() -> admin::Health {
+              const int links = supervisor_.connected_links();
+              if (links > 0) return {true, fmt::format("{} connection(s) to gearmand", links)};
+              return {false, "connected to no gearmand"};
+            }};
+  }
+
+  void await_signals() {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(signal);
+    await_signal();
+  }
+
+  void await_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      on_signal(signal);
+      if (loop_.stopped()) return;
+      await_signal();
+    });
+  }
+
+  void on_signal(int signal) {
+    if (signal == SIGHUP) {
+      base::reopen_logs();
+      kMainLog.info("SIGHUP: log files are opened anew");
+      if (!supervisor_.draining()) jobs_file_.reload();
+      return;
+    }
+    const char* name = signal == SIGUSR1 ? "SIGUSR1" : signal == SIGINT ? "SIGINT" : "SIGTERM";
+    if (supervisor_.draining()) {
+      kMainLog.warn("{} again: jobs that still run are failed now", name);
+      return supervisor_.drain(0s, {});
+    }
+    const auto window = (signal == SIGUSR1 ? 4 : 2) * options_.loop_timeout;
+    kMainLog.info("{}: no more jobs are taken; {} running ones have {} s to finish", name,
+                  supervisor_.running_jobs(), window / 1s);
+    jobs_file_.stop();
+    supervisor_.drain(window, [this] {
+      kMainLog.info("all jobs are done; goodbye");
+      heartbeat_.stop();
+      loop_.stop();
+    });
+  }
+
+  const Options& options_;
+  asio::io_context loop_{1};
+  base::DeadlineWheel deadlines_{loop_};
+  metrics::Registry metrics_;
+  dispatch::Context context_;
+  dispatch::Supervisor supervisor_{context_};
+  JobsFile jobs_file_{loop_, options_.jobs_config};
+  config::Config config_;
+  asio::signal_set signals_{loop_};
+  Heartbeat heartbeat_{loop_};
+  std::optional<admin::Server> server_;  // its thread ends before what it asks goes
+};
+
+}  // namespace
+
+int run(const Options& options) {
+  if (options.check) return check_jobs_file(options.jobs_config);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  std::optional<Background> background;
+  if (options.daemonize) background.emplace();
+  base::configure_logging(options.log_config);
+  std::optional<PidFile> pid_file;
+  if (!options.pid_file.empty()) pid_file.emplace(options.pid_file);
+  kMainLog.info("driveshaft {} starts, pid {}", DRIVESHAFT_VERSION, ::getpid());
+
+  Daemon daemon(options);
+  daemon.prepare();
+  if (!options.user.empty()) {
+    const User user = find_user(options.user);
+    if (pid_file) pid_file->give_to(user.uid, user.gid);
+    for (const auto& file : base::log_files()) give_log_file(file, user);
+    become(user);
+  }
+  daemon.start();
+  if (background) background->notify_ready();
+  daemon.run();
+  return base::kExitOk;
+}
+
+}  // namespace driveshaft::daemon

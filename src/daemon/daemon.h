@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "daemon/options.h"
+
+namespace driveshaft::daemon {
+
+// The whole program, from its options to its exit code: makes every part, in an order that gives each what it
+// needs (sockets and files before privileges are dropped, threads after any fork), runs the loop and brings
+// it to rest. Throws base::StartupError while starting.
+int run(const Options& options);
+
+}  // namespace driveshaft::daemon

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+namespace driveshaft::daemon {
+
+// A process in the background: no terminal, a session of its own, directory /, umask 022, a child of init.
+//
+// The caller's process stays until the daemon is ready, and then exits 0. A daemon that ends before that has
+// written its error to the stderr they still share; the caller exits with its exit code, or kExitInternal if
+// a signal ended it. So a service script sees a failed start as one.
+class Background {
+ public:
+  // Returns in the daemon only. Call it while there is one thread and nothing is open that a fork would
+  // share. Throws base::StartupError if the system cannot fork.
+  Background();
+  ~Background();
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  // Once: stdin, stdout and stderr become /dev/null, and the caller's process exits 0.
+  void notify_ready();
+
+ private:
+  int ready_fd_;
+};
+
+}  // namespace driveshaft::daemon

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/daemonize.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/exit_codes.h"
+#include "base/test_dir.h"
+#include "daemon/file_limit.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ExitedWithCode;
+
+// The child of a death test is the caller: the process that exits is it, and the daemon goes on after it.
+
+[[noreturn]] void start_and_report(const base::TestDir& dir, pid_t test) {
+  Background background;
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  dir.write("before",
+            fmt::format("cwd={} umask={:03o} own_session={} leader={} test={}",
+                        std::filesystem::current_path().string(), mask, ::getsid(0) != ::getsid(test),
+                        ::getsid(0) == ::getpid(), ::getpid() == test));
+  background.notify_ready();
+  std::string open_files;
+  for (const int fd : {0, 1, 2}) {
+    open_files += std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd)).string() + " ";
+  }
+  dir.write("unfinished", open_files);
+  std::filesystem::rename(dir / "unfinished", dir / "after");
+  ::_exit(0);
+}
+
+TEST(BackgroundDeathTest, TheCallerReturnsOnceReady) {
+  const base::TestDir dir;
+  const pid_t test = ::getpid();
+  EXPECT_EXIT(start_and_report(dir, test), ExitedWithCode(0), "");
+  EXPECT_EQ(dir.read("before"), "cwd=/ umask=022 own_session=true leader=false test=false");
+  const auto give_up = std::chrono::steady_clock::now() + 10s;
+  while (!std::filesystem::exists(dir / "after") && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(dir.read("after"), "/dev/null /dev/null /dev/null ");
+}
+
+[[noreturn]] void start_and_fail() {
+  const Background background;
+  fmt::print(stderr, "cannot listen\n");
+  ::_exit(base::kExitExporter);
+}
+
+TEST(BackgroundDeathTest, AFailedStartIsTheCallers) {
+  EXPECT_EXIT(start_and_fail(), ExitedWithCode(base::kExitExporter), "cannot listen");
+}
+
+[[noreturn]] void start_and_die() {
+  const Background background;
+  ::raise(SIGKILL);
+  ::_exit(0);
+}
+
+TEST(BackgroundDeathTest, ADaemonKilledWhileStarting) {
+  EXPECT_EXIT(start_and_die(), ExitedWithCode(base::kExitInternal), "ended by signal 9 while it started");
+}
+
+[[noreturn]] void start_and_end_without_ready() {
+  { const Background background; }
+  ::_exit(base::kExitOk);
+}
+
+TEST(BackgroundDeathTest, EndingBeforeReadyPassesTheExitCode) {
+  EXPECT_EXIT(start_and_end_without_ready(), ExitedWithCode(base::kExitOk), "");
+}
+
+TEST(FileLimit, IsRaisedToTheHardLimit) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low{64, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  EXPECT_EQ(raise_open_file_limit(), before.rlim_max);
+  rlimit after{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &after), 0);
+  EXPECT_EQ(after.rlim_cur, before.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+}  // namespace
+}  // namespace driveshaft::daemon

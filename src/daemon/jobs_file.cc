@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/jobs_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "base/exit_codes.h"
+#include "base/log.h"
+#include "config/diff.h"
+#include "config/keys.h"
+#include "config/load.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using base::kMainLog;
+
+constexpr auto kPollEvery = 500ms;
+
+bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+std::vector<std::string> server_names(const config::Config& config) {
+  std::vector<std::string> names;
+  for (const auto& server : config.servers) names.push_back(base::to_string(server));
+  return names;
+}
+
+std::string describe(const config::Pool& pool) {
+  return fmt::format("pool {}: {} at once, to {} as {}: {}", pool.name, pool.worker_count, pool.uri.display,
+                     config::name_of(pool.settings.request_format), fmt::join(pool.jobs_list, ", "));
+}
+
+}  // namespace
+
+bool JobsFile::Stamp::operator==(const Stamp& other) const {
+  return device == other.device && inode == other.inode && size == other.size &&
+         same(modified, other.modified) && same(changed, other.changed);
+}
+
+JobsFile::JobsFile(asio::io_context& loop, std::string path) : timer_(loop), path_(std::move(path)) {}
+
+const config::Config& JobsFile::load() {
+  read_ = seen_ = stamp();
+  const auto loaded = config::load(path_);
+  if (!loaded) {
+    std::string message = fmt::format("jobs file {} cannot be used:", path_);
+    for (const auto& error : loaded.error().errors) message += "\n  " + error;
+    for (const auto& warning : loaded.error().warnings) message += "\n  warning: " + warning;
+    throw base::StartupError(base::kExitConfig, message);
+  }
+  for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
+  config_ = loaded->config;
+  for (const auto& pool : config_.pools) kMainLog.info("{}", describe(pool));
+  return config_;
+}
+
+void JobsFile::watch(OnChange on_change, OnReload on_reload) {
+  on_change_ = std::move(on_change);
+  on_reload_ = std::move(on_reload);
+  timer_.expires_after(kPollEvery);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) poll();
+  });
+}
+
+void JobsFile::poll() {
+  const auto now = stamp();
+  // A writer may be half way: what is read has stood still from one poll to the next.
+  if (now != read_ && now == seen_) reload();
+  seen_ = now;
+  watch(std::move(on_change_), std::move(on_reload_));
+}
+
+void JobsFile::reload() {
+  read_ = stamp();
+  const auto loaded = config::load(path_);
+  if (!loaded) {
+    for (const auto& error : loaded.error().errors) {
+      kMainLog.error("jobs file {} is rejected, the one in force stays: {}", path_, error);
+    }
+    for (const auto& warning : loaded.error().warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
+    return on_reload_(false);
+  }
+  for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
+  const auto diff = config::compare(config_, loaded->config);
+  if (diff.empty()) {
+    kMainLog.info("jobs file {}: read again, nothing has changed", path_);
+  } else {
+    kMainLog.info("jobs file {}: a new one is in force", path_);
+    for (const auto& line : config::describe(diff)) kMainLog.info("{}", line);
+    config_ = loaded->config;
+    on_change_(config_);
+  }
+  on_reload_(true);
+}
+
+std::optional<JobsFile::Stamp> JobsFile::stamp() const {
+  struct stat found {};
+  if (::stat(path_.c_str(), &found) != 0) return std::nullopt;
+  return Stamp{found.st_dev, found.st_ino, found.st_size, found.st_mtim, found.st_ctim};
+}
+
+int check_jobs_file(const std::string& path) {
+  const auto loaded = config::load(path);
+  const auto& warnings = loaded ? loaded->warnings : loaded.error().warnings;
+  for (const auto& warning : warnings) fmt::print(stderr, "{}: warning: {}\n", path, warning);
+  if (!loaded) {
+    for (const auto& error : loaded.error().errors) fmt::print(stderr, "{}: {}\n", path, error);
+    fmt::print(stderr, "{}: not usable, {} error(s)\n", path, loaded.error().errors.size());
+    return base::kExitConfig;
+  }
+  fmt::print("{}: good\n", path);
+  fmt::print("gearmand: {}\n", fmt::join(server_names(loaded->config), ", "));
+  for (const auto& pool : loaded->config.pools) fmt::print("{}\n", describe(pool));
+  return base::kExitOk;
+}
+
+}  // namespace driveshaft::daemon

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/asio.h"
+#include "config/parse.h"
+
+namespace driveshaft::daemon {
+
+// The jobs file on disk: read at the start, watched for changes, read again. A file that is broken or gone
+// changes nothing; that is said once a change. The loop's thread drives it.
+class JobsFile {
+ public:
+  // Called for each file that differs from the one in force.
+  using OnChange = std::function<void(const config::Config& config)>;
+  // Called when the file was read again; false: it was rejected.
+  using OnReload = std::function<void(bool accepted)>;
+
+  JobsFile(asio::io_context& loop, std::string path);
+
+  // Reads it for the first time. Throws base::StartupError with every error there is.
+  const config::Config& load();
+
+  // Polls it from now on, and reads it when a change has settled for one poll.
+  void watch(OnChange on_change, OnReload on_reload);
+  // Reads it now.
+  void reload();
+  void stop() { timer_.cancel(); }
+
+ private:
+  // What of a file changes when it is written or replaced.
+  struct Stamp {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    timespec modified;
+    timespec changed;
+    bool operator==(const Stamp& other) const;
+  };
+  std::optional<Stamp> stamp() const;
+  void poll();
+
+  asio::steady_timer timer_;
+  const std::string path_;
+  config::Config config_;                // in force
+  std::optional<Stamp> read_;            // of the file as last read, good or not
+  std::optional<Stamp> seen_;            // at the last poll
+  OnChange on_change_;
+  OnReload on_reload_;
+};
+
+// --check: reads the jobs file, prints what is wrong with it, or what it would run. Returns the exit code.
+int check_jobs_file(const std::string& path);
+
+}  // namespace driveshaft::daemon

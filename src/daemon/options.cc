@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <charconv>
+#include <filesystem>
+#include <sstream>
+#include <vector>
+
+#include "config/nearest.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+namespace po = boost::program_options;
+using base::Error;
+using base::Result;
+
+constexpr std::uint16_t kExporterPort = 8888;
+constexpr unsigned kHelpWidth = 110;
+constexpr long kMaxSeconds = 1'000'000'000;
+
+Result<void> read_seconds(std::chrono::seconds& seconds, const std::string& text) {
+  long number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > kMaxSeconds) {
+    return Error{
+        fmt::format("expected a whole number of seconds from 1 to {}, got \"{}\"", kMaxSeconds, text)};
+  }
+  seconds = std::chrono::seconds(number);
+  return {};
+}
+
+Result<void> read_path(std::string& path, const std::string& text) {
+  if (text.empty()) return Error{"expected a path, got an empty one"};
+  path = std::filesystem::absolute(text).lexically_normal().string();
+  return {};
+}
+
+// Port 0, any free port, is for the exporter alone: elsewhere an address of it is a mistake.
+Result<void> read_exporter(std::optional<base::Address>& exporter, const std::string& text) {
+  exporter.reset();
+  if (text.empty()) return {};
+  if (text.find("://") != text.npos) {
+    return Error{fmt::format("expected host:port or [IPv6]:port without a scheme, got \"{}\"", text)};
+  }
+  const bool any_port = text.ends_with(":0") && (text.front() == '[' || text.find(':') == text.size() - 2);
+  const auto address = any_port ? base::parse_address(text.substr(0, text.size() - 2), 0)
+                                : base::parse_address(text, kExporterPort);
+  if (!address) return address.error();
+  exporter = *address;
+  return {};
+}
+
+template <bool Options::*member>
+constexpr OptionRow flag(std::string_view name, std::string_view description) {
+  return {name, "", description,
+          [](Options& options, const std::string&) -> Result<void> {
+            options.*member = true;
+            return {};
+          },
+          [](const Options&) { return std::string(); }};
+}
+
+template <std::string Options::*member>
+constexpr OptionRow path(std::string_view name, std::string_view description) {
+  return {name, "path", description,
+          [](Options& options, const std::string& text) { return read_path(options.*member, text); },
+          [](const Options& options) { return options.*member; }};
+}
+
+template <std::chrono::seconds Options::*member>
+constexpr OptionRow seconds(std::string_view name, std::string_view description) {
+  return {name, "seconds", description,
+          [](Options& options, const std::string& text) { return read_seconds(options.*member, text); },
+          [](const Options& options) { return std::to_string((options.*member).count()); }};
+}
+
+constexpr OptionRow kUser{"user", "name",
+                          "become this user once the pid file and the exporter are set up (needs root)",
+                          [](Options& options, const std::string& text) -> Result<void> {
+                            if (text.empty()) return Error{"expected the name of a user, got an empty one"};
+                            options.user = text;
+                            return {};
+                          },
+                          [](const Options& options) { return options.user; }};
+
+constexpr OptionRow kExporter{
+    "exporter_addr", "address:port", "where metrics and health are served over HTTP; empty: nowhere",
+    [](Options& options, const std::string& text) { return read_exporter(options.exporter, text); },
+    [](const Options& options) { return options.exporter ? base::to_string(*options.exporter) : ""; }};
+
+constexpr OptionRow kTable[] = {
+    flag<&Options::help>("help", "print this and exit"),
+    flag<&Options::version>("version", "print the version and exit"),
+    flag<&Options::check>("check", "read the jobs file, say what it would run, and exit"),
+    kUser,
+    path<&Options::pid_file>("pid_file", "write the process id to this file, and hold it while running"),
+    flag<&Options::daemonize>("daemonize", "run in the background; returns once the daemon is ready"),
+    path<&Options::jobs_config>("jobsconfig", "the jobs file: servers, pools and their endpoints (required)"),
+    path<&Options::log_config>("logconfig", "log4cxx XML or .properties file; default: INFO to stderr"),
+    seconds<&Options::max_running_time>("max_running_time", "how long a job may run before it has failed"),
+    seconds<&Options::loop_timeout>(
+        "loop_timeout", "silence after which gearmand is pinged; a drain lasts 2 or 4 times as long"),
+    kExporter,
+};
+
+po::options_description describe_options() {
+  po::options_description all("Allowed options", kHelpWidth);
+  for (const OptionRow& row : kTable) {
+    const std::string name(row.name);
+    const std::string description(row.description);
+    if (row.argument.empty()) {
+      all.add_options()(name.c_str(), description.c_str());
+      continue;
+    }
+    auto* value = po::value<std::string>()->value_name(std::string(row.argument));
+    const std::string shown = row.value({});
+    if (!shown.empty()) value->default_value(shown);
+    all.add_options()(name.c_str(), value, description.c_str());
+  }
+  return all;
+}
+
+// `--name=` with nothing behind it is an empty value; the library takes it for a slip.
+std::vector<std::string> with_empty_values(std::span<const char* const> arguments) {
+  std::vector<std::string> tokens;
+  for (std::string token : arguments) {
+    const bool empty_value = token.starts_with("--") && token.find('=') == token.size() - 1;
+    if (empty_value) token.pop_back();
+    tokens.push_back(std::move(token));
+    if (empty_value) tokens.emplace_back();
+  }
+  return tokens;
+}
+
+Error unknown_option(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const OptionRow& row : kTable) names.push_back(row.name);
+  const std::string_view close =
+      config::nearest(name.substr(std::min(name.find_first_not_of('-'), name.size())), names);
+  if (close.empty()) return {fmt::format("unknown option {}; --help lists them all", name)};
+  return {fmt::format("unknown option {}; did you mean --{}?", name, close)};
+}
+
+Result<std::vector<po::option>> split(std::span<const char* const> arguments) {
+  namespace style = po::command_line_style;
+  const po::options_description described = describe_options();
+  try {
+    return po::command_line_parser(with_empty_values(arguments))
+        .options(described)
+        .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
+        .run()
+        .options;
+  } catch (const po::unknown_option& e) {
+    return unknown_option(e.get_option_name().substr(0, e.get_option_name().find('=')));
+  } catch (const po::error& e) {
+    return Error{fmt::format("{}; --help lists the options", e.what())};
+  }
+}
+
+const OptionRow* find_row(const std::string& name) {
+  for (const OptionRow& row : kTable) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::span<const OptionRow> option_table() { return kTable; }
+
+Result<Options> parse_options(std::span<const char* const> arguments) {
+  const auto given = split(arguments);
+  if (!given) return given.error();
+  Options options;
+  std::vector<const OptionRow*> seen;
+  for (const po::option& option : *given) {
+    const OptionRow* row = find_row(option.string_key);
+    if (!row) {
+      return Error{
+          fmt::format("unexpected argument \"{}\"; every argument belongs to an option, --help lists them",
+                      fmt::join(option.original_tokens, " "))};
+    }
+    if (std::find(seen.begin(), seen.end(), row) != seen.end() && !row->argument.empty()) {
+      return Error{fmt::format("--{} is given twice", row->name)};
+    }
+    seen.push_back(row);
+    const auto read = row->set(options, option.value.empty() ? std::string() : option.value.front());
+    if (!read) return Error{fmt::format("--{}: {}", row->name, read.error().message)};
+  }
+  if (options.jobs_config.empty() && !options.help && !options.version) {
+    return Error{
+        "--jobsconfig is missing: it names the jobs file, which says what to run; --help lists the options"};
+  }
+  return options;
+}
+
+std::string help_text() {
+  std::ostringstream text;
+  text << "driveshaft takes jobs from gearmand and runs them on HTTP endpoints.\n\n" << describe_options();
+  return text.str();
+}
+
+}  // namespace driveshaft::daemon

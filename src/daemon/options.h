@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/error.h"
+
+namespace driveshaft::daemon {
+
+// The command line, with every default. Paths are absolute once parsed: a daemon changes its directory.
+struct Options {
+  bool help = false;
+  bool version = false;
+  bool check = false;
+  std::string user;      // empty: stay who we are
+  std::string pid_file;  // empty: none
+  bool daemonize = false;
+  std::string jobs_config;
+  std::string log_config;  // empty: INFO to stderr
+  std::chrono::seconds max_running_time{3600};
+  std::chrono::seconds loop_timeout{10};
+  std::optional<base::Address> exporter = base::Address{"0.0.0.0", 8888};  // none: no admin server
+
+  bool operator==(const Options&) const = default;
+};
+
+// One option. `set` reads a value into the struct; `value` writes it as it would be given.
+struct OptionRow {
+  std::string_view name;
+  std::string_view argument;  // what the value is called in the help; empty for a flag
+  std::string_view description;
+  base::Result<void> (*set)(Options& options, const std::string& text);
+  std::string (*value)(const Options& options);
+};
+
+// Every option there is, in the order of the help.
+std::span<const OptionRow> option_table();
+
+// `arguments` are those after the program's name. With --help or --version nothing else is required.
+base::Result<Options> parse_options(std::span<const char* const> arguments);
+
+// The text of --help.
+std::string help_text();
+
+}  // namespace driveshaft::daemon

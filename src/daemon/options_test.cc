@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/options.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+namespace driveshaft::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+base::Result<Options> parse(std::vector<const char*> arguments) { return parse_options(arguments); }
+
+// With the one that is required.
+base::Result<Options> parse_with_jobs(std::vector<const char*> arguments) {
+  arguments.push_back("--jobsconfig=/jobs.json");
+  return parse_options(arguments);
+}
+
+std::string error_of(const base::Result<Options>& result) {
+  return result ? "(no error)" : result.error().message;
+}
+
+TEST(Options, OnlyTheJobsFileIsRequired) {
+  const auto options = parse({"--jobsconfig", "/etc/jobs.json"});
+  ASSERT_TRUE(options) << error_of(options);
+  Options expected;
+  expected.jobs_config = "/etc/jobs.json";
+  EXPECT_EQ(*options, expected);
+  EXPECT_EQ(options->max_running_time, 3600s);
+  EXPECT_EQ(options->loop_timeout, 10s);
+  EXPECT_EQ(options->exporter, (base::Address{"0.0.0.0", 8888}));
+  EXPECT_THAT(error_of(parse({})), HasSubstr("--jobsconfig is missing"));
+  EXPECT_THAT(error_of(parse({"--check"})), HasSubstr("--jobsconfig is missing"));
+}
+
+TEST(Options, EveryOptionBothWaysOfWritingIt) {
+  const auto spaced = parse({"--user", "www-data", "--pid_file", "/run/d.pid", "--daemonize", "--jobsconfig",
+                             "/j", "--logconfig", "/l.xml", "--max_running_time", "60", "--loop_timeout", "5",
+                             "--exporter_addr", "[::1]:99", "--check"});
+  ASSERT_TRUE(spaced) << error_of(spaced);
+  const auto joined = parse({"--user=www-data", "--pid_file=/run/d.pid", "--daemonize", "--jobsconfig=/j",
+                             "--logconfig=/l.xml", "--max_running_time=60", "--loop_timeout=5",
+                             "--exporter_addr=[::1]:99", "--check"});
+  ASSERT_TRUE(joined) << error_of(joined);
+  EXPECT_EQ(*spaced, *joined);
+  EXPECT_EQ(spaced->user, "www-data");
+  EXPECT_EQ(spaced->pid_file, "/run/d.pid");
+  EXPECT_TRUE(spaced->daemonize);
+  EXPECT_TRUE(spaced->check);
+  EXPECT_EQ(spaced->jobs_config, "/j");
+  EXPECT_EQ(spaced->log_config, "/l.xml");
+  EXPECT_EQ(spaced->max_running_time, 60s);
+  EXPECT_EQ(spaced->loop_timeout, 5s);
+  EXPECT_EQ(spaced->exporter, (base::Address{"::1", 99}));
+}
+
+TEST(Options, HelpAndVersionNeedNothingElse) {
+  EXPECT_TRUE(parse({"--help"})->help);
+  EXPECT_TRUE(parse({"--version"})->version);
+}
+
+TEST(Options, PathsBecomeAbsolute) {
+  const auto options = parse({"--jobsconfig", "conf/../jobs.json", "--pid_file", "d.pid"});
+  ASSERT_TRUE(options) << error_of(options);
+  const std::filesystem::path here = std::filesystem::current_path();
+  EXPECT_EQ(options->jobs_config, (here / "jobs.json").string());
+  EXPECT_EQ(options->pid_file, (here / "d.pid").string());
+}
+
+TEST(Options, ExporterAddresses) {
+  const auto exporter = [](const char* text) { return parse_with_jobs({"--exporter_addr", text})->exporter; };
+  EXPECT_EQ(exporter("127.0.0.1:9100"), (base::Address{"127.0.0.1", 9100}));
+  EXPECT_EQ(exporter("localhost"), (base::Address{"localhost", 8888}));
+  EXPECT_EQ(exporter("127.0.0.1:0"), (base::Address{"127.0.0.1", 0}));
+  EXPECT_EQ(exporter("[::1]:0"), (base::Address{"::1", 0}));
+  EXPECT_EQ(exporter("::"), (base::Address{"::", 8888}));
+  EXPECT_EQ(exporter(""), std::nullopt);
+  EXPECT_EQ(parse_with_jobs({"--exporter_addr="})->exporter, std::nullopt);
+  EXPECT_THAT(error_of(parse_with_jobs({"--exporter_addr", "localhost:99999"})),
+              testing::AllOf(HasSubstr("--exporter_addr: "), HasSubstr("localhost:99999")));
+  EXPECT_EQ(error_of(parse_with_jobs({"--exporter_addr=http://h:1"})),
+            "--exporter_addr: expected host:port or [IPv6]:port without a scheme, got \"http://h:1\"");
+}
+
+TEST(Options, SecondsAreWholeAndPositive) {
+  for (const char* text : {"0", "-1", "1.5", "10s", "", "ten", "99999999999999999999", "1000000001"}) {
+    const std::string argument = fmt::format("--max_running_time={}", text);
+    EXPECT_EQ(
+        error_of(parse_with_jobs({argument.c_str()})),
+        fmt::format("--max_running_time: expected a whole number of seconds from 1 to 1000000000, got \"{}\"",
+                    text));
+  }
+  EXPECT_EQ(parse_with_jobs({"--loop_timeout=1"})->loop_timeout, 1s);
+}
+
+TEST(Options, ATypoIsAnsweredWithTheNearestName) {
+  EXPECT_THAT(error_of(parse_with_jobs({"--jobconfig=x"})),
+              HasSubstr("unknown option --jobconfig; did you mean --jobsconfig?"));
+  EXPECT_THAT(error_of(parse_with_jobs({"--pid-file", "x"})), HasSubstr("did you mean --pid_file?"));
+  EXPECT_EQ(error_of(parse_with_jobs({"--frobnicate"})),
+            "unknown option --frobnicate; --help lists them all");
+}
+
+TEST(Options, NamesAreNotCompleted) {
+  EXPECT_THAT(error_of(parse_with_jobs({"--max_running=5"})), HasSubstr("unknown"));
+}
+
+TEST(Options, OtherSlips) {
+  EXPECT_THAT(error_of(parse_with_jobs({"stray"})), HasSubstr("unexpected argument \"stray\""));
+  EXPECT_THAT(error_of(parse({"--jobsconfig"})), HasSubstr("--jobsconfig"));
+  EXPECT_THAT(error_of(parse({"--jobsconfig="})), HasSubstr("--jobsconfig: expected a path"));
+  EXPECT_THAT(error_of(parse_with_jobs({"--user="})), HasSubstr("--user: expected the name"));
+  EXPECT_THAT(error_of(parse_with_jobs({"--daemonize=yes"})), HasSubstr("--daemonize"));
+  EXPECT_EQ(error_of(parse_with_jobs({"--user=a", "--user=b"})), "--user is given twice");
+  EXPECT_EQ(error_of(parse_with_jobs({"--jobsconfig=b"})), "--jobsconfig is given twice");
+  EXPECT_THAT(error_of(parse_with_jobs({"-x"})), HasSubstr("-x"));
+  EXPECT_THAT(error_of(parse_with_jobs({"--"})), testing::Not(HasSubstr("no error")));
+  EXPECT_THAT(error_of(parse_with_jobs({""})), HasSubstr("unexpected argument"));
+}
+
+TEST(Options, DefaultsReadBackAsThemselves) {
+  for (const OptionRow& row : option_table()) {
+    const std::string text = row.value({});
+    if (row.argument.empty() || text.empty()) continue;
+    Options options;
+    ASSERT_TRUE(row.set(options, text)) << row.name;
+    EXPECT_EQ(options, Options()) << row.name;
+  }
+}
+
+TEST(Options, HelpListsEveryOption) {
+  const std::string help = help_text();
+  for (const OptionRow& row : option_table()) {
+    EXPECT_THAT(help, HasSubstr("--" + std::string(row.name)));
+    const std::string text = row.value({});
+    EXPECT_THAT(help, HasSubstr(text.empty() ? "" : "(=" + text + ")"));
+  }
+}
+
+TEST(Options, DocumentationHasEveryOptionWithItsDefault) {
+  std::ifstream file(SOURCE_DIR "/docs/command-line.md");
+  const std::string page(std::istreambuf_iterator<char>(file), {});
+  for (const OptionRow& row : option_table()) {
+    const std::string value = row.argument.empty() ? "" : fmt::format(" {}", row.argument);
+    const std::string shown = row.value({});
+    EXPECT_THAT(page, HasSubstr(fmt::format("\n| `--{}{}` | {} | ", row.name, value,
+                                            shown.empty() ? "" : fmt::format("`{}`", shown))));
+  }
+}
+
+}  // namespace
+}  // namespace driveshaft::daemon

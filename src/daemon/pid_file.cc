@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/pid_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+#include "base/exit_codes.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+[[noreturn]] void fail(const std::string& message) { throw base::StartupError(base::kExitPidFile, message); }
+
+[[noreturn]] void cannot_write(const std::string& path, int error) {
+  fail(fmt::format("cannot write the pid file {}: {}; name a writable one with --pid_file", path,
+                   std::generic_category().message(error)));
+}
+
+// Up to a length that no pid file has.
+std::string content(int fd) {
+  char bytes[32];
+  const ssize_t size = ::pread(fd, bytes, sizeof bytes, 0);
+  return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : std::string();
+}
+
+// The id in the file's text, empty if there is none.
+std::string_view pid_in(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  const bool number = text.size() <= 10 && text.find_first_not_of("0123456789") == text.npos;
+  return number ? text : std::string_view();
+}
+
+bool is_still_at(int fd, const std::string& path) {
+  struct stat open_file {};
+  struct stat named {};
+  return ::fstat(fd, &open_file) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
+}
+
+int open_and_lock(const std::string& path) {
+  while (true) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) cannot_write(path, errno);
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      const int error = errno;
+      const std::string text = content(fd);
+      ::close(fd);
+      if (error != EWOULDBLOCK) cannot_write(path, error);
+      const std::string_view pid = pid_in(text);
+      fail(fmt::format(
+          "the pid file {} is held by process {}, which is still running; stop that one first, or "
+          "name another file with --pid_file",
+          path, pid.empty() ? "(unknown)" : pid));
+    }
+    // Its last owner may have removed the file between our opening and our locking it.
+    if (is_still_at(fd, path)) return fd;
+    ::close(fd);
+  }
+}
+
+// A path of something else, given by mistake, must survive.
+void require_pid_or_nothing(int fd, const std::string& path) {
+  const std::string text = content(fd);
+  if (text.empty() || !pid_in(text).empty()) return;
+  ::close(fd);
+  fail(fmt::format(
+      "the file {} exists and holds something other than a process id; remove it, or name another "
+      "with --pid_file",
+      path));
+}
+
+}  // namespace
+
+PidFile::PidFile(std::string path) : path_(std::move(path)), owner_(::getpid()), fd_(open_and_lock(path_)) {
+  require_pid_or_nothing(fd_, path_);
+  const std::string line = fmt::format("{}\n", owner_);
+  const bool written = ::fchmod(fd_, 0644) == 0 && ::ftruncate(fd_, 0) == 0 &&
+                       ::pwrite(fd_, line.data(), line.size(), 0) == static_cast<ssize_t>(line.size());
+  if (written) return;
+  const int error = errno;
+  ::close(fd_);
+  cannot_write(path_, error);
+}
+
+PidFile::~PidFile() {
+  if (::getpid() == owner_ && is_still_at(fd_, path_) && ::unlink(path_.c_str()) != 0) {
+    // In a directory of root's, after root was given up: an empty file names nobody.
+    [[maybe_unused]] const int ignored = ::ftruncate(fd_, 0);
+  }
+  ::close(fd_);
+}
+
+void PidFile::give_to(uid_t user, gid_t group) {
+  if (::fchown(fd_, user, group) != 0) cannot_write(path_, errno);
+}
+
+}  // namespace driveshaft::daemon
