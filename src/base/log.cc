@@ -25,6 +25,7 @@
 
 #include "base/error.h"
 #include "base/exit_codes.h"
+#include "base/log_appenders.h"
 
 namespace driveshaft::base {
 namespace {
@@ -173,9 +174,9 @@ void log_to_console() {
 
 bool Log::enabled(LogLevel level) const { return enabled_for(logger(name_), level); }
 
-void Log::write(LogLevel level, std::string_view line) const {
+void Log::write(LogLevel level, const std::string& line) const {
   const auto& target = logger(name_);
-  if (enabled_for(target, level)) emit(target, level, std::string(line));
+  if (enabled_for(target, level)) emit(target, level, line);
 }
 
 void Log::print(LogLevel level, fmt::string_view format, fmt::format_args args) const {
@@ -192,13 +193,14 @@ void Log::print(LogLevel level, fmt::string_view format, fmt::format_args args) 
 void configure_logging(const std::string& path) {
   if (!path.empty()) require_readable(path);
   loggers();
+  register_appenders();
   log4cxx::LogManager::resetConfiguration();
   if (path.empty()) return log_to_console();
   const auto status = path.ends_with(".properties")
                           ? log4cxx::PropertyConfigurator::configure(log4cxx::File(path))
                           : log4cxx::xml::DOMConfigurator::configure(path);
   if (status != log4cxx::spi::ConfigurationStatus::Configured) {
-    throw StartupError(1,
+    throw StartupError(kExitLogConfig,
                        fmt::format("the log config {} is not valid; log4cxx's own message is above", path));
   }
 }

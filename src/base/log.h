@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-// Log lines through log4cxx; the only folder that includes it is this one (log.cc).
+// Log lines through log4cxx; the only files that include it are log.cc and log_appenders.cc.
 namespace driveshaft::base {
 
 enum class LogLevel { debug, info, warn, error };
@@ -24,7 +24,7 @@ class Log {
   bool enabled(LogLevel level) const;
 
   // One line, no trailing newline. Control characters in `line` are the caller's to escape (see printable()).
-  void write(LogLevel level, std::string_view line) const;
+  void write(LogLevel level, const std::string& line) const;
 
   template <class... Args>
   void debug(fmt::format_string<Args...> format, Args&&... args) const {

@@ -9,7 +9,7 @@
 #include <limits>
 #include <unordered_set>
 
-#include "config/nearest.h"
+#include "config/unknown_keys.h"
 
 namespace driveshaft::config {
 namespace {
@@ -237,23 +237,6 @@ std::vector<std::string_view> pool_names() {
   append_names(names, kPoolKeys);
   append_names(names, kSettingKeys);
   return names;
-}
-
-bool contains(const std::vector<std::string_view>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-// `elsewhere` are the keys of the other level, and `its_place` where that is.
-void warn_of_unknown_keys(const Value& object, const std::vector<std::string_view>& known,
-                          const std::vector<std::string_view>& elsewhere, std::string_view its_place) {
-  for (const Node& child : object.node().children) {
-    if (contains(known, child.key)) continue;
-    const auto near = nearest(child.key, known);
-    const auto hint = contains(elsewhere, child.key) ? fmt::format("; it belongs {}", its_place)
-                      : near.empty()                 ? std::string()
-                                                     : fmt::format("; did you mean \"{}\"?", near);
-    object.member(child).key_warning("unknown key, ignored" + hint);
-  }
 }
 
 void read_pool(const Value& value, Config& config, const PoolSettings& defaults) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -21,14 +22,21 @@ constexpr std::size_t kShownBytes = 80;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char kHex[] = "0123456789abcdef";
 
-// A byte that JSON wants escaped, or that begins a character to be checked.
-constexpr bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+// Not ASCII, or ASCII that a JSON string escapes. Without a branch, so that loops over it become vector code.
+constexpr bool is_special(char c) {
+  const bool not_printable = static_cast<signed char>(c) < 0x20;  // bytes ≥ 0x80, seen as signed, are negative
+  return not_printable | (c == '"') | (c == '\\');
+}
 
-// One pass without a branch a byte, which compilers turn into vector code.
 bool all_plain(std::string_view text) {
-  unsigned char other = 0;
-  for (const char c : text) other |= static_cast<unsigned char>(!is_plain(static_cast<unsigned char>(c)));
-  return other == 0;
+  constexpr std::size_t kBlock = 1024;
+  while (!text.empty()) {
+    unsigned char special = 0;
+    for (const char c : text.substr(0, kBlock)) special |= static_cast<unsigned char>(is_special(c));
+    if (special != 0) return false;
+    text.remove_prefix(std::min(kBlock, text.size()));
+  }
+  return true;
 }
 
 void append_json_escape(std::string& out, unsigned char c) {
@@ -63,7 +71,7 @@ bool append_json(std::string& out, std::string_view text, bool lossy) {
   const auto flush = [&] { out.append(text, plain_from, at - plain_from); };
   while (at < text.size()) {
     const auto c = static_cast<unsigned char>(text[at]);
-    if (is_plain(c)) {
+    if (!is_special(text[at])) {
       ++at;
     } else if (const std::size_t length = c < 0x80 ? 0 : base::utf8_length(text.substr(at)); length > 0) {
       at += length;

@@ -114,7 +114,9 @@ void Connection::send(Exchange& exchange) {
   if (!tls_) {
     // Most often the kernel takes it all at once, and no completion needs to go through the loop.
     error_code error;
-    written = socket_.write_some(exchange.request_, error);
+    const bool one_piece = exchange.request_[1].size() == 0;
+    written = one_piece ? socket_.write_some(exchange.request_[0], error)
+                        : socket_.write_some(exchange.request_, error);
     if (error && error != asio::error::would_block) return;  // the read under way reports it
     if (written == asio::buffer_size(exchange.request_)) {
       request_sent_ = true;

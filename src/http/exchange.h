@@ -43,7 +43,7 @@ class Exchange {
  protected:
   ~Exchange() = default;
 
-  // Head and body, in order; unused pieces are empty.
+  // Head and body, in order; unused pieces are empty, and come last.
   std::array<boost::asio::const_buffer, 4> request_;
 
  private:

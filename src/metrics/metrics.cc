@@ -48,9 +48,8 @@ struct Families {
   Family<Counter>& errors =
       prometheus::BuildCounter()
           .Name("driveshaft_errors")
-          .Help(
-              "Jobs that failed for any reason, those in driveshaft_http_errors and driveshaft_timeouts "
-              "included.")
+          .Help("Jobs that failed and were not answered by the endpoint: those in driveshaft_http_errors and "
+                "driveshaft_timeouts, and any others.")
           .Register(registry);
   Family<Gauge>& threads = prometheus::BuildGauge()
                                .Name("driveshaft_threads")
@@ -59,8 +58,9 @@ struct Families {
   Family<Counter>& jobs =
       prometheus::BuildCounter()
           .Name("driveshaft_jobs")
-          .Help("Jobs that ended, by outcome: complete, refused (the endpoint answered that the job failed), "
-                "failed (anything else, as in driveshaft_errors).")
+          .Help(
+              "Jobs that ended, by outcome: complete, refused (the endpoint answered that the job failed), "
+              "failed (anything else, as in driveshaft_errors).")
           .Register(registry);
   Family<Counter>& results_dropped =
       prometheus::BuildCounter()

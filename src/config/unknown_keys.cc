@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#include "config/unknown_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/nearest.h"
+
+namespace driveshaft::config {
+namespace {
+
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+void warn_of_unknown_keys(const Value& object, std::span<const std::string_view> known,
+                          std::span<const std::string_view> elsewhere, std::string_view place) {
+  for (const Node& child : object.node().children) {
+    if (contains(known, child.key)) continue;
+    const auto near = nearest(child.key, known);
+    const auto hint = contains(elsewhere, child.key) ? fmt::format("; it belongs {}", place)
+                      : near.empty()                 ? std::string()
+                                                     : fmt::format("; did you mean \"{}\"?", near);
+    object.member(child).key_warning("unknown key, ignored" + hint);
+  }
+}
+
+}  // namespace driveshaft::config
