@@ -120,12 +120,17 @@ void encode_json(const JobFields& job, RequestBody& body) {
   out += R"(","workload_encoding":"base64"})";
 }
 
-// 24 dashes and 16 random digits, as libcurl writes it: unguessable, so no workload can contain it by design.
+// 24 dashes and 16 random digits, as libcurl writes it.
 std::string random_boundary() {
   std::random_device random;
   std::string boundary(24, '-');
   for (int digit = 0; digit < 16; ++digit) boundary += kHex[random() & 15];
   return boundary;
+}
+
+bool any_holds(const JobFields& job, std::string_view text) {
+  const auto holds = [&](std::string_view field) { return field.find(text) != std::string_view::npos; };
+  return holds(job.workload) || holds(job.unique) || holds(job.function) || holds(job.handle);
 }
 
 void append_part(std::string& out, const std::string& boundary, std::string_view name) {
@@ -134,9 +139,10 @@ void append_part(std::string& out, const std::string& boundary, std::string_view
 }
 
 void encode_multipart(const JobFields& job, RequestBody& body) {
-  static const std::string boundary = random_boundary();
-  static const std::string content_type = "multipart/form-data; boundary=" + boundary;
-  body.content_type = content_type;
+  // One serves many jobs, but a job's own bytes may be made to hold it once it has been seen.
+  thread_local std::string boundary = random_boundary();
+  while (any_holds(job, boundary)) boundary = random_boundary();
+  body.content_type.assign("multipart/form-data; boundary=").append(boundary);
   const auto append_field = [&](std::string_view name, std::string_view value) {
     append_part(body.before, boundary, name);
     body.before.append(value).append("\r\n");
@@ -239,6 +245,7 @@ base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::st
   const auto gearman_ret = to_gearman_ret(*ret);
   if (!gearman_ret) return invalid("gearman_ret is not a whole number from 0 to 4294967295", body);
   const json::value* text = object->if_contains("response_string");
+  if (!text && *gearman_ret != 0) return Answer{*gearman_ret, {}};
   if (!text) return invalid("response_string is missing", body);
   const json::string* response = text->if_string();
   if (!response) return invalid("response_string is not a string", body);

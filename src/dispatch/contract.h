@@ -23,7 +23,7 @@ struct JobFields {
 
 // The body of a POST in three pieces, so that a big workload need not be copied.
 struct RequestBody {
-  std::string_view content_type;  // lives as long as the process
+  std::string content_type;
   std::string before;
   std::string_view workload;      // the job's own bytes, where they can go as they are; else empty
   std::string after;
@@ -35,7 +35,7 @@ struct RequestBody {
 //   json        {"function_name":…,"job_handle":…,"unique":…,"workload":…}; a workload that is not UTF-8 goes
 //               as base64, with "workload_encoding":"base64". In the other fields bytes that are not UTF-8
 //               become U+FFFD.
-//   multipart   multipart/form-data, each field as it is
+//   multipart   multipart/form-data, each field as it is, behind a boundary that is in none of them
 //   urlencoded  application/x-www-form-urlencoded
 void encode(config::RequestFormat format, const JobFields& job, RequestBody& body);
 
@@ -52,7 +52,8 @@ struct NotAnAnswer {
   std::string message;
 };
 
-// Reads {"gearman_ret": 0, "response_string": "…"} from a 2xx response. Keeps its memory between calls.
+// Reads {"gearman_ret": 0, "response_string": "…"} from a 2xx response; a failure may leave its text out. Keeps
+// its memory between calls.
 class AnswerDecoder {
  public:
   AnswerDecoder();

@@ -95,6 +95,19 @@ TEST(Multipart, HasFourPartsWithTheirBytesAsTheyAre) {
                             part("unique", "57a7b604") + part("workload", all_bytes()) + boundary + "--\r\n");
 }
 
+TEST(Multipart, NoFieldCanHoldTheBoundary) {
+  RequestBody body;
+  encode(RequestFormat::multipart, {"f", "h", "u", "w"}, body);
+  const std::string seen = body.content_type;
+  const std::string boundary = seen.substr(seen.find('=') + 1);
+  for (const std::string& forged : {"--" + boundary + "--\r\n", boundary}) {
+    encode(RequestFormat::multipart, {"f", "h", "u", forged}, body);
+    EXPECT_NE(body.content_type, seen);
+    encode(RequestFormat::multipart, {"f", "h", forged, "w"}, body);
+    EXPECT_NE(body.content_type, seen);
+  }
+}
+
 TEST(Urlencoded, EscapesEveryByteThatIsNotUnreserved) {
   EXPECT_EQ(encoded(RequestFormat::urlencoded, "a b&c=d+e/\0\xff~"s),
             "function_name=Sum&job_handle=H%3Ahost%3A6&unique=57a7b604&workload=a+b%26c%3Dd%2Be%2F%00%FF~");
@@ -124,6 +137,13 @@ TEST_F(Decode, FailureWithItsText) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->gearman_ret, 4294967295U);
   EXPECT_EQ(answer->response_string, "out of stock");
+}
+
+TEST_F(Decode, AFailureMayLeaveItsTextOut) {
+  const auto answer = decoder.decode(200, R"({"gearman_ret":1})");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->gearman_ret, 1U);
+  EXPECT_EQ(answer->response_string, "");
 }
 
 TEST_F(Decode, ResponsesOfAnyBytesAndSize) {

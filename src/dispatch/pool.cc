@@ -184,8 +184,12 @@ void Pool::end_turn() {
   if (spare_jobs_.size() > kSpareJobs) spare_jobs_.resize(kSpareJobs);
   std::erase_if(old_endpoints_, [](const auto& endpoint) { return endpoint->unused(); });
   if (withdrawing_) forget_withdrawn();
-  if (draining_ && links_.empty() && running_ == 0 && !std::exchange(drained_, true)) {
+  if (!draining_ || drained_ || running_ > 0) return;
+  drained_ = links_.empty();
+  if (drained_) {
     owner_.pool_drained(*this);
+  } else {
+    owner_.pool_at_rest(*this);
   }
 }
 

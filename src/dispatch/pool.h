@@ -24,7 +24,9 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
    public:
     // A link of the pool has (+1) or has lost (-1) its connection.
     virtual void links_connected(int change) = 0;
-    // After drain(): no job runs and no link is left. The pool may be let go.
+    // After drain(): no job runs any more, only servers have yet to read results. May be called again.
+    virtual void pool_at_rest(Pool& pool) = 0;
+    // And no link is left: the pool may be let go.
     virtual void pool_drained(Pool& pool) = 0;
 
    protected:

@@ -12,7 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 using base::kMainLog;
 
-// For the servers to read the last results, once the window is over.
+// For the servers to read the last results, once no job runs. One that is stopped or far away would otherwise
+// hold the shutdown up for the whole window.
 constexpr auto kGoodbye = 2s;
 
 }  // namespace
@@ -45,7 +46,7 @@ void Supervisor::drain(std::chrono::milliseconds window, std::function<void()> d
     for (auto& [_, pool] : std::exchange(pools_, {})) retire(std::move(pool));
     window_ends_ = ends;
   }
-  if (!goodbye_.is_set()) {
+  if (!window_over_) {
     window_ends_ = std::min(window_ends_, ends);
     context_.deadlines.set(window_, window_ends_);
   }
@@ -53,15 +54,27 @@ void Supervisor::drain(std::chrono::milliseconds window, std::function<void()> d
 }
 
 void Supervisor::window_is_over() {
+  window_over_ = true;
   if (const int running = running_jobs(); running > 0) {
     kMainLog.warn("shutdown: {} jobs still run at the end of the window and are failed", running);
   }
-  for (const auto& pool : std::vector(leaving_)) pool->abort_jobs("shutdown: it was not done within the window");
+  abort_jobs();
   context_.deadlines.set(goodbye_, kGoodbye);
 }
 
+void Supervisor::pool_at_rest(Pool&) {
+  if (draining_ && !goodbye_.is_set() && running_jobs() == 0) context_.deadlines.set(goodbye_, kGoodbye);
+}
+
 void Supervisor::goodbye_is_over() {
+  // A grab that was still unanswered may have brought one more job: within the window it is let run.
+  if (!window_over_ && running_jobs() > 0) return;
+  abort_jobs();
   for (const auto& pool : std::vector(leaving_)) pool->stop_links();
+}
+
+void Supervisor::abort_jobs() {
+  for (const auto& pool : std::vector(leaving_)) pool->abort_jobs("shutdown: it was not done within the window");
 }
 
 void Supervisor::pool_drained(Pool& pool) {

@@ -44,11 +44,13 @@ class Supervisor final : private Pool::Owner {
   };
 
   void links_connected(int change) override;
+  void pool_at_rest(Pool& pool) override;
   void pool_drained(Pool& pool) override;
 
   void retire(std::shared_ptr<Pool> pool);
   void window_is_over();
   void goodbye_is_over();
+  void abort_jobs();
   void finish_if_drained();
 
   Context& context_;
@@ -56,6 +58,7 @@ class Supervisor final : private Pool::Owner {
   std::vector<std::shared_ptr<Pool>> leaving_;          // removed, or all of them in a drain
   std::atomic<int> connected_links_{0};
   bool draining_ = false;
+  bool window_over_ = false;
   base::Deadline::Clock::time_point window_ends_{};
   std::function<void()> drained_;
   Timer window_{*this, &Supervisor::window_is_over};

@@ -69,31 +69,27 @@ void Link::start() {
 
 asio::awaitable<void> Link::run() {
   while (!closing_ && !retiring_) {
-    if (auto connecting = co_await connect(); !connecting) {
-      if (!closing_ && !reported_down_) {
-        kMainLog.warn("gearmand {}: {}; trying again until it answers", base::to_string(settings_.server),
-                      connecting.error().message);
-        reported_down_ = true;
-      }
+    if (const auto connecting = co_await connect(); !connecting) {
+      report_lost(connecting.error());
     } else if (!closing_ && !retiring_) {
-      kMainLog.info("gearmand {}: connected", base::to_string(settings_.server));
-      reported_down_ = false;
       session_begins();
       const LinkError why = co_await serve();
-      const int lost = inflight_;
+      report_lost(why);
       session_ends();
-      if (!closing_) {
-        kMainLog.warn("gearmand {}: connection lost: {}{}", base::to_string(settings_.server), why.message,
-                      lost == 0 ? ""
-                                : fmt::format("; {} running jobs will be run again by gearmand, their results are "
-                                              "dropped", lost));
-        reported_down_ = true;
-      }
     }
     if (closing_ || retiring_) break;
     pause_.expires_after(backoff_.next());
     co_await pause_.async_wait(asio::as_tuple(asio::use_awaitable));
   }
+}
+
+// One line a change of state.
+void Link::report_lost(const LinkError& why) {
+  if (closing_ || std::exchange(reported_down_, true)) return;
+  const std::string running =
+      inflight_ == 0 ? "" : fmt::format("; gearmand will run {} running job(s) again, their results are dropped", inflight_);
+  kMainLog.warn("gearmand {}: {}{}; {}", base::to_string(settings_.server), why.message, running,
+                retiring_ ? "it is left for good" : "trying again until it answers");
 }
 
 asio::awaitable<base::Result<void, LinkError>> Link::connect() {
@@ -134,12 +130,14 @@ void Link::session_begins() {
   grabber_ = Grabber(base::jittered(kShortestPoll, kLongestPoll));
   heard_at_ = Clock::now();
   pinged_at_ = {};
+  connected_at_ = heard_at_;
+  greeted_ = false;
   goodbye_sent_ = false;
   inflight_ = 0;
   append_packet(out_, PacketType::set_client_id, settings_.client_id);
+  append_packet(out_, PacketType::echo_req, kPing);  // without a free slot nothing else would be answered
   send_can_do(settings_.functions);
   deadlines_.set(life_timer_, settings_.loop_timeout);
-  owner_.link_changed(true);
   owner_.turn_needed();
 }
 
@@ -152,7 +150,16 @@ void Link::session_ends() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   owner_.slots_released(grabber_.outstanding());
-  owner_.link_changed(false);
+  if (greeted_) owner_.link_changed(false);
+  // What breaks soon after it was made is approached more and more slowly, whatever it said in between.
+  if (Clock::now() - connected_at_ > kLongestPause) backoff_.reset();
+}
+
+void Link::greeted() {
+  greeted_ = true;
+  reported_down_ = false;
+  kMainLog.info("gearmand {}: connected", base::to_string(settings_.server));
+  owner_.link_changed(true);
 }
 
 asio::awaitable<LinkError> Link::serve() {
@@ -164,9 +171,11 @@ asio::awaitable<LinkError> Link::serve() {
         co_await socket_.async_read_some(buffers, asio::as_tuple(asio::use_awaitable));
     if (error) {
       if (timed_out_) {
-        co_return LinkError{fmt::format("nothing came back for {} s, not even to a ping", dead_after_ / 1s)};
+        co_return LinkError{
+            fmt::format("connection lost: nothing came back for {} s, not even to a ping", dead_after_ / 1s)};
       }
-      co_return LinkError{error == asio::error::eof ? "closed by the server" : error.message()};
+      co_return LinkError{fmt::format(
+          "connection lost: {}", error == asio::error::eof ? "closed by the server" : error.message())};
     }
     heard_at_ = Clock::now();
     reader_.commit(bytes);
@@ -176,13 +185,13 @@ asio::awaitable<LinkError> Link::serve() {
       if (!*packet) break;
       auto handled = handle(std::move(**packet));
       if (!handled) co_return handled.error();
+      if (!greeted_) greeted();
       if (closing_) co_return LinkError{"closed by us"};
     }
   }
 }
 
 base::Result<void, LinkError> Link::handle(Packet packet) {
-  backoff_.reset();  // it speaks the protocol: the next loss starts from a short pause again
   switch (packet.type) {
     case PacketType::job_assign_uniq:
       return handle_job(std::move(packet));

@@ -28,7 +28,7 @@ class LinkOwner {
   virtual void slots_released(int count) = 0;
   // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
   virtual void turn_needed() = 0;
-  // It has (true) or has lost (false) its connection.
+  // It has (true) or has lost (false) a connection to something that speaks the protocol.
   virtual void link_changed(bool connected) = 0;
   // The server did not know a job whose result it was sent.
   virtual void result_refused() = 0;
@@ -112,6 +112,8 @@ class Link : public std::enable_shared_from_this<Link> {
 
   void session_begins();
   void session_ends();
+  void report_lost(const LinkError& why);
+  void greeted();
   base::Result<void, LinkError> handle(Packet packet);
   base::Result<void, LinkError> handle_job(Packet packet);
   void send_can_do(const std::vector<std::string>& functions);
@@ -143,11 +145,13 @@ class Link : public std::enable_shared_from_this<Link> {
   PacketReader reader_;
   Grabber grabber_;
   bool connected_ = false;
+  bool greeted_ = false;  // the server has shown that it is one
   bool timed_out_ = false;
   bool goodbye_sent_ = false;
   int inflight_ = 0;  // jobs assigned and not yet answered
   std::string out_;      // produced and not yet given to the kernel
   std::string writing_;  // owned by the write in progress; empty when there is none
+  Grabber::Clock::time_point connected_at_{};
   Grabber::Clock::time_point heard_at_{};
   Grabber::Clock::time_point pinged_at_{};  // not before heard_at_: a ping is unanswered
 

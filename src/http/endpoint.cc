@@ -83,7 +83,7 @@ void Endpoint::cancel(Exchange& exchange) {
     connection->close();
     forget(*connection);
   } else {
-    waiting_.erase(std::remove(waiting_.begin(), waiting_.end(), &exchange), waiting_.end());
+    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.exchange == &exchange; });
   }
 }
 
@@ -94,7 +94,8 @@ void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> resul
 
 void Endpoint::open_connection(Exchange& exchange) {
   if (opening_ >= kMaxOpening) {
-    waiting_.push_back(&exchange);
+    waiting_.push_back({&exchange, Clock::now() + settings_.connect_timeout});
+    if (!waited_.is_set()) deadlines_.set(waited_, waiting_.front().until);
     return;
   }
   ++opening_;
@@ -106,20 +107,30 @@ void Endpoint::open_connection(Exchange& exchange) {
 
 void Endpoint::opening_done() {
   --opening_;
-  if (waiting_.empty()) return;
-  Exchange& next = *waiting_.front();
-  waiting_.pop_front();
-  open_connection(next);
+  if (Exchange* next = next_waiting()) open_connection(*next);
 }
 
 void Endpoint::became_idle(Connection& connection) {
-  if (waiting_.empty()) {
-    idle_.push_back(&connection);
-    return;
-  }
-  Exchange& next = *waiting_.front();
+  if (Exchange* next = next_waiting()) return connection.send(*next);
+  idle_.push_back(&connection);
+}
+
+Exchange* Endpoint::next_waiting() {
+  if (waiting_.empty()) return nullptr;
+  Exchange* next = waiting_.front().exchange;
   waiting_.pop_front();
-  connection.send(next);
+  return next;
+}
+
+// Waiting for a connection is part of connecting, and bounded with it.
+void Endpoint::give_up_waiting() {
+  const auto now = Clock::now();
+  while (!waiting_.empty() && waiting_.front().until <= now) {
+    deliver(*next_waiting(),
+            Failure{Failure::Kind::unreachable,
+                    fmt::format("no connection within {} ms", settings_.connect_timeout.count())});
+  }
+  if (!waiting_.empty()) deadlines_.set(waited_, waiting_.front().until);
 }
 
 void Endpoint::forget(Connection& connection) {

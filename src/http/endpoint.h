@@ -46,16 +46,25 @@ class Endpoint {
   friend class Connection;
   using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
 
-  struct Sweep final : base::Deadline {
-    explicit Sweep(Endpoint& the_endpoint) : endpoint(the_endpoint) {}
-    void on_deadline() override { endpoint.close_unused(); }
+  // A deadline that calls a member function.
+  struct Timer final : base::Deadline {
+    Timer(Endpoint& the_endpoint, void (Endpoint::*the_action)()) : endpoint(the_endpoint), action(the_action) {}
+    void on_deadline() override { (endpoint.*action)(); }
     Endpoint& endpoint;
+    void (Endpoint::*action)();
+  };
+
+  struct Waiting {
+    Exchange* exchange;
+    base::Deadline::Clock::time_point until;
   };
 
   void open_connection(Exchange& exchange);
   void resolve(Connection& connection);
   void resolved(const boost::system::error_code& error, Addresses addresses);
   void close_unused();
+  Exchange* next_waiting();
+  void give_up_waiting();
 
   // Called by its connections.
   void opening_done();  // one fewer is being opened
@@ -80,10 +89,11 @@ class Endpoint {
 
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> idle_;    // the last one used is the first to be used again
-  std::deque<Exchange*> waiting_;    // for their turn to open a connection
+  std::deque<Waiting> waiting_;      // for their turn to open a connection, the first one first
   int opening_ = 0;
   std::size_t exchanges_ = 0;        // posted and neither finished nor cancelled
-  Sweep sweep_{*this};
+  Timer sweep_{*this, &Endpoint::close_unused};
+  Timer waited_{*this, &Endpoint::give_up_waiting};
   // Outlives the endpoint in handlers that may still be under way.
   std::shared_ptr<Endpoint*> self_ = std::make_shared<Endpoint*>(this);
 };
