@@ -47,10 +47,6 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
       *field = std::string_view(copy_.data() + (field->data() - begin), field->size());
     }
   }
-  function_->running++;
-  function_->metrics.started();
-  log_started();
-
   encode(settings.request_format, fields_, body_);
   head_.clear();
   endpoint_->append_head(head_, body_.content_type, body_.size());
@@ -63,6 +59,11 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   }
   context_.deadlines.set(*this, started_at_ + context_.max_running_time);
   endpoint_->post(*this);
+
+  // The request is on its way: what only people wait for comes after it.
+  function_->running++;
+  function_->metrics.started();
+  log_started();
 }
 
 void Job::finished(base::Result<http::Response, http::Failure> result) {
@@ -82,14 +83,16 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
 
 void Job::answered(const Answer& answer) {
   const auto took = Clock::now() - started_at_;
-  log_finished(answer, took);
-  if (answer.gearman_ret == 0) {
+  const bool success = answer.gearman_ret == 0;
+  const bool delivered =
+      report(success ? gearman::Verdict::complete : failure_verdict(answer), answer.response_string);
+  if (success) {
     function_->metrics.completed(took);
-    report(gearman::Verdict::complete, answer.response_string);
   } else {
     function_->metrics.refused();
-    report(failure_verdict(answer), answer.response_string);
   }
+  log_finished(answer, took);
+  if (!delivered) log_dropped();
   end();
 }
 
@@ -119,6 +122,7 @@ void Job::abort(std::string_view why) {
 }
 
 void Job::fail(std::string_view reason) {
+  const bool delivered = report(gearman::Verdict::fail, {});
   if (kThreadLog.enabled(LogLevel::error)) {
     std::string& line = empty_line();
     append_identity(line, "Failed job: ");
@@ -126,13 +130,21 @@ void Job::fail(std::string_view reason) {
                    reason);
     kThreadLog.write(LogLevel::error, line);
   }
-  report(gearman::Verdict::fail, {});
+  if (!delivered) log_dropped();
   end();
 }
 
-void Job::report(gearman::Verdict verdict, std::string_view data) {
-  if (origin_.link->finish(origin_.generation, fields_.handle, verdict, data)) return;
+// False: the connection that the job came through is gone.
+bool Job::report(gearman::Verdict verdict, std::string_view data) {
+  if (origin_.link->finish(origin_.generation, fields_.handle, verdict, data)) {
+    owner_.result_ready();
+    return true;
+  }
   function_->metrics.result_dropped();
+  return false;
+}
+
+void Job::log_dropped() const {
   kThreadLog.warn("Dropped result: function={} handle={} unique={} its connection to gearmand {} is gone; gearmand "
                   "runs the job again",
                   base::printable(fields_.function, 512), base::printable(fields_.handle, 128),

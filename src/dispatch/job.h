@@ -24,9 +24,12 @@ struct Function {
 
 class Job;
 
-// Where a job's slot goes when it is done. Called from within the job, as its last act.
+// What a job tells its pool. Called from within the job.
 class JobOwner {
  public:
+  // Its result is with the link, to be sent.
+  virtual void result_ready() = 0;
+  // Its slot is free. The job's last act.
   virtual void job_done(Job& job) = 0;
 
  protected:
@@ -64,7 +67,8 @@ class Job final : public http::Exchange,
   void answered(const Answer& answer);
   void fail(std::string_view reason);
   gearman::Verdict failure_verdict(const Answer& answer) const;
-  void report(gearman::Verdict verdict, std::string_view data);
+  bool report(gearman::Verdict verdict, std::string_view data);
+  void log_dropped() const;
   void end();
 
   void append_identity(std::string& line, std::string_view what) const;

@@ -160,6 +160,11 @@ void Pool::job_done(Job& job) {
   turn_needed();
 }
 
+// The result of a job that runs alone does not wait for others to share its write.
+void Pool::result_ready() {
+  if (running_ == 1) flush_links();
+}
+
 void Pool::slots_released(int count) { reserved_ -= count; }
 void Pool::link_changed(bool connected) { owner_.links_connected(connected ? 1 : -1); }
 void Pool::result_refused() { metrics_->result_refused(); }
@@ -172,14 +177,29 @@ void Pool::link_closed(gearman::Link& link) {
 // Whatever happens in one turn of the loop is answered once at its end: slots are shared out, and each link
 // sends what it has in one write.
 void Pool::turn_needed() {
-  if (std::exchange(turn_posted_, true)) return;
-  asio::post(context_.loop, [self = shared_from_this()] { self->end_turn(); });
+  turn_wanted_ = true;
+  if (in_input_ || std::exchange(turn_posted_, true)) return;
+  asio::post(context_.loop, [self = shared_from_this()] {
+    self->turn_posted_ = false;
+    if (self->turn_wanted_) self->end_turn();
+  });
+}
+
+void Pool::input_begins() { in_input_ = true; }
+
+void Pool::input_ends() {
+  in_input_ = false;
+  if (turn_wanted_) end_turn();
+}
+
+void Pool::flush_links() {
+  for (const auto& link : links_) link->flush();
 }
 
 void Pool::end_turn() {
-  turn_posted_ = false;
+  turn_wanted_ = false;
   share_out_slots();
-  for (const auto& link : links_) link->flush();
+  flush_links();
   if (!draining_) metrics_->set_idle(std::max(settings_.worker_count - running_, 0));
   if (spare_jobs_.size() > kSpareJobs) spare_jobs_.resize(kSpareJobs);
   std::erase_if(old_endpoints_, [](const auto& endpoint) { return endpoint->unused(); });

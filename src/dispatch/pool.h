@@ -59,13 +59,17 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
                     std::unique_ptr<char[]> storage) override;
   void slots_released(int count) override;
   void turn_needed() override;
+  void input_begins() override;
+  void input_ends() override;
   void link_changed(bool connected) override;
   void result_refused() override;
   void link_closed(gearman::Link& link) override;
   // JobOwner
+  void result_ready() override;
   void job_done(Job& job) override;
 
   void end_turn();
+  void flush_links();
   void share_out_slots();
   void forget_withdrawn();
   void open_endpoint();
@@ -90,6 +94,8 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
   int running_ = 0;
   JobList jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
+  bool in_input_ = false;       // a link handles what it has read
+  bool turn_wanted_ = false;
   bool turn_posted_ = false;
   bool withdrawing_ = false;  // functions_ holds some that the jobs file no longer has
   bool draining_ = false;

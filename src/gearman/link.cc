@@ -179,16 +179,24 @@ asio::awaitable<LinkError> Link::serve() {
     }
     heard_at_ = Clock::now();
     reader_.commit(bytes);
-    while (true) {
-      auto packet = reader_.next();
-      if (!packet) co_return packet.error();
-      if (!*packet) break;
-      auto handled = handle(std::move(**packet));
-      if (!handled) co_return handled.error();
-      if (!greeted_) greeted();
-      if (closing_) co_return LinkError{"closed by us"};
-    }
+    owner_.input_begins();
+    const auto handled = handle_input();
+    owner_.input_ends();
+    if (!handled) co_return handled.error();
+    if (closing_) co_return LinkError{"closed by us"};
   }
+}
+
+base::Result<void, LinkError> Link::handle_input() {
+  while (!closing_) {
+    auto packet = reader_.next();
+    if (!packet) return packet.error();
+    if (!*packet) break;
+    auto handled = handle(std::move(**packet));
+    if (!handled) return handled;
+    if (!greeted_) greeted();
+  }
+  return {};
 }
 
 base::Result<void, LinkError> Link::handle(Packet packet) {

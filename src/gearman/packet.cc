@@ -14,6 +14,7 @@ namespace driveshaft::gearman {
 namespace {
 
 constexpr std::size_t kBufferSize = 32 * 1024;
+constexpr std::size_t kReadAheadOfBig = 4 * 1024;
 constexpr std::size_t kHeaderSize = 12;
 constexpr std::string_view kResponseMagic{"\0RES", 4};
 constexpr std::string_view kRequestMagic{"\0REQ", 4};
@@ -74,7 +75,8 @@ PacketReader::Buffers PacketReader::prepare() {
     end_ -= begin_;
     begin_ = 0;
   }
-  const std::span<char> rest(&buffer_[end_], kBufferSize - end_);
+  const std::size_t limit = expect_big_ && end_ < kReadAheadOfBig ? kReadAheadOfBig : kBufferSize;
+  const std::span<char> rest(&buffer_[end_], limit - end_);
   if (!big_) return {rest, std::span<char>()};
   return {std::span<char>(&big_[big_filled_], big_size_ - big_filled_), rest};
 }
@@ -116,10 +118,12 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
 
   if (available() >= kHeaderSize + header->size) {
     const std::string_view body(&buffer_[begin_ + kHeaderSize], header->size);
+    if (header->type == PacketType::job_assign_uniq) expect_big_ = header->size > kBigBody;
     begin_ += kHeaderSize + header->size;
     return Packet{header->type, body, nullptr};
   }
   if (header->size > kBigBody) {
+    expect_big_ = true;
     // Not touched before it is filled: a false claim of size costs address space, not memory.
     big_ = std::make_unique_for_overwrite<char[]>(header->size);
     big_type_ = header->type;

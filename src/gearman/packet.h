@@ -79,6 +79,9 @@ class PacketReader {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 
+  // While big packets follow each other, less is read ahead: what has come of the next one must be copied.
+  bool expect_big_ = false;
+
   // The big packet being read, if any.
   std::unique_ptr<char[]> big_;
   PacketType big_type_{};

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""The processes of a benchmark: each knows its command line, its files, when it is ready and what it has used."""
+
+import ctypes
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+BENCH_FUNCTION = "bench"
+ANSWER = b"3"
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class CannotMeasure(Exception):
+    """A process did not start, died, or did not do the work; the message says what to look at."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(what, condition, timeout, every=0.005):
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise CannotMeasure(f"waited {timeout:g} s in vain until {what}")
+        time.sleep(every)
+    return value
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def machine_cpu():
+    """CPU seconds that everything on this machine has used."""
+    with open("/proc/stat") as f:
+        user, nice, system, _, _, irq, softirq, steal = map(int, f.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) * TICK
+
+
+def die_with_parent():
+    """Runs in the child: nothing is left running, even if this program is killed outright."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """One child process, its output in `directory`/`name`.out. Use as a context manager: leaving it ends the child."""
+
+    def __init__(self, name, directory, command):
+        self.name = name
+        self.directory = pathlib.Path(directory)
+        self.command = [str(part) for part in command]
+        self.child = None
+
+    def __enter__(self):
+        self.output = self.directory / f"{self.name}.out"
+        with open(self.output, "wb") as out:
+            self.started = time.monotonic()
+            self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                          preexec_fn=die_with_parent)
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def wait_ready(self):
+        pass
+
+    def check_alive(self):
+        if self.child.poll() is not None:
+            tail = self.output.read_text(errors="replace")[-500:]
+            raise CannotMeasure(f"{self.name} ended with status {self.child.returncode}: {tail}")
+
+    def stop(self, grace=5):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(grace)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+
+    def cpu(self):
+        """CPU seconds, user and system, of all its threads so far, to the nanosecond: its CPU-time clock (see
+        clock_getcpuclockid(3)), which unlike /proc/PID/schedstat knows more than the first thread."""
+        return time.clock_gettime(~self.child.pid << 3 | 2)
+
+    def status(self, *fields):
+        """Numbers out of /proc/PID/status; sizes in kB."""
+        with open(f"/proc/{self.child.pid}/status") as f:
+            values = dict(line.split(":", 1) for line in f)
+        return [int(values[field].split()[0]) for field in fields]
+
+
+class Gearmand(Process):
+    def __init__(self, directory):
+        self.port = free_port()
+        # The default of 991 buckets makes the server the bottleneck once many jobs wait.
+        super().__init__("gearmand", directory, [
+            "gearmand", "--listen=127.0.0.1", f"--port={self.port}", "--hashtable-buckets=1000003",
+            f"--log-file={directory}/gearmand.log", f"--pid-file={directory}/gearmand.pid"])
+
+    def wait_ready(self):
+        wait_until("gearmand listens", lambda: (self.check_alive(), listens(self.port))[1], 10)
+
+    def stop(self, grace=1):
+        super().stop(grace)
+
+
+class Nginx(Process):
+    """One process that answers every request with the same JSON, and counts requests."""
+
+    def __init__(self, directory):
+        self.port = free_port()
+        self.config = pathlib.Path(directory) / "nginx.conf"
+        super().__init__("nginx", directory, ["nginx", "-p", directory, "-c", self.config, "-e", "nginx.err"])
+
+    def __enter__(self):
+        temp_paths = "\n".join(f"  {name}_temp_path {self.directory}/nginx-{name};"
+                               for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        self.config.write_text(f"""
+daemon off;
+master_process off;
+pid {self.directory}/nginx.pid;
+worker_rlimit_nofile 20000;
+events {{ worker_connections 16384; }}
+http {{
+{temp_paths}
+  access_log off;
+  keepalive_requests 1000000000;
+  keepalive_timeout 3600s;
+  client_max_body_size 0;
+  server {{
+    listen 127.0.0.1:{self.port} backlog=4096;
+    default_type application/json;
+    location = /job {{ return 200 '{{"gearman_ret":0,"response_string":"{ANSWER.decode()}"}}'; }}
+    location = /status {{ stub_status; }}
+  }}
+}}
+""")
+        return super().__enter__()
+
+    def wait_ready(self):
+        wait_until("nginx listens", lambda: (self.check_alive(), listens(self.port))[1], 10)
+
+    def requests(self):
+        """Requests served so far, this question included."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
+            s.sendall(b"GET /status HTTP/1.0\r\n\r\n")
+            text = b""
+            while data := s.recv(4096):
+                text += data
+        return int(text.decode().split("requests\n")[1].split()[2])

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Clients of gearmand: a small one of our own, the admin text protocol, and wrappers for foreign ones."""
+import collections
+import json
+import socket
+import subprocess
+from pathlib import Path
+
+from packets import Kind, TERMINAL, receive, request
+
+Result = collections.namedtuple("Result", "kind data")  # kind: "complete", "fail" or "exception"
+Status = collections.namedtuple("Status", "total running workers")
+
+_SUBMIT = {  # (priority, background)
+    ("normal", False): Kind.SUBMIT_JOB, ("normal", True): Kind.SUBMIT_JOB_BG,
+    ("high", False): Kind.SUBMIT_JOB_HIGH, ("high", True): Kind.SUBMIT_JOB_HIGH_BG,
+    ("low", False): Kind.SUBMIT_JOB_LOW, ("low", True): Kind.SUBMIT_JOB_LOW_BG,
+}
+
+
+def complete(data):
+    return Result("complete", data if isinstance(data, bytes) else data.encode())
+
+
+FAILED = Result("fail", b"")
+
+
+class Client:
+    """One connection to one gearmand. Not for several threads at once."""
+
+    def __init__(self, server, timeout=60, exceptions=False):
+        self.sock = socket.create_connection((server.host, server.port), timeout)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.results = {}  # handle -> Result, not yet asked for
+        self._created = collections.deque()
+        if exceptions:
+            self.sock.sendall(request(Kind.OPTION_REQ, "exceptions"))
+            assert receive(self.sock)[0] == Kind.OPTION_RES
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.sock.close()
+
+    def submit(self, function, workload=b"", unique=b"", priority="normal", background=False):
+        """Submits one job and returns its handle."""
+        self.sock.sendall(request(_SUBMIT[priority, background], function, unique, workload))
+        return self._next_created()
+
+    def submit_background(self, function, workload=b"", unique=b"", priority="normal"):
+        return self.submit(function, workload, unique, priority, background=True)
+
+    def submit_at(self, when, function, workload=b"", unique=b""):
+        """Submits a background job that is due at `when`, in whole seconds since 1970."""
+        self.sock.sendall(request(Kind.SUBMIT_JOB_EPOCH, function, unique, str(int(when)), workload))
+        return self._next_created()
+
+    def submit_many(self, function, workloads, background=False, priority="normal"):
+        """Submits one job a workload, pipelined, and returns their handles in order."""
+        handles = []
+        for start in range(0, len(workloads), 100):
+            part = workloads[start:start + 100]
+            kind = _SUBMIT[priority, background]
+            self.sock.sendall(b"".join(request(kind, function, "", workload) for workload in part))
+            handles += [self._next_created() for _ in part]
+        return handles
+
+    def result(self, handle):
+        """Waits for the terminal packet of `handle`."""
+        while handle not in self.results:
+            self._read_one()
+        return self.results.pop(handle)
+
+    def any_result(self):
+        """Waits for the next terminal packet of any job: (handle, Result)."""
+        while not self.results:
+            self._read_one()
+        return self.results.popitem()
+
+    def run(self, function, workload=b"", unique=b"", priority="normal"):
+        return self.result(self.submit(function, workload, unique, priority))
+
+    def run_all(self, function, workloads, window=100):
+        """Runs one job a workload, `window` of them submitted at a time; Results in order."""
+        results = []
+        waiting = collections.deque()
+        for workload in workloads:
+            waiting.append(self.submit(function, workload))
+            if len(waiting) == window:
+                results.append(self.result(waiting.popleft()))
+        results += [self.result(handle) for handle in waiting]
+        return results
+
+    def _next_created(self):
+        while not self._created:
+            self._read_one()
+        return self._created.popleft()
+
+    def _read_one(self):
+        kind, payload = receive(self.sock)
+        if kind == Kind.JOB_CREATED:
+            self._created.append(payload)
+        elif kind in TERMINAL:
+            handle, _, data = payload.partition(b"\0")
+            assert handle not in self.results, f"two terminal packets for {handle}"
+            self.results[handle] = Result(kind.name.removeprefix("WORK_").lower(), data)
+        else:
+            raise AssertionError(f"gearmand sent {kind!r}: {payload!r}")
+
+
+def run(server, function, workload=b"", **options):
+    with Client(server) as client:
+        return client.run(function, workload, **options)
+
+
+def admin(server, command):
+    """Lines of gearmand's answer to a text command that ends with a lone dot."""
+    with socket.create_connection((server.host, server.port), 10) as sock:
+        sock.sendall(command.encode() + b"\n")
+        text = b""
+        while not (text == b".\n" or text.endswith(b"\n.\n")):
+            part = sock.recv(65536)
+            assert part, f"gearmand closed the connection in its answer to {command}: {text!r}"
+            text += part
+    return text.decode().splitlines()[:-1]
+
+
+def status(server, function=None):
+    """gearmand's view: Status of `function`, or of all by name."""
+    all_of_them = {}
+    for line in admin(server, "status"):
+        name, *counts = line.split("\t")
+        all_of_them[name] = Status(*map(int, counts))
+    return all_of_them if function is None else all_of_them.get(function, Status(0, 0, 0))
+
+
+def worker_links(server):
+    """Connections that can do something: {descriptor in gearmand: set of functions}."""
+    links = {}
+    for line in admin(server, "workers"):
+        left, _, functions = line.partition(" :")
+        if functions.strip():
+            links[left.split()[0]] = set(functions.split())
+    return links
+
+
+def gearman_cli(server, *options, data=b"", timeout=30):
+    """The `gearman` command as a client; returns what subprocess.run does, with bytes."""
+    return subprocess.run(["gearman", "-h", server.host, "-p", str(server.port), *options], input=data,
+                          capture_output=True, timeout=timeout)
+
+
+def php_client(server, *args, timeout=60):
+    """tests/php/client.php, which uses php-gearman; returns the JSON it prints."""
+    script = Path(__file__).parent / "php" / "client.php"
+    done = subprocess.run(["php", str(script), server.host, str(server.port), *map(str, args)],
+                          capture_output=True, timeout=timeout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)

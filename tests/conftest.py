@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: `rig` starts the servers that a test asks for and ends them all; `web` is PHP behind nginx."""
+import os
+
+import pytest
+
+from driveshaft import Driveshaft, binary
+from fake_gearmand import FakeGearmand
+from fakes import FakeEndpoint, Relay
+from servers import Gearmand, PhpBuiltin, PhpFpmNginx
+
+LOG_TAIL = 12_000  # characters of each log shown for a failed test
+
+
+class Rig:
+    """Starts servers for one test; each is ended with it, driveshafts first. Logs of driveshafts are judged then."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.started = []
+        self.failed = False  # set by the report hook below
+
+    def gearmand(self, name="gearmand", **options):
+        return self.start(Gearmand(self.directory, name, **options))
+
+    def php(self):
+        return self.start(PhpBuiltin(self.directory))
+
+    def endpoint(self, behave, **options):
+        return self.start(FakeEndpoint(behave, **options))
+
+    def start(self, server):
+        self.started.append(server)
+        return server.start()
+
+    def relay(self, server):
+        return self.start(Relay(server))
+
+    def fake_gearmand(self, **options):
+        return self.start(FakeGearmand(**options))
+
+    def driveshaft(self, config, until="/readyz", **options):
+        daemon = Driveshaft(self.directory, config, **options)
+        self.started.append(daemon)
+        return daemon.start(until)
+
+    def end(self):
+        problems = []
+        daemons = [one for one in self.started if isinstance(one, Driveshaft)]
+        for one in daemons + [one for one in self.started if one not in daemons]:
+            try:
+                code = one.stop()
+                if one in daemons and code:
+                    problems.append(f"{one.name} ended with exit code {code}")
+            except AssertionError as error:
+                problems.append(str(error))
+        if not self.failed:  # one reason is enough
+            for daemon in daemons:
+                problems += [f"{daemon.name} logged: {line}" for line in daemon.unexpected_lines()]
+            for one in self.started:
+                problems += [f"{one.name}: {error!r}" for error in getattr(one, "errors", [])]
+                problems += [f"rule of gearmand broken: {fault}" for fault in getattr(one, "faults", [])]
+        assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def rig(tmp_path, request):
+    rig = Rig(tmp_path)
+    request.node.rig = rig
+    yield rig
+    rig.end()
+
+
+@pytest.fixture(scope="session")
+def web(tmp_path_factory):
+    web = PhpFpmNginx(tmp_path_factory.mktemp("web"))
+    yield web.start()
+    web.stop()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    rig = getattr(item, "rig", None)
+    if rig is None or not report.failed:
+        return
+    rig.failed = True
+    for server in rig.started:
+        if hasattr(server, "log"):
+            report.sections.append((f"log of {server.name}", server.log()[-LOG_TAIL:]))
+
+
+def pytest_configure():
+    binary()  # without one, say so once and end
+
+
+def pytest_collection_modifyitems(items):
+    """The slow ones first, so that parallel workers overlap them with the rest."""
+    for item in items:
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

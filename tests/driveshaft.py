@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""The daemon under test: its jobs file, command line, metrics and log."""
+import functools
+import json
+import os
+import re
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from processes import Process, free_port, wait_until
+
+# A line of the default log: date, time, level, logger - message.
+LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* (?P<level>[A-Z]+) +(?P<logger>\w+) - (?P<text>.*)$")
+SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior|Thread)Sanitizer|runtime error:")
+
+
+@functools.cache
+def binary():
+    """The program: $DRIVESHAFT, or the newest one built."""
+    named = os.environ.get("DRIVESHAFT")
+    found = [Path(named)] if named else Path(__file__).parent.parent.glob("build/*/driveshaft")
+    found = sorted((path.resolve() for path in found if path.is_file()), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise pytest.UsageError(f"no driveshaft binary at {named or 'build/*/driveshaft'}: build it (./dev build), or "
+                                "name one in the environment variable DRIVESHAFT")
+    return found[-1]
+
+
+@functools.cache
+def sanitized():
+    """Whether the binary was built with AddressSanitizer: then times and memory are not the program's own."""
+    return b"__asan_init" in binary().read_bytes()
+
+
+def run_binary(*args, timeout=20, env=None):
+    """Runs the program to its end, for command lines that end by themselves."""
+    return subprocess.run([binary(), *map(str, args)], capture_output=True, text=True, timeout=timeout,
+                          env={**os.environ, **(env or {})})
+
+
+def pool(uri, jobs_list, worker_count=4, **settings):
+    return {"job_processing_uri": uri, "worker_count": worker_count, "jobs_list": list(jobs_list), **settings}
+
+
+def jobs_file(servers, pools, **settings):
+    """The jobs file as an object. `servers` are addresses, or servers with an `address`."""
+    addresses = [server if isinstance(server, str) else server.address for server in servers]
+    return {"gearman_servers_list": addresses, "pools_list": pools, **settings}
+
+
+class Driveshaft(Process):
+    def __init__(self, directory, config, name="driveshaft", prefix=(), env=None, **options):
+        """`options` are those of the command line; `prefix` is a command that runs the program."""
+        self.config_path = directory / f"{name}.json"
+        self.port = free_port()
+        self.expected_errors = []
+        self.write_config(config)
+        options = {"jobsconfig": self.config_path, "exporter_addr": f"127.0.0.1:{self.port}", **options}
+        argv = [word for key, value in options.items() for word in (f"--{key}", value)]
+        super().__init__(name, directory, [*prefix, binary(), *argv], env)
+
+    def start(self, until="/readyz"):
+        """Starts, and waits until that page answers 200 (/healthz does without gearmand); None: does not wait."""
+        super().start()
+        if until:
+            wait_until(lambda: self.answers(until), f"{self.name} answers {until} with 200")
+        return self
+
+    def answers(self, page):
+        assert self.running(), f"{self.name} ended with {self.wait()}:\n{self.log()}"
+        return self.get(page)[0] == 200
+
+    def get(self, page, method="GET"):
+        """Asks the exporter: (status, body, headers); status 0 when nobody listens."""
+        url = f"http://127.0.0.1:{self.port}{page}"
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20) as answer:
+                return answer.status, answer.read().decode(), answer.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(), error.headers
+        except OSError:
+            return 0, "", {}
+
+    # --- metrics
+
+    def samples(self):
+        """All samples: [(name, labels, value)]."""
+        status, text, _ = self.get("/metrics")
+        assert status == 200, f"/metrics answers {status}"
+        samples = []
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line).groups()
+                labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or ""))
+                samples.append((name, labels, float(value)))
+        return samples
+
+    def metric(self, name, **labels):
+        """Sum of the samples of that name that carry these labels; 0 if there are none."""
+        return sum(value for sample, have, value in self.samples()
+                   if sample == name and labels.items() <= have.items())
+
+    # --- the jobs file
+
+    def write_config(self, config):
+        """Replaces the jobs file in one step. Text is written as it is."""
+        text = config if isinstance(config, str) else json.dumps(config, indent=2)
+        fresh = self.config_path.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(self.config_path)
+
+    def reload(self, config, result="ok", by=lambda: None):
+        """Writes the jobs file, runs `by`, and waits until the daemon has counted a reload with that result."""
+        before = self.metric("driveshaft_config_reloads", result=result)
+        self.write_config(config)
+        by()
+        wait_until(lambda: self.metric("driveshaft_config_reloads", result=result) > before,
+                   f"a reload that is {result}")
+
+    # --- the log
+
+    def log_lines(self):
+        return self.log().split("\n")[:-1]
+
+    def lines(self, pattern, level=None):
+        """Texts of the log lines that match, at that level if one is given."""
+        found = []
+        for line in self.log_lines():
+            parts = LOG_LINE.match(line)
+            if parts and re.search(pattern, parts["text"]) and level in (None, parts["level"]):
+                found.append(parts["text"])
+        return found
+
+    def wait_for_line(self, pattern, timeout=20.0):
+        return wait_until(lambda: self.lines(pattern), f"{self.name} logs {pattern!r}", timeout)[0]
+
+    def expect_failed_jobs(self):
+        self.expect_errors("^Failed job: ")
+
+    def expect_errors(self, *patterns):
+        """Announces lines at ERROR that match; others fail the test when it ends."""
+        self.expected_errors += patterns
+
+    def unexpected_lines(self):
+        """What should not be in the log: unannounced errors, sanitizer reports, anything that is no log line."""
+        bad = []
+        for line in self.log_lines():
+            parts = LOG_LINE.match(line)
+            if SANITIZER.search(line) or not parts:
+                bad.append(line)
+            elif parts["level"] in ("ERROR", "FATAL"):
+                if not any(re.search(pattern, parts["text"]) for pattern in self.expected_errors):
+                    bad.append(line)
+        return bad

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""Peers that do what real ones cannot be made to do: an HTTP endpoint with scripted manners (behaviours.py has the
+manners), endpoints that cannot be reached, and a relay whose connections can be cut."""
+import email.parser
+import socket
+import threading
+import time
+
+from processes import free_port
+
+
+class SocketServer:
+    """Listens on 127.0.0.1 and gives each connection a thread that runs `serve(sock, number)`, number from 1."""
+
+    def __init__(self, backlog=256):
+        self.host, self.port = "127.0.0.1", free_port()
+        self.lock = threading.Lock()
+        self.connected_at = []  # monotonic seconds, one a connection
+        self.open_sockets = set()
+        self.errors = []  # what a thread died of, other than its peer going away
+        self._backlog = backlog
+        self._listener = None
+
+    @property
+    def address(self):
+        return f"{self.host}:{self.port}"
+
+    @property
+    def connections(self):
+        return len(self.connected_at)
+
+    def start(self):
+        self._listener = socket.create_server((self.host, self.port), backlog=self._backlog)
+        threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
+        return self
+
+    def stop(self):
+        """Stops listening and closes every connection."""
+        if self._listener:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        with self.lock:
+            for sock in self.open_sockets:
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def _accept(self, listener):
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                self.connected_at.append(time.monotonic())
+                self.open_sockets.add(sock)
+            threading.Thread(target=self._serve, args=[sock, self.connections], daemon=True).start()
+
+    def _serve(self, sock, number):
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.serve(sock, number)
+        except (OSError, EOFError):
+            pass
+        except Exception as error:  # shown when the test ends
+            self.errors.append(error)
+        finally:
+            with self.lock:
+                self.open_sockets.discard(sock)
+                sock.close()
+
+
+class Request:
+    """What the endpoint received: `line` without its end, `headers` by lower-case name, `body`, and the number of
+    the connection it came on."""
+
+    def __init__(self, line, headers, body, connection):
+        self.line, self.headers, self.body, self.connection = line, headers, body, connection
+
+    @classmethod
+    def read(cls, stream, connection):
+        line = stream.readline()
+        if not line:
+            raise EOFError
+        head = b""
+        while (header := stream.readline()) not in (b"\r\n", b""):
+            head += header
+        message = email.parser.BytesHeaderParser().parsebytes(head)
+        headers = {name.lower(): value for name, value in message.items()}
+        assert "content-length" in headers, f"a request without Content-Length: {line!r} {headers}"
+        body = stream.read(int(headers["content-length"]))
+        return cls(line.decode().rstrip("\r\n"), headers, body, connection)
+
+
+class FakeEndpoint(SocketServer):
+    """Answers each request by `behave(request, sock)`, which says with a true value that the connection stays.
+    `requests` are the complete ones received; `running` are at it now, `most_running` was the peak."""
+
+    def __init__(self, behave, **options):
+        super().__init__(**options)
+        self.behave = behave
+        self.requests = []
+        self.running = self.most_running = 0
+
+    def uri(self, path="/job", user=""):
+        return f"http://{user}{self.address}{path}"
+
+    def serve(self, sock, number):
+        stream = sock.makefile("rb")
+        keep = True
+        while keep:
+            request = Request.read(stream, number)
+            with self.lock:
+                self.requests.append(request)
+                self.running += 1
+                self.most_running = max(self.most_running, self.running)
+            try:
+                keep = self.behave(request, sock)
+            finally:
+                with self.lock:
+                    self.running -= 1
+
+
+class DeafEndpoint(SocketServer):
+    """Accepts connections and never reads a byte of them."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self._stopped = threading.Event()
+
+    def serve(self, sock, number):
+        self._stopped.wait()
+
+    def stop(self):
+        self._stopped.set()
+        super().stop()
+
+
+class FullEndpoint:
+    """Listens, and its queue of connections is full: one more gets no answer to its SYN."""
+
+    def __init__(self):
+        self.host, self.port = "127.0.0.1", free_port()
+
+    def start(self):
+        self._listener = socket.create_server((self.host, self.port), backlog=0)
+        self._queued = []
+        for _ in range(4):  # the kernel queues one or two more than it was told
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex((self.host, self.port))
+            self._queued.append(sock)
+        return self
+
+    def stop(self):
+        for sock in [*self._queued, self._listener]:
+            sock.close()
+
+
+class Relay(SocketServer):
+    """Carries connections to a real server; a test can cut them while that server stays up."""
+
+    def __init__(self, server, **options):
+        super().__init__(**options)
+        self.server = server
+
+    def serve(self, sock, number):
+        with socket.create_connection((self.server.host, self.server.port)) as other:
+            threading.Thread(target=self._carry, args=[other, sock], daemon=True).start()
+            self._carry(sock, other)
+
+    def cut(self):
+        with self.lock:
+            for sock in self.open_sockets:
+                sock.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def _carry(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass

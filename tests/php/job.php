@@ -1,0 +1,66 @@
+<?php
+// SPDX-License-Identifier: MIT
+// The endpoint of the tests. The query may name another function to run (`run`), and a file that gets one line
+// of JSON a request (`record`), written before the job runs.
+
+function request_fields(): array
+{
+    if (!str_starts_with($_SERVER['CONTENT_TYPE'] ?? '', 'application/json')) {
+        return $_POST;
+    }
+    $fields = json_decode(file_get_contents('php://input'), true, 8, JSON_THROW_ON_ERROR);
+    if (($fields['workload_encoding'] ?? '') === 'base64') {
+        $fields['workload'] = base64_decode($fields['workload'], true);
+    }
+    return $fields;
+}
+
+function succeed(string $text): array
+{
+    return ['gearman_ret' => 0, 'response_string' => $text];
+}
+
+function wait_for(string $file): array
+{
+    for ($tries = 0; $tries < 12000 && !file_exists($file); ++$tries) {
+        usleep(5000);
+        clearstatcache(true, $file);
+    }
+    return succeed('waited');
+}
+
+function sleep_for(string $seconds): array
+{
+    usleep((int) ((float) $seconds * 1e6));
+    return succeed('slept');
+}
+
+function run_job(string $function, array $job): array
+{
+    $workload = $job['workload'];
+    return match ($function) {
+        'echo' => succeed($workload),
+        'reverse' => succeed(strrev($workload)),
+        'sum' => succeed((string) array_sum(json_decode($workload))),
+        'base64' => succeed(base64_encode($workload)),
+        'digest' => succeed(strlen($workload) . ' ' . hash('sha256', $workload)),
+        'sleep' => sleep_for($workload),
+        'wait_for' => wait_for($workload),
+        'fail_with_text' => ['gearman_ret' => 1, 'response_string' => $workload],
+        'fail' => ['gearman_ret' => 1],
+        'about' => succeed(json_encode($job + ['server' => $_SERVER], JSON_THROW_ON_ERROR)),
+        'crash' => throw new Exception('a job that throws'),
+        default => ['gearman_ret' => 1, 'response_string' => "no such function: $function"],
+    };
+}
+
+$job = request_fields();
+if (isset($_GET['record'])) {
+    $line = json_encode(['time' => microtime(true), 'function' => $job['function_name'],
+        'unique' => $job['unique'], 'handle' => $job['job_handle'], 'type' => $_SERVER['CONTENT_TYPE'],
+        'workload' => substr($job['workload'], 0, 100)], JSON_INVALID_UTF8_SUBSTITUTE | JSON_THROW_ON_ERROR);
+    file_put_contents($_GET['record'], $line . "\n", FILE_APPEND | LOCK_EX);
+}
+$answer = run_job($_GET['run'] ?? $job['function_name'], $job);
+header('Content-Type: application/json');
+echo json_encode($answer, JSON_THROW_ON_ERROR);

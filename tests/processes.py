@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Child processes that a test starts and certainly ends, free ports, and waiting without fixed sleeps."""
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+
+
+def wait_until(predicate, what, timeout=20.0, interval=0.01):
+    """Asks `predicate` until its value is truthy and returns that; fails with `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        late = time.monotonic() > deadline
+        value = predicate()
+        if value:
+            return value
+        assert not late, f"did not happen within {timeout} s: {what}"
+        time.sleep(interval)
+
+
+def let_pass(seconds):
+    """Real time passes, for claims about a stretch of time: never to hope that something is done by then."""
+    time.sleep(seconds)
+
+
+_ports_given = set()
+
+
+def free_port():
+    """A port that nobody listens on. It lies below the range that the kernel gives to outgoing connections, is
+    given out once in this process, and parallel pytest workers draw from disjoint sets: so it stays free while
+    a server is down between kill and restart."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    while True:
+        port = random.randrange(10000, 32000, 16) + worker % 16
+        if port in _ports_given:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+        _ports_given.add(port)
+        return port
+
+
+class Process:
+    """One child in a process group of its own; its output goes to `log_path`. It may be started again after it
+    ended; the log goes on."""
+
+    def __init__(self, name, directory, argv, env=None):
+        self.name = name
+        self.directory = directory
+        self.argv = [str(word) for word in argv]
+        self.env = env or {}
+        self.log_path = directory / f"{name}.log"
+        self.child = None
+
+    def start(self):
+        assert not self.running(), f"{self.name} runs already"
+        with open(self.log_path, "ab") as log:
+            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          cwd=self.directory, env={**os.environ, **self.env},
+                                          start_new_session=True)
+        return self
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def running(self):
+        return self.child is not None and self.child.returncode is None and not self._has_ended()
+
+    def send(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self, timeout=20.0):
+        """Waits for the end, then ends what is left of the process group; returns the exit code."""
+        if self.child.returncode is None:
+            wait_until(self._has_ended, f"{self.name} ends", timeout)
+            # The leader is not reaped yet, so its number cannot belong to another group.
+            os.killpg(self.pid, signal.SIGKILL)
+            self.child.wait()
+        return self.child.returncode
+
+    def stop(self, timeout=10.0):
+        """SIGTERM; SIGKILL when that takes too long. Returns the exit code, None if it was not running."""
+        if not self.running():
+            return self.wait() if self.child and self.child.returncode is None else None
+        self.send(signal.SIGCONT)
+        self.send(signal.SIGTERM)
+        try:
+            return self.wait(timeout)
+        except AssertionError:
+            self.kill()
+            raise
+
+    def kill(self):
+        if self.child is not None and self.child.returncode is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.wait()
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def cpu_seconds(self):
+        """User and system time of the process so far, all threads."""
+        with open(f"/proc/{self.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self, field="VmRSS"):
+        """Bytes of resident memory; field "VmHWM" is the peak."""
+        with open(f"/proc/{self.pid}/status") as status:
+            for line in status:
+                if line.startswith(field + ":"):
+                    return int(line.split()[1]) * 1024
+        raise KeyError(field)
+
+    def _has_ended(self):
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

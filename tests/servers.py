@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""The real servers around driveshaft: gearmand, PHP's built-in web server, and php-fpm behind nginx."""
+import glob
+import os
+import socket
+import subprocess
+import urllib.parse
+from pathlib import Path
+
+from processes import Process, free_port, wait_until
+
+PHP_DIR = Path(__file__).parent / "php"
+# Workloads of any size, and errors as text for whoever reads the log.
+PHP_SETTINGS = ["-d", "memory_limit=-1", "-d", "post_max_size=0", "-d", "display_errors=1"]
+
+
+def accepts(host, port):
+    try:
+        socket.create_connection((host, port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+def script_uri(base, **query):
+    """`base` and a query for job.php: run=FUNCTION, record=FILE."""
+    return base + ("?" + urllib.parse.urlencode(query) if query else "")
+
+
+class Gearmand(Process):
+    def __init__(self, directory, name="gearmand", host="127.0.0.1", port=None, options=()):
+        self.host, self.port = host, port or free_port()
+        super().__init__(name, directory, ["gearmand", "--listen", host, "--port", self.port, "--log-file",
+                                           "stderr", "--verbose", "WARNING", *options])
+
+    @property
+    def address(self):
+        """As in gearman_servers_list."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def start(self):
+        super().start()
+        wait_until(self._answers, f"{self.name} answers on port {self.port}")
+        return self
+
+    def _answers(self):
+        assert self.running(), self.log()
+        try:
+            with socket.create_connection((self.host, self.port), 1) as sock:
+                sock.sendall(b"version\n")
+                return sock.recv(100).startswith(b"OK")
+        except OSError:
+            return False
+
+
+class PhpBuiltin(Process):
+    """`php -S` with four worker processes; it closes each connection after its answer."""
+
+    def __init__(self, directory, name="php"):
+        self.host, self.port = "127.0.0.1", free_port()
+        super().__init__(name, directory, ["php", *PHP_SETTINGS, "-S", f"{self.host}:{self.port}", "-t", PHP_DIR],
+                         {"PHP_CLI_SERVER_WORKERS": "4"})
+
+    def uri(self, **query):
+        return script_uri(f"http://{self.host}:{self.port}/job.php", **query)
+
+    def start(self):
+        super().start()
+        wait_until(lambda: accepts(self.host, self.port), "php -S accepts connections")
+        return self
+
+
+class PhpFpmNginx:
+    """php-fpm with `CHILDREN` processes behind nginx, which keeps connections alive and listens on IPv4, IPv6, a
+    Unix socket and, with a certificate for `localhost` (in `certificate`), TLS."""
+
+    CHILDREN = 16
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.http_port, self.tls_port = free_port(), free_port()
+        self.socket_path = directory / "web.sock"
+        self.certificate = directory / "cert.pem"
+        fpm_program = sorted(glob.glob("/usr/sbin/php-fpm*"))
+        assert fpm_program, "php-fpm is not installed (Debian: apt-get install php-fpm)"
+        fpm_conf, nginx_conf = directory / "fpm.conf", directory / "nginx.conf"
+        fpm_conf.write_text(self._fpm_conf())
+        nginx_conf.write_text(self._nginx_conf())
+        as_root = ["--allow-to-run-as-root"] if os.geteuid() == 0 else []
+        self.fpm = Process("php-fpm", directory, [fpm_program[-1], "--nodaemonize", *as_root, "-y", fpm_conf,
+                                                  *PHP_SETTINGS])
+        self.nginx = Process("nginx", directory, ["nginx", "-p", directory, "-c", nginx_conf, "-e", "stderr"])
+
+    def uri(self, **query):
+        return script_uri(f"http://127.0.0.1:{self.http_port}/job.php", **query)
+
+    def uri_v6(self, **query):
+        return script_uri(f"http://[::1]:{self.http_port}/job.php", **query)
+
+    def uri_tls(self, host="localhost", **query):
+        return script_uri(f"https://{host}:{self.tls_port}/job.php", **query)
+
+    def uri_unix(self, **query):
+        path = urllib.parse.quote(str(self.socket_path), safe="")
+        return script_uri(f"http+unix://{path}/job.php", **query)
+
+    def start(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+                        self.directory / "key.pem", "-out", self.certificate], check=True, capture_output=True)
+        self.fpm.start()
+        self.nginx.start()
+        wait_until(lambda: (self.directory / "fpm.sock").exists() and accepts("127.0.0.1", self.http_port),
+                   "php-fpm and nginx accept connections")
+        return self
+
+    def stop(self):
+        self.nginx.stop()
+        self.fpm.stop()
+
+    def log(self):
+        return self.nginx.log() + self.fpm.log()
+
+    def _fpm_conf(self):
+        user = "user = root\ngroup = root\n" if os.geteuid() == 0 else ""
+        return f"""[global]
+error_log = /proc/self/fd/2
+[www]
+{user}listen = {self.directory}/fpm.sock
+listen.backlog = 511
+pm = static
+pm.max_children = {self.CHILDREN}
+catch_workers_output = yes
+"""
+
+    def _nginx_conf(self):
+        d = self.directory
+        user = "user root;" if os.geteuid() == 0 else ""
+        return f"""{user}
+daemon off;
+worker_processes 1;
+pid {d}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  client_max_body_size 0;
+  client_body_buffer_size 1m;
+  client_body_temp_path {d}/body;
+  fastcgi_temp_path {d}/fastcgi;
+  proxy_temp_path {d}/proxy;
+  scgi_temp_path {d}/scgi;
+  uwsgi_temp_path {d}/uwsgi;
+  server {{
+    listen 127.0.0.1:{self.http_port} backlog=511;
+    listen [::1]:{self.http_port};
+    listen unix:{self.socket_path};
+    listen 127.0.0.1:{self.tls_port} ssl;
+    ssl_certificate {self.certificate};
+    ssl_certificate_key {d}/key.pem;
+    root {PHP_DIR};
+    location ~ \\.php$ {{
+      include /etc/nginx/fastcgi_params;
+      fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+      fastcgi_read_timeout 300;
+      fastcgi_pass unix:{d}/fpm.sock;
+    }}
+  }}
+}}
+"""

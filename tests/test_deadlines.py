@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Limits of time: max_running_time over the whole of a job, connect_timeout over reaching the endpoint."""
+import time
+
+import pytest
+
+from behaviours import answer, drip, hang, in_turn, slow
+from clients import Client, FAILED, complete, run
+from driveshaft import jobs_file, pool
+from fakes import DeafEndpoint, FullEndpoint
+from processes import wait_until
+
+LIMIT = 1  # --max_running_time, seconds
+
+
+def start(rig, uri, worker_count=1, max_running_time=LIMIT, **settings):
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(uri, ["f"], worker_count, **settings)}),
+                            max_running_time=max_running_time)
+    daemon.expect_failed_jobs()
+    return server, daemon
+
+
+def timed_run(server, workload=b""):
+    began = time.monotonic()
+    result = run(server, "f", workload)
+    return result, time.monotonic() - began
+
+
+SLOWNESS = {
+    "no answer": hang,
+    "a header that never ends": drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.05),
+    "a status line that never ends": drip(b"HTTP/1.1 200 ", b"O", 0.05),
+    "a body that drips": drip(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" ", 0.05),
+    "chunks that drip": drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0.05),
+    "interim answers": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
+}
+
+
+@pytest.mark.parametrize("behave", SLOWNESS.values(), ids=SLOWNESS.keys())
+def test_past_max_running_time_the_job_fails_and_the_request_is_cancelled(rig, behave):
+    endpoint = rig.endpoint(in_turn(behave, answer()))
+    server, daemon = start(rig, endpoint.uri())
+    result, took = timed_run(server)
+    assert result == FAILED
+    assert LIMIT * 0.95 < took < LIMIT + 1.5
+    wait_until(lambda: endpoint.running == 0, "the endpoint sees the end of the connection", 3)
+    assert run(server, "f") == complete("done")
+    assert daemon.metric("driveshaft_timeouts", pool="Regular", function="f") == 1
+    assert daemon.metric("driveshaft_errors", pool="Regular", function="f") == 1
+    assert daemon.metric("driveshaft_http_errors") == 0
+
+
+def test_the_limit_covers_sending_the_request_too(rig):
+    endpoint = rig.start(DeafEndpoint())
+    server, daemon = start(rig, f"http://{endpoint.address}/")
+    result, took = timed_run(server, b"x" * (32 << 20))
+    assert result == FAILED and took < LIMIT + 2.5
+    assert daemon.metric("driveshaft_timeouts") == 1
+
+
+def test_a_timed_out_job_says_so_in_the_log(rig):
+    endpoint = rig.endpoint(hang)
+    server, daemon = start(rig, endpoint.uri())
+    with Client(server) as client:
+        handle = client.submit("f")
+        assert client.result(handle) == FAILED
+    assert daemon.wait_for_line("max_running_time")
+
+
+def test_many_jobs_time_out_together(rig):
+    endpoint = rig.endpoint(hang)
+    server, daemon = start(rig, endpoint.uri(), worker_count=50)
+    began = time.monotonic()
+    with Client(server) as client:
+        assert client.run_all("f", ["x"] * 100) == [FAILED] * 100
+    assert time.monotonic() - began < 2 * LIMIT + 2.5
+    assert daemon.metric("driveshaft_timeouts") == 100
+
+
+def test_a_job_within_the_limit_is_left_alone(rig):
+    endpoint = rig.endpoint(slow(0.6 * LIMIT))
+    server, daemon = start(rig, endpoint.uri(), worker_count=4)
+    with Client(server) as client:
+        assert client.run_all("f", ["x"] * 8) == [complete("done")] * 8
+    assert daemon.metric("driveshaft_timeouts") == 0
+
+
+@pytest.mark.parametrize("scheme, peer", [("http", FullEndpoint), ("https", DeafEndpoint)],
+                         ids=["a connection that is not accepted", "a TLS handshake that is not answered"])
+def test_reaching_the_endpoint_has_a_limit_of_its_own(rig, scheme, peer):
+    endpoint = rig.start(peer())
+    server, daemon = start(rig, f"{scheme}://{endpoint.host}:{endpoint.port}/", max_running_time=60,
+                           connect_timeout=0.5)
+    result, took = timed_run(server)
+    assert result == FAILED
+    assert 0.4 < took < 2.5
+    assert daemon.metric("driveshaft_errors") == 1
+    daemon.wait_for_line("connect_timeout|connect")
+
+
+def test_max_running_time_limits_reaching_the_endpoint_too(rig):
+    endpoint = rig.start(FullEndpoint())
+    server, _ = start(rig, f"http://{endpoint.host}:{endpoint.port}/", connect_timeout=30)
+    result, took = timed_run(server)
+    assert result == FAILED and took < LIMIT + 1.5

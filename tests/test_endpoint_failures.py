@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""What an endpoint may do: good answers of every form complete the job, anything else fails it and nothing more."""
+
+import re
+
+import pytest
+
+from behaviours import answer, chunked, contract, flood, in_turn, raw, slow, until_close
+from clients import Client, FAILED, complete, run
+from driveshaft import jobs_file, pool, sanitized
+from fakes import SocketServer
+
+OK = contract("fine")
+MIB = 1 << 20
+
+
+def start(rig, uri, worker_count=2, **settings):
+    server = rig.gearmand()
+    return server, rig.driveshaft(jobs_file([server], {"Regular": pool(uri, ["f"], worker_count, **settings)}))
+
+
+def with_length(length, body, head="HTTP/1.1 200 OK"):
+    return raw(f"{head}\r\nContent-Length: {length}\r\n\r\n".encode() + body)
+
+
+def byte_by_byte(request, sock):
+    for byte in b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(OK), OK):
+        sock.sendall(bytes([byte]))
+    return True
+
+
+GOOD = {
+    "201": answer(OK, status="201 Created"),
+    "202": answer(OK, status="202 Accepted"),
+    "299 without a reason": answer(OK, status="299 "),
+    "chunked": chunked(OK[:10], OK[10:]),
+    "chunked with a trailer": chunked(OK, trailer=b"X-Sum: 1\r\n"),
+    "chunk extension": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n%s\r\n0\r\n\r\n"
+                           % (len(OK), OK)),
+    "connection: close": answer(OK, headers=["Connection: close"], keep=False),
+    "connection: close, then kept open": answer(OK, headers=["Connection: close"]),
+    "http/1.0 until close": until_close(OK),
+    "http/1.0 with a length": answer(OK, version="HTTP/1.0", keep=False),
+    "http/1.0 kept alive": answer(OK, version="HTTP/1.0", headers=["Connection: keep-alive"]),
+    "http/1.1 until close": until_close(OK, b"HTTP/1.1 200 OK\r\n\r\n"),
+    "100-continue first": raw(b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+                              % len(OK) + OK),
+    "103 early hints first": raw(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\n"
+                                 b"Content-Length: %d\r\n\r\n" % len(OK) + OK),
+    "odd header case": raw(b"HTTP/1.1 200 OK\r\ncOnTeNt-LeNgTh:%d\r\n\r\n" % len(OK) + OK),
+    "byte by byte": byte_by_byte,
+    "slow": slow(0.3, answer(OK)),
+    "white space around": answer(b" \r\n\t" + OK + b"\n "),
+    "other keys": answer(b'{"x":[1,{"gearman_ret":5}],"response_string":"fine","gearman_ret":0,"y":null}'),
+    "escapes": answer(b'{"gearman_ret":0,"response_string":"\\u0066\\u0069ne"}'),
+}
+
+
+@pytest.mark.parametrize("behave", GOOD.values(), ids=GOOD.keys())
+def test_a_good_answer_of_any_form_completes_the_job(rig, behave):
+    endpoint = rig.endpoint(behave)
+    server, daemon = start(rig, endpoint.uri())
+    with Client(server) as client:
+        assert client.run_all("f", ["x"] * 20) == [complete("fine")] * 20
+    assert daemon.metric("driveshaft_errors") == 0
+
+
+# Each with the HTTP status that is counted, if any, and what the log must show.
+BAD = {
+    "404": (answer(OK, status="404 Not Found"), 404, "404"),
+    "500": (answer(b"<b>Fatal error</b>", status="500 Internal Server Error"), 500, "Fatal error"),
+    "503": (answer(OK, status="503 Service Unavailable"), 503, "503"),
+    "304": (raw(b"HTTP/1.1 304 Not Modified\r\n\r\n", keep=True), 304, "304"),
+    "204": (raw(b"HTTP/1.1 204 No Content\r\n\r\n", keep=True), None, "empty|JSON"),
+    "empty body": (answer(b""), None, "empty|JSON"),
+    "no http": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), None, "HTTP|version|response"),
+    "binary garbage": (raw(bytes(range(256)) * 64), None, "HTTP|version|response|line"),
+    "no answer": (raw(b""), None, "closed|end of stream"),
+    "ends in the status line": (raw(b"HTTP/1.1 20"), None, "closed|end|partial"),
+    "ends in the header": (raw(b"HTTP/1.1 200 OK\r\nContent-Le"), None, "closed|end|partial"),
+    "ends before the body": (with_length(100, b""), None, "closed|end|partial"),
+    "ends in the body": (with_length(len(OK), OK[:-1]), None, "closed|end|partial"),
+    "ends in a chunk": (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\nabc"), None,
+                        "closed|end|partial"),
+    "bad chunk": (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc"), None, "chunk"),
+    "bad length": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n" + OK), None, "[Ll]ength"),
+    "two lengths": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n" + OK), None, "[Ll]ength"),
+    "not json": (answer(b"Warning: something in /srv/job.php"), None, "Warning: something"),
+    "json and more": (answer(OK + b"Notice: leaked"), None, "Notice: leaked|JSON"),
+    "an array": (answer(b"[0,\"fine\"]"), None, "object"),
+    "a string": (answer(b'"fine"'), None, "object"),
+    "no gearman_ret": (answer(b'{"response_string":"fine"}'), None, "gearman_ret"),
+    "gearman_ret is text": (answer(b'{"gearman_ret":"0","response_string":"fine"}'), None, "gearman_ret"),
+    "gearman_ret is negative": (answer(b'{"gearman_ret":-1,"response_string":"fine"}'), None, "gearman_ret"),
+    "gearman_ret is false": (answer(b'{"gearman_ret":false,"response_string":"fine"}'), None, "gearman_ret"),
+    "no response_string": (answer(b'{"gearman_ret":0}'), None, "response_string"),
+    "response_string is null": (answer(b'{"gearman_ret":0,"response_string":null}'), None, "response_string"),
+    "response_string is a number": (answer(b'{"gearman_ret":0,"response_string":3}'), None, "response_string"),
+    "response_string is an object": (answer(b'{"gearman_ret":0,"response_string":{}}'), None, "response_string"),
+    "gearman_ret is too large": (answer(b'{"gearman_ret":4294967296,"response_string":"fine"}'), None, "gearman_ret"),
+    "nested without end": (answer(b'{"gearman_ret":' + b"[" * 100_000), None, "JSON|deep|nest"),
+    "huge header": (raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 4 * MIB + b"\r\n\r\n"), None, "header"),
+    "header without end": (flood(b"HTTP/1.1 200 OK\r\n", b"X-Filler: xxxxxxxxxxxxxxxx\r\n" * 1000, 10_000), None,
+                           "header"),
+    "interim answers without end": (flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 10_000), None, ""),
+}
+
+
+@pytest.mark.parametrize("behave, http_status, shown", BAD.values(), ids=BAD.keys())
+def test_anything_else_fails_the_job_and_says_why(rig, behave, http_status, shown):
+    endpoint = rig.endpoint(in_turn(behave, answer(OK)))
+    server, daemon = start(rig, endpoint.uri(), worker_count=1)
+    daemon.expect_failed_jobs()
+    with Client(server, exceptions=True) as client:
+        assert client.run("f", "x") == FAILED
+        assert client.run("f", "x") == complete("fine")
+    assert daemon.metric("driveshaft_errors", pool="Regular", function="f") == 1
+    assert daemon.metric("driveshaft_http_errors") == (1 if http_status else 0)
+    if http_status:
+        assert daemon.metric("driveshaft_http_errors", pool="Regular", function="f", http_status=str(http_status)) == 1
+    assert daemon.metric("driveshaft_timeouts") == 0
+    assert re.search(f"reason=.*({shown})", daemon.wait_for_line("^Failed job: function=f "))
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect",
+                                    "308 Permanent Redirect"])
+def test_redirects_are_failures_and_not_followed(rig, status):
+    target = rig.endpoint(answer())
+    endpoint = rig.endpoint(answer(b"", status=status, headers=[f"Location: {target.uri()}"]))
+    server, daemon = start(rig, endpoint.uri())
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    assert target.connections == 0
+    assert daemon.metric("driveshaft_http_errors", http_status=status[:3]) == 1
+
+
+def test_a_failure_that_the_endpoint_reports_is_no_error_of_the_machinery(rig):
+    endpoint = rig.endpoint(answer(b'{"gearman_ret":4294967295,"response_string":"why"}'))
+    server, daemon = start(rig, endpoint.uri())
+    with Client(server, exceptions=True) as client:
+        assert client.run("f") == ("exception", b"why")
+    assert daemon.metric("driveshaft_errors", pool="Regular", function="f") == 0
+    assert not daemon.lines("", level="ERROR")
+
+
+def test_a_result_that_is_no_utf8_passes_as_it_is(rig):
+    """Endpoints of the original send such, and its parser took them."""
+    endpoint = rig.endpoint(answer(b'{"gearman_ret":0,"response_string":"caf\xe9"}'))
+    server, _ = start(rig, endpoint.uri())
+    assert run(server, "f") == complete(b"caf\xe9")
+
+
+def test_a_failure_with_empty_text_is_a_plain_failure(rig):
+    endpoint = rig.endpoint(answer(contract("", ret=1)))
+    server, _ = start(rig, endpoint.uri())
+    with Client(server, exceptions=True) as client:
+        assert client.run("f") == FAILED
+
+
+class ClosesWhileReading(SocketServer):
+    """Reads 1,000 bytes of the first request and closes; answers later ones."""
+
+    def serve(self, sock, number):
+        sock.recv(1000)
+        if number > 1:
+            while not sock.recv(1 << 20).endswith(b"}"):
+                pass
+            answer(OK)(None, sock)
+
+
+def test_an_endpoint_that_closes_while_the_request_is_sent_fails_that_job_alone(rig):
+    endpoint = rig.start(ClosesWhileReading())
+    server, daemon = start(rig, f"http://{endpoint.address}/", worker_count=1)
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        assert client.run("f", b"x" * 8 * MIB) == FAILED
+        assert client.run("f", b"x" * 8 * MIB) == complete("fine")
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "until close"])
+def test_a_body_above_max_response_size_fails_the_job_without_filling_memory(rig, framing):
+    head, block = {
+        "length": (b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", b"x" * MIB),
+        "chunked": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"100000\r\n" + b"x" * MIB + b"\r\n"),
+        "until close": (b"HTTP/1.0 200 OK\r\n\r\n", b"x" * MIB),
+    }[framing]
+    endpoint = rig.endpoint(in_turn(flood(head, block, 10_000), answer(OK)))
+    server, daemon = start(rig, endpoint.uri(), max_response_size=2 * MIB)
+    daemon.expect_failed_jobs()
+    before = daemon.memory("VmHWM")
+    assert run(server, "f") == FAILED
+    assert run(server, "f") == complete("fine")
+    daemon.wait_for_line("max_response_size")
+    if not sanitized():
+        assert daemon.memory("VmHWM") - before < 16 * MIB
+
+
+def test_a_body_of_max_response_size_is_accepted_and_one_byte_more_is_not(rig):
+    endpoint = rig.endpoint(in_turn(answer(OK), answer(OK + b" ")))
+    server, daemon = start(rig, endpoint.uri(), max_response_size=len(OK))
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == complete("fine")
+    assert run(server, "f") == FAILED
+
+
+def test_a_bad_body_is_logged_by_its_first_bytes_only_and_on_one_line(rig):
+    endpoint = rig.endpoint(answer(b"first\nsecond\x1b[31m\0" + b"x" * 200_000))
+    server, daemon = start(rig, endpoint.uri())
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    line = daemon.wait_for_line("first")
+    assert "second" in line and "\x1b" not in line and "\0" not in line
+    assert len(line) < 10_000
+
+
+def test_an_endpoint_that_refuses_connections_fails_the_job_until_it_is_back(rig):
+    endpoint = rig.endpoint(answer(OK))
+    server, daemon = start(rig, endpoint.uri())
+    daemon.expect_failed_jobs()
+    endpoint.stop()
+    assert run(server, "f") == FAILED
+    daemon.wait_for_line("reason=.*(refused)")
+    endpoint.start()
+    assert run(server, "f") == complete("fine")
+
+
+def test_an_endpoint_without_that_script_fails_the_job(rig, web):
+    server, daemon = start(rig, web.uri().replace("job.php", "no-such.php"))
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    assert daemon.metric("driveshaft_http_errors", http_status="404") == 1
+
+
+def test_a_php_error_is_shown_in_the_log(rig, web):
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(web.uri(run="crash"), ["f"])}))
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    daemon.wait_for_line("a job that throws|500")
+
+
+def test_one_bad_endpoint_leaves_other_pools_alone(rig, web):
+    server = rig.gearmand()
+    bad = rig.endpoint(raw(b"garbage"))
+    daemon = rig.driveshaft(jobs_file([server], {"bad": pool(bad.uri(), ["f"]),
+                                                 "good": pool(web.uri(), ["reverse"])}))
+    daemon.expect_failed_jobs()
+    with Client(server) as one, Client(server) as two:
+        handles = one.submit_many("f", ["x"] * 100)
+        assert two.run_all("reverse", ["ab"] * 100) == [complete("ba")] * 100
+        assert [one.result(handle) for handle in handles] == [FAILED] * 100
+    assert daemon.metric("driveshaft_errors", pool="bad") == 100
+    assert daemon.metric("driveshaft_errors", pool="good") == 0

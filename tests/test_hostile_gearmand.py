@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""A gearmand that breaks the protocol, falls silent or slams the door; and the rules that a worker keeps."""
+import random
+import struct
+import time
+
+import pytest
+
+from behaviours import Gate, reverse
+from clients import complete, run
+from driveshaft import jobs_file, pool, sanitized
+from packets import Kind, pack, response
+from processes import let_pass, wait_until
+
+MIB = 1 << 20
+
+
+def start(rig, server, uri, worker_count=2, until="/healthz", **options):
+    return rig.driveshaft(jobs_file([server], {"Regular": pool(uri, ["f", "reverse"], worker_count)}), until=until,
+                          **options)
+
+
+def header(magic, kind, size):
+    return struct.pack(">4sII", magic, kind, size)
+
+
+# What the server sends first on a new connection, and what the log says about it.
+GARBAGE = {
+    "an HTTP server": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not a gearmand"),
+    "an SSH server": (b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n", "not a gearmand"),
+    "a request": (pack(b"\0REQ", Kind.NOOP), "not a gearmand"),
+    "zeros": (b"\0" * 64, "not a gearmand"),
+    "four GiB announced": (header(b"\0RES", Kind.JOB_ASSIGN_UNIQ, 0xFFFFFFFF), "claims .* bytes"),
+    "a NOOP with a payload": (header(b"\0RES", Kind.NOOP, 1 << 30), "claims .* bytes"),
+    "an unknown type": (header(b"\0RES", 4711, 0), "type 4711"),
+    "a client's type": (response(Kind.JOB_CREATED, "H:1"), "type 8"),
+    "a job nobody grabbed": (response(Kind.JOB_ASSIGN_UNIQ, "H:1", "f", "u", "w") * 2, "a job without a grab"),
+    "a job without its fields": (response(Kind.JOB_ASSIGN_UNIQ, "H:1 f u w"), "a job without"),
+}
+
+
+@pytest.mark.parametrize("bytes_sent, shown", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_closes_that_connection_with_a_clear_error(rig, web, bytes_sent, shown):
+    bad = rig.fake_gearmand(on_connect=lambda link: link.send_raw(bytes_sent), on_packet=lambda *_: True)
+    good = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([bad, good], {"Regular": pool(web.uri(), ["f", "reverse"])}))
+    daemon.expect_errors(bad.address)
+    wait_until(lambda: bad.links and bad.links[0].closed_at, "the connection is closed")
+    line = daemon.wait_for_line(bad.address + ".*(" + shown + ")")
+    assert len(line) < 500
+    assert run(good, "reverse", "ab") == complete("ba")
+
+
+def test_a_job_of_a_function_that_was_never_registered_closes_the_connection(rig, web):
+    def assign(link, kind, _):
+        if kind == Kind.GRAB_JOB_UNIQ and link.number == 1:
+            link.send(Kind.JOB_ASSIGN_UNIQ, "H:1", "other", "u", "w")
+        return link.number == 1
+    server = rig.fake_gearmand(on_packet=assign)
+    daemon = start(rig, server, web.uri())
+    daemon.wait_for_line(f"{server.address}.*never registered.*other")
+    server.submit("reverse", "ab")
+    wait_until(lambda: server.results, "work goes on over the next connection")
+
+
+def test_a_flood_of_garbage_never_grows_memory(rig, web):
+    """The peer announces the largest length and goes on to send."""
+    def flood(link):
+        link.send_raw(header(b"\0RES", Kind.JOB_ASSIGN_UNIQ, 0x7FFFFFFF))
+        for _ in range(512):
+            link.send_raw(bytes(MIB))
+    bad = rig.fake_gearmand(on_connect=flood)
+    daemon = start(rig, bad, web.uri())
+    daemon.expect_errors(bad.address)
+    wait_until(lambda: bad.connections >= 4, "the connection is tried again")
+    if not sanitized():
+        assert daemon.memory("VmHWM") < 64 * MIB
+
+
+@pytest.mark.parametrize("greeting", [b"", GARBAGE["an HTTP server"][0], GARBAGE["a job without its fields"][0]],
+                         ids=["hangs up", "speaks HTTP", "sends broken packets"])
+def test_a_server_that_is_of_no_use_is_tried_again_with_growing_pauses(rig, web, greeting):
+    def on_connect(link):
+        link.send_raw(greeting)
+        if not greeting:
+            link.sock.shutdown(2)
+    server = rig.fake_gearmand(on_connect=on_connect)
+    daemon = start(rig, server, web.uri())
+    daemon.expect_errors(server.address)
+    let_pass(5)
+    times = list(server.connected_at)
+    pauses = [later - earlier for earlier, later in zip(times, times[1:])]
+    assert 3 <= len(pauses) <= 12, pauses
+    assert max(pauses) > 4 * min(pauses), pauses
+    assert max(pauses) < 6
+
+
+def test_packets_that_come_one_byte_at_a_time_are_read(rig, web):
+    def slowly(link, kind, payload):
+        link.send_raw = lambda data: [link.sock.sendall(bytes([byte])) for byte in data]
+        return False
+    server = rig.fake_gearmand(on_packet=slowly)
+    start(rig, server, web.uri())
+    for number in range(20):
+        server.submit("reverse", f"job {number}")
+    wait_until(lambda: len(server.results) == 20, "all results")
+    assert {data for _, data in server.results.values()} == {f"job {number}"[::-1].encode() for number in range(20)}
+    assert server.connections == 1
+
+
+def test_a_silent_connection_is_pinged_after_loop_timeout_and_kept_while_it_answers(rig, web):
+    server = rig.fake_gearmand()
+    start(rig, server, web.uri(), loop_timeout=1)
+    wait_until(lambda: server.count(Kind.ECHO_REQ) >= 2, "pings", 10)
+    assert server.connections == 1
+
+
+@pytest.mark.slow
+def test_a_peer_that_is_silent_to_a_ping_is_dropped_after_20_seconds_and_not_before(rig, web):
+    silent = []
+    server = rig.fake_gearmand(on_packet=lambda link, kind, payload: link.number == 1 and bool(silent))
+    daemon = start(rig, server, web.uri(), loop_timeout=1)
+    daemon.expect_errors(server.address)
+    wait_until(lambda: server.links and server.links[0].asleep, "the worker sleeps")
+    began = time.monotonic()
+    silent.append(True)
+    wait_until(lambda: server.connections == 2, "a new connection", 40)
+    took = server.connected_at[1] - began
+    assert 19.5 < took < 26
+    assert any(packet.kind == Kind.ECHO_REQ and packet.time > began for packet in server.packets)
+    server.submit("reverse", "ab")
+    wait_until(lambda: server.results, "work goes on over the new one")
+
+
+def test_an_error_packet_about_an_unknown_job_keeps_the_connection(rig, web):
+    server = rig.fake_gearmand()
+    daemon = start(rig, server, web.uri())
+    wait_until(lambda: server.links and server.links[0].asleep, "the worker sleeps")
+    server.links[0].send(Kind.ERROR, "JOB_NOT_FOUND", "Job given in work result not found")
+    server.submit("reverse", "ab")
+    wait_until(lambda: server.results, "the next job")
+    assert server.connections == 1
+    assert daemon.running()
+
+
+def test_the_rules_of_waking_hold_under_random_work(rig):
+    """The fake keeps the books: PRE_SLEEP only after a GRAB, one terminal packet a job, none for others."""
+    endpoint = rig.endpoint(reverse)
+    server = rig.fake_gearmand()
+    start(rig, server, endpoint.uri(), worker_count=3)
+    dice = random.Random(4730)
+    submitted = 0
+    for _ in range(60):
+        for _ in range(dice.choice([0, 1, 1, 2, 3, 7, 20])):
+            server.submit("reverse", f"job {submitted}")
+            submitted += 1
+        if dice.random() < 0.5:
+            wait_until(lambda: len(server.results) == submitted, "all results")
+        let_pass(dice.random() * 0.02)
+    wait_until(lambda: len(server.results) == submitted, "all results")
+    assert {kind for kind, _ in server.results.values()} == {Kind.WORK_COMPLETE}
+    assert max(link.most_inflight for link in server.links) == 3
+    assert server.faults == []
+
+
+def test_no_job_is_grabbed_without_a_free_slot(rig):
+    gate = Gate()
+    endpoint = rig.endpoint(gate)
+    server = rig.fake_gearmand()
+    start(rig, server, endpoint.uri(), worker_count=2)
+    for _ in range(10):
+        server.submit("f")
+    wait_until(lambda: endpoint.running == 2, "all slots are busy")
+    grabs = server.count(Kind.GRAB_JOB_UNIQ)
+    let_pass(1)
+    assert server.count(Kind.GRAB_JOB_UNIQ) == grabs
+    assert len(server.links[0].inflight) == 2
+    gate.open()
+    wait_until(lambda: len(server.results) == 10, "all results")
+    assert server.links[0].most_inflight == 2
+
+
+def test_a_burst_is_grabbed_with_few_writes(rig):
+    """Slow start: many free slots and much work soon lead to many grabs at once."""
+    gate = Gate()
+    endpoint = rig.endpoint(gate)
+    server = rig.fake_gearmand()
+    start(rig, server, endpoint.uri(), worker_count=64)
+    wait_until(lambda: server.links and server.links[0].asleep, "the worker sleeps")
+    with server.lock:
+        server.jobs.extend([("f", "", "")] * 63)
+    server.submit("f")
+    wait_until(lambda: endpoint.running == 64, "all jobs run at once")
+    gate.open()
+    wait_until(lambda: len(server.results) == 64, "all results")
+    assert server.connections == 1
+
+
+def test_a_worker_that_finds_nothing_goes_to_sleep_and_stays_quiet(rig, web):
+    server = rig.fake_gearmand()
+    start(rig, server, web.uri(), worker_count=100)
+    wait_until(lambda: server.links and server.links[0].asleep, "the worker sleeps")
+    let_pass(3)
+    assert len(server.packets) < 20, [packet.kind for packet in server.packets]
+    assert server.count(Kind.CAN_DO) == 2
+    assert server.count(Kind.CAN_DO_TIMEOUT) == 0

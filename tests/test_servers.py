@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""gearmand servers that are down, go away, come back, stall; and several of them at once."""
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from behaviours import Gate, answer
+from clients import Client, complete, php_client, run, status, worker_links
+from driveshaft import jobs_file, pool, run_binary
+from load import Load
+from processes import free_port, let_pass, wait_until
+from servers import Gearmand
+
+
+def one_pool(web, *functions, **query):
+    return {"Regular": pool(web.uri(**query), functions or ["reverse"])}
+
+
+def with_hosts(hosts):
+    """A command prefix that runs a program with its own /etc/hosts."""
+    script = f'mount --bind "{hosts}" /etc/hosts && exec "$@"'
+    prefix = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh"]
+    if not shutil.which("unshare") or subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no mount namespace")
+    return prefix
+
+
+def test_an_address_may_be_a_name_a_literal_or_ipv6(rig, web):
+    v4, v6 = rig.gearmand(), rig.gearmand("gearmand6", host="::1")
+    rig.driveshaft(jobs_file([f"localhost:{v4.port}", f"[::1]:{v6.port}"], one_pool(web)))
+    assert run(v4, "reverse", "ab") == complete("ba")
+    assert run(v6, "reverse", "ab") == complete("ba")
+
+
+def test_a_name_with_several_addresses_is_tried_through(rig, web):
+    """`localhost` is often ::1 first, where this server does not listen, or the other way round."""
+    v6 = rig.gearmand(host="::1")
+    hosts = rig.directory / "hosts"
+    hosts.write_text("127.0.0.1 both.test\n::1 both.test\n")
+    rig.driveshaft(jobs_file([f"both.test:{v6.port}"], one_pool(web)), prefix=with_hosts(hosts))
+    assert run(v6, "reverse", "ab") == complete("ba")
+
+
+def test_the_port_is_4730_if_none_is_given(rig, web):
+    (rig.directory / "jobs.json").write_text(json.dumps(jobs_file(["gearman.test", "::1"], one_pool(web))))
+    shown = run_binary("--jobsconfig", rig.directory / "jobs.json", "--check")
+    assert shown.returncode == 0
+    assert "gearman.test:4730" in shown.stdout and "[::1]:4730" in shown.stdout
+
+
+def test_a_server_that_is_down_at_start_is_found_when_it_comes(rig, web):
+    server = Gearmand(rig.directory)
+    daemon = rig.driveshaft(jobs_file([server], one_pool(web)), until="/healthz")
+    daemon.expect_errors(server.address)
+    daemon.wait_for_line(server.address)
+    assert daemon.get("/readyz")[0] == 503
+    rig.start(server)
+    began = time.monotonic()
+    assert run(server, "reverse", "ab") == complete("ba")
+    assert time.monotonic() - began < 7
+    assert daemon.get("/readyz")[0] == 200
+
+
+def test_a_killed_server_gets_its_functions_back_when_it_returns(rig, web):
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], one_pool(web, "reverse", "sum")))
+    daemon.expect_errors(server.address)
+    for _ in range(2):
+        assert run(server, "reverse", "ab") == complete("ba")
+        server.kill()
+        wait_until(lambda: daemon.get("/readyz")[0] == 503, "the loss is noticed")
+        server.start()
+        wait_until(lambda: {"reverse", "sum"} <= status(server).keys(), "functions are registered again")
+    assert php_client(server, "run", "sum", "[1,2]")["data"] == "3"
+
+
+def test_one_server_of_two_is_killed_and_restarted_under_load(rig, web):
+    steady, shaky = rig.gearmand("steady"), rig.gearmand("shaky")
+    daemon = rig.driveshaft(jobs_file([steady, shaky], one_pool(web)))
+    daemon.expect_errors(shaky.address)
+    with Load(steady) as load:
+        for _ in range(3):
+            with Load(shaky) as lost:
+                wait_until(lambda: lost.right > 50, "jobs run on the second server")
+                shaky.kill()
+            assert not lost.wrong
+            after_kill = load.right
+            wait_until(lambda: load.right > after_kill + 200, "the first server works on")
+            shaky.start()
+            wait_until(lambda: status(shaky, "reverse").workers == 1, "the second server is found again", 7)
+        assert load.stop() > 600
+    assert run(shaky, "reverse", "ab") == complete("ba")
+    assert daemon.metric("driveshaft_errors") == 0
+
+
+def test_a_server_with_a_persistent_queue_loses_no_job_when_it_is_killed(rig, web, tmp_path):
+    server = rig.gearmand(options=["--queue-type", "libsqlite3", "--libsqlite3-db", tmp_path / "queue.db"])
+    uniques = [f"job-{number}" for number in range(200)]
+    with Client(server) as client:
+        for unique in uniques:
+            client.submit_background("reverse", "x", unique=unique)
+    daemon = rig.driveshaft(jobs_file([server], one_pool(web, record=tmp_path / "runs")))
+    daemon.expect_errors(server.address)
+
+    def ran():
+        return [json.loads(line)["unique"] for line in (tmp_path / "runs").read_text().splitlines()]
+    wait_until(lambda: (tmp_path / "runs").exists() and len(ran()) > 20, "jobs run")
+    server.kill()
+    server.start()
+    wait_until(lambda: status(server, "reverse") == (0, 0, 1), "the queue is empty")
+    assert set(ran()) == set(uniques)
+
+
+def test_a_lost_connection_drops_and_counts_the_result_and_the_job_runs_again(rig):
+    """The request at the endpoint runs on in its slot; gearmand gives the job out once more."""
+    gate = Gate()
+    endpoint = rig.endpoint(gate)
+    server = rig.gearmand()
+    relay = rig.relay(server)
+    daemon = rig.driveshaft(jobs_file([relay.address], {"Regular": pool(endpoint.uri(), ["f"], 2)}))
+    daemon.expect_errors(relay.address)
+    with Client(server) as client:
+        handle = client.submit("f")
+        wait_until(lambda: endpoint.running == 1, "the job is at the endpoint")
+        relay.cut()
+        wait_until(lambda: endpoint.running == 2, "the job runs again, beside its first run")
+        gate.open()
+        assert client.result(handle) == complete("done")
+    wait_until(lambda: daemon.metric("driveshaft_results_dropped", pool="Regular") == 1, "the dropped one is counted")
+    assert len(endpoint.requests) == 2
+    assert run(server, "f") == complete("done")
+
+
+def test_requests_that_outlive_a_connection_keep_their_slots(rig):
+    gate = Gate()
+    endpoint = rig.endpoint(gate)
+    server = rig.gearmand()
+    relay = rig.relay(server)
+    daemon = rig.driveshaft(jobs_file([relay.address], {"Regular": pool(endpoint.uri(), ["f"], 3)}))
+    daemon.expect_errors(relay.address)
+    with Client(server) as client:
+        handles = client.submit_many("f", ["x"] * 10)
+        wait_until(lambda: endpoint.running == 3, "all slots are busy")
+        relay.cut()
+        wait_until(lambda: status(server, "f") == (10, 0, 1), "connected again, without a free slot")
+        gate.open()
+        assert [client.result(handle) for handle in handles] == [complete("done")] * 10
+    assert endpoint.most_running == 3
+    assert daemon.metric("driveshaft_results_dropped", pool="Regular") == 3
+
+
+def test_a_change_of_state_is_one_log_line(rig, web):
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], one_pool(web)))
+    daemon.expect_errors(server.address)
+
+    def lines():
+        return len(daemon.lines(server.address))
+    up = lines()
+    server.kill()
+    wait_until(lambda: daemon.get("/readyz")[0] == 503, "the loss is noticed")
+    let_pass(3)  # five attempts and more
+    assert lines() == up + 1
+    server.start()
+    wait_until(lambda: status(server, "reverse").workers, "connected again")
+    assert lines() == up + 2
+
+
+@pytest.mark.slow
+def test_a_server_that_stalls_for_ten_seconds_keeps_its_connection(rig, web):
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], one_pool(web)), loop_timeout=1)
+    link = worker_links(server).keys()
+    server.send(signal.SIGSTOP)
+    let_pass(10)
+    server.send(signal.SIGCONT)
+    assert run(server, "reverse", "ab") == complete("ba")
+    assert worker_links(server).keys() == link
+    assert daemon.get("/readyz")[0] == 200
+
+
+def test_connections_to_gearmand_use_tcp_keepalive(rig, web):
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], one_pool(web)))
+    command = ["ss", "-tnoH", "dst", f"127.0.0.1:{server.port}"]
+    wait_until(lambda: "timer:(keepalive" in subprocess.run(command, capture_output=True, text=True).stdout,
+               "the kernel's timer of that connection is for keepalive")
+    assert daemon.running()
+
+
+def test_a_name_is_resolved_anew_for_each_attempt(rig, web):
+    hosts = rig.directory / "hosts"
+    hosts.write_text("127.0.0.1 gearman.test\n")
+    server = rig.gearmand(host="127.0.0.2")
+    daemon = rig.driveshaft(jobs_file([f"gearman.test:{server.port}"], one_pool(web)), until="/healthz",
+                            prefix=with_hosts(hosts))
+    daemon.expect_errors("gearman.test")
+    daemon.wait_for_line("gearman.test")
+    hosts.write_text("127.0.0.2 gearman.test\n")
+    wait_until(lambda: daemon.get("/readyz")[0] == 200, "the new address is used", 7)
+    assert run(server, "reverse", "ab") == complete("ba")
+
+
+def test_a_name_that_nobody_knows_is_tried_again_and_disturbs_no_other_server(rig, web):
+    hosts = rig.directory / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n")
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([f"gearman.test:{free_port()}", server], one_pool(web)), prefix=with_hosts(hosts))
+    daemon.expect_errors("gearman.test")
+    with Load(server) as load:
+        daemon.wait_for_line("gearman.test")
+        wait_until(lambda: load.right > 200, "jobs run")
+        load.stop()
+
+
+def test_servers_share_scarce_slots_fairly(rig):
+    """One slot, and work queued on both servers: neither waits until the other is empty."""
+    endpoint = rig.endpoint(answer())
+    servers = [rig.gearmand("one"), rig.gearmand("two")]
+    for number, server in enumerate(servers):
+        with Client(server) as client:
+            client.submit_many("f", [f"server {number}"] * 100, background=True)
+    rig.driveshaft(jobs_file(servers, {"Regular": pool(endpoint.uri(), ["f"], 1)}))
+    wait_until(lambda: len(endpoint.requests) == 200, "all jobs ran")
+    first_half = [json.loads(request.body)["workload"] for request in endpoint.requests[:100]]
+    assert 25 <= first_half.count("server 0") <= 75
