@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "gearman/link.h"
 
-#include <netinet/tcp.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -15,7 +13,6 @@ using namespace std::chrono_literals;
 using base::kMainLog;
 using Clock = Grabber::Clock;
 
-constexpr auto kConnectTimeout = 5s;
 constexpr auto kFirstPause = 100ms;
 constexpr auto kLongestPause = 5s;
 // A healthy gearmand can stall for 10 s, in a lingering close of its own.
@@ -26,22 +23,6 @@ constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run wi
 constexpr std::string_view kPing = "ping";
 constexpr std::string_view kGoodbye = "goodbye";
 
-void set_tcp_option(asio::ip::tcp::socket& socket, int option, int value) {
-  ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
-}
-
-// A dead machine or network is noticed by the kernel too, should the process itself not get to it.
-void set_socket_options(asio::ip::tcp::socket& socket, std::chrono::milliseconds dead_after) {
-  boost::system::error_code ignored;  // each is a refinement; none is worth a connection
-  socket.non_blocking(true, ignored);
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket.set_option(asio::socket_base::keep_alive(true), ignored);
-  set_tcp_option(socket, TCP_KEEPIDLE, 30);
-  set_tcp_option(socket, TCP_KEEPINTVL, 10);
-  set_tcp_option(socket, TCP_KEEPCNT, 3);
-  set_tcp_option(socket, TCP_USER_TIMEOUT, static_cast<int>(dead_after.count()));
-}
-
 }  // namespace
 
 Link::Link(asio::io_context& loop, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings)
@@ -50,7 +31,7 @@ Link::Link(asio::io_context& loop, base::DeadlineWheel& deadlines, LinkOwner& ow
       owner_(owner),
       settings_(std::move(settings)),
       dead_after_(std::max<std::chrono::milliseconds>(kLeastDeadAfter, 3 * settings_.loop_timeout)),
-      resolver_(loop),
+      dialer_(loop, deadlines, settings_.server, dead_after_),
       pause_(loop),
       backoff_(kFirstPause, kLongestPause),
       socket_(loop),
@@ -69,9 +50,11 @@ void Link::start() {
 
 asio::awaitable<void> Link::run() {
   while (!closing_ && !retiring_) {
-    if (const auto connecting = co_await connect(); !connecting) {
-      report_lost(connecting.error());
+    auto dialled = co_await dialer_.dial();
+    if (!dialled) {
+      report_lost(dialled.error());
     } else if (!closing_ && !retiring_) {
+      socket_ = std::move(*dialled);
       session_begins();
       const LinkError why = co_await serve();
       report_lost(why);
@@ -90,37 +73,6 @@ void Link::report_lost(const LinkError& why) {
       inflight_ == 0 ? "" : fmt::format("; gearmand will run {} running job(s) again, their results are dropped", inflight_);
   kMainLog.warn("gearmand {}: {}{}; {}", base::to_string(settings_.server), why.message, running,
                 retiring_ ? "it is left for good" : "trying again until it answers");
-}
-
-asio::awaitable<base::Result<void, LinkError>> Link::connect() {
-  constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
-  timed_out_ = false;
-  deadlines_.set(connect_timer_, kConnectTimeout);
-  auto [resolve_error, addresses] = co_await resolver_.async_resolve(
-      settings_.server.host, std::to_string(settings_.server.port), asio::ip::tcp::resolver::numeric_service,
-      use_tuple);
-  if (resolve_error) {
-    connect_timer_.clear();
-    co_return LinkError{fmt::format("its name cannot be resolved: {}",
-                                    timed_out_ ? "no answer in time" : resolve_error.message())};
-  }
-  auto [connect_error, address] = co_await asio::async_connect(socket_, addresses, use_tuple);
-  connect_timer_.clear();
-  if (connect_error) {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
-    co_return LinkError{
-        fmt::format("cannot connect: {}", timed_out_ ? "no answer in time" : connect_error.message())};
-  }
-  set_socket_options(socket_, dead_after_);
-  co_return base::Result<void, LinkError>();
-}
-
-void Link::connecting_took_too_long() {
-  timed_out_ = true;
-  resolver_.cancel();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
 }
 
 void Link::session_begins() {
@@ -344,7 +296,7 @@ void Link::stop() {
   closing_ = true;
   boost::system::error_code ignored;
   pause_.cancel();
-  resolver_.cancel();
+  dialer_.cancel();
   socket_.close(ignored);
 }
 

@@ -11,6 +11,7 @@
 #include "base/asio.h"
 #include "base/backoff.h"
 #include "base/deadlines.h"
+#include "gearman/dialer.h"
 #include "gearman/grabber.h"
 #include "gearman/packet.h"
 
@@ -110,7 +111,6 @@ class Link : public std::enable_shared_from_this<Link> {
   };
 
   asio::awaitable<void> run();
-  asio::awaitable<base::Result<void, LinkError>> connect();
   asio::awaitable<LinkError> serve();
 
   void session_begins();
@@ -126,7 +126,6 @@ class Link : public std::enable_shared_from_this<Link> {
 
   void nap_is_over();
   void check_life();
-  void connecting_took_too_long();
 
   // Constant after construction, but for `functions`.
   asio::io_context& loop_;
@@ -136,7 +135,7 @@ class Link : public std::enable_shared_from_this<Link> {
   const std::chrono::milliseconds dead_after_;  // silence, pings included, that means the server is gone
 
   // Over all connections.
-  asio::ip::tcp::resolver resolver_;
+  Dialer dialer_;
   asio::steady_timer pause_;  // the wait between two attempts
   base::Backoff backoff_;
   std::uint64_t generation_ = 0;
@@ -161,7 +160,6 @@ class Link : public std::enable_shared_from_this<Link> {
 
   Timer nap_timer_{*this, &Link::nap_is_over};
   Timer life_timer_{*this, &Link::check_life};
-  Timer connect_timer_{*this, &Link::connecting_took_too_long};
 };
 
 }  // namespace driveshaft::gearman
