@@ -32,8 +32,7 @@ class StartupError : public std::runtime_error {
 };
 
 // Required by Result<T>::value(): to ask a failed result for its value is a bug in the caller.
-[[noreturn]] inline void throw_exception_from_error(const Error& error,
-                                                    const boost::source_location&) {
+[[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location&) {
   throw std::logic_error("value() of a failed result: " + error.message);
 }
 

@@ -37,11 +37,8 @@ TEST(Keys, NoneIsListedTwice) {
 
 TEST(Keys, DefaultsAreThoseOfTheStructs) {
   const std::vector<std::pair<std::string_view, std::string>> expected = {
-      {"request_format", "\"json\""},
-      {"failure_text", "\"exception\""},
-      {"connections", "1"},
-      {"connect_timeout", "5"},
-      {"max_response_size", "67108864"},
+      {"request_format", "\"json\""}, {"failure_text", "\"exception\""}, {"connections", "1"},
+      {"connect_timeout", "5"},       {"max_response_size", "67108864"},
   };
   EXPECT_EQ(settings_text({}), expected);
 }

@@ -78,10 +78,10 @@ TEST(Parse, SettingsOfTheTopLevelHoldForPoolsWithoutTheirOwn) {
               ElementsAre(base::Address{"b", 1}, base::Address{"::1", 2}, base::Address{"a", 4730}));
   EXPECT_EQ(parsed.config.log_workload_size, 0u);
   ASSERT_EQ(parsed.config.pools.size(), 2u);
-  EXPECT_EQ(parsed.config.pools[0].settings,
-            (PoolSettings{RequestFormat::urlencoded, FailureText::exception, 64, std::chrono::milliseconds(250), 1}));
-  EXPECT_EQ(parsed.config.pools[1].settings,
-            (PoolSettings{RequestFormat::multipart, FailureText::exception, 2, std::chrono::hours(1), 2147483647}));
+  EXPECT_EQ(parsed.config.pools[0].settings, (PoolSettings{RequestFormat::urlencoded, FailureText::exception,
+                                                           64, std::chrono::milliseconds(250), 1}));
+  EXPECT_EQ(parsed.config.pools[1].settings, (PoolSettings{RequestFormat::multipart, FailureText::exception,
+                                                           2, std::chrono::hours(1), 2147483647}));
   EXPECT_EQ(parsed.config.pools[1].worker_count, 1000000);
 }
 

@@ -91,8 +91,10 @@ class Daemon {
     std::uint64_t needed = kOtherFiles;
     for (const auto& pool : config_.pools) needed += static_cast<std::uint64_t>(pool.worker_count);
     if (needed > files) {
-      kMainLog.warn("worker_counts add up to {} files open at once, and only {} are allowed: raise the limit "
-                    "(LimitNOFILE= of a systemd unit, or ulimit -Hn)", needed, files);
+      kMainLog.warn(
+          "worker_counts add up to {} files open at once, and only {} are allowed: raise the limit "
+          "(LimitNOFILE= of a systemd unit, or ulimit -Hn)",
+          needed, files);
     }
   }
 

@@ -47,9 +47,9 @@ class JobsFile {
 
   asio::steady_timer timer_;
   const std::string path_;
-  config::Config config_;                // in force
-  std::optional<Stamp> read_;            // of the file as last read, good or not
-  std::optional<Stamp> seen_;            // at the last poll
+  config::Config config_;      // in force
+  std::optional<Stamp> read_;  // of the file as last read, good or not
+  std::optional<Stamp> seen_;  // at the last poll
   OnChange on_change_;
   OnReload on_reload_;
 };

@@ -24,7 +24,8 @@ constexpr char kHex[] = "0123456789abcdef";
 
 // Not ASCII, or ASCII that a JSON string escapes. Without a branch, so that loops over it become vector code.
 constexpr bool is_special(char c) {
-  const bool not_printable = static_cast<signed char>(c) < 0x20;  // bytes ≥ 0x80, seen as signed, are negative
+  const bool not_printable =
+      static_cast<signed char>(c) < 0x20;  // bytes ≥ 0x80, seen as signed, are negative
   return not_printable | (c == '"') | (c == '\\');
 }
 
@@ -221,8 +222,7 @@ void encode(config::RequestFormat format, const JobFields& job, RequestBody& bod
 }
 
 // As lenient as the original's parser about bytes that are not UTF-8 and about depth.
-AnswerDecoder::AnswerDecoder()
-    : parser_({}, {.max_depth = 1000, .allow_invalid_utf8 = true}) {}
+AnswerDecoder::AnswerDecoder() : parser_({}, {.max_depth = 1000, .allow_invalid_utf8 = true}) {}
 
 base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::string_view body) {
   if (status / 100 != 2) {

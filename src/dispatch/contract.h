@@ -25,7 +25,7 @@ struct JobFields {
 struct RequestBody {
   std::string content_type;
   std::string before;
-  std::string_view workload;      // the job's own bytes, where they can go as they are; else empty
+  std::string_view workload;  // the job's own bytes, where they can go as they are; else empty
   std::string after;
 
   std::size_t size() const { return before.size() + workload.size() + after.size(); }
@@ -52,8 +52,8 @@ struct NotAnAnswer {
   std::string message;
 };
 
-// Reads {"gearman_ret": 0, "response_string": "…"} from a 2xx response; a failure may leave its text out. Keeps
-// its memory between calls.
+// Reads {"gearman_ret": 0, "response_string": "…"} from a 2xx response; a failure may leave its text out.
+// Keeps its memory between calls.
 class AnswerDecoder {
  public:
   AnswerDecoder();

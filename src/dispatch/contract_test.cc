@@ -14,9 +14,7 @@ using config::RequestFormat;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::string text(const RequestBody& body) {
-  return body.before + std::string(body.workload) + body.after;
-}
+std::string text(const RequestBody& body) { return body.before + std::string(body.workload) + body.after; }
 
 std::string encoded(RequestFormat format, std::string_view workload) {
   RequestBody body;
@@ -64,9 +62,11 @@ TEST(Json, AnEmptyWorkloadIsAnEmptyString) {
 
 TEST(Json, AUniqueThatIsNotUtf8StaysReadable) {
   RequestBody body;
-  encode(RequestFormat::json, {"f", "h", "a\xff"
-                                         "b\"c",
-                               "w"},
+  encode(RequestFormat::json,
+         {"f", "h",
+          "a\xff"
+          "b\"c",
+          "w"},
          body);
   EXPECT_EQ(text(body), R"({"function_name":"f","job_handle":"h","unique":"a)"
                         "\xEF\xBF\xBD"
@@ -147,7 +147,9 @@ TEST_F(Decode, AFailureMayLeaveItsTextOut) {
 }
 
 TEST_F(Decode, ResponsesOfAnyBytesAndSize) {
-  auto answer = decoder.decode(200, R"({"gearman_ret":0,"response_string":"a\u0000b\u00fc)" "\xff" R"("})");
+  auto answer = decoder.decode(200, R"({"gearman_ret":0,"response_string":"a\u0000b\u00fc)"
+                                    "\xff"
+                                    R"("})");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->response_string, "a\0bü\xff"s);
   const std::string big(3'000'000, 'r');
@@ -167,12 +169,14 @@ TEST_F(Decode, AnyOtherStatusIsAFailureThatShowsTheBody) {
 
 TEST_F(Decode, WhatIsNotTheContractSaysWhatIsWrong) {
   EXPECT_THAT(error(""), StartsWith("not JSON (incomplete JSON"));
-  EXPECT_THAT(error("PHP Fatal error: …"), AllOf(StartsWith("not JSON (syntax error"), HasSubstr("PHP Fatal error")));
+  EXPECT_THAT(error("PHP Fatal error: …"),
+              AllOf(StartsWith("not JSON (syntax error"), HasSubstr("PHP Fatal error")));
   EXPECT_THAT(error(R"({"gearman_ret":0,"response_string":"x"}<br>)"), StartsWith("not JSON (extra data"));
   EXPECT_THAT(error("[0]"), StartsWith("JSON, but not an object"));
   EXPECT_THAT(error(R"({"response_string":"x"})"), StartsWith("gearman_ret is missing"));
   EXPECT_THAT(error(R"({"gearman_ret":0})"), StartsWith("response_string is missing"));
-  for (const auto* ret : {"-1", "\"0\"", "0.5", "4294967296", "null", "true", "1e99", "18446744073709551615"}) {
+  for (const auto* ret :
+       {"-1", "\"0\"", "0.5", "4294967296", "null", "true", "1e99", "18446744073709551615"}) {
     EXPECT_THAT(error(R"({"gearman_ret":)" + std::string(ret) + R"(,"response_string":"x"})"),
                 StartsWith("gearman_ret is not a whole number"));
   }

@@ -112,7 +112,8 @@ gearman::Verdict Job::failure_verdict(const Answer& answer) const {
 void Job::on_deadline() {
   endpoint_->cancel(*this);
   function_->metrics.timed_out();
-  fail(fmt::format("no complete response within max_running_time ({} s)", seconds(context_.max_running_time)));
+  fail(
+      fmt::format("no complete response within max_running_time ({} s)", seconds(context_.max_running_time)));
 }
 
 void Job::abort(std::string_view why) {
@@ -126,8 +127,8 @@ void Job::fail(std::string_view reason) {
   if (kThreadLog.enabled(LogLevel::error)) {
     std::string& line = empty_line();
     append_identity(line, "Failed job: ");
-    fmt::format_to(std::back_inserter(line), " duration={:.6f} reason={}", seconds(Clock::now() - started_at_),
-                   reason);
+    fmt::format_to(std::back_inserter(line), " duration={:.6f} reason={}",
+                   seconds(Clock::now() - started_at_), reason);
     kThreadLog.write(LogLevel::error, line);
   }
   if (!delivered) log_dropped();
@@ -145,10 +146,11 @@ bool Job::report(gearman::Verdict verdict, std::string_view data) {
 }
 
 void Job::log_dropped() const {
-  kThreadLog.warn("Dropped result: function={} handle={} unique={} its connection to gearmand {} is gone; gearmand "
-                  "runs the job again",
-                  base::printable(fields_.function, 512), base::printable(fields_.handle, 128),
-                  base::printable(fields_.unique, 128), base::to_string(origin_.link->server()));
+  kThreadLog.warn(
+      "Dropped result: function={} handle={} unique={} its connection to gearmand {} is gone; gearmand "
+      "runs the job again",
+      base::printable(fields_.function, 512), base::printable(fields_.handle, 128),
+      base::printable(fields_.unique, 128), base::to_string(origin_.link->server()));
 }
 
 void Job::end() {

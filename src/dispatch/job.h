@@ -91,6 +91,7 @@ class Job final : public http::Exchange,
   RequestBody body_;
 };
 
-using JobList = boost::intrusive::list<Job, boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Job>>>>;
+using JobList = boost::intrusive::list<
+    Job, boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Job>>>>;
 
 }  // namespace driveshaft::dispatch

@@ -9,8 +9,6 @@
 namespace driveshaft::dispatch {
 namespace {
 
-using base::kMainLog;
-
 // Jobs kept for their memory when they are done.
 constexpr std::size_t kSpareJobs = 256;
 

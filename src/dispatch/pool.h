@@ -15,9 +15,9 @@
 
 namespace driveshaft::dispatch {
 
-// One pool of the jobs file: its slots, its links to every gearmand, its endpoint, its running jobs. It shares
-// the slots out between the links, so that a job is only ever taken for a slot that is free, and carries out
-// reloads without touching a job that runs. The supervisor owns it, the loop's thread drives it.
+// One pool of the jobs file: its slots, its links to every gearmand, its endpoint, its running jobs. It
+// shares the slots out between the links, so that a job is only ever taken for a slot that is free, and
+// carries out reloads without touching a job that runs. The supervisor owns it, the loop's thread drives it.
 class Pool final : public std::enable_shared_from_this<Pool>, private gearman::LinkOwner, private JobOwner {
  public:
   class Owner {
@@ -88,13 +88,13 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
   std::map<std::string, Function, std::less<>> functions_;
   std::unique_ptr<http::Endpoint> endpoint_;
   std::vector<std::unique_ptr<http::Endpoint>> old_endpoints_;  // until their last job is done
-  Links links_;               // retiring ones among them
-  std::size_t next_link_ = 0;  // whose turn it is for the next slot
-  int reserved_ = 0;           // for grabs that are unanswered
+  Links links_;                                                 // retiring ones among them
+  std::size_t next_link_ = 0;                                   // whose turn it is for the next slot
+  int reserved_ = 0;                                            // for grabs that are unanswered
   int running_ = 0;
   JobList jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
-  bool in_input_ = false;       // a link handles what it has read
+  bool in_input_ = false;  // a link handles what it has read
   bool turn_wanted_ = false;
   bool turn_posted_ = false;
   bool withdrawing_ = false;  // functions_ holds some that the jobs file no longer has

@@ -74,7 +74,8 @@ void Supervisor::goodbye_is_over() {
 }
 
 void Supervisor::abort_jobs() {
-  for (const auto& pool : std::vector(leaving_)) pool->abort_jobs("shutdown: it was not done within the window");
+  for (const auto& pool : std::vector(leaving_))
+    pool->abort_jobs("shutdown: it was not done within the window");
 }
 
 void Supervisor::pool_drained(Pool& pool) {

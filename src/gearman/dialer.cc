@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kConnectTimeout = 5s;
+constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace
 
@@ -24,22 +25,22 @@ Dialer::Dialer(asio::io_context& loop, base::DeadlineWheel& deadlines, base::Add
       socket_(loop) {}
 
 asio::awaitable<base::Result<asio::ip::tcp::socket, LinkError>> Dialer::dial() {
-  constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
   timed_out_ = cancelled_ = false;
   deadlines_.set(*this, kConnectTimeout);
   const auto [not_found, addresses] = co_await resolver_.async_resolve(
-      server_.host, std::to_string(server_.port), asio::ip::tcp::resolver::numeric_service, use_tuple);
+      server_.host, std::to_string(server_.port), asio::ip::tcp::resolver::numeric_service, kAsTuple);
   if (not_found || cancelled_) {
     clear();
     co_return LinkError{fmt::format("its name cannot be resolved: {}",
                                     timed_out_ ? "no answer in time" : not_found.message())};
   }
-  const auto [failed, address] = co_await asio::async_connect(socket_, addresses, use_tuple);
+  const auto [failed, address] = co_await asio::async_connect(socket_, addresses, kAsTuple);
   clear();
   if (failed) {
     boost::system::error_code ignored;
     socket_.close(ignored);
-    co_return LinkError{fmt::format("cannot connect: {}", timed_out_ ? "no answer in time" : failed.message())};
+    co_return LinkError{
+        fmt::format("cannot connect: {}", timed_out_ ? "no answer in time" : failed.message())};
   }
   set_options();
   co_return std::move(socket_);

@@ -8,12 +8,12 @@
 
 namespace driveshaft::gearman {
 
-// Makes connections to one gearmand. Its name is looked up anew each time. On the loop's thread; whoever waits for
-// dial() keeps it.
+// Makes connections to one gearmand. Its name is looked up anew each time. On the loop's thread; whoever
+// waits for dial() keeps it.
 class Dialer final : private base::Deadline {
  public:
-  // `dead_after`: unacknowledged data this old, or an idle peer silent to the kernel's probes about as long, makes
-  // the kernel give a connection up.
+  // `dead_after`: unacknowledged data this old, or an idle peer silent to the kernel's probes about as long,
+  // makes the kernel give a connection up.
   Dialer(asio::io_context& loop, base::DeadlineWheel& deadlines, base::Address server,
          std::chrono::milliseconds dead_after);
 

@@ -24,7 +24,8 @@ class Grabber {
   // The most grabs unanswered at once: a burst is fetched in few turns, and still shared with other hosts.
   static constexpr int kMaxBurst = 32;
 
-  // `poll`: how long to sleep before grabbing unasked. The owner jitters it, so that hosts do not grab together.
+  // `poll`: how long to sleep before grabbing unasked. The owner jitters it, so that hosts do not grab
+  // together.
   explicit Grabber(std::chrono::milliseconds poll) : poll_(poll) {}
 
   // How many more grabs to send now, slots permitting; 0 while asleep, held back or draining.

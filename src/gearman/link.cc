@@ -70,7 +70,9 @@ asio::awaitable<void> Link::run() {
 void Link::report_lost(const LinkError& why) {
   if (closing_ || std::exchange(reported_down_, true)) return;
   const std::string running =
-      inflight_ == 0 ? "" : fmt::format("; gearmand will run {} running job(s) again, their results are dropped", inflight_);
+      inflight_ == 0
+          ? ""
+          : fmt::format("; gearmand will run {} running job(s) again, their results are dropped", inflight_);
   kMainLog.warn("gearmand {}: {}{}; {}", base::to_string(settings_.server), why.message, running,
                 retiring_ ? "it is left for good" : "trying again until it answers");
 }
@@ -126,8 +128,8 @@ asio::awaitable<LinkError> Link::serve() {
         co_return LinkError{
             fmt::format("connection lost: nothing came back for {} s, not even to a ping", dead_after_ / 1s)};
       }
-      co_return LinkError{fmt::format(
-          "connection lost: {}", error == asio::error::eof ? "closed by the server" : error.message())};
+      co_return LinkError{fmt::format("connection lost: {}",
+                                      error == asio::error::eof ? "closed by the server" : error.message())};
     }
     heard_at_ = Clock::now();
     reader_.commit(bytes);
@@ -265,12 +267,11 @@ void Link::flush() {
     return;
   }
   writing_.swap(out_);
-  asio::async_write(
-      socket_, asio::buffer(writing_) + written,
-      [self = shared_from_this(), generation = generation_](const auto& failure, std::size_t) {
-        self->writing_.clear();
-        if (!failure && generation == self->generation_) self->flush();
-      });
+  asio::async_write(socket_, asio::buffer(writing_) + written,
+                    [self = shared_from_this(), generation = generation_](const auto& failure, std::size_t) {
+                      self->writing_.clear();
+                      if (!failure && generation == self->generation_) self->flush();
+                    });
 }
 
 void Link::retire() {

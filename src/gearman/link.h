@@ -24,7 +24,8 @@ class LinkOwner {
  public:
   // A job came for one of the reserved slots. The views in `job` last as long as the call; when `storage` is
   // set they lie in it, and it may be kept. False: it is of a function that was never registered.
-  [[nodiscard]] virtual bool job_assigned(Link& link, const Assignment& job, std::unique_ptr<char[]> storage) = 0;
+  [[nodiscard]] virtual bool job_assigned(Link& link, const Assignment& job,
+                                          std::unique_ptr<char[]> storage) = 0;
   // `count` slots reserved by grab() are free again.
   virtual void slots_released(int count) = 0;
   // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
@@ -46,17 +47,17 @@ class LinkOwner {
 // How a job ended. Each is one terminal packet.
 enum class Verdict {
   complete,
-  // Terminal by itself: gearmand sends the text to clients that asked for exceptions, and makes a WORK_FAIL of
-  // it for the others. That one carries the handle with a zero byte too many (measured: 1.1.20, unchanged in
-  // 2.0), so clients made of libgearman that did not ask, the gearman command among them, wait for ever.
+  // Terminal by itself: gearmand sends the text to clients that asked for exceptions, and makes a WORK_FAIL
+  // of it for the others. That one carries the handle with a zero byte too many (measured: 1.1.20, unchanged
+  // in 2.0), so clients made of libgearman that did not ask, the gearman command among them, wait for ever.
   exception,
   warning_and_fail,  // the text as WORK_WARNING, which every client gets, then WORK_FAIL
   fail,
 };
 
 // One connection to one gearmand, kept for ever: connects, registers functions, carries any number of jobs,
-// notices a dead server, and starts over with a back-off. Lives on the loop's thread, held by its owner and by
-// the jobs that came through it; the owner outlives it up to link_closed().
+// notices a dead server, and starts over with a back-off. Lives on the loop's thread, held by its owner and
+// by the jobs that came through it; the owner outlives it up to link_closed().
 class Link : public std::enable_shared_from_this<Link> {
  public:
   struct Settings {
@@ -80,7 +81,8 @@ class Link : public std::enable_shared_from_this<Link> {
   int wanted() const { return connected_ ? grabber_.wanted() : 0; }
   // Sends `count` grabs, at most wanted(); the owner has reserved a slot for each.
   void grab(int count);
-  // While retiring: whether one grab, for which the owner has a slot, would help (see Grabber::wants_unsleep()).
+  // While retiring: whether one grab, for which the owner has a slot, would help (see
+  // Grabber::wants_unsleep()).
   bool wants_unsleep() const { return connected_ && inflight_ > 0 && grabber_.wants_unsleep(); }
   void unsleep();
 
@@ -151,7 +153,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool greeted_ = false;  // the server has shown that it is one
   bool timed_out_ = false;
   bool goodbye_sent_ = false;
-  int inflight_ = 0;  // jobs assigned and not yet answered
+  int inflight_ = 0;     // jobs assigned and not yet answered
   std::string out_;      // produced and not yet given to the kernel
   std::string writing_;  // owned by the write in progress; empty when there is none
   Grabber::Clock::time_point connected_at_{};

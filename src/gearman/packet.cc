@@ -101,7 +101,8 @@ base::Result<PacketReader::Header, LinkError> PacketReader::read_header() const 
   const auto largest = largest_body(type);
   if (!largest) return LinkError{fmt::format("packet type {} is not one a worker can be sent", type)};
   if (size > *largest) {
-    return LinkError{fmt::format("packet type {} claims {} bytes; at most {} are possible", type, size, *largest)};
+    return LinkError{
+        fmt::format("packet type {} claims {} bytes; at most {} are possible", type, size, *largest)};
   }
   return Header{static_cast<PacketType>(type), size};
 }

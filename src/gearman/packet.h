@@ -48,8 +48,8 @@ inline constexpr std::size_t kBigBody = 16 * 1024;
 // One packet from the server.
 struct Packet {
   PacketType type;
-  std::string_view body;             // valid until the reader's next prepare(), or as long as `storage`
-  std::unique_ptr<char[]> storage;   // set for a big body: `body` lies in it, and it may be moved away
+  std::string_view body;            // valid until the reader's next prepare(), or as long as `storage`
+  std::unique_ptr<char[]> storage;  // set for a big body: `body` lies in it, and it may be moved away
 };
 
 // Cuts the server's byte stream into packets: prepare(), read into it, commit(), next() until it is empty.
@@ -98,8 +98,9 @@ struct Assignment {
   bool unique_was_cut = false;  // a unique of 64 bytes came as its first 63; see parse_assignment()
 };
 
-// Reads the body of JOB_ASSIGN_UNIQ. gearmand 1.1 cuts a unique of exactly 64 bytes to 63 and puts a zero byte
-// before the workload. Where that is certain (63 hexadecimal digits, then a zero byte) the byte is taken out.
+// Reads the body of JOB_ASSIGN_UNIQ. gearmand 1.1 cuts a unique of exactly 64 bytes to 63 and puts a zero
+// byte before the workload. Where that is certain (63 hexadecimal digits, then a zero byte) the byte is taken
+// out.
 base::Result<Assignment, LinkError> parse_assignment(std::string_view body);
 
 // `CODE: text` from the body of an ERROR packet, safe to log.

@@ -57,8 +57,10 @@ TEST(PacketReader, CutsAStreamAnyHow) {
   const std::string big(100'000, 'w');
   const std::string stream = response(6, "") + response(31, "H:a:1\0f\0u\0"s + big) + response(10, "") +
                              response(31, "H:a:2\0f\0u\0x"s) + response(17, "ping");
-  const std::vector<std::string> expected{"6:", "31:H:a:1\0f\0u\0"s + big, "10:", "31:H:a:2\0f\0u\0x"s, "17:ping"};
-  for (const std::size_t step : {1UL, 7UL, 12UL, 4096UL, 1'000'000UL}) EXPECT_EQ(read_all(stream, step), expected);
+  const std::vector<std::string> expected{"6:", "31:H:a:1\0f\0u\0"s + big, "10:", "31:H:a:2\0f\0u\0x"s,
+                                          "17:ping"};
+  for (const std::size_t step : {1UL, 7UL, 12UL, 4096UL, 1'000'000UL})
+    EXPECT_EQ(read_all(stream, step), expected);
 }
 
 TEST(PacketReader, ABigBodyHasStorageOfItsOwnAndASmallOneNot) {
@@ -82,15 +84,18 @@ TEST(PacketReader, ABigBodyHasStorageOfItsOwnAndASmallOneNot) {
 
 TEST(PacketReader, RefusesWhatNoServerSends) {
   EXPECT_THAT(read_all("HTTP/1.1 400 Bad Request", 99),
-              testing::ElementsAre("error: not a gearmand: expected the four bytes \\0RES of a response, got \"HTTP\""));
+              testing::ElementsAre(
+                  "error: not a gearmand: expected the four bytes \\0RES of a response, got \"HTTP\""));
   EXPECT_THAT(read_all("\0REQ\0\0\0\x06\0\0\0\0"s, 99), testing::ElementsAre(HasSubstr("got \"\\x00REQ\"")));
   EXPECT_THAT(read_all(response(18, "a background job"), 99),
               testing::ElementsAre("error: packet type 18 is not one a worker can be sent"));
-  EXPECT_THAT(read_all(response(4'000'000'000, ""), 99), testing::ElementsAre(HasSubstr("packet type 4000000000")));
+  EXPECT_THAT(read_all(response(4'000'000'000, ""), 99),
+              testing::ElementsAre(HasSubstr("packet type 4000000000")));
   EXPECT_THAT(read_all(response(6, "x"), 99),
               testing::ElementsAre("error: packet type 6 claims 1 bytes; at most 0 are possible"));
-  EXPECT_THAT(read_all("\0RES\0\0\0\x1f\xff\xff\xff\xff"s, 99),
-              testing::ElementsAre("error: packet type 31 claims 4294967295 bytes; at most 536870912 are possible"));
+  EXPECT_THAT(
+      read_all("\0RES\0\0\0\x1f\xff\xff\xff\xff"s, 99),
+      testing::ElementsAre("error: packet type 31 claims 4294967295 bytes; at most 536870912 are possible"));
 }
 
 TEST(Assignment, HasFourFieldsAndAWorkloadOfAnyBytes) {

@@ -18,8 +18,8 @@ using boost::system::error_code;
 constexpr std::size_t kSmallBuffer = 4 * 1024;
 constexpr std::size_t kLargeBuffer = ResponseReader::kMaxHeader + kSmallBuffer;
 
-// An endpoint may close an idle connection while a request is on its way to it. That shows within a round trip;
-// a connection that breaks later broke while the job ran.
+// An endpoint may close an idle connection while a request is on its way to it. That shows within a round
+// trip; a connection that breaks later broke while the job ran.
 constexpr auto kStaleWithin = 1s;
 
 bool is_name(const std::string& host) {

@@ -67,8 +67,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   ResponseReader reader_;
   std::vector<char> buffer_;  // bytes read and not yet taken are [0, filled_)
   std::size_t filled_ = 0;
-  bool reused_ = false;         // this exchange is not the connection's first
-  bool request_sent_ = false;   // whole, to the kernel
+  bool reused_ = false;        // this exchange is not the connection's first
+  bool request_sent_ = false;  // whole, to the kernel
   Clock::time_point sent_at_{};
 };
 

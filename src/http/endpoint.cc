@@ -16,8 +16,8 @@ using Clock = base::Deadline::Clock;
 // Connections being opened at once: more overflow the backlog of the endpoint's listening socket, and each
 // overflow costs its job a second.
 constexpr int kMaxOpening = 64;
-constexpr auto kSweepEvery = 15s;    // unused for a whole one of these: closed
-constexpr auto kAddressesFor = 5s;   // one look-up serves all connections opened in that time
+constexpr auto kSweepEvery = 15s;   // unused for a whole one of these: closed
+constexpr auto kAddressesFor = 5s;  // one look-up serves all connections opened in that time
 
 std::string make_head(const base::Uri& uri) {
   std::string head = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: driveshaft\r\nAccept: */*\r\n",
@@ -60,10 +60,15 @@ Endpoint::~Endpoint() {
   for (const auto& [_, connection] : connections_) connection->close();
 }
 
-void Endpoint::append_head(std::string& out, std::string_view content_type, std::size_t content_length) const {
+void Endpoint::append_head(std::string& out, std::string_view content_type,
+                           std::size_t content_length) const {
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, content_length).ptr;
-  out.append(head_).append(content_type).append("\r\nContent-Length: ").append(digits, end).append("\r\n\r\n");
+  out.append(head_)
+      .append(content_type)
+      .append("\r\nContent-Length: ")
+      .append(digits, end)
+      .append("\r\n\r\n");
 }
 
 void Endpoint::post(Exchange& exchange) {
@@ -155,15 +160,16 @@ void Endpoint::resolve(Connection& connection) {
   to_resolve_.push_back(&connection);
   if (resolving_) return;
   resolving_ = true;
-  resolver_.async_resolve(
-      settings_.uri.host, std::to_string(settings_.uri.port), asio::ip::tcp::resolver::numeric_service,
-      [alive = std::weak_ptr(self_)](const error_code& error, const asio::ip::tcp::resolver::results_type& found) {
-        const auto self = alive.lock();
-        if (!self) return;
-        Addresses addresses;
-        for (const auto& entry : found) addresses.emplace_back(entry.endpoint());
-        (*self)->resolved(error, std::move(addresses));
-      });
+  resolver_.async_resolve(settings_.uri.host, std::to_string(settings_.uri.port),
+                          asio::ip::tcp::resolver::numeric_service,
+                          [alive = std::weak_ptr(self_)](const error_code& error,
+                                                         const asio::ip::tcp::resolver::results_type& found) {
+                            const auto self = alive.lock();
+                            if (!self) return;
+                            Addresses addresses;
+                            for (const auto& entry : found) addresses.emplace_back(entry.endpoint());
+                            (*self)->resolved(error, std::move(addresses));
+                          });
 }
 
 void Endpoint::resolved(const error_code& error, Addresses addresses) {

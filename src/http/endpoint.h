@@ -16,8 +16,8 @@
 
 namespace driveshaft::http {
 
-// Where a pool's jobs go: a URI and the kept-alive connections to it, one for each request under way and those
-// that wait for the next. Lives on the loop's thread; the owner keeps it until it is unused().
+// Where a pool's jobs go: a URI and the kept-alive connections to it, one for each request under way and
+// those that wait for the next. Lives on the loop's thread; the owner keeps it until it is unused().
 class Endpoint {
  public:
   struct Settings {
@@ -48,7 +48,8 @@ class Endpoint {
 
   // A deadline that calls a member function.
   struct Timer final : base::Deadline {
-    Timer(Endpoint& the_endpoint, void (Endpoint::*the_action)()) : endpoint(the_endpoint), action(the_action) {}
+    Timer(Endpoint& the_endpoint, void (Endpoint::*the_action)())
+        : endpoint(the_endpoint), action(the_action) {}
     void on_deadline() override { (endpoint.*action)(); }
     Endpoint& endpoint;
     void (Endpoint::*action)();
@@ -88,10 +89,10 @@ class Endpoint {
   std::vector<Connection*> to_resolve_;
 
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
-  std::vector<Connection*> idle_;    // the last one used is the first to be used again
-  std::deque<Waiting> waiting_;      // for their turn to open a connection, the first one first
+  std::vector<Connection*> idle_;  // the last one used is the first to be used again
+  std::deque<Waiting> waiting_;    // for their turn to open a connection, the first one first
   int opening_ = 0;
-  std::size_t exchanges_ = 0;        // posted and neither finished nor cancelled
+  std::size_t exchanges_ = 0;  // posted and neither finished nor cancelled
   Timer sweep_{*this, &Endpoint::close_unused};
   Timer waited_{*this, &Endpoint::give_up_waiting};
   // Outlives the endpoint in handlers that may still be under way.

@@ -30,7 +30,8 @@ Failure to_failure(error_code error, std::string_view bytes, std::size_t max_bod
             fmt::format("the response header is larger than {} bytes", ResponseReader::kMaxHeader)};
   }
   if (error == beast_http::error::partial_message || error == beast_http::error::end_of_stream) {
-    return {Failure::Kind::connection_lost, "the endpoint closed the connection before the response was complete"};
+    return {Failure::Kind::connection_lost,
+            "the endpoint closed the connection before the response was complete"};
   }
   return {Failure::Kind::malformed, fmt::format("not an HTTP response ({}): \"{}\"", error.message(),
                                                 base::printable(bytes, kShownBytes))};

@@ -12,8 +12,8 @@
 
 namespace driveshaft::http {
 
-// One HTTP/1 response out of a stream of bytes. Pure: no socket. Skips 1xx responses; keeps of the header only
-// what is used. Memory: the body, up to its limit.
+// One HTTP/1 response out of a stream of bytes. Pure: no socket. Skips 1xx responses; keeps of the header
+// only what is used. Memory: the body, up to its limit.
 class ResponseReader {
  public:
   static constexpr std::size_t kMaxHeader = 64 * 1024;

@@ -64,7 +64,8 @@ TEST_P(AnyPieces, ContentLength) {
 
 TEST_P(AnyPieces, Chunked) {
   const auto got = read(
-      "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: "
+      "HTTP/1.1 500 Oops\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: "
       "t\r\n\r\n",
       GetParam());
   EXPECT_TRUE(got.done);
@@ -91,7 +92,8 @@ TEST_P(AnyPieces, InterimResponsesAreSkipped) {
 }
 
 TEST_P(AnyPieces, NothingBehindItIsTaken) {
-  const auto got = read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 408 Timeout\r\n\r\n", GetParam());
+  const auto got =
+      read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 408 Timeout\r\n\r\n", GetParam());
   EXPECT_EQ(got.body, "ok");
   EXPECT_EQ(got.rest, "HTTP/1.1 408 Timeout\r\n\r\n");
 }
@@ -127,7 +129,8 @@ TEST(ResponseReader, GarbageIsShown) {
 
 TEST(ResponseReader, BodyAndHeaderAreBounded) {
   const std::string in_one = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n12345678901";
-  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n";
+  const std::string chunked =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n";
   const std::string endless = "HTTP/1.1 200 OK\r\n\r\n12345678901";
   for (const auto& stream : {in_one, chunked, endless}) {
     const auto got = read(stream, 999, true, 10);

@@ -48,8 +48,9 @@ struct Families {
   Family<Counter>& errors =
       prometheus::BuildCounter()
           .Name("driveshaft_errors")
-          .Help("Jobs that failed and were not answered by the endpoint: those in driveshaft_http_errors and "
-                "driveshaft_timeouts, and any others.")
+          .Help(
+              "Jobs that failed and were not answered by the endpoint: those in driveshaft_http_errors and "
+              "driveshaft_timeouts, and any others.")
           .Register(registry);
   Family<Gauge>& threads = prometheus::BuildGauge()
                                .Name("driveshaft_threads")

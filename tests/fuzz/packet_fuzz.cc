@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The server's byte stream: any bytes, in any pieces, give packets or one error. The first byte is the size of
-// the pieces.
+// The server's byte stream: any bytes, in any pieces, give packets or one error. The first byte is the size
+// of the pieces.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

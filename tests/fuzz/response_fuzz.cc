@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The endpoint's byte stream: any bytes, in any pieces, give a response or one failure, and what it reads does
-// not depend on the pieces. The first byte is the size of the pieces.
+// The endpoint's byte stream: any bytes, in any pieces, give a response or one failure, and what it reads
+// does not depend on the pieces. The first byte is the size of the pieces.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -33,7 +33,8 @@ std::string read(std::string_view stream, std::size_t step) {
   }
   if (!reader.done() && !reader.end_of_stream()) return "failed";
   require(reader.done() && reader.body().size() <= kMaxBody);
-  return std::to_string(reader.status()) + (reader.keep_alive() ? " keep " : " close ") + std::string(reader.body());
+  return std::to_string(reader.status()) + (reader.keep_alive() ? " keep " : " close ") +
+         std::string(reader.body());
 }
 
 }  // namespace
