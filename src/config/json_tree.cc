@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
+#include <utility>
 
 #include "base/log.h"
 #include "base/utf8.h"
@@ -12,72 +14,143 @@
 namespace driveshaft::config {
 namespace {
 
-// Thrown by the parser's functions and caught in parse_json(): it ends all of them at once.
-struct SyntaxError {
-  std::string message;
-};
+namespace json = boost::json;
+using boost::system::error_code;
 
-class Parser {
+// What Boost.JSON's parser calls: builds the tree, each node with the line that is being read.
+class TreeBuilder {
  public:
-  explicit Parser(std::string_view text) : text_(text) {
-    if (text_.starts_with("\xef\xbb\xbf")) at_ = line_start_ = 3;
-  }
+  static constexpr std::size_t max_object_size = kMaxJsonNodes;
+  static constexpr std::size_t max_array_size = kMaxJsonNodes;
+  static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
 
-  Node document() {
-    skip_space();
-    if (at_end()) fail("expected a JSON object");
-    Node root;
-    value(root, 1);
-    skip_space();
-    if (!at_end()) fail("expected nothing more after the outermost value");
-    return root;
-  }
+  int line = 1;           // set by who feeds the parser
+  bool too_many = false;  // why a callback said no
+  bool beyond_double = false;
 
- private:
-  bool at_end() const { return at_ == text_.size(); }
-  // NUL stands for the end too; no branch of the grammar accepts one.
-  char peek() const { return at_end() ? '\0' : text_[at_]; }
+  Node take_root() { return std::move(root_); }
 
-  bool accept(char c) {
-    if (at_end() || text_[at_] != c) return false;
-    ++at_;
+  bool on_document_begin(error_code&) { return true; }
+  bool on_document_end(error_code&) { return true; }
+  bool on_object_begin(error_code& error) { return begin(Node::Kind::object, error); }
+  bool on_object_end(std::size_t, error_code&) { return end(); }
+  bool on_array_begin(error_code& error) { return begin(Node::Kind::array, error); }
+  bool on_array_end(std::size_t, error_code&) { return end(); }
+
+  bool on_key_part(json::string_view part, std::size_t, error_code&) { return add_text(part); }
+  bool on_key(json::string_view part, std::size_t, error_code&) {
+    add_text(part);
+    key_ = std::exchange(text_, {});
+    key_line_ = line;
     return true;
   }
 
-  void skip_space() {
-    for (; !at_end(); ++at_) {
-      const char c = text_[at_];
-      if (c == '\n') {
-        ++line_;
-        line_start_ = at_ + 1;
-      } else if (c != ' ' && c != '\t' && c != '\r') {
-        return;
-      }
+  bool on_string_part(json::string_view part, std::size_t, error_code&) { return add_text(part); }
+  bool on_string(json::string_view part, std::size_t, error_code& error) {
+    add_text(part);
+    return leaf(Node::Kind::string, error);
+  }
+  bool on_number_part(json::string_view part, error_code&) { return add_text(part); }
+  bool on_int64(std::int64_t, json::string_view part, error_code& error) { return number(part, error); }
+  bool on_uint64(std::uint64_t, json::string_view part, error_code& error) { return number(part, error); }
+  bool on_double(double, json::string_view part, error_code& error) { return number(part, error); }
+  bool on_bool(bool value, error_code& error) {
+    text_ = value ? "true" : "false";
+    return leaf(Node::Kind::boolean, error);
+  }
+  bool on_null(error_code& error) { return leaf(Node::Kind::null, error); }
+  bool on_comment_part(json::string_view, error_code&) { return true; }
+  bool on_comment(json::string_view, error_code&) { return true; }
+
+ private:
+  bool add_text(json::string_view part) {
+    text_.append(part.data(), part.size());
+    return true;
+  }
+
+  bool refuse(bool& reason, error_code& error) {
+    reason = true;
+    error = json::error::syntax;
+    return false;
+  }
+
+  Node new_node(Node::Kind kind) {
+    Node node;
+    node.kind = kind;
+    node.line = line;
+    node.key = std::exchange(key_, {});
+    node.key_line = key_line_;
+    return node;
+  }
+
+  bool begin(Node::Kind kind, error_code& error) {
+    if (++nodes_ > kMaxJsonNodes) return refuse(too_many, error);
+    open_.push_back(new_node(kind));
+    return true;
+  }
+
+  bool end() {
+    Node node = std::move(open_.back());
+    open_.pop_back();
+    place(std::move(node));
+    return true;
+  }
+
+  bool number(json::string_view part, error_code& error) {
+    add_text(part);
+    double value = 0;
+    if (std::from_chars(text_.data(), text_.data() + text_.size(), value).ec != std::errc()) {
+      return refuse(beyond_double, error);
+    }
+    number_ = value;
+    return leaf(Node::Kind::number, error);
+  }
+
+  bool leaf(Node::Kind kind, error_code& error) {
+    if (++nodes_ > kMaxJsonNodes) return refuse(too_many, error);
+    Node node = new_node(kind);
+    node.text = std::exchange(text_, {});
+    node.number = std::exchange(number_, 0);
+    place(std::move(node));
+    return true;
+  }
+
+  void place(Node node) {
+    if (open_.empty()) {
+      root_ = std::move(node);
+    } else {
+      open_.back().children.push_back(std::move(node));
     }
   }
 
-  [[noreturn]] void fail(std::string_view expected) const {
-    // Columns count characters: every byte but the continuations of UTF-8.
-    const auto before = text_.substr(line_start_, at_ - line_start_);
-    const auto column = 1 + std::count_if(before.begin(), before.end(), [](char c) {
-                          return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-                        });
-    throw SyntaxError{
-        fmt::format("{}, found {}{} (line {}, column {})", expected, found(), hint(), line_, column)};
-  }
+  Node root_;
+  std::vector<Node> open_;  // objects and arrays around what is being read, the outermost first
+  std::string key_;
+  int key_line_ = 1;
+  std::string text_;
+  double number_ = 0;
+  std::size_t nodes_ = 0;
+};
+
+// Where in the text something stands, and how that reads.
+class Place {
+ public:
+  Place(std::string_view text, std::size_t at) : text_(text), at_(at) {}
 
   std::string found() const {
-    if (at_end()) return "the end of the file";
-    if (peek() == '\n' || text_.substr(at_).starts_with("\r\n")) return "the end of the line";
-    const std::size_t length = std::max<std::size_t>(1, base::utf8_length(text_.substr(at_)));
-    return fmt::format("'{}'", base::printable(text_.substr(at_, length), length));
+    const auto rest = text_.substr(at_);
+    if (rest.empty()) return "the end of the file";
+    if (rest.starts_with('\n') || rest.starts_with("\r\n")) return "the end of the line";
+    const std::size_t length = std::max<std::size_t>(1, base::utf8_length(rest));
+    return fmt::format("'{}'", base::printable(rest.substr(0, length), length));
   }
 
   // What people write who know JSON's relatives.
   std::string_view hint() const {
     const auto last = text_.substr(0, at_).find_last_not_of(" \t\r\n");
     const char before = last == text_.npos ? '\0' : text_[last];
-    switch (peek()) {
+    switch (at_ < text_.size() ? text_[at_] : '\0') {
       case '}':
       case ']':
         return before == ',' ? ": remove the comma before it" : "";
@@ -91,155 +164,26 @@ class Parser {
     }
   }
 
-  void value(Node& node, int depth) {
-    if (depth > kMaxJsonDepth)
-      fail(fmt::format("expected at most {} values within each other", kMaxJsonDepth));
-    if (++nodes_ > kMaxJsonNodes) fail(fmt::format("expected at most {} values in all", kMaxJsonNodes));
-    node.line = line_;
-    switch (peek()) {
-      case '{':
-        return object(node, depth);
-      case '[':
-        return array(node, depth);
-      case '"':
-        node.kind = Node::Kind::string;
-        node.text = string();
-        return;
-      case 't':
-        return word(node, Node::Kind::boolean, "true");
-      case 'f':
-        return word(node, Node::Kind::boolean, "false");
-      case 'n':
-        return word(node, Node::Kind::null, "null");
-      default:
-        if (peek() != '-' && !is_digit(peek())) fail("expected a value");
-        return number(node);
-    }
+  // In characters from 1: every byte but the continuations of UTF-8.
+  std::ptrdiff_t column() const {
+    const auto newline = text_.substr(0, at_).rfind('\n');
+    const auto before = text_.substr(0, at_).substr(newline == text_.npos ? 0 : newline + 1);
+    return 1 + std::count_if(before.begin(), before.end(),
+                             [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
   }
 
-  void object(Node& node, int depth) {
-    node.kind = Node::Kind::object;
-    accept('{');
-    skip_space();
-    if (accept('}')) return;
-    do {
-      skip_space();
-      if (peek() != '"') fail("expected a name in double quotes");
-      Node& member = node.children.emplace_back();
-      member.key_line = line_;
-      member.key = string();
-      skip_space();
-      if (!accept(':')) fail("expected ':' after a name");
-      skip_space();
-      value(member, depth + 1);
-      skip_space();
-    } while (accept(','));
-    if (!accept('}')) fail("expected ',' or '}' after a member of an object");
-  }
-
-  void array(Node& node, int depth) {
-    node.kind = Node::Kind::array;
-    accept('[');
-    skip_space();
-    if (accept(']')) return;
-    do {
-      skip_space();
-      value(node.children.emplace_back(), depth + 1);
-      skip_space();
-    } while (accept(','));
-    if (!accept(']')) fail("expected ',' or ']' after an element of an array");
-  }
-
-  void word(Node& node, Node::Kind kind, std::string_view spelling) {
-    if (!text_.substr(at_).starts_with(spelling)) fail("expected a value");
-    at_ += spelling.size();
-    node.kind = kind;
-    node.text = spelling;
-  }
-
-  static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-  void digits() {
-    if (!is_digit(peek())) fail("expected a digit");
-    while (is_digit(peek())) ++at_;
-  }
-
-  void number(Node& node) {
-    node.kind = Node::Kind::number;
-    const std::size_t start = at_;
-    accept('-');
-    if (!accept('0')) digits();  // no leading zeros
-    if (accept('.')) digits();
-    if (accept('e') || accept('E')) {
-      if (!accept('+')) accept('-');
-      digits();
-    }
-    node.text = text_.substr(start, at_ - start);
-    const auto [end, error] =
-        std::from_chars(node.text.data(), node.text.data() + node.text.size(), node.number);
-    if (error != std::errc()) {
-      at_ = start;
-      fail("expected a number that a double can hold");
-    }
-  }
-
-  std::string string() {
-    accept('"');
-    std::string out;
-    for (;;) {
-      const std::size_t start = at_;
-      while (static_cast<unsigned char>(peek()) >= 0x20 && peek() != '"' && peek() != '\\') {
-        const std::size_t length = base::utf8_length(text_.substr(at_));
-        if (length == 0) fail("expected valid UTF-8");
-        at_ += length;
-      }
-      out.append(text_, start, at_ - start);
-      if (accept('"')) return out;
-      if (!accept('\\')) fail("expected a closing '\"' (control characters in a string are written \\u00XX)");
-      escape(out);
-    }
-  }
-
-  void escape(std::string& out) {
-    constexpr std::string_view kLetters = "\"\\/bfnrt";
-    constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
-    if (accept('u')) {
-      base::append_utf8(out, unicode_escape());
-      return;
-    }
-    const auto index = at_end() ? kLetters.npos : kLetters.find(peek());
-    if (index == kLetters.npos) fail("expected one of \"\\/bfnrtu after a backslash");
-    out += kMeanings[index];
-    ++at_;
-  }
-
-  // The character after "\u"; one beyond U+FFFF is written as two such escapes, a surrogate pair.
-  char32_t unicode_escape() {
-    const char32_t first = hex4();
-    if (first < 0xd800 || first > 0xdfff) return first;
-    const bool leads = first < 0xdc00;
-    if (!leads || !accept('\\') || !accept('u')) fail("expected a pair of surrogates (\\uD8XX\\uDCXX)");
-    const char32_t second = hex4();
-    if (second < 0xdc00 || second > 0xdfff) fail("expected the second half of a pair of surrogates");
-    return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-  }
-
-  char32_t hex4() {
-    unsigned unit = 0;
-    const char* const begin = text_.data() + at_;
-    const auto size = std::min<std::size_t>(4, text_.size() - at_);
-    const auto [end, error] = std::from_chars(begin, begin + size, unit, 16);
-    at_ += static_cast<std::size_t>(end - begin);
-    if (error != std::errc() || end != begin + 4) fail("expected four hexadecimal digits after \\u");
-    return unit;
-  }
-
+ private:
   std::string_view text_;
-  std::size_t at_ = 0;
-  int line_ = 1;
-  std::size_t line_start_ = 0;
-  std::size_t nodes_ = 0;
+  std::size_t at_;
 };
+
+std::string reason(const TreeBuilder& builder, const error_code& error) {
+  if (builder.too_many) return fmt::format("more than {} values", kMaxJsonNodes);
+  if (builder.beyond_double) return "a number that no double can hold";
+  if (error == json::error::too_deep)
+    return fmt::format("more than {} values within each other", kMaxJsonDepth);
+  return error.message();
+}
 
 }  // namespace
 
@@ -250,11 +194,26 @@ const Node* Node::find(std::string_view name) const {
 }
 
 base::Result<Node> parse_json(std::string_view text) {
-  try {
-    return Parser(text).document();
-  } catch (const SyntaxError& error) {
-    return base::Error{error.message};
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+
+  json::parse_options options;
+  options.max_depth = kMaxJsonDepth;
+  json::basic_parser<TreeBuilder> parser(options);
+  TreeBuilder& builder = parser.handler();
+  error_code error;
+  // Byte by byte: the parser does not say where it stopped, so it is only ever shown one place at a time.
+  std::size_t at = 0;
+  for (; at < text.size(); ++at) {
+    if (parser.write_some(true, &text[at], 1, error) == 0 && !error) error = json::error::extra_data;
+    if (error) break;
+    if (text[at] == '\n') ++builder.line;
   }
+  if (!error) parser.write_some(false, nullptr, 0, error);
+  if (!error) return builder.take_root();
+  const Place place(text, at);
+  return base::Error{fmt::format("{}, found {}{} (line {}, column {})", reason(builder, error), place.found(),
+                                 place.hint(), builder.line, place.column())};
 }
 
 }  // namespace driveshaft::config

@@ -33,7 +33,7 @@ inline constexpr std::size_t kMaxJsonNodes = 500'000;  // values in all
 
 // One leading UTF-8 byte order mark is skipped; comments and trailing commas are errors. Names given twice
 // are kept both: the caller has the path to complain with.
-// The error says what was expected, what was found and where: "(line 7, column 3)", in characters from 1.
+// The error says what is wrong, what was found and where: "(line 7, column 3)", in characters from 1.
 base::Result<Node> parse_json(std::string_view text);
 
 }  // namespace driveshaft::config

@@ -207,6 +207,9 @@ constexpr Key<TopLevel> kTopLevelKeys[] = {
      [](const TopLevel& t) { return std::to_string(t.config.log_workload_size); }},
 };
 
+// By this name a file tells an editor its JSON Schema. It says nothing to us, so it is no row of a table.
+constexpr std::string_view kSchemaKey = "$schema";
+
 template <class Target, std::size_t N>
 void read_keys(const Value& object, const Key<Target> (&keys)[N], Target& target) {
   for (const auto& key : keys) {
@@ -229,6 +232,7 @@ std::vector<std::string_view> top_level_names() {
   std::vector<std::string_view> names;
   append_names(names, kTopLevelKeys);
   append_names(names, kSettingKeys);
+  names.push_back(kSchemaKey);
   return names;
 }
 

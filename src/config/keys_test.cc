@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 namespace driveshaft::config {
@@ -16,6 +18,12 @@ std::string contents(const std::string& path) {
   return text.str();
 }
 
+std::set<std::string_view> names_of(const boost::json::object& object) {
+  std::set<std::string_view> names;
+  for (const auto& member : object) names.insert(member.key());
+  return names;
+}
+
 TEST(Keys, TheManualListsEachOfThemAsTheTableHasIt) {
   const std::string manual = contents(SOURCE_DIR "/docs/configuration.md");
   for (const KeyInfo& key : all_keys()) {
@@ -25,6 +33,36 @@ TEST(Keys, TheManualListsEachOfThemAsTheTableHasIt) {
         fmt::format("| `{}` | {} | {} | {} | {} |\n", key.name, place, key.type, fallback, key.reload);
     EXPECT_NE(manual.find(row), std::string::npos) << "docs/configuration.md lacks this row:\n" << row;
   }
+}
+
+TEST(Keys, TheManualListsNoOthers) {
+  std::istringstream manual(contents(SOURCE_DIR "/docs/configuration.md"));
+  std::size_t rows = 0;
+  for (std::string line; std::getline(manual, line);) rows += line.starts_with("| `");
+  EXPECT_EQ(rows, all_keys().size());
+}
+
+// What the schema says of a key, and the verdicts it comes to, are compared with --check in tests/.
+TEST(Keys, TheSchemaListsEachOfThemInItsPlaceWithItsDefault) {
+  const auto schema = boost::json::parse(contents(SOURCE_DIR "/docs/jobs.schema.json"));
+  const auto& top = schema.at("properties").as_object();
+  const auto& pool = schema.at_pointer("/definitions/pool/properties").as_object();
+  std::set<std::string_view> top_names{"$schema"};
+  std::set<std::string_view> pool_names;
+  for (const KeyInfo& key : all_keys()) {
+    if (key.at_top_level) top_names.insert(key.name);
+    if (key.in_pool) pool_names.insert(key.name);
+    const auto* said = (key.at_top_level ? top : pool).if_contains(key.name);
+    ASSERT_TRUE(said) << key.name;
+    if (const auto* reference = said->as_object().if_contains("$ref")) {
+      said = &schema.at_pointer(reference->as_string().subview(1));
+    }
+    const auto* fallback = said->as_object().if_contains("default");
+    EXPECT_EQ(fallback ? boost::json::serialize(*fallback) : "", key.default_text) << key.name;
+    EXPECT_TRUE(said->as_object().contains("description")) << key.name;
+  }
+  EXPECT_EQ(names_of(top), top_names);
+  EXPECT_EQ(names_of(pool), pool_names);
 }
 
 TEST(Keys, NoneIsListedTwice) {

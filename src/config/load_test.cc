@@ -41,7 +41,7 @@ TEST(Load, ErrorsOfTheTextAreThoseOfParse) {
   const base::TestDir dir;
   EXPECT_THAT(
       errors(dir.write("jobs.json", "{\n")),
-      ElementsAre("not valid JSON: expected a name in double quotes, found the end of the file (line 2, "
+      ElementsAre("not valid JSON: incomplete JSON, found the end of the file (line 2, "
                   "column 1)"));
 }
 

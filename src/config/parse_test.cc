@@ -182,7 +182,7 @@ TEST(Parse, NotAnObject) {
   EXPECT_THAT(errors("\n[1]"), ElementsAre("top level: expected an object, got an array (line 2)"));
   EXPECT_THAT(
       errors("{\"a\": 1,\n}"),
-      ElementsAre("not valid JSON: expected a name in double quotes, found '}': remove the comma before it "
+      ElementsAre("not valid JSON: syntax error, found '}': remove the comma before it "
                   "(line 2, column 1)"));
 }
 
@@ -283,6 +283,13 @@ TEST(Parse, UnknownKeys) {
       ElementsAre(
           "pools_list.P.log_workload_size: unknown key, ignored; it belongs at the top level (line 4)",
           "pools_list.P.\"a\\x07b\": unknown key, ignored (line 4)"));
+}
+
+TEST(Parse, ASchemaIsNamedWithoutAWarning) {
+  EXPECT_THAT(warnings(top_with(R"("$schema": "jobs.schema.json")")), IsEmpty());
+  EXPECT_THAT(warnings(pool_with(R"(,"$schema": "x")")),
+              ElementsAre(
+                  "pools_list.P.\"$schema\": unknown key, ignored; it belongs at the top level (line 4)"));
 }
 
 TEST(Parse, PasswordsAreNotShown) {
