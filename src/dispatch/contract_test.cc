@@ -83,8 +83,9 @@ TEST(Json, AReusedBodyKeepsNothingOfTheLastJob) {
 }
 
 TEST(Multipart, HasFourPartsWithTheirBytesAsTheyAre) {
+  const std::string workload = all_bytes();
   RequestBody body;
-  encode(RequestFormat::multipart, {"Sum", "H:host:6", "57a7b604", all_bytes()}, body);
+  encode(RequestFormat::multipart, {"Sum", "H:host:6", "57a7b604", workload}, body);
   const std::string_view prefix = "multipart/form-data; boundary=";
   ASSERT_THAT(std::string(body.content_type), StartsWith(std::string(prefix)));
   const std::string boundary = "--" + std::string(body.content_type.substr(prefix.size()));
@@ -92,7 +93,7 @@ TEST(Multipart, HasFourPartsWithTheirBytesAsTheyAre) {
     return boundary + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
   };
   EXPECT_EQ(text(body), part("function_name", "Sum") + part("job_handle", "H:host:6") +
-                            part("unique", "57a7b604") + part("workload", all_bytes()) + boundary + "--\r\n");
+                            part("unique", "57a7b604") + part("workload", workload) + boundary + "--\r\n");
 }
 
 TEST(Multipart, NoFieldCanHoldTheBoundary) {

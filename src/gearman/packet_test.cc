@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace driveshaft::gearman {
 namespace {
@@ -26,7 +25,7 @@ std::size_t feed(PacketReader& reader, std::string_view bytes, std::size_t step 
   std::size_t fed = 0;
   for (const auto room : reader.prepare()) {
     const std::size_t part = std::min({room.size(), bytes.size() - fed, step - fed});
-    std::memcpy(room.data(), bytes.data() + fed, part);
+    std::copy_n(bytes.data() + fed, part, room.data());
     fed += part;
   }
   reader.commit(fed);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -37,7 +36,7 @@ std::string read_all(std::string_view stream, std::size_t step) {
     std::size_t fed = 0;
     for (const auto room : reader.prepare()) {
       const std::size_t part = std::min({room.size(), stream.size() - fed, step - fed});
-      std::memcpy(room.data(), stream.data() + fed, part);
+      std::copy_n(stream.data() + fed, part, room.data());
       fed += part;
     }
     require(fed > 0);

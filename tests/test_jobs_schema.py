@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""docs/jobs.schema.json comes to the same verdicts as --check, so that what an editor says of a jobs file holds."""
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from driveshaft import run_binary
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = json.loads((ROOT / "docs" / "jobs.schema.json").read_text())
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
+CORPUS = sorted((ROOT / "tests/fuzz/corpus/jobs_file").iterdir())
+
+# What the daemon refuses and a schema cannot: it sees values, not the text they were written in, counts characters,
+# not bytes, and its patterns neither decode nor look inside an IPv6 address.
+BEYOND_A_SCHEMA = {
+    "bad_exponent.json": "a number too large for any type: JSON readers make it infinity, or an error, as they like",
+    "half of a surrogate pair": "JSON readers may let it pass",
+    "a name twice in an object": "readers keep the last one",
+    "a function of 512 characters, 1024 bytes": "a length is in characters",
+    "an IPv6 address that is none": "only its characters are looked at",
+    "a URI with an IPv6 address that is none": "only its characters are looked at",
+    "a Unix socket's path of 200 bytes": "its bytes are percent-encoded",
+    "a user name with an encoded colon": "it is percent-encoded",
+    "a host with an encoded space": "it is percent-encoded",
+    "a host of 254 characters": "the pattern bounds no part of a URI",
+}
+
+
+def file_of(uri="http://h/j", servers=("h",), functions=("f",), **top):
+    return {"gearman_servers_list": list(servers), **top,
+            "pools_list": {"P": {"job_processing_uri": uri, "worker_count": 1, "jobs_list": list(functions)}}}
+
+
+MORE = {
+    "a schema named": file_of(**{"$schema": "jobs.schema.json"}),
+    "a name twice in an object": '{"gearman_servers_list": ["h"], "pools_list": {}, "pools_list": {}}',
+    "a function of 512 characters": file_of(functions=["n" * 512]),
+    "a function of 512 characters, 1024 bytes": file_of(functions=["é" * 512]),
+    "an IPv6 address that is none": file_of(servers=["[1:::2]"]),
+    "a URI with an IPv6 address that is none": file_of("http://[1:::2]/"),
+    "a Unix socket's path of 200 bytes": file_of("http+unix://%2F" + "n" * 200 + "/"),
+    "a user name with an encoded colon": file_of("http://a%3Ab:c@h/"),
+    "a host with an encoded space": file_of("http://a%20b/"),
+    "a host of 254 characters": file_of("http://" + "h" * 254),
+    "a pool that is none": {"gearman_servers_list": ["h"], "pools_list": {"P": None}},
+    "a pool without a name": {"gearman_servers_list": ["h"], "pools_list": {"": file_of()["pools_list"]["P"]}},
+    "a pool's name with a control character": {"gearman_servers_list": ["h"],
+                                               "pools_list": {"P\n": file_of()["pools_list"]["P"]}},
+    "no servers": file_of(servers=[]),
+    "only servers": {"gearman_servers_list": ["h"]},
+    "null": "null",
+    "half of a surrogate pair": r'{"gearman_servers_list": ["h"], "pools_list": {}, "x": "\ud83d"}',
+}
+
+URIS = """h h/ h:8080 h:8080/job.php h? h?x=1 h# http://h http://h: http://h:/ http://h:0/ http://h:65535/ http://h:65536/
+ http://h:00080/ http://h:8x/ HTTP://H/ Https://h/x?y#z https://u:p@h/ https://u:p%40@h:443/ https://u:p@@h/ http://@h/
+ http://u@/ http:///x http:// http: http:h http:/h ftp://h ftp://h/ ftp:h h/ftp://x u@ftp://x //h/ /h ?x #x http://[::1]/
+ http://[::1]:81/ http://[::1 http://::1/ http://[::1]x/ [::1]:80/x http://h/% http://h/%4 http://h/%zz http://h/%41 http://h/x#%
+ http://h/?ids[]=1|2&ü http://ü/ http://h\\x/ http://a_b.c-d/ http://a!b/ http://a(b)/ http://a~b/ http://%68/ http://h//x
+ http+unix://%2Frun%2Fa.sock/x http+unix://%2frun http+unix:///run/a.sock http+unix://run http+unix://%2Frun:1/
+ http+unix://u:p@%2Frun/x http+unix:%2Frun HTTP+UNIX://%2Fx?y http+tcp://h/ https:h https+unix://%2Fx http+unix://%2Fa%zz/
+ http://u:p%@h/ http://u%41:p@h/ http://h/a@b http://h/a:b localhost:8080@h/ :80 h:80:81 http://u[:p@h/ http://h/{}""".split()
+URIS += ["", " ", "http://h/a b", "http://h/\n", "h\n", "http://h/\x7f", "http://h/x#a b", "http://h/x#\n"]
+
+SERVERS = """h H h:1 h:0 h:65535 h:65536 h:004730 h: h:x :1 a.b a_b a-b a/b a@b ü h:1:2 [::1] [::1]:4730 [::1]: [::1]x ::1 fe80::2
+ fe80::2%eth0 [fe80::1%eth0]:9 fe80::1% 1:2 ::ffff:1.2.3.4 1.2.3.4 [h] http://h 2001:db8::1 [] :: -""".split()
+SERVERS += ["", " ", "h ", "h\n", "h:1\n", "::1\n", "a\0", "h" * 253, "h" * 254]
+
+VALUES = [None, True, False, 0, -1, 1, 1.0, 1.5, 0.0001, 64, 65, 3600, 3600.5, 1_000_000, 1_000_001, 2**31 - 1, 2**31, 1e308,
+          "", "1", "json", "JSON", "multipart", "warning", "drop", "http://h/", [], [1], ["f"], ["f", ""], ["f", None],
+          ["a\tb"], ["f", "f"], [[]], {}, {"a": 1}]
+
+
+def refused(path, text):
+    """Paths of the keys that --check has errors of: ("pools_list", "P", "worker_count"); () is the whole file."""
+    path.write_bytes(text)
+    done = run_binary("--check", "--jobsconfig", path)
+    assert done.returncode in (0, 1), done.stderr
+    paths = set()
+    for line in done.stderr.splitlines():
+        said = line.removeprefix(f"{path}: ")
+        if said.startswith("warning: ") or "not usable" in said:
+            continue
+        key = re.match(r"(\w+(?:\.\w+)*)(?:\[\d+\])*: ", said)
+        paths.add(tuple(key[1].split(".")) if key else ())
+    assert bool(paths) == (done.returncode == 1), done.stderr
+    return paths
+
+
+def refused_by_schema(config):
+    return {tuple(str(part) for part in error.absolute_path if not isinstance(part, int))
+            for error in VALIDATOR.iter_errors(config)}
+
+
+def same_verdicts(tmp_path, config):
+    """Compares key by key; settles no more than whether a key's value is right."""
+    ours, schemas = refused(tmp_path / "jobs.json", json.dumps(config).encode()), refused_by_schema(config)
+    differ = {path: ("only --check refuses" if path in ours else "only the schema refuses") for path in ours ^ schemas}
+
+    def value(path):
+        found = config
+        for part in path:
+            found = found[part]
+        return found
+    assert not {path: (value(path), why) for path, why in differ.items()}
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+
+CASES = {**{path.name: path.read_bytes() for path in CORPUS},
+         "examples/jobs.json": (ROOT / "examples/jobs.json").read_bytes(),
+         **{name: (file if isinstance(file, str) else json.dumps(file)).encode() for name, file in MORE.items()}}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_file_is_good_to_the_schema_if_it_is_good_to_the_daemon(tmp_path, name):
+    try:
+        schema_says = VALIDATOR.is_valid(json.loads(CASES[name]))
+    except ValueError:  # JSON's own mistakes, which every reader finds
+        schema_says = False
+    daemon_says = not refused(tmp_path / "jobs.json", CASES[name])
+    if name in BEYOND_A_SCHEMA:
+        assert (daemon_says, schema_says) == (False, True), "it need not be among the exceptions"
+    else:
+        assert schema_says == daemon_says
+
+
+def test_exceptions_name_what_there_is():
+    assert not BEYOND_A_SCHEMA.keys() - CASES.keys()
+
+
+def test_the_documented_files_are_good_to_the_schema():
+    for page in ("README.md", "docs/configuration.md"):
+        for block in re.findall(r"```json\n(\{\s+\"gearman_servers_list.*?)```", (ROOT / page).read_text(), re.S):
+            VALIDATOR.validate(json.loads(block))
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_values_of_keys_at_the_top_level(tmp_path, value):
+    config = {key: value for key in SCHEMA["properties"] if key != "$schema"}
+    if value in ([], {}) or not isinstance(value, dict):  # members of pools_list are below
+        same_verdicts(tmp_path, config)
+
+
+def test_values_of_keys_in_a_pool(tmp_path):
+    good = file_of()["pools_list"]["P"]
+    keys = SCHEMA["definitions"]["pool"]["properties"]
+    pools = {f"{key}_{i}": {**good, key: value} for key in keys for i, value in enumerate(VALUES)}
+    same_verdicts(tmp_path, {"gearman_servers_list": ["h"], "pools_list": pools})
+
+
+def test_uris(tmp_path):
+    pools = {f"P{i}": file_of(uri)["pools_list"]["P"] for i, uri in enumerate(URIS)}
+    same_verdicts(tmp_path, {"gearman_servers_list": ["h"], "pools_list": pools})
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=ascii)
+def test_servers(tmp_path, server):
+    same_verdicts(tmp_path, file_of(servers=[server]))
