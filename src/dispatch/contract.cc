@@ -232,8 +232,8 @@ base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::st
   }
   answer_.reset();
   parser_.reset();
-  memory_.release();
-  parser_.reset(&memory_);
+  memory_.emplace(arena_, kArena);
+  parser_.reset(&*memory_);
   boost::system::error_code error;
   parser_.write(body.data(), body.size(), error);
   if (error) return invalid(fmt::format("not JSON ({})", error.message()), body);

@@ -62,7 +62,9 @@ class AnswerDecoder {
  private:
   static constexpr std::size_t kArena = 4096;
   unsigned char arena_[kArena];
-  boost::json::monotonic_resource memory_{arena_, kArena};
+  // Made anew for each answer: its release() keeps the size it has grown its blocks to, and doubles on from
+  // there.
+  std::optional<boost::json::monotonic_resource> memory_;
   boost::json::parser parser_;
   std::optional<boost::json::value> answer_;
 };

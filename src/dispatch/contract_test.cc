@@ -162,6 +162,15 @@ TEST_F(Decode, ResponsesOfAnyBytesAndSize) {
   EXPECT_EQ(answer->response_string, "");
 }
 
+TEST_F(Decode, ManyAnswersThatOutgrowTheArena) {
+  const std::string text(10'000, 'r');
+  for (int count = 0; count < 200; ++count) {
+    const auto answer = decoder.decode(200, R"({"gearman_ret":0,"response_string":")" + text + "\"}");
+    ASSERT_TRUE(answer);
+    ASSERT_EQ(answer->response_string, text);
+  }
+}
+
 TEST_F(Decode, AnyOtherStatusIsAFailureThatShowsTheBody) {
   EXPECT_EQ(error("<h1>Oops</h1>", 500), "the endpoint answered HTTP status 500: \"<h1>Oops</h1>\"");
   EXPECT_THAT(error(R"({"gearman_ret":0,"response_string":"x"})", 302), HasSubstr("HTTP status 302"));

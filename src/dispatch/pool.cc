@@ -126,6 +126,10 @@ void Pool::abort_jobs(std::string_view why) {
   while (!jobs_.empty()) jobs_.front().abort(why);
 }
 
+bool Pool::has_unsent() const {
+  return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->has_unsent(); });
+}
+
 void Pool::stop_links() {
   for (const auto& link : Links(links_)) link->stop();
 }

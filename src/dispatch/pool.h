@@ -48,6 +48,9 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
   // Closes the links at once, results unread by a server or not.
   void stop_links();
 
+  // Whether results wait for a server that reads slowly.
+  bool has_unsent() const;
+
   const std::string& name() const { return settings_.name; }
   int running() const { return running_; }
 

@@ -69,6 +69,11 @@ void Supervisor::pool_at_rest(Pool&) {
 void Supervisor::goodbye_is_over() {
   // A grab that was still unanswered may have brought one more job: within the window it is let run.
   if (!window_over_ && running_jobs() > 0) return;
+  // Nor is a server that reads slowly cut off within it.
+  if (!window_over_ &&
+      std::any_of(leaving_.begin(), leaving_.end(), [](const auto& pool) { return pool->has_unsent(); })) {
+    return context_.deadlines.set(goodbye_, kGoodbye);
+  }
   abort_jobs();
   for (const auto& pool : std::vector(leaving_)) pool->stop_links();
 }

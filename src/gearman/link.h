@@ -98,6 +98,9 @@ class Link : public std::enable_shared_from_this<Link> {
   // Writes what this turn produced in one send.
   void flush();
 
+  // Whether the kernel has yet to take results.
+  bool has_unsent() const { return !out_.empty() || !writing_.empty(); }
+
   // Takes no more jobs, waits for the running ones, makes sure that the server has read every result, closes.
   void retire();
   // Closes at once; the server gives unfinished jobs to other workers.

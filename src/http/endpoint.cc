@@ -88,7 +88,7 @@ void Endpoint::cancel(Exchange& exchange) {
     connection->close();
     forget(*connection);
   } else {
-    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.exchange == &exchange; });
+    std::erase(waiting_, &exchange);
   }
 }
 
@@ -99,8 +99,7 @@ void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> resul
 
 void Endpoint::open_connection(Exchange& exchange) {
   if (opening_ >= kMaxOpening) {
-    waiting_.push_back({&exchange, Clock::now() + settings_.connect_timeout});
-    if (!waited_.is_set()) deadlines_.set(waited_, waiting_.front().until);
+    waiting_.push_back(&exchange);
     return;
   }
   ++opening_;
@@ -122,20 +121,9 @@ void Endpoint::became_idle(Connection& connection) {
 
 Exchange* Endpoint::next_waiting() {
   if (waiting_.empty()) return nullptr;
-  Exchange* next = waiting_.front().exchange;
+  Exchange* next = waiting_.front();
   waiting_.pop_front();
   return next;
-}
-
-// Waiting for a connection is part of connecting, and bounded with it.
-void Endpoint::give_up_waiting() {
-  const auto now = Clock::now();
-  while (!waiting_.empty() && waiting_.front().until <= now) {
-    deliver(*next_waiting(),
-            Failure{Failure::Kind::unreachable,
-                    fmt::format("no connection within {} ms", settings_.connect_timeout.count())});
-  }
-  if (!waiting_.empty()) deadlines_.set(waited_, waiting_.front().until);
 }
 
 void Endpoint::forget(Connection& connection) {

@@ -55,17 +55,11 @@ class Endpoint {
     void (Endpoint::*action)();
   };
 
-  struct Waiting {
-    Exchange* exchange;
-    base::Deadline::Clock::time_point until;
-  };
-
   void open_connection(Exchange& exchange);
   void resolve(Connection& connection);
   void resolved(const boost::system::error_code& error, Addresses addresses);
   void close_unused();
   Exchange* next_waiting();
-  void give_up_waiting();
 
   // Called by its connections.
   void opening_done();  // one fewer is being opened
@@ -90,11 +84,10 @@ class Endpoint {
 
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> idle_;  // the last one used is the first to be used again
-  std::deque<Waiting> waiting_;    // for their turn to open a connection, the first one first
+  std::deque<Exchange*> waiting_;  // for their turn to open a connection, which is not yet connecting
   int opening_ = 0;
   std::size_t exchanges_ = 0;  // posted and neither finished nor cancelled
   Timer sweep_{*this, &Endpoint::close_unused};
-  Timer waited_{*this, &Endpoint::give_up_waiting};
   // Outlives the endpoint in handlers that may still be under way.
   std::shared_ptr<Endpoint*> self_ = std::make_shared<Endpoint*>(this);
 };
