@@ -20,11 +20,16 @@ check_tidy() {
   cmake --preset dev -B build/lint -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
     -DDRIVESHAFT_FUZZ=ON -DDRIVESHAFT_BENCH=ON >/dev/null || return
   cpp_sources | grep -z '\.h$' | xargs -0 cat .clang-tidy CMakeLists.txt CMakePresets.json >build/lint/common
-  cpp_sources | grep -z '\.cc$' | xargs -0 -n 1 -P "$(compilers)" dev.d/tidy.sh
+  : >build/lint/findings
+  cpp_sources | grep -z '\.cc$' | xargs -0 -n 1 -P "$(compilers)" dev.d/tidy.sh && return
+  cat build/lint/findings
+  return 1
 }
 
 run_lint() {
   local failed=0
+  # shellcheck disable=SC2034  # for end_step: every finding is to be seen
+  local LOG_LINES=200
   need build lint
   step lint-scripts 'scripts' check_scripts || failed=1
   step lint-format 'clang-format' check_format || failed=1

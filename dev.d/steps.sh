@@ -17,6 +17,7 @@ spawned=
 spawn() {
   local log=$1
   shift
+  : >"$log"  # here and now: others read it before the child has come to opening it
   set -m  # what gives it the group
   "$@" >"$log" 2>&1 </dev/null &
   spawned=$!
@@ -53,7 +54,7 @@ end_step() {
       printf '\r\e[K%s' "${line:0:$((${COLUMNS:-80} - 1))}"
     elif ((${seconds%.*} >= next_note)); then
       printf '  %s\n' "$line"
-      next_note=$((next_note * 3 / 2 + 10))
+      next_note=$((${seconds%.*} * 3 / 2 + 10))
     fi
     sleep "$pause"
     pause=0.2

@@ -39,10 +39,9 @@ TEST(Load, FilesThatCannotBeRead) {
 
 TEST(Load, ErrorsOfTheTextAreThoseOfParse) {
   const base::TestDir dir;
-  EXPECT_THAT(
-      errors(dir.write("jobs.json", "{\n")),
-      ElementsAre("not valid JSON: incomplete JSON, found the end of the file (line 2, "
-                  "column 1)"));
+  EXPECT_THAT(errors(dir.write("jobs.json", "{\n")),
+              ElementsAre("not valid JSON: incomplete JSON, found the end of the file (line 2, "
+                          "column 1)"));
 }
 
 TEST(Load, SizeIsBounded) {

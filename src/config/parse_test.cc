@@ -180,10 +180,9 @@ TEST(Parse, WhatMustBeThere) {
 
 TEST(Parse, NotAnObject) {
   EXPECT_THAT(errors("\n[1]"), ElementsAre("top level: expected an object, got an array (line 2)"));
-  EXPECT_THAT(
-      errors("{\"a\": 1,\n}"),
-      ElementsAre("not valid JSON: syntax error, found '}': remove the comma before it "
-                  "(line 2, column 1)"));
+  EXPECT_THAT(errors("{\"a\": 1,\n}"),
+              ElementsAre("not valid JSON: syntax error, found '}': remove the comma before it "
+                          "(line 2, column 1)"));
 }
 
 TEST(Parse, Limits) {
@@ -287,9 +286,9 @@ TEST(Parse, UnknownKeys) {
 
 TEST(Parse, ASchemaIsNamedWithoutAWarning) {
   EXPECT_THAT(warnings(top_with(R"("$schema": "jobs.schema.json")")), IsEmpty());
-  EXPECT_THAT(warnings(pool_with(R"(,"$schema": "x")")),
-              ElementsAre(
-                  "pools_list.P.\"$schema\": unknown key, ignored; it belongs at the top level (line 4)"));
+  EXPECT_THAT(
+      warnings(pool_with(R"(,"$schema": "x")")),
+      ElementsAre("pools_list.P.\"$schema\": unknown key, ignored; it belongs at the top level (line 4)"));
 }
 
 TEST(Parse, PasswordsAreNotShown) {

@@ -21,8 +21,7 @@ void require(bool holds) {
 
 // Where the two may differ: our bounds, and numbers beyond a double, which Boost makes infinite.
 bool bounded(std::string_view message) {
-  return message.find("more than") != message.npos ||
-         message.find("no double can hold") != message.npos;
+  return message.find("more than") != message.npos || message.find("no double can hold") != message.npos;
 }
 
 void agrees_with_boost(std::string_view text) {
