@@ -135,8 +135,9 @@ class Driveshaft(Process):
                 found.append(parts["text"])
         return found
 
-    def wait_for_line(self, pattern, timeout=20.0):
-        return wait_until(lambda: self.lines(pattern), f"{self.name} logs {pattern!r}", timeout)[0]
+    def wait_for_line(self, pattern, timeout=20.0, level=None):
+        """Lines are written a little later than what they tell has happened."""
+        return wait_until(lambda: self.lines(pattern, level), f"{self.name} logs {pattern!r}", timeout)[0]
 
     def expect_failed_jobs(self):
         self.expect_errors("^Failed job: ")

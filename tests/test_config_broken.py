@@ -35,7 +35,7 @@ def test_a_broken_file_changes_nothing_and_is_said_loudly(rig, web, text, shown)
     with under_load(server, daemon=daemon):
         link = worker_links(server).keys()
         daemon.reload(text, result="rejected")
-        assert daemon.lines(shown, level="ERROR")
+        assert daemon.wait_for_line(shown, level="ERROR")
         assert worker_links(server).keys() == link
     config["pools_list"]["Regular"]["jobs_list"].append("sum")
     daemon.reload(config)
@@ -49,7 +49,7 @@ def test_every_error_of_a_broken_file_is_logged_at_once(rig, web):
     config["gearman_servers_list"] = ["localhost:99999"]
     daemon.reload(config, result="rejected")
     for place in ("worker_count", "job_processing_uri", r"gearman_servers_list"):
-        assert daemon.lines(place, level="ERROR"), place
+        assert daemon.wait_for_line(place, level="ERROR")
 
 
 def test_a_file_that_vanishes_changes_nothing(rig, web):
@@ -65,6 +65,7 @@ def test_a_file_that_vanishes_changes_nothing(rig, web):
 def test_a_file_that_stays_broken_is_reported_once(rig, web):
     _, daemon, _ = start(rig, web)
     daemon.reload("{", result="rejected")
+    daemon.wait_for_line(str(daemon.config_path), level="ERROR")
     errors = len(daemon.lines("", level="ERROR"))
     let_pass(2)  # four looks at the file
     assert len(daemon.lines("", level="ERROR")) == errors

@@ -252,7 +252,7 @@ def test_an_unknown_key_is_warned_about_with_the_nearest_name(rig, web):
     _, daemon, config = start(rig, web.uri())
     config["pools_list"]["Regular"]["worker_cuont"] = 8
     daemon.reload(config)
-    assert daemon.lines('worker_cuont.*did you mean "worker_count"', level="WARN")
+    assert daemon.wait_for_line('worker_cuont.*did you mean "worker_count"', level="WARN")
 
 
 def test_a_storm_of_changes_loses_nothing(rig):

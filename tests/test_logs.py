@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Log lines of a job, and the user's own log4cxx configuration."""
+import json
+import os
+import re
 import signal
+import time
+
+import pytest
 
 from behaviours import answer, contract
 from clients import Client, FAILED, complete, run
-from driveshaft import jobs_file, pool
-from processes import wait_until
+from driveshaft import jobs_file, pool, run_binary
+from processes import free_port, wait_until
 
 LOGCONFIG = """<?xml version="1.0" encoding="UTF-8" ?>
 <log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">
@@ -110,4 +116,136 @@ def test_sighup_opens_log_files_again_after_a_rotation(rig, web, tmp_path):
 
 def test_connecting_to_a_server_is_logged_with_its_address(rig, web):
     server, daemon = start(rig, web.uri())
-    assert daemon.lines(server.address, level="INFO")
+    assert daemon.wait_for_line(server.address, level="INFO")
+
+
+# --- configurations of old
+
+
+DAILY = """<?xml version="1.0" encoding="UTF-8" ?>
+<!DOCTYPE log4j:configuration SYSTEM "log4j.dtd">
+<log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">
+  <appender name="INFO" class="org.apache.log4j.DailyRollingFileAppender">
+    <param name="File" value="{directory}/info.txt"/>
+    <param name="DatePattern" value="'.'yyyy-MM-dd"/>
+    <param name="Append" value="true"/>
+    <layout class="org.apache.log4j.PatternLayout"><param name="ConversionPattern" value="%d %t [%p] %c: %m%n"/></layout>
+    <filter class="org.apache.log4j.varia.LevelMatchFilter">
+      <param name="LevelToMatch" value="INFO"/><param name="AcceptOnMatch" value="true"/>
+    </filter>
+    <filter class="org.apache.log4j.varia.DenyAllFilter"/>
+  </appender>
+  <appender name="ERROR" class="org.apache.log4j.DailyRollingFileAppender">
+    <param name="File" value="{directory}/error.txt"/>
+    <param name="DatePattern" value="'.'yyyy-MM-dd"/>
+    <param name="Threshold" value="ERROR"/>
+    <layout class="org.apache.log4j.PatternLayout"><param name="ConversionPattern" value="[%p] %c: %m%n"/></layout>
+  </appender>
+  <logger name="Main"><level value="info"/></logger>
+  <logger name="Thread"><level value="info"/></logger>
+  <root><priority value="warn"/><appender-ref ref="INFO"/><appender-ref ref="ERROR"/></root>
+</log4j:configuration>
+"""
+
+
+def test_two_daily_files_one_for_info_and_one_for_errors(rig, web, tmp_path):
+    path = tmp_path / "log.xml"
+    path.write_text(DAILY.format(directory=tmp_path))
+    info, error = tmp_path / "info.txt", tmp_path / "error.txt"
+    info.write_text("of old\n")
+    two_days_ago = time.time() - 48 * 3600
+    os.utime(info, (two_days_ago, two_days_ago))
+    server, daemon = start(rig, web.uri(), options={"logconfig": path})
+    rolled = tmp_path / time.strftime("info.txt.%Y-%m-%d", time.localtime(two_days_ago))
+
+    def is_rolled():
+        assert run(server, "reverse", "ab") == complete("ba")
+        return rolled.exists()
+    wait_until(is_rolled, "the old lines are in the file of their day")
+    assert rolled.read_text().startswith("of old\n")
+    assert daemon.stop() == 0
+    assert "Finished job" in info.read_text()
+    assert "ERROR" not in info.read_text()
+    assert error.read_text() == ""
+    assert daemon.log() == ""
+
+
+@pytest.mark.parametrize("change, shown", [
+    (("DailyRollingFileAppender", "HourlyFileAppender"), "org.apache.log4j.HourlyFileAppender"),
+    (('ref="INFO"', 'ref="INFOS"'), '"INFOS"'),
+    (("{directory}/info.txt", "{directory}/log.xml/info.txt"), "log.xml/info.txt"),
+    (('<appender-ref ref="INFO"/><appender-ref ref="ERROR"/>', ""), "root"),
+], ids=["a class nobody has", "no such appender", "a file that cannot be opened", "no appender at all"])
+def test_a_logconfig_that_would_not_log_is_refused_with_the_reason(tmp_path, change, shown):
+    path, jobs = tmp_path / "log.xml", tmp_path / "jobs.json"
+    path.write_text(DAILY.replace(*change).format(directory=tmp_path))
+    jobs.write_text(json.dumps(jobs_file(["127.0.0.1:1"], {"Regular": pool("http://127.0.0.1:2/", ["f"])})))
+    done = run_binary("--jobsconfig", jobs, "--logconfig", path, "--exporter_addr", f"127.0.0.1:{free_port()}")
+    assert done.returncode == 6
+    assert str(path) in done.stderr and shown in done.stderr.splitlines()[-1]
+
+
+# --- a file that is stuck
+
+
+def test_jobs_go_on_while_a_log_file_is_stuck_and_lost_lines_are_counted(rig, web, tmp_path):
+    fifo = tmp_path / "jobs.txt"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    server, daemon = start(rig, web.uri(), options=with_logconfig(tmp_path), log_workload_size=1_000_000)
+    workload = "w" * 500_000  # logged twice with each job, by far more than the FIFO and the queue hold
+    with Client(server) as client:
+        for _ in range(6):
+            assert client.run_all("reverse", [workload] * 10) == [complete(workload)] * 10
+    assert len(os.listdir(f"/proc/{daemon.pid}/task")) <= 4
+    os.set_blocking(reader, True)
+    seen = b""
+    while b"log lines were dropped" not in seen[-4_000:]:
+        seen += os.read(reader, 1_000_000)
+        if b"log lines were dropped" in (tmp_path / "main.txt").read_bytes():
+            break
+    dropped = wait_until(lambda: re.search(r"(\d+) log lines were dropped", (tmp_path / "main.txt").read_text()),
+                         "the log tells of dropped lines")
+    assert int(dropped[1]) > 10
+    run(server, "reverse", "again")
+    while b"workload=again" not in seen:
+        seen += os.read(reader, 1_000_000)
+    assert daemon.stop() == 0
+    os.close(reader)
+
+
+def test_a_stuck_log_file_does_not_keep_the_daemon_from_ending(rig, web, tmp_path):
+    fifo = tmp_path / "jobs.txt"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    server, daemon = start(rig, web.uri(), options={**with_logconfig(tmp_path), "pid_file": tmp_path / "run.pid"},
+                           log_workload_size=1_000_000)
+    run(server, "reverse", "w" * 500_000)
+    daemon.send(signal.SIGHUP)  # nor does it stop the loop
+    assert run(server, "reverse", "ab") == complete("ba")
+    assert daemon.stop() == 0
+    assert not (tmp_path / "run.pid").exists()
+    assert "the log is stuck" in daemon.log()
+    daemon.log_path.write_text("")
+    os.close(reader)
+
+
+# --- on stderr
+
+
+def test_json_lines_on_stderr(rig, web):
+    server, daemon = start(rig, web.uri(), options={"log_format": "json"})
+    run(server, "reverse", 'a "quoted" \x01 \\ word')
+    assert daemon.stop() == 0
+    lines = [json.loads(line) for line in daemon.log_lines()]
+    assert all(set(line) == {"time", "level", "logger", "message"} for line in lines)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)
+    assert [line["logger"] for line in lines if "job: function=reverse" in line["message"]] == ["Thread"] * 2
+    daemon.log_path.write_text("")  # judged above: the rig knows text lines alone
+
+
+def test_log_level_decides_what_goes_to_stderr(rig, web):
+    server, daemon = start(rig, web.uri(), options={"log_level": "warn"})
+    assert run(server, "reverse", "ab") == complete("ba")
+    assert daemon.stop() == 0
+    assert daemon.log() == ""

@@ -160,6 +160,7 @@ def test_a_change_of_state_is_one_log_line(rig, web):
 
     def lines():
         return len(daemon.lines(server.address))
+    wait_until(lambda: lines(), "the connection is logged")
     up = lines()
     server.kill()
     wait_until(lambda: daemon.get("/readyz")[0] == 503, "the loss is noticed")
@@ -167,7 +168,7 @@ def test_a_change_of_state_is_one_log_line(rig, web):
     assert lines() == up + 1
     server.start()
     wait_until(lambda: status(server, "reverse").workers, "connected again")
-    assert lines() == up + 2
+    wait_until(lambda: lines() == up + 2, "and one line tells so")
 
 
 @pytest.mark.slow

@@ -1,37 +1,32 @@
 // SPDX-License-Identifier: MIT
 #include "base/log.h"
 
-#include <fcntl.h>
-#include <log4cxx/consoleappender.h>
-#include <log4cxx/fileappender.h>
+#include <log4cxx/helpers/date.h>
 #include <log4cxx/helpers/pool.h>
 #include <log4cxx/logger.h>
 #include <log4cxx/logmanager.h>
-#include <log4cxx/patternlayout.h>
-#include <log4cxx/propertyconfigurator.h>
-#include <log4cxx/spi/appenderattachable.h>
-#include <log4cxx/xml/domconfigurator.h>
-#include <unistd.h>
+#include <log4cxx/spi/loggingevent.h>
 
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <clocale>
 #include <cstdlib>
 #include <iterator>
+#include <memory>
 #include <mutex>
-#include <set>
+#include <stdexcept>
 #include <type_traits>
 
-#include "base/error.h"
-#include "base/exit_codes.h"
-#include "base/log_appenders.h"
+#include "base/log_queue.h"
 
 namespace driveshaft::base {
 namespace {
 
 // Text is UTF-8 on both sides, so lines reach log4cxx without being decoded.
 static_assert(std::is_same_v<log4cxx::LogString, std::string>);
+
+// While this thread writes a line: when the line was logged, in microseconds since 1970; otherwise 0.
+thread_local std::int64_t time_of_line = 0;
 
 // log4cxx's loggers by the address of our names. Look-ups in its own table lock and hash; these do neither.
 // Loggers are never given back: log4cxx keeps them for the life of the process anyway.
@@ -43,6 +38,10 @@ class Loggers {
     std::setlocale(LC_CTYPE, "C.UTF-8");
     // Otherwise the first look-up would read any log4cxx.xml in the working directory.
     log4cxx::LogManager::getLoggerRepository()->setConfigured(true);
+    // It stamps lines and rolls files by this clock.
+    log4cxx::helpers::Date::setGetCurrentTimeFunction([]() -> log4cxx::log4cxx_time_t {
+      return time_of_line != 0 ? time_of_line : log4cxx::helpers::Date::getCurrentTimeStd();
+    });
     // Buffered lines are written at exit, whoever still holds a logger. Registered after log4cxx's own
     // objects exist, so it runs before they go.
     std::atexit([] { log4cxx::LogManager::shutdown(); });
@@ -87,12 +86,6 @@ Loggers& loggers() {
 
 const log4cxx::LoggerPtr& logger(const char* name) { return loggers().find(name); }
 
-const log4cxx::LevelPtr& level_of(LogLevel level) {
-  static const std::array levels{log4cxx::Level::getDebug(), log4cxx::Level::getInfo(),
-                                 log4cxx::Level::getWarn(), log4cxx::Level::getError()};
-  return levels[static_cast<std::size_t>(level)];
-}
-
 bool enabled_for(const log4cxx::LoggerPtr& target, LogLevel level) {
   switch (level) {
     case LogLevel::debug:
@@ -107,70 +100,32 @@ bool enabled_for(const log4cxx::LoggerPtr& target, LogLevel level) {
   return false;
 }
 
-// A log that cannot be written (a full disk) must not fail a job: the line is lost, and the first of a row
-// of lost lines is told to stderr.
 void emit(const log4cxx::LoggerPtr& target, LogLevel level, const std::string& line) {
+  if (LogQueue* queue = LogQueue::current()) return queue->push(target, level, line);
+  log4cxx::helpers::Pool pool;
+  write_line(target, level, line, 0, pool);
+}
+
+}  // namespace
+
+// A log that cannot be written must not fail a job: the line is lost, and the first of a row of lost lines is
+// told to stderr. Our file appenders do so themselves; this is for the others.
+void write_line(const log4cxx::LoggerPtr& target, LogLevel level, const std::string& line, std::int64_t time,
+                log4cxx::helpers::Pool& pool) {
   static std::atomic<bool> failing{false};
+  time_of_line = time;
   try {
-    target->forcedLogLS(level_of(level), line, log4cxx::spi::LocationInfo::getLocationUnavailable());
+    const auto event = std::make_shared<log4cxx::spi::LoggingEvent>(
+        target->getName(), level_of(level), line, log4cxx::spi::LocationInfo::getLocationUnavailable());
+    target->callAppenders(event, pool);
     if (failing.load(std::memory_order_relaxed)) failing = false;
   } catch (const std::exception& e) {
     if (!failing.exchange(true)) {
       fmt::print(stderr, "driveshaft: log lines are being lost: {}; first of them: {}\n", e.what(), line);
     }
   }
+  time_of_line = 0;
 }
-
-void collect_files(const log4cxx::AppenderList& appenders, std::set<log4cxx::FileAppenderPtr>& files) {
-  for (const auto& appender : appenders) {
-    if (auto file = log4cxx::cast<log4cxx::FileAppender>(appender)) {
-      files.insert(file);
-    } else if (auto nested = log4cxx::cast<log4cxx::spi::AppenderAttachable>(appender)) {
-      collect_files(nested->getAllAppenders(), files);
-    }
-  }
-}
-
-std::set<log4cxx::FileAppenderPtr> file_appenders() {
-  std::set<log4cxx::FileAppenderPtr> files;
-  collect_files(log4cxx::Logger::getRootLogger()->getAllAppenders(), files);
-  for (const auto& each : log4cxx::LogManager::getCurrentLoggers()) {
-    collect_files(each->getAllAppenders(), files);
-  }
-  return files;
-}
-
-bool can_open_for_append(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return false;
-  ::close(fd);
-  return true;
-}
-
-// log4cxx reports an unreadable file and goes on; this says so before it is asked. A read is what finds
-// directories out.
-void require_readable(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  char byte = 0;
-  const bool readable = fd >= 0 && ::read(fd, &byte, 1) >= 0;
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (readable) return;
-  throw StartupError(kExitLogConfig,
-                     fmt::format("cannot read the log config {}: {}; name a readable log4cxx XML or "
-                                 ".properties file, or none to log to the console",
-                                 path, std::generic_category().message(error)));
-}
-
-void log_to_console() {
-  const auto layout = std::make_shared<log4cxx::PatternLayout>("%d %-5p %c - %m%n");
-  const auto root = log4cxx::Logger::getRootLogger();
-  root->addAppender(
-      std::make_shared<log4cxx::ConsoleAppender>(layout, log4cxx::ConsoleAppender::getSystemErr()));
-  root->setLevel(log4cxx::Level::getInfo());
-}
-
-}  // namespace
 
 bool Log::enabled(LogLevel level) const { return enabled_for(logger(name_), level); }
 
@@ -190,40 +145,12 @@ void Log::print(LogLevel level, fmt::string_view format, fmt::format_args args) 
   if (line.capacity() > kKeptCapacity) line = std::string();
 }
 
-void configure_logging(const std::string& path) {
-  if (!path.empty()) require_readable(path);
-  loggers();
-  register_appenders();
-  log4cxx::LogManager::resetConfiguration();
-  if (path.empty()) return log_to_console();
-  const auto status = path.ends_with(".properties")
-                          ? log4cxx::PropertyConfigurator::configure(log4cxx::File(path))
-                          : log4cxx::xml::DOMConfigurator::configure(path);
-  if (status != log4cxx::spi::ConfigurationStatus::Configured) {
-    throw StartupError(kExitLogConfig,
-                       fmt::format("the log config {} is not valid; log4cxx's own message is above", path));
-  }
+const log4cxx::LevelPtr& level_of(LogLevel level) {
+  static const std::array levels{log4cxx::Level::getDebug(), log4cxx::Level::getInfo(),
+                                 log4cxx::Level::getWarn(), log4cxx::Level::getError()};
+  return levels[static_cast<std::size_t>(level)];
 }
 
-void reopen_logs() {
-  for (const auto& appender : file_appenders()) {
-    const std::string path = appender->getFile();
-    if (!can_open_for_append(path)) {
-      kMainLog.error("cannot reopen the log file {}: {}; still writing to the one that was open", path,
-                     std::generic_category().message(errno));
-      continue;
-    }
-    // A file that is there when it is opened again is one that was not rotated: keep what it holds.
-    appender->setAppend(true);
-    log4cxx::helpers::Pool pool;
-    appender->activateOptions(pool);
-  }
-}
-
-std::vector<std::string> log_files() {
-  std::vector<std::string> paths;
-  for (const auto& appender : file_appenders()) paths.push_back(appender->getFile());
-  return paths;
-}
+void prepare_loggers() { loggers(); }
 
 }  // namespace driveshaft::base

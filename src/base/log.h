@@ -8,10 +8,12 @@
 #include <string_view>
 #include <vector>
 
-// Log lines through log4cxx; the only files that include it are log.cc and log_appenders.cc.
+// Log lines through log4cxx; the only files that include it are this folder's log*.cc and the headers between
+// them. What users bring and see is in docs/logging.md.
 namespace driveshaft::base {
 
 enum class LogLevel { debug, info, warn, error };
+enum class LogFormat { text, json };
 
 // A named log4cxx logger. The two that exist have the names that users' logconfig files select. Any thread.
 // Nothing here throws because a line could not be written: it is lost, and stderr is told.
@@ -55,14 +57,19 @@ inline constexpr Log kThreadLog{"Thread"};  // jobs: two lines each at INFO
 // Reads a log4cxx XML file (or properties, by its extension); an empty path logs INFO and above to stderr.
 // Call once before the first line: it also sets the process's LC_CTYPE to UTF-8, and sees to it that buffered
 // lines are written at exit. What log4cxx has to say about a readable file goes to stderr.
-// Throws StartupError (kExitLogConfig) when the file cannot be read or parsed.
+// Throws StartupError (kExitLogConfig) when the file cannot be read or parsed, names a class that nobody has,
+// or leaves nothing that lines could be written to.
 void configure_logging(const std::string& path);
 
+// The same without a file: lines of that level and above go to stderr, as text or one JSON object each.
+void log_to_console(LogFormat format, LogLevel level);
+
 // Closes and opens the log files again, for rotation by rename. One that cannot be opened stays as it was,
-// with an error in the log. Any thread.
+// with an error in the log. While a LogWriter lives its thread does so, once the lines so far are written.
+// Any thread.
 void reopen_logs();
 
-// The files that are being logged to, so that they can be given to the user the process will run as.
+// The files that the configuration logs to, so that they can be given to the user the process will run as.
 std::vector<std::string> log_files();
 
 // `bytes` cut to `limit` of them, with control characters and invalid UTF-8 escaped as \xNN and a note of how

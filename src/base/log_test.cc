@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/exit_codes.h"
+#include "base/log_test_config.h"
 #include "base/test_dir.h"
 
 namespace driveshaft::base {
@@ -26,16 +28,7 @@ class LogTest : public testing::Test {
 
   std::string file_config(const std::string& level, const std::string& log,
                           const std::string& more = "") const {
-    return dir_.write("log.xml", R"(<?xml version="1.0" encoding="UTF-8"?>
-<log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">
-  <appender name="file" class="org.apache.log4j.FileAppender">
-    <param name="File" value=")" + log +
-                                     R"("/>
-    )" + more + R"(
-    <layout class="org.apache.log4j.PatternLayout"><param name="ConversionPattern" value="%p %c %m%n"/></layout>
-  </appender>
-  <root><level value=")" + level + R"("/><appender-ref ref="file"/></root>
-</log4j:configuration>)");
+    return base::file_config(dir_, level, log, more);
   }
 
   const TestDir dir_;
@@ -118,6 +111,77 @@ TEST_F(LogTest, DirectoryAndBrokenXmlAreStartupErrors) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("broken.xml"));
 }
 
+// What a configuration is refused with.
+std::string refusal(const std::string& path) {
+  testing::internal::CaptureStderr();  // log4cxx's own complaints
+  std::string message = "(accepted)";
+  try {
+    configure_logging(path);
+  } catch (const StartupError& e) {
+    EXPECT_EQ(e.exit_code(), kExitLogConfig);
+    message = e.what();
+  }
+  testing::internal::GetCapturedStderr();
+  return message;
+}
+
+std::string xml(const std::string& inner) {
+  return R"(<?xml version="1.0"?><!DOCTYPE log4j:configuration SYSTEM "log4j.dtd">
+<log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">)" +
+         inner + "</log4j:configuration>";
+}
+
+constexpr const char* kSimple = R"(<layout class="org.apache.log4j.SimpleLayout"/>)";
+
+TEST_F(LogTest, ClassesThatNobodyHasAreNamed) {
+  EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.FlieAppender"/>
+      <root><appender-ref ref="x"/></root>)"))),
+              HasSubstr("appender \"x\" is of the class org.apache.log4j.FlieAppender, which"));
+  EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.ConsoleAppender">
+      <layout class="acme.NiceLayout"/></appender><root><appender-ref ref="x"/></root>)"))),
+              HasSubstr("layout of appender \"x\" is of the class acme.NiceLayout, which"));
+  EXPECT_THAT(
+      refusal(dir_.write("a.properties", "log4j.rootLogger=INFO, x\nlog4j.appender.x=acme.KafkaAppender\n")),
+      HasSubstr("log4j.appender.x is of the class acme.KafkaAppender, which"));
+}
+
+TEST_F(LogTest, ConfigurationWithoutAnyAppenderIsRefused) {
+  EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<root><level value="info"/></root>)"))),
+              HasSubstr("neither root nor the loggers Main and Thread have an appender"));
+  EXPECT_THAT(refusal(dir_.write("a.properties", "log4j.rootLogger=INFO\n")),
+              HasSubstr("neither root nor the loggers Main and Thread have an appender"));
+  EXPECT_THAT(
+      refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.ConsoleAppender">)" +
+                                      std::string(kSimple) + R"(</appender>
+      <logger name="Elsewhere"><appender-ref ref="x"/></logger>)"))),
+      HasSubstr("neither root nor the loggers"));
+}
+
+TEST_F(LogTest, AppendersThatAreMissingOrIncompleteAreNamed) {
+  EXPECT_THAT(
+      refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.ConsoleAppender">)" +
+                                      std::string(kSimple) + R"(</appender>
+      <logger name="Main"><appender-ref ref="y"/></logger><root><appender-ref ref="x"/></root>)"))),
+      HasSubstr("there is no appender \"y\", which the logger Main refers to"));
+  EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.ConsoleAppender"/>
+      <root><appender-ref ref="x"/></root>)"))),
+              HasSubstr("appender \"x\" has no layout"));
+  EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.FileAppender">)" +
+                                              std::string(kSimple) + R"(</appender>
+      <root><appender-ref ref="x"/></root>)"))),
+              HasSubstr("appender \"x\" names no file"));
+}
+
+TEST_F(LogTest, FileThatCannotBeOpenedIsRefused) {
+  const std::string file = dir_.write("file", "") + "/a.log";
+  EXPECT_THAT(refusal(file_config("INFO", file)),
+              HasSubstr("cannot open the log file " + file + " of appender \"file\": Not a directory"));
+  ASSERT_EQ(::mkfifo((dir_ / "fifo").c_str(), 0600), 0);
+  EXPECT_THAT(refusal(file_config("INFO", dir_ / "fifo")),
+              HasSubstr("cannot open the log file " + (dir_ / "fifo")))
+      << "nobody reads it; log4cxx would wait until somebody does";
+}
+
 TEST_F(LogTest, ReopenFollowsARename) {
   configure_logging(file_config("INFO", dir_ / "a.log"));
   kLog.info("one");
@@ -146,14 +210,6 @@ TEST_F(LogTest, ReopenWritesWhatWasBuffered) {
 }
 
 TEST_F(LogTest, FilesBehindAnAsyncAppenderAreFound) {
-  configure_logging(dir_.write("log.properties",
-                               "log4j.rootLogger=INFO\n"
-                               "log4j.appender.file=org.apache.log4j.FileAppender\n"
-                               "log4j.appender.file.File=" +
-                                   (dir_ / "a.log") +
-                                   "\n"
-                                   "log4j.appender.file.layout=org.apache.log4j.SimpleLayout\n"));
-  EXPECT_TRUE(log_files().empty()) << "not attached to a logger";
   configure_logging(dir_.write("async.xml", R"(<?xml version="1.0" encoding="UTF-8"?>
 <log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">
   <appender name="file" class="org.apache.log4j.FileAppender">
@@ -182,7 +238,9 @@ TEST_F(LogTest, FullDiskLosesLinesAndTellsOnce) {
   testing::internal::CaptureStderr();
   kLog.info("lost");
   kLog.info("lost too");
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), EndsWith("first of them: lost\n"));
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      EndsWith("/dev/full are being lost: IO Exception : status code = 28(No space left on device)\n"));
 }
 
 TEST_F(LogTest, LogFilesAreKnown) {

@@ -55,6 +55,17 @@ Result<void> read_exporter(std::optional<base::Address>& exporter, const std::st
   return {};
 }
 
+// The words are in the order of the enum's values.
+template <class Enum>
+Result<void> read_word(Enum& value, std::span<const std::string_view> words, const std::string& text) {
+  const auto word = std::find(words.begin(), words.end(), text);
+  if (word == words.end()) {
+    return Error{fmt::format("expected one of {}, got \"{}\"", fmt::join(words, ", "), text)};
+  }
+  value = static_cast<Enum>(word - words.begin());
+  return {};
+}
+
 template <bool Options::*member>
 constexpr OptionRow flag(std::string_view name, std::string_view description) {
   return {name, "", description,
@@ -93,6 +104,21 @@ constexpr OptionRow kExporter{
     [](Options& options, const std::string& text) { return read_exporter(options.exporter, text); },
     [](const Options& options) { return options.exporter ? base::to_string(*options.exporter) : ""; }};
 
+constexpr std::string_view kFormats[] = {"text", "json"};
+constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
+
+constexpr OptionRow kLogFormat{
+    "log_format", "format", "without --logconfig: text on stderr, or json for one JSON object a line",
+    [](Options& options, const std::string& text) { return read_word(options.log_format, kFormats, text); },
+    [](const Options& options) {
+      return std::string(kFormats[static_cast<std::size_t>(options.log_format)]);
+    }};
+
+constexpr OptionRow kLogLevel{
+    "log_level", "level", "without --logconfig: the least of debug, info, warn and error to go to stderr",
+    [](Options& options, const std::string& text) { return read_word(options.log_level, kLevels, text); },
+    [](const Options& options) { return std::string(kLevels[static_cast<std::size_t>(options.log_level)]); }};
+
 constexpr OptionRow kTable[] = {
     flag<&Options::help>("help", "print this and exit"),
     flag<&Options::version>("version", "print the version and exit"),
@@ -101,7 +127,9 @@ constexpr OptionRow kTable[] = {
     path<&Options::pid_file>("pid_file", "write the process id to this file, and hold it while running"),
     flag<&Options::daemonize>("daemonize", "run in the background; returns once the daemon is ready"),
     path<&Options::jobs_config>("jobsconfig", "the jobs file: servers, pools and their endpoints (required)"),
-    path<&Options::log_config>("logconfig", "log4cxx XML or .properties file; default: INFO to stderr"),
+    path<&Options::log_config>("logconfig", "log4cxx XML or .properties file; default: to stderr"),
+    kLogFormat,
+    kLogLevel,
     seconds<&Options::max_running_time>("max_running_time", "how long a job may run before it has failed"),
     seconds<&Options::loop_timeout>(
         "loop_timeout", "silence after which gearmand is pinged; a drain lasts 2 or 4 times as long"),
@@ -191,6 +219,14 @@ Result<Options> parse_options(std::span<const char* const> arguments) {
     seen.push_back(row);
     const auto read = row->set(options, option.value.empty() ? std::string() : option.value.front());
     if (!read) return Error{fmt::format("--{}: {}", row->name, read.error().message)};
+  }
+  for (const OptionRow* row : seen) {
+    const bool of_console = row->name == kLogFormat.name || row->name == kLogLevel.name;
+    if (!of_console || options.log_config.empty()) continue;
+    return Error{
+        fmt::format("--{} is for logs without --logconfig, whose file says that itself; leave one of "
+                    "them out",
+                    row->name)};
   }
   if (options.jobs_config.empty() && !options.help && !options.version) {
     return Error{

@@ -9,6 +9,7 @@
 
 #include "base/address.h"
 #include "base/error.h"
+#include "base/log.h"
 
 namespace driveshaft::daemon {
 
@@ -21,7 +22,9 @@ struct Options {
   std::string pid_file;  // empty: none
   bool daemonize = false;
   std::string jobs_config;
-  std::string log_config;  // empty: INFO to stderr
+  std::string log_config;  // empty: to stderr, as the next two say
+  base::LogFormat log_format = base::LogFormat::text;
+  base::LogLevel log_level = base::LogLevel::info;
   std::chrono::seconds max_running_time{3600};
   std::chrono::seconds loop_timeout{10};
   std::optional<base::Address> exporter = base::Address{"0.0.0.0", 8888};  // none: no admin server

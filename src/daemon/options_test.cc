@@ -61,6 +61,19 @@ TEST(Options, EveryOptionBothWaysOfWritingIt) {
   EXPECT_EQ(spaced->exporter, (base::Address{"::1", 99}));
 }
 
+TEST(Options, FormatAndLevelOfLinesWithoutALogConfig) {
+  const auto options = parse_with_jobs({"--log_format", "json", "--log_level", "debug"});
+  ASSERT_TRUE(options) << error_of(options);
+  EXPECT_EQ(options->log_format, base::LogFormat::json);
+  EXPECT_EQ(options->log_level, base::LogLevel::debug);
+  EXPECT_THAT(error_of(parse_with_jobs({"--log_format", "xml"})),
+              HasSubstr("--log_format: expected one of text, json, got \"xml\""));
+  EXPECT_THAT(error_of(parse_with_jobs({"--log_level", "INFO"})),
+              HasSubstr("expected one of debug, info, warn, error, got \"INFO\""));
+  EXPECT_THAT(error_of(parse_with_jobs({"--log_level", "info", "--logconfig", "/l.xml"})),
+              HasSubstr("--log_level is for logs without --logconfig"));
+}
+
 TEST(Options, HelpAndVersionNeedNothingElse) {
   EXPECT_TRUE(parse({"--help"})->help);
   EXPECT_TRUE(parse({"--version"})->version);

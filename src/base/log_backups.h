@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <log4cxx/rolling/rollingpolicy.h>
+
+#include <string>
+
+namespace driveshaft::base {
+
+// The name that a file gets when it is rolled, as log4cxx's pattern: `date_pattern` is Java's, with literal
+// text in quotes, as in '.'yyyy-MM-dd; two quotes stand for one. So that is "app.log.%d{yyyy-MM-dd}". What
+// the user has put in %d{} already, as in '-'%d{yyyyMMdd}, is taken as it is.
+std::string dated_name(const std::string& file, const std::string& date_pattern);
+
+// A full file becomes file.1, the one before it file.2, up to file.N; with N = 0 it is emptied. log4cxx's
+// FixedWindowRollingPolicy would do but for that 0, and for keeping 13 at most.
+class Backups final : public log4cxx::rolling::RollingPolicy {
+ public:
+  explicit Backups(int most) : most_(most) {}
+
+  void activateOptions(log4cxx::helpers::Pool&) override {}
+  void setOption(const log4cxx::LogString&, const log4cxx::LogString&) override {}
+  log4cxx::rolling::RolloverDescriptionPtr initialize(const log4cxx::LogString& file, bool append,
+                                                      log4cxx::helpers::Pool& pool) override;
+  log4cxx::rolling::RolloverDescriptionPtr rollover(const log4cxx::LogString& file, bool append,
+                                                    log4cxx::helpers::Pool& pool) override;
+  const log4cxx::helpers::Class& getClass() const override;
+  const void* cast(const log4cxx::helpers::Class& type) const override;
+  bool instanceof (const log4cxx::helpers::Class& type) const override;
+
+ private:
+  const int most_;
+};
+
+}  // namespace driveshaft::base

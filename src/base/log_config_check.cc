@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#include "base/log_config_check.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <log4cxx/appenderskeleton.h>
+#include <log4cxx/fileappender.h>
+#include <log4cxx/helpers/class.h>
+#include <log4cxx/helpers/exception.h>
+#include <log4cxx/helpers/fileinputstream.h>
+#include <log4cxx/helpers/optionconverter.h>
+#include <log4cxx/helpers/properties.h>
+#include <log4cxx/helpers/stringhelper.h>
+#include <log4cxx/logger.h>
+#include <log4cxx/logmanager.h>
+
+#include <algorithm>
+#include <boost/property_tree/ptree.hpp>
+#include <boost/property_tree/xml_parser.hpp>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/exit_codes.h"
+#include "base/log_file.h"
+
+namespace driveshaft::base {
+namespace {
+
+namespace helpers = log4cxx::helpers;
+using boost::property_tree::ptree;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+  throw StartupError(kExitLogConfig, fmt::format("the log config {}: {}", path, why));
+}
+
+bool is_properties(const std::string& path) { return path.ends_with(".properties"); }
+
+// As log4cxx reads it: ${NAME} is a variable of the environment.
+std::string substituted(const std::string& text) {
+  helpers::Properties none;
+  return helpers::OptionConverter::substVars(text, none);
+}
+
+void require_class(const std::string& path, const std::string& name, const std::string& where) {
+  try {
+    helpers::Class::forName(name);
+  } catch (const helpers::Exception&) {
+    refuse(path,
+           fmt::format("{} is of the class {}, which log4cxx does not have; correct the name, or choose "
+                       "another class",
+                       where, name));
+  }
+}
+
+std::string attribute(const ptree& element, const char* name) {
+  return substituted(element.get(std::string("<xmlattr>.") + name, ""));
+}
+
+// The configuration as a tree, if this parser can read it; log4cxx's own has the last word.
+std::optional<ptree> read_tree(const std::string& path) {
+  ptree document;
+  try {
+    boost::property_tree::read_xml(path, document);
+  } catch (const boost::property_tree::xml_parser_error&) {
+    return std::nullopt;
+  }
+  for (auto& [tag, element] : document) {
+    if (tag == "log4j:configuration" || tag == "configuration") return std::move(element);
+  }
+  return std::nullopt;
+}
+
+void require_classes_within(const std::string& path, const ptree& parent, const std::string& where) {
+  for (const auto& [tag, element] : parent) {
+    if (tag == "<xmlattr>" || tag == "<xmlcomment>") continue;
+    const std::string name = attribute(element, "name");
+    const std::string here = (name.empty() ? tag : fmt::format("{} \"{}\"", tag, name)) + where;
+    const std::string type = attribute(element, "class");
+    const bool made = tag == "appender" || tag == "layout" || tag == "filter" || tag == "rollingPolicy" ||
+                      tag == "triggeringPolicy" || tag == "errorHandler";
+    if (made) require_class(path, type, here);
+    if (made) require_classes_within(path, element, " of " + here);
+  }
+}
+
+// log4j.appender.NAME=class and log4j.appender.NAME.PART=class; other values are options.
+void require_property_classes(const std::string& path) {
+  helpers::Properties properties;
+  properties.load(std::make_shared<helpers::FileInputStream>(path));
+  constexpr std::string_view kPrefix = "log4j.appender.";
+  for (const auto& key : properties.propertyNames()) {
+    if (!key.starts_with(kPrefix)) continue;
+    const std::string rest = key.substr(kPrefix.size());
+    const auto dot = rest.find('.');
+    const std::string part = dot == rest.npos ? "" : helpers::StringHelper::toLowerCase(rest.substr(dot + 1));
+    if (!part.empty() && part != "layout" && part != "rollingpolicy" && part != "triggeringpolicy") continue;
+    require_class(path, substituted(properties.getProperty(key)), key);
+  }
+}
+
+void require_attached(const std::string& path, const ptree& logger, const log4cxx::LoggerPtr& target) {
+  for (const auto& [tag, element] : logger) {
+    if (tag != "appender-ref") continue;
+    const std::string name = attribute(element, "ref");
+    if (target->getAppender(name)) continue;
+    refuse(path, fmt::format("there is no appender \"{}\", which the logger {} refers to, or it could not be "
+                             "made; define it, or see log4cxx's own message above",
+                             name, target->getName()));
+  }
+}
+
+void require_referred_appenders(const std::string& path) {
+  const auto tree = read_tree(path);
+  if (!tree) return;
+  for (const auto& [tag, element] : *tree) {
+    if (tag == "root") require_attached(path, element, log4cxx::Logger::getRootLogger());
+    if (tag != "logger" && tag != "category") continue;
+    require_attached(path, element, log4cxx::Logger::getLogger(attribute(element, "name")));
+  }
+}
+
+std::vector<log4cxx::AppenderPtr> appenders_of(log4cxx::LoggerPtr logger) {
+  std::vector<log4cxx::AppenderPtr> all;
+  for (; logger; logger = logger->getParent()) {
+    const auto own = logger->getAllAppenders();
+    all.insert(all.end(), own.begin(), own.end());
+    if (!logger->getAdditivity()) break;
+  }
+  return all;
+}
+
+}  // namespace
+
+void require_known_classes(const std::string& path) {
+  if (is_properties(path)) return require_property_classes(path);
+  if (const auto tree = read_tree(path)) require_classes_within(path, *tree, "");
+}
+
+void require_working_appenders(const std::string& path) {
+  if (!is_properties(path)) require_referred_appenders(path);
+  for (const auto& file : file_appenders()) {
+    if (file->getWriter()) continue;
+    if (file->getFile().empty()) {
+      refuse(path, fmt::format("appender \"{}\" names no file; give it the param File", file->getName()));
+    }
+    const int error = why_not_appendable(file->getFile());
+    refuse(path,
+           fmt::format("cannot open the log file {} of appender \"{}\": {}; name one that can be written",
+                       file->getFile(), file->getName(),
+                       error ? std::generic_category().message(error) : "see log4cxx's message above"));
+  }
+  std::size_t appenders = 0;
+  for (const char* name : {"Main", "Thread"}) {
+    for (const auto& appender : appenders_of(log4cxx::Logger::getLogger(std::string(name)))) {
+      ++appenders;
+      if (appender->requiresLayout() && !appender->getLayout()) {
+        refuse(path, fmt::format("appender \"{}\" has no layout; give it one, such as "
+                                 "org.apache.log4j.PatternLayout",
+                                 appender->getName()));
+      }
+    }
+  }
+  if (appenders == 0) {
+    refuse(path,
+           "neither root nor the loggers Main and Thread have an appender, so nothing would be logged; "
+           "give root an appender-ref");
+  }
+}
+
+}  // namespace driveshaft::base
