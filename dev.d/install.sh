@@ -7,7 +7,7 @@ export DEBIAN_FRONTEND=noninteractive
 
 # Only servers that are not here yet are held back: one that you run already is yours, and goes on as it is.
 new_services=()
-for service in gearman-job-server nginx php8.2-fpm; do
+for service in gearman-job-server nginx php8.2-fpm prometheus; do
   [ -e "/lib/systemd/system/$service.service" ] || new_services+=("$service")
 done
 

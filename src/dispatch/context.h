@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "base/asio.h"
@@ -23,6 +24,7 @@ struct Context {
   std::chrono::milliseconds loop_timeout;      // silence after which a gearmand is pinged
   std::string client_id;                       // how gearmand lists our connections
   std::size_t log_workload_size = 1024;        // bytes of a workload or response in a log line
+  std::uint64_t jobs_done = 0;                 // since the start, however they ended
 };
 
 }  // namespace driveshaft::dispatch

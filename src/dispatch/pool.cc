@@ -157,6 +157,7 @@ std::unique_ptr<Job> Pool::spare_job() {
 
 void Pool::job_done(Job& job) {
   --running_;
+  ++context_.jobs_done;
   jobs_.erase(jobs_.iterator_to(job));
   spare_jobs_.emplace_back(&job);
   turn_needed();
@@ -168,7 +169,11 @@ void Pool::result_ready() {
 }
 
 void Pool::slots_released(int count) { reserved_ -= count; }
-void Pool::link_changed(bool connected) { owner_.links_connected(connected ? 1 : -1); }
+void Pool::link_changed(bool connected) {
+  const int change = connected ? 1 : -1;
+  metrics_->connections_changed(change);
+  owner_.links_connected(change);
+}
 void Pool::result_refused() { metrics_->result_refused(); }
 
 void Pool::link_closed(gearman::Link& link) {

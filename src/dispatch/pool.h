@@ -53,6 +53,7 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
 
   const std::string& name() const { return settings_.name; }
   int running() const { return running_; }
+  int slots() const { return draining_ ? 0 : settings_.worker_count; }
 
  private:
   using Links = std::vector<std::shared_ptr<gearman::Link>>;

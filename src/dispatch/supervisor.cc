@@ -102,6 +102,12 @@ int Supervisor::running_jobs() const {
   return running;
 }
 
+int Supervisor::slots() const {
+  int slots = 0;
+  for (const auto& [_, pool] : pools_) slots += pool->slots();
+  return slots;
+}
+
 void Supervisor::links_connected(int change) {
   connected_links_.fetch_add(change, std::memory_order_relaxed);
 }

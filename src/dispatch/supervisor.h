@@ -30,6 +30,8 @@ class Supervisor final : private Pool::Owner {
   bool draining() const { return draining_; }
 
   int running_jobs() const;
+  // Of the pools that take jobs.
+  int slots() const;
   // Connections to gearmand that are up. Any thread.
   int connected_links() const { return connected_links_.load(std::memory_order_relaxed); }
 

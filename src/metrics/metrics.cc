@@ -56,6 +56,11 @@ struct Families {
                                .Name("driveshaft_threads")
                                .Help("Slots of a pool that are idle, and that are busy with a function.")
                                .Register(registry);
+  Family<Gauge>& connections =
+      prometheus::BuildGauge()
+          .Name("driveshaft_gearmand_connections")
+          .Help("Connections of a pool to gearmand servers that are up; a pool without slots has none.")
+          .Register(registry);
   Family<Counter>& jobs =
       prometheus::BuildCounter()
           .Name("driveshaft_jobs")
@@ -77,9 +82,22 @@ struct Families {
                                         .Name("driveshaft_config_reloads")
                                         .Help("Changed jobs files that were put in force or rejected.")
                                         .Register(registry);
+  Family<Gauge>& last_reload_successful =
+      prometheus::BuildGauge()
+          .Name("driveshaft_config_last_reload_successful")
+          .Help(
+              "1 if the jobs file was good when it was last read; 0: it was rejected, the one before holds.")
+          .Register(registry);
+  Family<Gauge>& last_reload_success =
+      prometheus::BuildGauge()
+          .Name("driveshaft_config_last_reload_success_timestamp_seconds")
+          .Help("When a good jobs file was last read, in seconds since 1970.")
+          .Register(registry);
 
   Counter& reloads_accepted = config_reloads.Add({{"result", "ok"}});
   Counter& reloads_rejected = config_reloads.Add({{"result", "rejected"}});
+  Gauge& reload_successful = last_reload_successful.Add({});
+  Gauge& reload_success_time = last_reload_success.Add({});
 };
 
 FunctionMetrics::FunctionMetrics(Families& families, const std::string& pool, const std::string& function)
@@ -147,10 +165,12 @@ PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
     : families_(std::move(families)),
       pool_(std::move(pool)),
       idle_(families_->threads.Add({{"status", "idle"}, {"pool", pool_}})),
+      connections_(families_->connections.Add({{"pool", pool_}})),
       results_refused_(families_->results_refused.Add({{"pool", pool_}})) {}
 
 PoolMetrics::~PoolMetrics() {
   families_->threads.Remove(&idle_);
+  families_->connections.Remove(&connections_);
   families_->results_refused.Remove(&results_refused_);
 }
 
@@ -166,6 +186,8 @@ FunctionMetrics& PoolMetrics::function(const std::string& name) {
 
 void PoolMetrics::forget(const std::string& name) { functions_.erase(name); }
 
+void PoolMetrics::connections_changed(int change) { connections_.Increment(change); }
+
 void PoolMetrics::result_refused() { results_refused_.Increment(); }
 
 Registry::Registry() : families_(std::make_shared<Families>()) {}
@@ -179,8 +201,18 @@ std::shared_ptr<PoolMetrics> Registry::pool(const std::string& name) {
   return made;
 }
 
+void Registry::config_loaded() {
+  families_->reload_successful.Set(1);
+  families_->reload_success_time.SetToCurrentTime();
+}
+
 void Registry::config_reloaded(bool accepted) {
   (accepted ? families_->reloads_accepted : families_->reloads_rejected).Increment();
+  if (accepted) {
+    config_loaded();
+  } else {
+    families_->reload_successful.Set(0);
+  }
 }
 
 std::string Registry::text() const {

@@ -75,6 +75,9 @@ class PoolMetrics {
   // The function is no longer configured and runs no job: its series go.
   void forget(const std::string& name);
 
+  // A connection to a gearmand is up (+1), or no longer (-1).
+  void connections_changed(int change);
+
   // gearmand did not know a job whose result it was sent.
   void result_refused();
 
@@ -82,6 +85,7 @@ class PoolMetrics {
   const std::shared_ptr<Families> families_;
   const std::string pool_;
   prometheus::Gauge& idle_;
+  prometheus::Gauge& connections_;
   prometheus::Counter& results_refused_;
   std::map<std::string, FunctionMetrics, std::less<>> functions_;
 };
@@ -97,7 +101,9 @@ class Registry {
   // old jobs still finish goes on counting where it was.
   std::shared_ptr<PoolMetrics> pool(const std::string& name);
 
-  // A changed jobs file was put in force, or was found broken and is not.
+  // The jobs file was put in force at the start.
+  void config_loaded();
+  // It was read again and put in force, or was found broken and is not.
   void config_reloaded(bool accepted);
 
   // Everything in the Prometheus text format, version 0.0.4. Any thread.

@@ -26,6 +26,7 @@ TEST(Metrics, SeriesExistAtZeroOnceConfigured) {
            R"(driveshaft_threads{pool="Regular",status="idle"} 0)",
            R"(driveshaft_results_dropped{function="Sum",pool="Regular"} 0)",
            R"(driveshaft_results_refused{pool="Regular"} 0)",
+           R"(driveshaft_gearmand_connections{pool="Regular"} 0)",
            R"(driveshaft_jobs{function="Sum",outcome="complete",pool="Regular"} 0)",
            R"(driveshaft_jobs{function="Sum",outcome="refused",pool="Regular"} 0)",
            R"(driveshaft_jobs{function="Sum",outcome="failed",pool="Regular"} 0)",
@@ -176,6 +177,30 @@ TEST(Metrics, Reloads) {
   registry.config_reloaded(false);
   EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads{result=\"ok\"} 2\n"));
   EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads{result=\"rejected\"} 1\n"));
+}
+
+TEST(Metrics, ARejectedJobsFileShowsUntilAGoodOne) {
+  Registry registry;
+  const auto shown = [&registry](const char* value) {
+    return testing::AllOf(HasSubstr(std::string("driveshaft_config_last_reload_successful ") + value + "\n"),
+                          Not(HasSubstr("driveshaft_config_last_reload_success_timestamp_seconds 0\n")));
+  };
+  registry.config_loaded();
+  EXPECT_THAT(registry.text(), shown("1"));
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads{result=\"ok\"} 0\n"));
+  registry.config_reloaded(false);
+  EXPECT_THAT(registry.text(), shown("0"));
+  registry.config_reloaded(true);
+  EXPECT_THAT(registry.text(), shown("1"));
+}
+
+TEST(Metrics, ConnectionsOfAPool) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->connections_changed(+1);
+  pool->connections_changed(+1);
+  pool->connections_changed(-1);
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_gearmand_connections{pool=\"p\"} 1\n"));
 }
 
 // For the thread sanitizer, and for a crash without it: the scraper reads while pools come and go.

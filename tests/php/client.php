@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 // A client made of php-gearman: client.php HOST PORT MODE FUNCTION [ARGUMENT]; prints one line of JSON.
 //   run WORKLOAD        one foreground job: {code, data}
+//   serialized JSON     one foreground job whose workload and result are serialize()d: {code, data}
 //   exceptions WORKLOAD the same for a client that asks for exceptions: {code, data}
 //   reverse COUNT       COUNT foreground tasks at once, each must come back reversed: {right, wrong, failed}
 //   background COUNT    COUNT background jobs: {code}
@@ -31,6 +32,10 @@ switch ($mode) {
     case 'run':
         $answer['data'] = $client->doNormal($function, $argument);
         $answer['code'] = $client->returnCode();
+        break;
+    case 'serialized':
+        $result = $client->doNormal($function, serialize(json_decode($argument, true)));
+        $answer = ['code' => $client->returnCode(), 'data' => $result ? unserialize($result) : null];
         break;
     case 'reverse':
         $answer = ['right' => 0, 'wrong' => 0, 'failed' => 0];
