@@ -8,7 +8,9 @@ declare -A packages=(
            libbenchmark-dev'
   [unit]='libgtest-dev libgmock-dev python3'
   [integration]='gearman-job-server gearman-tools php-cli php-gearman php-fpm nginx openssl
-                 python3 python3-pytest python3-pytest-xdist python3-jsonschema'
+                 prometheus man-db
+                 python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
+  [package]='dpkg-dev lintian adduser logrotate systemd'
   [fuzz]='clang libclang-rt-14-dev llvm python3'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman'
   [bench]='gearman-job-server nginx python3'

@@ -79,7 +79,7 @@ niced_build() { renice -n 10 -p "$BASHPID" >/dev/null && build_preset "$@"; }
 
 test_everything() {
   local dev=0 asan=0
-  need build unit integration fuzz
+  need build unit integration package fuzz
   stage build-dev 'build dev' build_preset dev driveshaft unit_tests || dev=$?
   # From here a compiler and the tests, which mostly wait, share the machine.
   begin_stage build-asan 'build asan' niced_build asan driveshaft unit_tests
@@ -114,7 +114,7 @@ run_tests() {
       direct_stage "unit-$preset" unit_tests "$preset" "$results/unit-$preset.xml" "$@"
       ;;
     integration)
-      need build integration
+      need build integration package
       step "build-$preset" "build $preset" build_preset "$preset" driveshaft
       direct_stage "integration-$preset" integration_tests "$preset" "$results/integration-$preset.xml" "$@"
       ;;

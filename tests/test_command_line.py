@@ -19,8 +19,8 @@ from driveshaft import binary, jobs_file, pool, run_binary, sanitized
 from processes import free_port, wait_until
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-OPTIONS = ["help", "version", "check", "user", "pid_file", "daemonize", "jobsconfig", "logconfig", "max_running_time",
-           "loop_timeout", "exporter_addr"]
+OPTIONS = ["help", "version", "check", "user", "pid_file", "daemonize", "jobsconfig", "logconfig", "log_format",
+           "log_level", "max_running_time", "loop_timeout", "exporter_addr"]
 
 
 def write(directory, config, name="jobs.json"):
@@ -83,7 +83,7 @@ def test_the_shipped_logconfig_works(rig, web, tmp_path):
     server, daemon = start(rig, web, logconfig=logconfig)
     assert run(server, "reverse", "ab") == complete("ba")
     wait_until(lambda: "Finished job" in (tmp_path / "file.log").read_text(), "the job's lines")
-    assert daemon.lines(server.address)
+    assert daemon.wait_for_line(server.address)
 
 
 def test_a_jobs_file_of_the_original_is_good(tmp_path):
@@ -248,6 +248,24 @@ def test_daemonize_returns_when_the_daemon_is_up(rig, web, tmp_path):
     finally:
         end(pid)
     assert not (tmp_path / "run.pid").exists()
+
+
+def test_standard_files_that_the_caller_closed_are_dev_null(rig, web, tmp_path):
+    """Else what is meant for stderr would be written into a socket or file that took its number."""
+    _, daemon = start(rig, web, prefix=["bash", "-c", 'exec "$@" <&- >&- 2>&-', "bash"])
+    assert {os.readlink(f"/proc/{daemon.pid}/fd/{number}") for number in (0, 1, 2)} == {"/dev/null"}
+
+
+def test_more_slots_than_files_is_a_warning_at_the_start_and_at_a_reload(rig, web):
+    server = rig.gearmand()
+    few, many = (jobs_file([server], {"Regular": pool(web.uri(), ["reverse"], count)}) for count in (4, 5000))
+    daemon = rig.driveshaft(few, prefix=["prlimit", "--nofile=1024:1024"])
+    assert not daemon.lines("files open at once")
+    daemon.reload(many)
+    assert "add up to 5065 files" in daemon.wait_for_line("files open at once")
+    daemon.stop()
+    again = rig.driveshaft(many, name="again", prefix=["prlimit", "--nofile=1024:1024"])
+    again.wait_for_line("only 1024 are allowed")
 
 
 def test_daemonize_reports_a_failure_of_the_daemon_as_its_own(good):

@@ -12,11 +12,13 @@
 #include "admin/server.h"
 #include "base/exit_codes.h"
 #include "base/log.h"
+#include "base/log_writer.h"
 #include "daemon/daemonize.h"
 #include "daemon/file_limit.h"
 #include "daemon/jobs_file.h"
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
+#include "daemon/service.h"
 #include "dispatch/supervisor.h"
 
 namespace driveshaft::daemon {
@@ -28,7 +30,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kBeatEvery = 1s;
 constexpr auto kLoopStuckAfter = 10s;
-// A job needs a connection to its endpoint; this many files are open besides.
+constexpr auto kFlushBeforeReady = 2s;
+// A job needs a connection to its endpoint, a pool those to gearmand; this many files are open besides.
 constexpr std::uint64_t kOtherFiles = 64;
 
 // As gearmand lists our connections: no spaces, at most 127 bytes.
@@ -43,6 +46,15 @@ std::string client_id() {
 void keep_freed_memory() {
   ::mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
   ::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
+}
+
+std::uint64_t files_needed(const config::Config& config) {
+  std::uint64_t needed = kOtherFiles;
+  for (const auto& pool : config.pools) {
+    needed += static_cast<std::uint64_t>(pool.worker_count) +
+              static_cast<std::uint64_t>(pool.settings.connections) * config.servers.size();
+  }
+  return needed;
 }
 
 // Says whether the loop turns. The loop's thread beats, the admin thread asks.
@@ -87,26 +99,25 @@ class Daemon {
   void prepare() {
     config_ = jobs_file_.load();
     if (options_.exporter) server_.emplace(*options_.exporter, sources());
-    const auto files = raise_open_file_limit();
-    std::uint64_t needed = kOtherFiles;
-    for (const auto& pool : config_.pools) needed += static_cast<std::uint64_t>(pool.worker_count);
-    if (needed > files) {
-      kMainLog.warn(
-          "worker_counts add up to {} files open at once, and only {} are allowed: raise the limit "
-          "(LimitNOFILE= of a systemd unit, or ulimit -Hn)",
-          needed, files);
-    }
+    may_open_ = raise_open_file_limit();
+    warn_of_too_few_files(config_);
   }
 
   void start() {
     supervisor_.apply(config_);
-    jobs_file_.watch([this](const config::Config& config) { supervisor_.apply(config); },
-                     [this](bool accepted) { metrics_.config_reloaded(accepted); });
+    metrics_.config_loaded();
+    jobs_file_.watch(
+        [this](const config::Config& config) {
+          warn_of_too_few_files(config);
+          supervisor_.apply(config);
+        },
+        [this](bool accepted) { metrics_.config_reloaded(accepted); });
     await_signals();
     if (server_) {
       server_->start();
       kMainLog.info("metrics on http://{}/metrics", base::to_string(server_->address()));
     }
+    asio::post(loop_, [this] { service_.ready(); });
   }
 
   void run() { loop_.run(); }
@@ -120,6 +131,21 @@ class Daemon {
               if (links > 0) return {true, fmt::format("{} connection(s) to gearmand", links)};
               return {false, "connected to no gearmand"};
             }};
+  }
+
+  void warn_of_too_few_files(const config::Config& config) {
+    const auto needed = files_needed(config);
+    if (needed <= may_open_) return;
+    kMainLog.warn(
+        "worker_counts and connections of the jobs file add up to {} files open at once, and only {} are "
+        "allowed: raise the limit (LimitNOFILE= of a systemd unit, ulimit -Hn of a shell), or have fewer",
+        needed, may_open_);
+  }
+
+  std::string figures() const {
+    return fmt::format("{} of {} slots busy, {} connections to gearmand, {} jobs done",
+                       supervisor_.running_jobs(), supervisor_.slots(), supervisor_.connected_links(),
+                       context_.jobs_done);
   }
 
   void await_signals() {
@@ -140,7 +166,10 @@ class Daemon {
     if (signal == SIGHUP) {
       base::reopen_logs();
       kMainLog.info("SIGHUP: log files are opened anew");
-      if (!supervisor_.draining()) jobs_file_.reload();
+      if (supervisor_.draining()) return;
+      service_.reloading();
+      jobs_file_.reload();
+      service_.ready();
       return;
     }
     const char* name = signal == SIGUSR1 ? "SIGUSR1" : signal == SIGINT ? "SIGINT" : "SIGTERM";
@@ -152,9 +181,11 @@ class Daemon {
     kMainLog.info("{}: no more jobs are taken; {} running ones have {} s to finish", name,
                   supervisor_.running_jobs(), window / 1s);
     jobs_file_.stop();
+    service_.stopping(window);
     supervisor_.drain(window, [this] {
       kMainLog.info("all jobs are done; goodbye");
       heartbeat_.stop();
+      service_.stop();
       loop_.stop();
     });
   }
@@ -169,6 +200,8 @@ class Daemon {
   config::Config config_;
   asio::signal_set signals_{loop_};
   Heartbeat heartbeat_{loop_};
+  Service service_{loop_, [this] { return figures(); }};
+  std::uint64_t may_open_ = 0;           // files
   std::optional<admin::Server> server_;  // its thread ends before what it asks goes
 };
 
@@ -177,11 +210,17 @@ class Daemon {
 int run(const Options& options) {
   if (options.check) return check_jobs_file(options.jobs_config);
   std::signal(SIGPIPE, SIG_IGN);
+  open_standard_files();
   keep_freed_memory();
 
   std::optional<Background> background;
   if (options.daemonize) background.emplace();
-  base::configure_logging(options.log_config);
+  if (options.log_config.empty()) {
+    base::log_to_console(options.log_format, options.log_level);
+  } else {
+    base::configure_logging(options.log_config);
+  }
+  base::LogWriter log_writer;
   std::optional<PidFile> pid_file;
   if (!options.pid_file.empty()) pid_file.emplace(options.pid_file);
   kMainLog.info("driveshaft {} starts, pid {}", DRIVESHAFT_VERSION, ::getpid());
@@ -195,7 +234,10 @@ int run(const Options& options) {
     become(user);
   }
   daemon.start();
-  if (background) background->notify_ready();
+  if (background) {
+    log_writer.flush(kFlushBeforeReady);  // what it says on the terminal it is about to leave
+    background->notify_ready();
+  }
   daemon.run();
   return base::kExitOk;
 }

@@ -54,6 +54,14 @@ int outcome_of_start(pid_t daemon, int ready_fd) {
 
 }  // namespace
 
+void open_standard_files() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);  // takes the lowest number that is free
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
 Background::Background() : ready_fd_(-1) {
   std::fflush(nullptr);
   // _exit in those who leave: what the daemon has registered for its exit is not theirs to run.

@@ -3,6 +3,10 @@
 
 namespace driveshaft::daemon {
 
+// Opens those of stdin, stdout and stderr that the caller has closed, as /dev/null: else the next files
+// opened would take their numbers, and what is meant for stderr would be written into them. First of all.
+void open_standard_files();
+
 // A process in the background: no terminal, a session of its own, directory /, umask 022, a child of init.
 //
 // The caller's process stays until the daemon is ready, and then exits 0. A daemon that ends before that has

@@ -92,8 +92,10 @@ PidFile::PidFile(std::string path) : path_(std::move(path)), owner_(::getpid()),
 }
 
 PidFile::~PidFile() {
-  if (::getpid() == owner_ && is_still_at(fd_, path_) && ::unlink(path_.c_str()) != 0) {
-    // In a directory of root's, after root was given up: an empty file names nobody.
+  const bool removed = ::getpid() == owner_ && is_still_at(fd_, path_) && ::unlink(path_.c_str()) == 0;
+  if (::getpid() == owner_ && !removed) {
+    // In a directory of root's, perhaps one that only root may enter, after root was given up: an empty file
+    // names nobody.
     [[maybe_unused]] const int ignored = ::ftruncate(fd_, 0);
   }
   ::close(fd_);

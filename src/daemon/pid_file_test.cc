@@ -119,10 +119,15 @@ TEST(PidFile, CanBeGivenToAUser) {
   EXPECT_EQ(status.st_gid, 65534U);
 }
 
-TEST(PidFile, EmptiedWhereItCannotBeRemoved) {
+class PidFileInRootsDirectory : public testing::TestWithParam<int> {};
+
+// The second is one that its user may not even enter.
+INSTANTIATE_TEST_SUITE_P(, PidFileInRootsDirectory, testing::Values(0755, 0700));
+
+TEST_P(PidFileInRootsDirectory, EmptiedWhereItCannotBeRemoved) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const base::TestDir dir;
-  std::filesystem::permissions(dir / "", std::filesystem::perms(0755));
+  std::filesystem::permissions(dir / "", std::filesystem::perms(GetParam()));
   const pid_t child = ::fork();
   if (child == 0) {
     {

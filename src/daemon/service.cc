@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/service.h"
+
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstdlib>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/log.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kFiguresEvery = 3s;
+// Beyond the drain's window: jobs fail, servers read their results, logs are closed.
+constexpr std::chrono::microseconds kEndMargin = 10s;
+
+std::string_view from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : std::string_view();
+}
+
+std::uint64_t number_from_environment(const char* name) {
+  const auto text = from_environment(name);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? number : 0;
+}
+
+// Half of what the manager waits for, so that one late turn of the loop is no alarm. The variables may be
+// meant for the process that started us.
+std::chrono::microseconds feeding_interval() {
+  const auto pid = number_from_environment("WATCHDOG_PID");
+  if (pid != 0 && pid != static_cast<std::uint64_t>(::getpid())) return 0us;
+  return std::chrono::microseconds(number_from_environment("WATCHDOG_USEC") / 2);
+}
+
+// A READY=1 belongs to a reload if it comes after this moment.
+std::uint64_t monotonic_microseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
+}
+
+}  // namespace
+
+Service::Service(asio::io_context& loop, std::function<std::string()> figures)
+    : feed_every_(feeding_interval()),
+      figures_(std::move(figures)),
+      figures_timer_(loop),
+      watchdog_timer_(loop) {
+  const auto path = from_environment("NOTIFY_SOCKET");
+  if (path.empty()) return;
+  if ((path.front() != '/' && path.front() != '@') || path.size() >= sizeof manager_.sun_path) {
+    base::kMainLog.warn("NOTIFY_SOCKET={}: expected a path or @name; no service manager is told anything",
+                        path);
+    return;
+  }
+  manager_.sun_family = AF_UNIX;
+  std::copy(path.begin(), path.end(), manager_.sun_path);
+  if (path.front() == '@') manager_.sun_path[0] = '\0';  // a name outside the file system
+  manager_size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+Service::~Service() {
+  if (socket_ >= 0) ::close(socket_);
+}
+
+void Service::ready() {
+  if (socket_ < 0) return;
+  const bool first = state_.empty();
+  state_ = "READY=1";
+  tell_state();
+  if (!first) return;
+  tell_figures();
+  if (feed_every_ > 0us) feed_watchdog();
+}
+
+void Service::reloading() {
+  if (socket_ < 0) return;
+  tell(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", monotonic_microseconds()));
+}
+
+void Service::stopping(std::chrono::microseconds window) {
+  if (socket_ < 0) return;
+  state_ = "STOPPING=1";
+  tell(fmt::format("EXTEND_TIMEOUT_USEC={}", (window + kEndMargin).count()));
+  tell_state();
+}
+
+void Service::stop() {
+  figures_timer_.cancel();
+  watchdog_timer_.cancel();
+}
+
+void Service::tell(const std::string& lines) {
+  const auto sent = ::sendto(socket_, lines.data(), lines.size(), MSG_NOSIGNAL,
+                             reinterpret_cast<const sockaddr*>(&manager_), manager_size_);
+  if (sent >= 0 || std::exchange(warned_, true)) return;
+  const int error = errno;
+  base::kMainLog.warn("cannot tell the service manager at NOTIFY_SOCKET={} of {}: {}; said once",
+                      from_environment("NOTIFY_SOCKET"), lines.substr(0, lines.find('=')),
+                      std::generic_category().message(error));
+}
+
+void Service::tell_state() { tell(fmt::format("{}\nSTATUS={}", state_, figures_())); }
+
+// The state with them: the manager may have missed it.
+void Service::tell_figures() {
+  figures_timer_.expires_after(kFiguresEvery);
+  figures_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    tell_state();
+    tell_figures();
+  });
+}
+
+void Service::feed_watchdog() {
+  tell("WATCHDOG=1");
+  watchdog_timer_.expires_after(feed_every_);
+  watchdog_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) feed_watchdog();
+  });
+}
+
+}  // namespace driveshaft::daemon

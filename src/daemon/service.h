@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "base/asio.h"
+
+namespace driveshaft::daemon {
+
+// What a service manager that asks for it is told of the daemon's life, as sd_notify(3) describes: when it
+// serves, reloads and stops, one line of live figures, and a sign of life if it keeps a watchdog. Without
+// such a manager nothing happens. The loop's thread only: a loop that is stuck feeds no watchdog.
+//
+// The protocol is spoken here rather than by libsystemd, which waits for a manager that does not read: such a
+// one must not delay a job. What it misses is made good with the next line of figures.
+class Service {
+ public:
+  // Asks the environment: NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID. `figures` makes the line that a person
+  // reads in `systemctl status`.
+  Service(asio::io_context& loop, std::function<std::string()> figures);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // The daemon serves: once it does, and again after each reloading().
+  void ready();
+  void reloading();
+  // It drains, for that long at most. The manager's own patience is extended by as much.
+  void stopping(std::chrono::microseconds window);
+  // No more timers; nothing is told any more.
+  void stop();
+
+ private:
+  void tell(const std::string& lines);
+  void tell_state();
+  void tell_figures();
+  void feed_watchdog();
+
+  // Constant after construction.
+  sockaddr_un manager_{};
+  socklen_t manager_size_ = 0;                  // 0: there is no manager
+  int socket_ = -1;                             // likewise
+  const std::chrono::microseconds feed_every_;  // 0: there is no watchdog
+  const std::function<std::string()> figures_;
+
+  // Loop state.
+  asio::steady_timer figures_timer_;
+  asio::steady_timer watchdog_timer_;
+  std::string state_;  // empty: not ready yet
+  bool warned_ = false;
+};
+
+}  // namespace driveshaft::daemon

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""What systemd is to a service of Type=notify: a datagram socket that it is told on."""
+import socket
+import threading
+import time
+
+from processes import wait_until
+
+
+class ServiceManager:
+    """Gathers what the daemon tells: [(moment, {name: value})]. With `deaf` it reads nothing, so that its queue fills."""
+
+    def __init__(self, directory, deaf=False):
+        self.path = directory / "notify"
+        self.told = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.socket.settimeout(0.1)
+        self.ended = threading.Event()
+        self.reader = threading.Thread(target=self._read)
+        if not deaf:
+            self.reader.start()
+
+    def start(self):
+        return self
+
+    def stop(self):
+        self.ended.set()
+        if self.reader.ident:
+            self.reader.join()
+        self.socket.close()
+
+    def environment(self, watchdog=None):
+        """For the daemon; `watchdog` in seconds."""
+        asked = {"NOTIFY_SOCKET": str(self.path)}
+        return asked if watchdog is None else {**asked, "WATCHDOG_USEC": str(int(watchdog * 1e6))}
+
+    def all(self, name):
+        """Every value told under that name, in order."""
+        return [fields[name] for _, fields in list(self.told) if name in fields]
+
+    def wait_for(self, what, holds):
+        """Until a message holds; returns it."""
+        try:
+            return wait_until(lambda: next((fields for _, fields in list(self.told) if holds(fields)), None), what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; what was told: {self.told}") from None
+
+    def names(self):
+        """Life as told: the names of the states, each once while it lasts."""
+        names = [name for _, fields in list(self.told) for name in ("READY", "RELOADING", "STOPPING") if name in fields]
+        return [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
+
+    def _read(self):
+        while not self.ended.is_set():
+            try:
+                text = self.socket.recv(4096).decode()
+            except TimeoutError:
+                continue
+            self.told.append((time.monotonic(), dict(line.split("=", 1) for line in text.splitlines())))

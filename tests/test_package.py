@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The Debian package: made from the binary under test, installed in a scratch root, run, upgraded, purged."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from behaviours import reverse
+from clients import complete, run
+from driveshaft import binary, jobs_file, pool, sanitized
+from processes import free_port, wait_until
+from scratch_root import ScratchRoot
+
+CPACK_CONFIG = binary().parent / "CPackConfig.cmake"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sanitized(), reason="nobody ships a sanitized binary"),
+    pytest.mark.skipif(not CPACK_CONFIG.exists() or not shutil.which("dpkg-deb"), reason="needs cpack's configuration "
+                       "beside the binary, and dpkg-deb"),
+]
+
+JOBS, LOG, PID_FILE = "/etc/driveshaft/jobs.json", "/var/log/driveshaft/driveshaft.log", "/run/driveshaft.pid"
+
+
+def make_package(directory):
+    subprocess.run(["cpack", "--config", CPACK_CONFIG, "-B", directory], check=True, capture_output=True, timeout=60)
+    return next(directory.glob("driveshaft_*.deb"))
+
+
+def with_version(package, version, directory):
+    """The same package under another version."""
+    tree = directory / "tree"
+    subprocess.run(["dpkg-deb", "-R", package, tree], check=True)
+    control = tree / "DEBIAN" / "control"
+    lines = [f"Version: {version}" if line.startswith("Version:") else line for line in control.read_text().splitlines()]
+    control.write_text("\n".join(lines) + "\n")
+    made = directory / f"driveshaft_{version}.deb"
+    subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "-b", tree, made], check=True, stdout=subprocess.DEVNULL)
+    return made
+
+
+@pytest.fixture
+def scratch(rig, tmp_path):
+    root = rig.start(ScratchRoot(tmp_path))
+    if not root.usable:
+        pytest.skip(f"no scratch root can be made here: {root.log().strip()}")
+    root.run("dpkg", "--purge", "driveshaft")  # the machine's own, if it has one
+    return root
+
+
+def install(scratch, package):
+    """As `apt install ./driveshaft.deb` does where everything else that it needs is there."""
+    inside = f"/root/{package.name}"
+    shutil.copy(package, scratch.path(inside))
+    return scratch.run("apt-get", "install", "-y", "--no-install-recommends", inside)
+
+
+def start_installed(scratch):
+    scratch.run("/usr/bin/driveshaft", "--daemonize", "--user", "driveshaft", "--pid_file", PID_FILE, "--jobsconfig", JOBS,
+                "--logconfig", "/etc/driveshaft/logconfig.xml", "--exporter_addr", f"127.0.0.1:{free_port()}")
+    return int(scratch.path(PID_FILE).read_text())
+
+
+def stop_installed(scratch):
+    pid = int(scratch.path(PID_FILE).read_text())
+    scratch.run("kill", pid)
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the daemon ends")
+
+
+@pytest.mark.root
+def test_it_is_installed_runs_jobs_is_upgraded_and_purged(rig, scratch, tmp_path):
+    package = make_package(tmp_path)
+    assert "driveshaft" not in scratch.path("/etc/passwd").read_text()
+    install(scratch, package)
+    user = next(line for line in scratch.path("/etc/passwd").read_text().splitlines() if line.startswith("driveshaft:"))
+    uid = int(user.split(":")[2])
+    assert user.endswith(":/usr/sbin/nologin")
+    logs = scratch.path("/var/log/driveshaft").stat()
+    assert (logs.st_uid, logs.st_mode & 0o7777) == (uid, 0o750)
+    assert "driveshaft 1." in scratch.run("driveshaft", "--version")
+
+    # As shipped it is right, and takes no job.
+    assert ": good" in scratch.run("driveshaft", "--check", "--jobsconfig", JOBS)
+    shipped = json.loads(scratch.path(JOBS).read_text())
+    assert {settings["worker_count"] for settings in shipped["pools_list"].values()} == {0}
+    if shutil.which("systemd-analyze"):
+        scratch.run("systemd-analyze", "verify", "--man=no", "/lib/systemd/system/driveshaft.service")
+
+    server = rig.gearmand()
+    config = json.dumps(jobs_file([server], {"Regular": pool(rig.endpoint(reverse).uri(), ["reverse"])}))
+    scratch.path(JOBS).write_text(config)
+    pid = start_installed(scratch)
+    try:
+        assert os.stat(f"/proc/{pid}").st_uid == uid
+        assert run(server, "reverse", "ab") == complete("ba")
+        wait_until(lambda: "Finished job" in scratch.path(LOG).read_text(), "the job's lines")
+        if scratch.path("/usr/sbin/logrotate").exists():
+            rotate_logs(scratch, server)
+
+        install(scratch, with_version(package, "9.0.0-1", tmp_path))
+        assert scratch.run("dpkg-query", "-W", "-f=${Version} ${Status}", "driveshaft") == "9.0.0-1 install ok installed"
+        assert scratch.path(JOBS).read_text() == config, "the administrator's own stays"
+        stop_installed(scratch)
+        start_installed(scratch)
+        assert run(server, "reverse", "cd") == complete("dc")
+    finally:
+        stop_installed(scratch)
+
+    scratch.run("apt-get", "remove", "-y", "driveshaft")
+    assert not scratch.path("/usr/bin/driveshaft").exists()
+    assert scratch.path(JOBS).read_text() == config and scratch.path(LOG).exists(), "a removal keeps what was made"
+    scratch.run("apt-get", "purge", "-y", "driveshaft")
+    assert not [path for path in ("/etc/driveshaft", "/var/log/driveshaft", "/lib/systemd/system/driveshaft.service",
+                                  "/etc/logrotate.d/driveshaft") if os.path.lexists(scratch.path(path))]
+    assert "driveshaft" not in scratch.path("/etc/passwd").read_text()
+    assert scratch.run("find", "/etc", "/usr/share", "/var/lib/systemd", "/var/lib/dpkg/info", "-xdev", "-name",
+                       "*driveshaft*") == ""
+
+
+def rotate_logs(scratch, server):
+    scratch.run("logrotate", "--force", "/etc/logrotate.d/driveshaft")
+    assert run(server, "reverse", "ef") == complete("fe")
+    wait_until(lambda: scratch.path(LOG).exists() and "fe" in scratch.path(LOG).read_text(), "lines in the new log")
+    assert "ab" in scratch.path(LOG + ".1").read_text()
+
+
+@pytest.mark.skipif(not shutil.which("lintian"), reason="needs lintian")
+def test_lintian_finds_no_error_in_it(tmp_path):
+    package = make_package(tmp_path)
+    done = subprocess.run(["lintian", "--fail-on", "error", "--allow-root", package], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_depends_on_what_the_binary_is_linked_with(tmp_path):
+    depends = subprocess.run(["dpkg-deb", "-f", make_package(tmp_path), "Depends"], capture_output=True, text=True,
+                             check=True).stdout
+    for library in ("libc6 (>=", "liblog4cxx", "libboost-json1.81", "libprometheus-cpp-core", "libssl3", "adduser"):
+        assert library in depends
