@@ -33,8 +33,8 @@ class Rig:
         self.started.append(server)
         return server.start()
 
-    def relay(self, server):
-        return self.start(Relay(server))
+    def relay(self, server, **options):
+        return self.start(Relay(server, **options))
 
     def fake_gearmand(self, **options):
         return self.start(FakeGearmand(**options))

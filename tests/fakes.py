@@ -10,10 +10,10 @@ from processes import free_port
 
 
 class SocketServer:
-    """Listens on 127.0.0.1 and gives each connection a thread that runs `serve(sock, number)`, number from 1."""
+    """Listens on `host` and gives each connection a thread that runs `serve(sock, number)`, number from 1."""
 
-    def __init__(self, backlog=256):
-        self.host, self.port = "127.0.0.1", free_port()
+    def __init__(self, backlog=256, host="127.0.0.1"):
+        self.host, self.port = host, free_port()
         self.lock = threading.Lock()
         self.connected_at = []  # monotonic seconds, one a connection
         self.open_sockets = set()
@@ -141,8 +141,8 @@ class DeafEndpoint(SocketServer):
 class FullEndpoint:
     """Listens, and its queue of connections is full: one more gets no answer to its SYN."""
 
-    def __init__(self):
-        self.host, self.port = "127.0.0.1", free_port()
+    def __init__(self, port=None):
+        self.host, self.port = "127.0.0.1", port or free_port()
 
     def start(self):
         self._listener = socket.create_server((self.host, self.port), backlog=0)
@@ -160,16 +160,18 @@ class FullEndpoint:
 
 
 class Relay(SocketServer):
-    """Carries connections to a real server; a test can cut them while that server stays up."""
+    """Carries connections to a real server; a test can cut them while that server stays up. With `pace`, the way
+    to the server is a slow link of that many bytes a second."""
 
-    def __init__(self, server, **options):
+    def __init__(self, server, pace=None, **options):
         super().__init__(**options)
         self.server = server
+        self.pace = pace
 
     def serve(self, sock, number):
         with socket.create_connection((self.server.host, self.server.port)) as other:
             threading.Thread(target=self._carry, args=[other, sock], daemon=True).start()
-            self._carry(sock, other)
+            self._carry(sock, other, self.pace)
 
     def cut(self):
         with self.lock:
@@ -177,9 +179,11 @@ class Relay(SocketServer):
                 sock.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
-    def _carry(source, target):
+    def _carry(source, target, pace=None):
         try:
             while data := source.recv(65536):
+                if pace:
+                    time.sleep(len(data) / pace)
                 target.sendall(data)
             target.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -99,6 +99,15 @@ def test_reaching_the_endpoint_has_a_limit_of_its_own(rig, scheme, peer):
     daemon.wait_for_line("connect_timeout|connect")
 
 
+def test_jobs_that_wait_for_their_turn_to_connect_are_not_timed_by_connect_timeout(rig):
+    """Hundreds of jobs at once at an endpoint with a short queue of connections, each in no hurry to answer."""
+    endpoint = rig.endpoint(slow(0.2, answer(keep=False, headers=["Connection: close"])), backlog=16)
+    server, daemon = start(rig, endpoint.uri(), worker_count=300, max_running_time=30, connect_timeout=5)
+    with Client(server) as client:
+        assert client.run_all("f", ["x"] * 600, window=600) == [complete("done")] * 600
+    assert daemon.metric("driveshaft_errors") == 0
+
+
 def test_max_running_time_limits_reaching_the_endpoint_too(rig):
     endpoint = rig.start(FullEndpoint())
     server, _ = start(rig, f"http://{endpoint.host}:{endpoint.port}/", connect_timeout=30)

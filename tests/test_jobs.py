@@ -32,6 +32,14 @@ def test_the_result_of_a_job_reaches_every_kind_of_client(rig, web):
     assert (cli.returncode, cli.stdout) == (0, b"11")
 
 
+def test_many_answers_too_big_for_the_decoders_own_memory(rig, web):
+    """What one of them needed is needed by the next no less, and no more: see the memory of the daemon."""
+    server = start(rig, web, ["reverse"])
+    text = "0123456789" * 1000
+    with Client(server) as client:
+        assert client.run_all("reverse", [text] * 300, window=8) == [complete(text[::-1])] * 300
+
+
 def test_5000_foreground_jobs_from_several_clients_each_get_their_own_result(rig, web):
     server = start(rig, web, ["reverse"], worker_count=12)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """gearmand servers that are down, go away, come back, stall; and several of them at once."""
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -8,9 +9,10 @@ import time
 
 import pytest
 
-from behaviours import Gate, answer
-from clients import Client, complete, php_client, run, status, worker_links
+from behaviours import Gate, answer, contract
+from clients import FAILED, Client, complete, php_client, run, status, worker_links
 from driveshaft import jobs_file, pool, run_binary
+from fakes import FullEndpoint
 from load import Load
 from processes import free_port, let_pass, wait_until
 from servers import Gearmand
@@ -43,6 +45,53 @@ def test_a_name_with_several_addresses_is_tried_through(rig, web):
     hosts.write_text("127.0.0.1 both.test\n::1 both.test\n")
     rig.driveshaft(jobs_file([f"both.test:{v6.port}"], one_pool(web)), prefix=with_hosts(hosts))
     assert run(v6, "reverse", "ab") == complete("ba")
+
+
+def test_an_address_that_does_not_answer_does_not_hide_the_next(rig):
+    """For the endpoint and for gearmand alike, and every time: the address that the system prefers takes no
+    connection here."""
+    hosts = rig.directory / "hosts"
+    hosts.write_text("127.0.0.1 both.test\n127.0.0.2 both.test\n")
+    server = rig.gearmand(host="127.0.0.2")
+    endpoint = rig.endpoint(answer(keep=False, headers=["Connection: close"]), host="127.0.0.2")
+    for port in (server.port, endpoint.port):
+        rig.start(FullEndpoint(port))
+    rig.driveshaft(jobs_file([f"both.test:{server.port}"], {"Regular": pool(f"http://both.test:{endpoint.port}/", ["f"])}),
+                   prefix=with_hosts(hosts))
+    for _ in range(3):
+        assert run(server, "f") == complete("done")
+
+
+def test_a_name_without_answer_holds_up_nothing_else(rig, web):
+    """A look-up that hangs (here at a hosts file that is a pipe) is its pool's and its server's trouble alone, and
+    does not keep the program from its end."""
+    hosts = rig.directory / "hosts"
+    os.mkfifo(hosts)
+    server = rig.gearmand()
+    pools = {**one_pool(web), "Stuck": pool("http://stuck.test/", ["stuck"], connect_timeout=0.3)}
+    daemon = rig.driveshaft(jobs_file([f"gearman.test:{free_port()}", server], pools), prefix=with_hosts(hosts))
+    daemon.expect_errors("stuck.test", "gearman.test")
+    with Client(server) as client:
+        stuck = client.submit("stuck", "")
+        assert run(server, "reverse", "ab") == complete("ba")
+        assert client.result(stuck) == FAILED
+    daemon.wait_for_line("its name is still being looked up", level="ERROR")
+    assert run(server, "reverse", "ab") == complete("ba")
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait(3) == 0
+
+
+def test_a_server_that_goes_and_comes_back_is_said_once_however_many_connections_it_has(rig, web):
+    server = rig.gearmand()
+    pools = {name: pool(web.uri(), [f"f{name}"], connections=3) for name in "abcd"}
+    daemon = rig.driveshaft(jobs_file([server], pools))
+    wait_until(lambda: daemon.metric("driveshaft_gearmand_connections") == 12, "all are connected")
+    daemon.expect_errors(server.address)
+    server.kill()
+    daemon.wait_for_line(r"connection lost: .* \(12 connections\); trying again until it answers", level="WARN")
+    server.start()
+    wait_until(lambda: daemon.metric("driveshaft_gearmand_connections") == 12, "all are connected again")
+    assert len(daemon.lines(f"^gearmand {server.address}: ")) == 3  # connected, lost, connected
 
 
 def test_the_port_is_4730_if_none_is_given(rig, web):
@@ -190,6 +239,19 @@ def test_connections_to_gearmand_use_tcp_keepalive(rig, web):
     command = ["ss", "-tnoH", "dst", f"127.0.0.1:{server.port}"]
     wait_until(lambda: "timer:(keepalive" in subprocess.run(command, capture_output=True, text=True).stdout,
                "the kernel's timer of that connection is for keepalive")
+    assert daemon.running()
+
+
+def test_a_big_result_on_a_slow_link_is_not_taken_for_a_dead_server(rig):
+    """It takes longer than a server may be silent, and the answer to a ping waits behind it."""
+    result = "x" * 8_000_000
+    endpoint = rig.endpoint(answer(contract(result)))
+    server = rig.gearmand()
+    slow = rig.relay(server, pace=250_000)
+    daemon = rig.driveshaft(jobs_file([slow], {"Regular": pool(endpoint.uri(), ["f"])}), loop_timeout=7)
+    assert run(server, "f") == complete(result)
+    assert len(endpoint.requests) == 1
+    assert slow.connections == 1
     assert daemon.running()
 
 

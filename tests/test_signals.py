@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from behaviours import Gate, hang, reverse
+from behaviours import Gate, answer, contract, hang, reverse
 from clients import Client, FAILED, complete, run, status, worker_links
 from driveshaft import jobs_file, pool, sanitized
 from load import Load
@@ -134,9 +134,24 @@ def test_a_daemon_without_a_server_ends_at_once(rig, web):
 
 def test_a_server_that_does_not_answer_holds_a_drain_up_for_its_window_only(rig, web):
     server, daemon = start(rig, web.uri(), loop_timeout=1)
+    daemon.expect_errors("answers no goodbye")
     server.send(signal.SIGSTOP)
     daemon.send(signal.SIGTERM)
     assert daemon.wait(2 + 2 + SOON) == 0  # the window, and two seconds to say goodbye
+    daemon.wait_for_line(f"gearmand {server.address}: it answers no goodbye", level="WARN")
+
+
+def test_a_server_that_reads_slowly_has_read_every_result_at_the_end_of_a_drain(rig):
+    result = "x" * 4_000_000
+    server, endpoint = rig.gearmand(), rig.endpoint(answer(contract(result)))
+    slow = rig.relay(server, pace=1_000_000)
+    daemon = rig.driveshaft(jobs_file([slow], {"Regular": pool(endpoint.uri(), ["f"])}))
+    with Client(server) as client:
+        job = client.submit("f")
+        daemon.wait_for_line("^Finished job")
+        daemon.send(signal.SIGTERM)
+        assert client.result(job) == complete(result)
+    assert daemon.wait(SOON) == 0
 
 
 def test_sighup_reloads_under_load_and_keeps_every_job(rig, web):

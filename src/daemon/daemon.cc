@@ -89,6 +89,8 @@ class Daemon {
       : options_(options),
         context_{.loop = loop_,
                  .deadlines = deadlines_,
+                 .resolver = resolver_,
+                 .servers = servers_,
                  .metrics = metrics_,
                  .decoder = {},
                  .max_running_time = options.max_running_time,
@@ -193,6 +195,8 @@ class Daemon {
   const Options& options_;
   asio::io_context loop_{1};
   base::DeadlineWheel deadlines_{loop_};
+  base::Resolver resolver_{loop_};
+  gearman::Servers servers_{deadlines_};
   metrics::Registry metrics_;
   dispatch::Context context_;
   dispatch::Supervisor supervisor_{context_};
@@ -238,7 +242,12 @@ int run(const Options& options) {
     log_writer.flush(kFlushBeforeReady);  // what it says on the terminal it is about to leave
     background->notify_ready();
   }
-  daemon.run();
+  try {
+    daemon.run();
+  } catch (const std::exception& bug) {  // main() says it on stderr, which may be nowhere
+    kMainLog.error("internal error: {}; the program ends", bug.what());
+    throw;
+  }
   return base::kExitOk;
 }
 

@@ -8,7 +8,9 @@
 
 #include "base/asio.h"
 #include "base/deadlines.h"
+#include "base/resolver.h"
 #include "dispatch/contract.h"
+#include "gearman/server_state.h"
 #include "metrics/metrics.h"
 
 namespace driveshaft::dispatch {
@@ -17,6 +19,8 @@ namespace driveshaft::dispatch {
 struct Context {
   asio::io_context& loop;
   base::DeadlineWheel& deadlines;
+  base::Resolver& resolver;
+  gearman::Servers& servers;
   metrics::Registry& metrics;
   AnswerDecoder decoder;
 

@@ -47,7 +47,16 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
       *field = std::string_view(copy_.data() + (field->data() - begin), field->size());
     }
   }
-  encode(settings.request_format, fields_, body_);
+  function_->running++;
+  function_->metrics.started();
+  context_.deadlines.set(*this, started_at_ + context_.max_running_time);
+  try {
+    encode(settings.request_format, fields_, body_);
+  } catch (const std::bad_alloc&) {
+    function_->metrics.failed();
+    return fail(
+        fmt::format("no memory for a request with its workload of {} bytes", fields_.workload.size()));
+  }
   head_.clear();
   endpoint_->append_head(head_, body_.content_type, body_.size());
   if (body_.size() <= kCopiedBody) {
@@ -57,13 +66,8 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
     request_ = {asio::buffer(head_), asio::buffer(body_.before),
                 asio::buffer(body_.workload.data(), body_.workload.size()), asio::buffer(body_.after)};
   }
-  context_.deadlines.set(*this, started_at_ + context_.max_running_time);
   endpoint_->post(*this);
-
-  // The request is on its way: what only people wait for comes after it.
-  function_->running++;
-  function_->metrics.started();
-  log_started();
+  log_started();  // the request is on its way: what only people wait for comes after it
 }
 
 void Job::finished(base::Result<http::Response, http::Failure> result) {
@@ -84,13 +88,14 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
 void Job::answered(const Answer& answer) {
   const auto took = Clock::now() - started_at_;
   const bool success = answer.gearman_ret == 0;
-  const bool delivered =
-      report(success ? gearman::Verdict::complete : failure_verdict(answer), answer.response_string);
+  // Counted first: whoever has the result finds it in the metrics.
   if (success) {
     function_->metrics.completed(took);
   } else {
     function_->metrics.refused();
   }
+  const bool delivered =
+      report(success ? gearman::Verdict::complete : failure_verdict(answer), answer.response_string);
   log_finished(answer, took);
   if (!delivered) log_dropped();
   end();
@@ -127,7 +132,8 @@ void Job::fail(std::string_view reason) {
   if (kThreadLog.enabled(LogLevel::error)) {
     std::string& line = empty_line();
     append_identity(line, "Failed job: ");
-    fmt::format_to(std::back_inserter(line), " duration={:.6f} reason={}",
+    fmt::format_to(std::back_inserter(line), " pool={} uri={} duration={:.6f} reason={}",
+                   base::printable(owner_.name(), 128), endpoint_->uri().display,
                    seconds(Clock::now() - started_at_), reason);
     kThreadLog.write(LogLevel::error, line);
   }

@@ -27,6 +27,7 @@ class Job;
 // What a job tells its pool. Called from within the job.
 class JobOwner {
  public:
+  virtual const std::string& name() const = 0;
   // Its result is with the link, to be sent.
   virtual void result_ready() = 0;
   // Its slot is free. The job's last act.

@@ -9,6 +9,8 @@
 namespace driveshaft::dispatch {
 namespace {
 
+using base::kMainLog;
+
 // Jobs kept for their memory when they are done.
 constexpr std::size_t kSpareJobs = 256;
 
@@ -73,7 +75,7 @@ void Pool::reconfigure(config::Pool settings, std::vector<base::Address> servers
 
 void Pool::open_endpoint() {
   endpoint_ = std::make_unique<http::Endpoint>(
-      context_.loop, context_.deadlines,
+      context_.resolver, context_.deadlines,
       http::Endpoint::Settings{settings_.uri, settings_.settings.connect_timeout,
                                settings_.settings.max_response_size});
 }
@@ -108,8 +110,9 @@ void Pool::keep_links() {
   for (const auto& server : servers_) {
     for (int count = std::exchange(missing[base::to_string(server)], 0); count > 0; --count) {
       links_.push_back(std::make_shared<gearman::Link>(
-          context_.loop, context_.deadlines, owner,
-          gearman::Link::Settings{server, context_.client_id, settings_.jobs_list, context_.loop_timeout}));
+          context_.resolver, context_.deadlines, owner,
+          gearman::Link::Settings{server, context_.servers[server], context_.client_id, settings_.jobs_list,
+                                  context_.loop_timeout}));
       links_.back()->start();
     }
   }
@@ -131,7 +134,13 @@ bool Pool::has_unsent() const {
 }
 
 void Pool::stop_links() {
-  for (const auto& link : Links(links_)) link->stop();
+  for (const auto& link : Links(links_)) {
+    if (link->connected()) {
+      kMainLog.warn("gearmand {}: it answers no goodbye; whether it has read the last results is not known",
+                    base::to_string(link->server()));
+    }
+    link->stop();
+  }
 }
 
 bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignment,

@@ -51,7 +51,7 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
   // Whether results wait for a server that reads slowly.
   bool has_unsent() const;
 
-  const std::string& name() const { return settings_.name; }
+  const std::string& name() const override { return settings_.name; }
   int running() const { return running_; }
   int slots() const { return draining_ ? 0 : settings_.worker_count; }
 

@@ -12,60 +12,54 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kConnectTimeout = 5s;
-constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
-
 }  // namespace
 
-Dialer::Dialer(asio::io_context& loop, base::DeadlineWheel& deadlines, base::Address server,
+Dialer::Dialer(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
                std::chrono::milliseconds dead_after)
-    : deadlines_(deadlines),
-      server_(std::move(server)),
-      dead_after_(dead_after),
-      resolver_(loop),
-      socket_(loop) {}
+    : deadlines_(deadlines), dead_after_(dead_after), connector_(resolver, deadlines, server, 0s) {}
 
-asio::awaitable<base::Result<asio::ip::tcp::socket, LinkError>> Dialer::dial() {
-  timed_out_ = cancelled_ = false;
-  deadlines_.set(*this, kConnectTimeout);
-  const auto [not_found, addresses] = co_await resolver_.async_resolve(
-      server_.host, std::to_string(server_.port), asio::ip::tcp::resolver::numeric_service, kAsTuple);
-  if (not_found || cancelled_) {
-    clear();
-    co_return LinkError{fmt::format("its name cannot be resolved: {}",
-                                    timed_out_ ? "no answer in time" : not_found.message())};
-  }
-  const auto [failed, address] = co_await asio::async_connect(socket_, addresses, kAsTuple);
+asio::awaitable<Dialer::Dialled> Dialer::dial() {
+  const auto begin = [this](auto handler) {
+    // std::function wants what can be copied.
+    done_ = [shared = std::make_shared<decltype(handler)>(std::move(handler))](Dialled result) {
+      (*shared)(std::move(result));
+    };
+    deadlines_.set(*this, kConnectTimeout);
+    attempt_ = connector_.connect([this](base::Result<Socket> socket) {
+      if (!socket) return finish(LinkError{socket.error().message});
+      set_options(*socket);
+      finish(std::move(*socket));
+    });
+  };
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Dialled)>(begin,
+                                                                                        asio::use_awaitable);
+}
+
+void Dialer::finish(Dialled result) {
   clear();
-  if (failed) {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
-    co_return LinkError{
-        fmt::format("cannot connect: {}", timed_out_ ? "no answer in time" : failed.message())};
-  }
-  set_options();
-  co_return std::move(socket_);
+  attempt_.reset();
+  std::exchange(done_, nullptr)(std::move(result));
 }
 
 void Dialer::cancel() {
-  cancelled_ = true;
-  resolver_.cancel();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  if (!attempt_) return;
+  clear();
+  attempt_.reset();
+  // Whoever cancels is not called back from within.
+  asio::post(connector_.loop(), [this] { finish(LinkError{"given up"}); });
 }
 
 void Dialer::on_deadline() {
-  timed_out_ = true;
-  cancel();
+  finish(LinkError{attempt_->looking_up() ? "its name cannot be resolved: no answer in time"
+                                          : "cannot connect: no answer in time"});
 }
 
 // Each is a refinement: none is worth a connection.
-void Dialer::set_options() {
+void Dialer::set_options(Socket& socket) const {
   boost::system::error_code ignored;
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
   const auto set = [&](int option, int value) {
-    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
   };
   set(TCP_KEEPIDLE, 30);
   set(TCP_KEEPINTVL, 10);

@@ -1,40 +1,46 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
+#include <memory>
+
 #include "base/address.h"
 #include "base/asio.h"
+#include "base/connector.h"
 #include "base/deadlines.h"
 #include "gearman/packet.h"
 
 namespace driveshaft::gearman {
 
-// Makes connections to one gearmand. Its name is looked up anew each time. On the loop's thread; whoever
-// waits for dial() keeps it.
+// Makes the connections to one gearmand for a link, one at a time. Its name is looked up anew each time. On
+// the loop's thread; whoever waits for dial() keeps it.
 class Dialer final : private base::Deadline {
  public:
   // `dead_after`: unacknowledged data this old, or an idle peer silent to the kernel's probes about as long,
   // makes the kernel give a connection up.
-  Dialer(asio::io_context& loop, base::DeadlineWheel& deadlines, base::Address server,
+  using Socket = base::Connector::Socket;
+  using Dialled = base::Result<Socket, LinkError>;
+
+  Dialer(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
          std::chrono::milliseconds dead_after);
 
   // One attempt, bounded in time. The socket does not block.
-  asio::awaitable<base::Result<asio::ip::tcp::socket, LinkError>> dial();
-  // Ends the attempt under way.
+  asio::awaitable<Dialled> dial();
+  // Ends the attempt under way, if any.
   void cancel();
 
  private:
   void on_deadline() override;
-  void set_options();
+  void finish(Dialled result);
+  void set_options(Socket& socket) const;
 
   // Constant after construction.
   base::DeadlineWheel& deadlines_;
-  const base::Address server_;
   const std::chrono::milliseconds dead_after_;
 
-  asio::ip::tcp::resolver resolver_;
-  asio::ip::tcp::socket socket_;
-  bool cancelled_ = false;
-  bool timed_out_ = false;
+  base::Connector connector_;
+  std::shared_ptr<base::Connector::Attempt> attempt_;
+  std::function<void(Dialled)> done_;  // of the attempt under way
 };
 
 }  // namespace driveshaft::gearman

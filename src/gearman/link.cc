@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "gearman/link.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -23,18 +26,24 @@ constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run wi
 constexpr std::string_view kPing = "ping";
 constexpr std::string_view kGoodbye = "goodbye";
 
+// Empties a buffer and keeps its memory, unless a big result made it big.
+void release(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > 1024 * 1024) buffer.shrink_to_fit();
+}
+
 }  // namespace
 
-Link::Link(asio::io_context& loop, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings)
-    : loop_(loop),
+Link::Link(base::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings)
+    : loop_(resolver.loop()),
       deadlines_(deadlines),
       owner_(owner),
       settings_(std::move(settings)),
       dead_after_(std::max<std::chrono::milliseconds>(kLeastDeadAfter, 3 * settings_.loop_timeout)),
-      dialer_(loop, deadlines, settings_.server, dead_after_),
-      pause_(loop),
+      dialer_(resolver, deadlines, settings_.server, dead_after_),
+      pause_(loop_),
       backoff_(kFirstPause, kLongestPause),
-      socket_(loop),
+      socket_(loop_),
       grabber_(kShortestPoll) {}
 
 Link::~Link() = default;
@@ -66,15 +75,9 @@ asio::awaitable<void> Link::run() {
   }
 }
 
-// One line a change of state.
 void Link::report_lost(const LinkError& why) {
   if (closing_ || std::exchange(reported_down_, true)) return;
-  const std::string running =
-      inflight_ == 0
-          ? ""
-          : fmt::format("; gearmand will run {} running job(s) again, their results are dropped", inflight_);
-  kMainLog.warn("gearmand {}: {}{}; {}", base::to_string(settings_.server), why.message, running,
-                retiring_ ? "it is left for good" : "trying again until it answers");
+  settings_.state.failed(why.message, inflight_);
 }
 
 void Link::session_begins() {
@@ -82,9 +85,9 @@ void Link::session_begins() {
   connected_ = true;
   reader_ = PacketReader();
   grabber_ = Grabber(base::jittered(kShortestPoll, kLongestPoll));
-  heard_at_ = Clock::now();
+  connected_at_ = alive_at_ = heard_at_ = Clock::now();
   pinged_at_ = {};
-  connected_at_ = heard_at_;
+  sent_ = taken_in_ = 0;
   greeted_ = false;
   goodbye_sent_ = false;
   inflight_ = 0;
@@ -104,7 +107,10 @@ void Link::session_ends() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   owner_.slots_released(grabber_.outstanding());
-  if (greeted_) owner_.link_changed(false);
+  if (greeted_) {
+    settings_.state.closed();
+    owner_.link_changed(false);
+  }
   // What breaks soon after it was made is approached more and more slowly, whatever it said in between.
   if (Clock::now() - connected_at_ > kLongestPause) backoff_.reset();
 }
@@ -112,7 +118,7 @@ void Link::session_ends() {
 void Link::greeted() {
   greeted_ = true;
   reported_down_ = false;
-  kMainLog.info("gearmand {}: connected", base::to_string(settings_.server));
+  settings_.state.connected();
   owner_.link_changed(true);
 }
 
@@ -131,7 +137,7 @@ asio::awaitable<LinkError> Link::serve() {
       co_return LinkError{fmt::format("connection lost: {}",
                                       error == asio::error::eof ? "closed by the server" : error.message())};
     }
-    heard_at_ = Clock::now();
+    alive_at_ = heard_at_ = Clock::now();
     reader_.commit(bytes);
     owner_.input_begins();
     const auto handled = handle_input();
@@ -261,17 +267,27 @@ void Link::flush() {
   boost::system::error_code error;
   const std::size_t written = socket_.write_some(asio::buffer(out_), error);
   if (error && error != asio::error::would_block) return;  // the reading side reports it
+  sent_ += written;
   if (written == out_.size()) {
-    out_.clear();
-    if (out_.capacity() > 1024 * 1024) out_.shrink_to_fit();
+    release(out_);
     return;
   }
   writing_.swap(out_);
-  asio::async_write(socket_, asio::buffer(writing_) + written,
-                    [self = shared_from_this(), generation = generation_](const auto& failure, std::size_t) {
-                      self->writing_.clear();
-                      if (!failure && generation == self->generation_) self->flush();
-                    });
+  written_ = written;
+  write_rest();
+}
+
+void Link::write_rest() {
+  socket_.async_write_some(
+      asio::buffer(writing_) + written_,
+      [self = shared_from_this(), generation = generation_](const auto& error, std::size_t bytes) {
+        const bool over = error || generation != self->generation_;
+        self->sent_ += over ? 0 : bytes;
+        self->written_ += bytes;
+        if (!over && self->written_ < self->writing_.size()) return self->write_rest();
+        release(self->writing_);
+        if (!over) self->flush();
+      });
 }
 
 void Link::retire() {
@@ -317,21 +333,30 @@ void Link::nap_is_over() {
 
 void Link::check_life() {
   const auto now = Clock::now();
-  const auto silence = now - heard_at_;
-  if (silence >= dead_after_) {
+  if (is_reading()) alive_at_ = now;
+  if (now - alive_at_ >= dead_after_) {
     timed_out_ = true;
     boost::system::error_code ignored;
     socket_.close(ignored);  // serve() comes back and reports it
     return;
   }
-  if (silence >= settings_.loop_timeout && pinged_at_ < heard_at_) {
+  if (now - heard_at_ >= settings_.loop_timeout && pinged_at_ < heard_at_) {
     pinged_at_ = now;
     append_packet(out_, PacketType::echo_req, kPing);
     owner_.turn_needed();
   }
   const bool waiting_for_ping = pinged_at_ >= heard_at_;
   const auto next_ping = (waiting_for_ping ? now : heard_at_) + settings_.loop_timeout;
-  deadlines_.set(life_timer_, std::min(next_ping, heard_at_ + dead_after_));
+  deadlines_.set(life_timer_, std::min(next_ping, alive_at_ + dead_after_));
+}
+
+// Over a slow link a big result takes long, and the answer to a ping waits behind it. As long as the server
+// takes more of it in, it lives. What it has taken in whole proves nothing more: then it has to answer.
+bool Link::is_reading() {
+  int unread = 0;
+  if (::ioctl(socket_.native_handle(), SIOCOUTQ, &unread) != 0) return false;
+  const auto before = std::exchange(taken_in_, sent_ - static_cast<std::uint64_t>(unread));
+  return (unread > 0 || has_unsent()) && taken_in_ > before;
 }
 
 }  // namespace driveshaft::gearman

@@ -14,6 +14,7 @@
 #include "gearman/dialer.h"
 #include "gearman/grabber.h"
 #include "gearman/packet.h"
+#include "gearman/server_state.h"
 
 namespace driveshaft::gearman {
 
@@ -62,12 +63,13 @@ class Link : public std::enable_shared_from_this<Link> {
  public:
   struct Settings {
     base::Address server;
+    ServerState& state;     // of that server; outlives the link
     std::string client_id;  // at most 127 bytes, no spaces
     std::vector<std::string> functions;
     std::chrono::milliseconds loop_timeout;  // silence after which the server is asked whether it lives
   };
 
-  Link(asio::io_context& loop, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings);
+  Link(base::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings);
   Link(const Link&) = delete;
   ~Link();
 
@@ -131,6 +133,8 @@ class Link : public std::enable_shared_from_this<Link> {
 
   void nap_is_over();
   void check_life();
+  bool is_reading();
+  void write_rest();
 
   // Constant after construction, but for `functions`.
   asio::io_context& loop_;
@@ -144,23 +148,27 @@ class Link : public std::enable_shared_from_this<Link> {
   asio::steady_timer pause_;  // the wait between two attempts
   base::Backoff backoff_;
   std::uint64_t generation_ = 0;
-  bool reported_down_ = false;  // one log line a change of state
+  bool reported_down_ = false;  // one report a change of state
   bool retiring_ = false;
   bool closing_ = false;
 
   // Of the present connection.
-  asio::ip::tcp::socket socket_;
+  Dialer::Socket socket_;
   PacketReader reader_;
   Grabber grabber_;
   bool connected_ = false;
   bool greeted_ = false;  // the server has shown that it is one
   bool timed_out_ = false;
   bool goodbye_sent_ = false;
-  int inflight_ = 0;     // jobs assigned and not yet answered
-  std::string out_;      // produced and not yet given to the kernel
-  std::string writing_;  // owned by the write in progress; empty when there is none
+  int inflight_ = 0;            // jobs assigned and not yet answered
+  std::string out_;             // produced and not yet given to the kernel
+  std::string writing_;         // owned by the write in progress; empty when there is none
+  std::size_t written_ = 0;     // bytes of it that the kernel has
+  std::uint64_t sent_ = 0;      // bytes given to the kernel on this connection
+  std::uint64_t taken_in_ = 0;  // of those, acknowledged by the server's kernel when last looked at
   Grabber::Clock::time_point connected_at_{};
   Grabber::Clock::time_point heard_at_{};
+  Grabber::Clock::time_point alive_at_{};   // last sign of life, be it that it takes in what we send
   Grabber::Clock::time_point pinged_at_{};  // not before heard_at_: a ping is unanswered
 
   Timer nap_timer_{*this, &Link::nap_is_over};

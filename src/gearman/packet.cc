@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/log.h"
@@ -126,7 +127,8 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
   if (header->size > kBigBody) {
     expect_big_ = true;
     // Not touched before it is filled: a false claim of size costs address space, not memory.
-    big_ = std::make_unique_for_overwrite<char[]>(header->size);
+    big_.reset(new (std::nothrow) char[header->size]);
+    if (!big_) return LinkError{fmt::format("there is no memory for its packet of {} bytes", header->size)};
     big_type_ = header->type;
     big_size_ = header->size;
     begin_ += kHeaderSize;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "http/endpoint.h"
@@ -30,8 +31,8 @@ bool is_name(const std::string& host) {
 
 }  // namespace
 
-Connection::Connection(Endpoint& endpoint, asio::io_context& loop, asio::ssl::context* tls)
-    : endpoint_(endpoint), socket_(loop) {
+Connection::Connection(Endpoint& endpoint, asio::ssl::context* tls)
+    : endpoint_(endpoint), socket_(endpoint.connector_.loop()) {
   if (tls) tls_.emplace(socket_, *tls);
 }
 
@@ -39,26 +40,21 @@ void Connection::open(Exchange& exchange) {
   exchange_ = &exchange;
   exchange.connection_ = this;
   endpoint_.deadlines_.set(*this, endpoint_.settings_.connect_timeout);
-  endpoint_.resolve(*this);
+  attempt_ = endpoint_.connector_.connect([this](auto socket) { connected(std::move(socket)); });
 }
 
 void Connection::on_deadline() {
-  open_failed(fmt::format("no connection within {} ms", endpoint_.settings_.connect_timeout.count()));
+  const char* phase = !attempt_                ? "the TLS handshake is not done"
+                      : attempt_->looking_up() ? "its name is still being looked up"
+                                               : "nothing answers";
+  open_failed(fmt::format("no connection within connect_timeout ({} ms): {}",
+                          endpoint_.settings_.connect_timeout.count(), phase));
 }
 
-void Connection::resolved(const error_code& error, const Addresses& addresses) {
-  if (error) return open_failed(fmt::format("its name cannot be resolved: {}", error.message()));
-  asio::async_connect(socket_, addresses,
-                      [self = shared_from_this()](const error_code& failure, const auto&) {
-                        if (self->state_ != State::closed) self->connected(failure);
-                      });
-}
-
-void Connection::connected(const error_code& error) {
-  if (error) return open_failed(fmt::format("cannot connect: {}", error.message()));
-  error_code ignored;  // a Unix socket has no Nagle to turn off
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket_.non_blocking(true, ignored);
+void Connection::connected(base::Result<Socket> socket) {
+  attempt_.reset();
+  if (!socket) return open_failed(socket.error().message);
+  socket_ = std::move(*socket);
   if (tls_) {
     handshake();
   } else {
@@ -68,14 +64,27 @@ void Connection::connected(const error_code& error) {
 
 void Connection::handshake() {
   const std::string& host = endpoint_.settings_.uri.host;
-  error_code ignored;
-  if (is_name(host)) SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
-  tls_->set_verify_callback(asio::ssl::host_name_verification(host), ignored);
+  SSL* const tls = tls_->native_handle();
+  if (is_name(host)) {
+    SSL_set_tlsext_host_name(tls, host.c_str());
+    SSL_set1_host(tls, host.c_str());
+  } else {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host.c_str());
+  }
   tls_->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this()](const error_code& error) {
     if (self->state_ == State::closed) return;
-    if (error) return self->open_failed(fmt::format("TLS handshake failed: {}", error.message()));
+    if (error) return self->open_failed(self->describe_tls_failure(error));
     self->opened();
   });
+}
+
+std::string Connection::describe_tls_failure(const error_code& error) {
+  const long verdict = SSL_get_verify_result(tls_->native_handle());
+  if (verdict == X509_V_OK) return fmt::format("TLS handshake failed: {}", error.message());
+  return fmt::format(
+      "TLS handshake failed: its certificate is not accepted: {} (trusted are the system's CAs, or "
+      "those that SSL_CERT_FILE or SSL_CERT_DIR names)",
+      X509_verify_cert_error_string(verdict));
 }
 
 void Connection::opened() {
@@ -164,7 +173,7 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
     return;
   }
   filled_ += bytes;
-  const auto taken = reader_.read({buffer_.data(), filled_});
+  const auto taken = read_response();
   if (!taken) return fail(taken.error());
   filled_ -= *taken;
   if (filled_ > 0 && *taken > 0) std::memmove(buffer_.data(), buffer_.data() + *taken, filled_);
@@ -180,6 +189,12 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   // A long header, or a body that comes faster than it is read.
   if (*taken + filled_ == buffer_.size() && buffer_.size() < kLargeBuffer) buffer_.resize(kLargeBuffer);
   read();
+}
+
+base::Result<std::size_t, Failure> Connection::read_response() try {
+  return reader_.read({buffer_.data(), filled_});
+} catch (const std::bad_alloc&) {
+  return Failure{Failure::Kind::too_large, "there is no memory for its response"};
 }
 
 void Connection::take_response(const error_code& error) {
@@ -222,6 +237,7 @@ void Connection::close() {
   if (state_ == State::closed) return;
   state_ = State::closed;
   clear();
+  attempt_.reset();
   error_code ignored;
   socket_.close(ignored);
   if (exchange_) exchange_->connection_ = nullptr;

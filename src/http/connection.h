@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "base/connector.h"
 #include "base/deadlines.h"
 #include "http/exchange.h"
 #include "http/response_reader.h"
@@ -20,16 +21,13 @@ class Endpoint;
 // Kept by its endpoint and by the operations under way; calls the endpoint until close().
 class Connection final : public std::enable_shared_from_this<Connection>, private base::Deadline {
  public:
-  using Socket = asio::generic::stream_protocol::socket;
-  using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
+  using Socket = base::Connector::Socket;
 
   // `tls`: null for plain text.
-  Connection(Endpoint& endpoint, asio::io_context& loop, asio::ssl::context* tls);
+  Connection(Endpoint& endpoint, asio::ssl::context* tls);
 
   // Opens it and sends the exchange when it is open.
   void open(Exchange& exchange);
-  // The endpoint's answer to resolve(), during open().
-  void resolved(const boost::system::error_code& error, const Addresses& addresses);
 
   // Sends on an idle connection.
   void send(Exchange& exchange);
@@ -48,17 +46,20 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   enum class State { opening, idle, busy, closed };
 
   void on_deadline() override;  // opening took too long
-  void connected(const boost::system::error_code& error);
+  void connected(base::Result<Socket> socket);
   void handshake();
   void opened();
   void open_failed(const std::string& why);
+  std::string describe_tls_failure(const boost::system::error_code& error);
   void read();
   void on_read(const boost::system::error_code& error, std::size_t bytes);
+  base::Result<std::size_t, Failure> read_response();
   void take_response(const boost::system::error_code& error);
   void write_rest(std::size_t written);
   void fail(Failure failure);
 
-  Endpoint& endpoint_;  // not touched once closed
+  Endpoint& endpoint_;                                 // not touched once closed
+  std::shared_ptr<base::Connector::Attempt> attempt_;  // while connecting
   Socket socket_;
   std::optional<asio::ssl::stream<Socket&>> tls_;
   State state_ = State::opening;

@@ -10,8 +10,6 @@ namespace driveshaft::http {
 namespace {
 
 using namespace std::chrono_literals;
-using boost::system::error_code;
-using Clock = base::Deadline::Clock;
 
 // Connections being opened at once: more overflow the backlog of the endpoint's listening socket, and each
 // overflow costs its job a second.
@@ -35,26 +33,22 @@ std::unique_ptr<asio::ssl::context> make_tls(const base::Uri& uri) {
   return context;
 }
 
+base::Connector make_connector(base::Resolver& resolver, base::DeadlineWheel& deadlines,
+                               const base::Uri& uri) {
+  if (uri.scheme == base::Uri::Scheme::http_unix) {
+    return {resolver, deadlines, {asio::local::stream_protocol::endpoint(uri.socket_path)}};
+  }
+  return {resolver, deadlines, base::Address{uri.host, uri.port}, kAddressesFor};
+}
+
 }  // namespace
 
-Endpoint::Endpoint(asio::io_context& loop, base::DeadlineWheel& deadlines, Settings settings)
-    : loop_(loop),
-      deadlines_(deadlines),
+Endpoint::Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings)
+    : deadlines_(deadlines),
       settings_(std::move(settings)),
       head_(make_head(settings_.uri)),
       tls_(make_tls(settings_.uri)),
-      resolver_(loop) {
-  if (settings_.uri.scheme == base::Uri::Scheme::http_unix) {
-    addresses_ = {asio::local::stream_protocol::endpoint(settings_.uri.socket_path)};
-    addresses_until_ = Clock::time_point::max();
-    return;
-  }
-  error_code not_a_literal;
-  const auto address = asio::ip::make_address(settings_.uri.host, not_a_literal);
-  if (not_a_literal) return;
-  addresses_ = {asio::ip::tcp::endpoint(address, settings_.uri.port)};
-  addresses_until_ = Clock::time_point::max();
-}
+      connector_(make_connector(resolver, deadlines, settings_.uri)) {}
 
 Endpoint::~Endpoint() {
   for (const auto& [_, connection] : connections_) connection->close();
@@ -103,7 +97,7 @@ void Endpoint::open_connection(Exchange& exchange) {
     return;
   }
   ++opening_;
-  auto connection = std::make_shared<Connection>(*this, loop_, tls_.get());
+  auto connection = std::make_shared<Connection>(*this, tls_.get());
   connections_.emplace(connection.get(), connection);
   if (!sweep_.is_set()) deadlines_.set(sweep_, kSweepEvery);
   connection->open(exchange);
@@ -128,7 +122,6 @@ Exchange* Endpoint::next_waiting() {
 
 void Endpoint::forget(Connection& connection) {
   std::erase(idle_, &connection);
-  std::erase(to_resolve_, &connection);
   connections_.erase(&connection);
 }
 
@@ -141,36 +134,6 @@ void Endpoint::close_unused() {
     }
   }
   if (!connections_.empty()) deadlines_.set(sweep_, kSweepEvery);
-}
-
-void Endpoint::resolve(Connection& connection) {
-  if (Clock::now() < addresses_until_) return connection.resolved({}, addresses_);
-  to_resolve_.push_back(&connection);
-  if (resolving_) return;
-  resolving_ = true;
-  resolver_.async_resolve(settings_.uri.host, std::to_string(settings_.uri.port),
-                          asio::ip::tcp::resolver::numeric_service,
-                          [alive = std::weak_ptr(self_)](const error_code& error,
-                                                         const asio::ip::tcp::resolver::results_type& found) {
-                            const auto self = alive.lock();
-                            if (!self) return;
-                            Addresses addresses;
-                            for (const auto& entry : found) addresses.emplace_back(entry.endpoint());
-                            (*self)->resolved(error, std::move(addresses));
-                          });
-}
-
-void Endpoint::resolved(const error_code& error, Addresses addresses) {
-  resolving_ = false;
-  if (!error) {
-    addresses_ = std::move(addresses);
-    addresses_until_ = Clock::now() + kAddressesFor;
-  }
-  // A failure's exchange may post again or go: take one at a time, and only those of this look-up.
-  const auto waiting = std::exchange(to_resolve_, {});
-  for (Connection* connection : waiting) {
-    if (connections_.contains(connection)) connection->resolved(error, addresses_);
-  }
 }
 
 }  // namespace driveshaft::http

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "base/connector.h"
 #include "base/deadlines.h"
 #include "base/uri.h"
 #include "http/connection.h"
@@ -26,7 +27,7 @@ class Endpoint {
     std::size_t max_response_size;              // bytes of body
   };
 
-  Endpoint(asio::io_context& loop, base::DeadlineWheel& deadlines, Settings settings);
+  Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings);
   Endpoint(const Endpoint&) = delete;
   ~Endpoint();
 
@@ -44,8 +45,6 @@ class Endpoint {
 
  private:
   friend class Connection;
-  using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
-
   // A deadline that calls a member function.
   struct Timer final : base::Deadline {
     Timer(Endpoint& the_endpoint, void (Endpoint::*the_action)())
@@ -56,8 +55,6 @@ class Endpoint {
   };
 
   void open_connection(Exchange& exchange);
-  void resolve(Connection& connection);
-  void resolved(const boost::system::error_code& error, Addresses addresses);
   void close_unused();
   Exchange* next_waiting();
 
@@ -69,27 +66,19 @@ class Endpoint {
   void forget(Connection& connection);
 
   // Constant after construction.
-  asio::io_context& loop_;
   base::DeadlineWheel& deadlines_;
   const Settings settings_;
   std::string head_;  // of every request, up to the type of its body
   std::unique_ptr<asio::ssl::context> tls_;
 
   // Loop state.
-  asio::ip::tcp::resolver resolver_;
-  bool resolving_ = false;
-  Addresses addresses_;  // of the last look-up
-  base::Deadline::Clock::time_point addresses_until_{};
-  std::vector<Connection*> to_resolve_;
-
+  base::Connector connector_;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> idle_;  // the last one used is the first to be used again
   std::deque<Exchange*> waiting_;  // for their turn to open a connection, which is not yet connecting
   int opening_ = 0;
   std::size_t exchanges_ = 0;  // posted and neither finished nor cancelled
   Timer sweep_{*this, &Endpoint::close_unused};
-  // Outlives the endpoint in handlers that may still be under way.
-  std::shared_ptr<Endpoint*> self_ = std::make_shared<Endpoint*>(this);
 };
 
 }  // namespace driveshaft::http

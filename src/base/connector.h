@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/address.h"
+#include "base/asio.h"
+#include "base/deadlines.h"
+#include "base/resolver.h"
+
+namespace driveshaft::base {
+
+// Opens connections to one place. When its name has several addresses, none can hide the others: the next is
+// tried as soon as one fails, and beside one that has not answered within 250 ms (RFC 8305); an address that
+// did not answer comes last for a while. On the loop's thread; outlives its attempts.
+class Connector {
+ public:
+  using Clock = Deadline::Clock;
+  using Socket = asio::generic::stream_protocol::socket;
+  // The socket does not block, nor wait to send small pieces. The error is the reason only.
+  using Handler = std::function<void(Result<Socket>)>;
+  class Attempt;
+  using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
+
+  // A look-up of the name serves all attempts that begin within `names_for` after it.
+  Connector(Resolver& resolver, DeadlineWheel& deadlines, Address place, Clock::duration names_for);
+  // To what needs no look-up; at least one.
+  Connector(Resolver& resolver, DeadlineWheel& deadlines, Addresses addresses);
+  Connector(const Connector&) = delete;
+
+  asio::io_context& loop() const { return resolver_.loop(); }
+
+  // Calls `handler` once, from the loop and not from within. To let the attempt go is to give it up: the
+  // handler is not called then.
+  [[nodiscard]] std::shared_ptr<Attempt> connect(Handler handler);
+
+ private:
+  using Endpoint = Addresses::value_type;
+
+  void remember(const Resolver::Addresses& found);
+  void shun(const Endpoint& address);
+  Addresses in_order();
+
+  Resolver& resolver_;
+  DeadlineWheel& deadlines_;
+  const std::string name_;  // unused when the addresses are known
+  const std::uint16_t port_ = 0;
+  const Clock::duration names_for_{};
+
+  Addresses addresses_;
+  Clock::time_point addresses_until_{};
+  std::vector<std::pair<Endpoint, Clock::time_point>> shunned_;  // until then
+};
+
+// An attempt under way, bounded in time by who holds it.
+class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, private Deadline {
+ public:
+  Attempt(Connector& connector, Handler handler) : connector_(connector), handler_(std::move(handler)) {}
+
+  bool looking_up() const { return looking_up_; }
+
+ private:
+  friend class Connector;
+  struct Try {
+    Socket socket;
+    Endpoint address;
+    bool pending = true;
+  };
+
+  void begin();
+  void try_next();
+  void on_deadline() override;  // the last one tried takes long
+  void tried(Try& which, const boost::system::error_code& error);
+  void failed(const Endpoint& address, const boost::system::error_code& error);
+  void finish_if_hopeless();
+  void give_up(std::string why);
+
+  Connector& connector_;
+  Handler handler_;  // empty once called
+  bool looking_up_ = false;
+  Addresses addresses_;
+  std::size_t next_ = 0;   // address to be tried
+  std::deque<Try> tries_;  // their places do not change
+  std::string reasons_;    // of those that failed
+};
+
+}  // namespace driveshaft::base

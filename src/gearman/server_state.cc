@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "gearman/server_state.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace driveshaft::gearman {
+namespace {
+
+using namespace std::chrono_literals;
+using base::kMainLog;
+
+// What is lost within this time is lost together.
+constexpr auto kMergeWithin = 100ms;
+
+}  // namespace
+
+void ServerState::connected() {
+  if (failures_ > 0) on_deadline();
+  ++connections_;
+  if (std::exchange(said_, Said::up) != Said::up) kMainLog.info("gearmand {}: connected", name_);
+}
+
+void ServerState::failed(const std::string& why, int running) {
+  if (failures_++ == 0) {
+    why_ = why;
+    deadlines_.set(*this, kMergeWithin);
+  }
+  running_ += running;
+}
+
+void ServerState::on_deadline() {
+  clear();
+  const int failures = std::exchange(failures_, 0);
+  const int running = std::exchange(running_, 0);
+  const bool down = connections_ == 0;
+  if (down && std::exchange(said_, Said::down) == Said::down) return;
+  std::string line = fmt::format("gearmand {}: {}", name_, why_);
+  if (failures > 1) line += fmt::format(" ({} connections)", failures);
+  if (running > 0) {
+    line += fmt::format("; gearmand will run {} running job(s) again, their results are dropped", running);
+  }
+  line += "; trying again until it answers";
+  if (!down) line += fmt::format("; {} other connection(s) to it are up", connections_);
+  kMainLog.write(base::LogLevel::warn, line);
+}
+
+}  // namespace driveshaft::gearman

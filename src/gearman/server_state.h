@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/address.h"
+#include "base/deadlines.h"
+
+namespace driveshaft::gearman {
+
+// One gearmand as all its connections see it. They are as many as there are pools, or more, and lose it
+// together: the log gets one line when it goes and one when it is back. On the loop's thread.
+class ServerState final : private base::Deadline {
+ public:
+  ServerState(base::DeadlineWheel& deadlines, const base::Address& server)
+      : deadlines_(deadlines), name_(base::to_string(server)) {}
+
+  // A connection is up; each is followed by one closed().
+  void connected();
+  void closed() { --connections_; }
+  // A connection is lost, with `running` jobs on it, or cannot be made. Called before closed(), once for each
+  // change of state of a connection.
+  void failed(const std::string& why, int running);
+
+  const std::string& name() const { return name_; }
+
+ private:
+  enum class Said { nothing, up, down };
+
+  void on_deadline() override;
+
+  base::DeadlineWheel& deadlines_;
+  const std::string name_;  // host:port
+  int connections_ = 0;
+  Said said_ = Said::nothing;
+  // Failures not yet told.
+  int failures_ = 0;
+  int running_ = 0;
+  std::string why_;  // the first of them
+};
+
+// All servers that there are or have been, each made when it is first asked for. On the loop's thread.
+class Servers {
+ public:
+  explicit Servers(base::DeadlineWheel& deadlines) : deadlines_(deadlines) {}
+  // Stays where it is.
+  ServerState& operator[](const base::Address& server) {
+    return states_.try_emplace(base::to_string(server), deadlines_, server).first->second;
+  }
+
+ private:
+  base::DeadlineWheel& deadlines_;
+  std::map<std::string, ServerState> states_;
+};
+
+}  // namespace driveshaft::gearman
