@@ -91,7 +91,7 @@ def test_a_job_within_the_limit_is_left_alone(rig):
 def test_reaching_the_endpoint_has_a_limit_of_its_own(rig, scheme, peer):
     endpoint = rig.start(peer())
     server, daemon = start(rig, f"{scheme}://{endpoint.host}:{endpoint.port}/", max_running_time=60,
-                           connect_timeout=0.5)
+                           connect_timeout=0.5, endpoint_down="fail")
     result, took = timed_run(server)
     assert result == FAILED
     assert 0.4 < took < 2.5

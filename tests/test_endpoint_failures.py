@@ -213,9 +213,9 @@ def test_a_bad_body_is_logged_by_its_first_bytes_only_and_on_one_line(rig):
     assert len(line) < 10_000
 
 
-def test_an_endpoint_that_refuses_connections_fails_the_job_until_it_is_back(rig):
+def test_an_endpoint_that_refuses_connections_fails_the_job_if_it_is_not_to_be_held(rig):
     endpoint = rig.endpoint(answer(OK))
-    server, daemon = start(rig, endpoint.uri())
+    server, daemon = start(rig, endpoint.uri(), endpoint_down="fail")
     daemon.expect_failed_jobs()
     endpoint.stop()
     assert run(server, "f") == FAILED

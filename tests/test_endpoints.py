@@ -116,7 +116,7 @@ def test_https_serves_when_the_systems_authorities_vouch_for_it(rig, web):
 
 
 def test_https_without_a_known_authority_fails_the_job_and_says_why(rig, web):
-    server, daemon = start(rig, web.uri_tls())
+    server, daemon = start(rig, web.uri_tls(), endpoint_down="fail")
     daemon.expect_failed_jobs()
     assert run(server, "reverse", "ab") == FAILED
     line = daemon.wait_for_line(r"^Failed job")
@@ -126,7 +126,7 @@ def test_https_without_a_known_authority_fails_the_job_and_says_why(rig, web):
 
 
 def test_https_of_another_name_fails_the_job(rig, web):
-    server, daemon = start(rig, web.uri_tls(host="127.0.0.1"), env={"SSL_CERT_FILE": str(web.certificate)})
+    server, daemon = start(rig, web.uri_tls(host="127.0.0.1"), endpoint_down="fail", env={"SSL_CERT_FILE": str(web.certificate)})
     daemon.expect_failed_jobs()
     assert run(server, "reverse", "ab") == FAILED
     daemon.wait_for_line(r"its certificate is not accepted: (hostname|IP address) mismatch")

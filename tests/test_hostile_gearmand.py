@@ -33,7 +33,8 @@ GARBAGE = {
     "four GiB announced": (header(b"\0RES", Kind.JOB_ASSIGN_UNIQ, 0xFFFFFFFF), "claims .* bytes"),
     "a NOOP with a payload": (header(b"\0RES", Kind.NOOP, 1 << 30), "claims .* bytes"),
     "an unknown type": (header(b"\0RES", 4711, 0), "type 4711"),
-    "a client's type": (response(Kind.JOB_CREATED, "H:1"), "type 8"),
+    "a client's type": (response(Kind.WORK_COMPLETE, "H:1", "x"), "type 13"),
+    "a job nobody submitted": (response(Kind.JOB_CREATED, "H:1"), "JOB_CREATED without a submitted job"),
     "a job nobody grabbed": (response(Kind.JOB_ASSIGN_UNIQ, "H:1", "f", "u", "w") * 2, "a job without a grab"),
     "a job without its fields": (response(Kind.JOB_ASSIGN_UNIQ, "H:1 f u w"), "a job without"),
 }

@@ -50,10 +50,12 @@ def busy_daemon(rig):
     """One that has had jobs of every outcome: (gearmand, daemon)."""
     server = rig.gearmand()
     pools = {"Good": pool(rig.endpoint(reverse).uri(), ["reverse"]),
-             "Broken": pool(rig.endpoint(answer(status="500 Oops")).uri(), ["broken"]),
+             "Broken": pool(rig.endpoint(answer(status="500 Oops")).uri(), ["broken"],
+                            retry={"attempts": 2, "initial_delay": 0}, dead_letter_function="buried"),
              "Slow": pool(rig.endpoint(hang).uri(), ["slow"])}
     daemon = rig.driveshaft(jobs_file([server], pools), max_running_time=1)
     daemon.expect_failed_jobs()
+    daemon.expect_errors("Trying job again")
     with Client(server) as client:
         slow = client.submit("slow")
         assert client.run("reverse", "ab") == complete("ba")

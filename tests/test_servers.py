@@ -68,7 +68,7 @@ def test_a_name_without_answer_holds_up_nothing_else(rig, web):
     hosts = rig.directory / "hosts"
     os.mkfifo(hosts)
     server = rig.gearmand()
-    pools = {**one_pool(web), "Stuck": pool("http://stuck.test/", ["stuck"], connect_timeout=0.3)}
+    pools = {**one_pool(web), "Stuck": pool("http://stuck.test/", ["stuck"], connect_timeout=0.3, endpoint_down="fail")}
     daemon = rig.driveshaft(jobs_file([f"gearman.test:{free_port()}", server], pools), prefix=with_hosts(hosts))
     daemon.expect_errors("stuck.test", "gearman.test")
     with Client(server) as client:

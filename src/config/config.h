@@ -22,6 +22,42 @@ enum class FailureText {
   drop,       // WORK_FAIL alone
 };
 
+// What becomes of a job whose request cannot reach the endpoint.
+enum class EndpointDown {
+  hold,  // it waits in its slot until the endpoint can be reached; the pool takes no more
+  fail,
+};
+
+// What becomes of jobs that outlive the window of a shutdown.
+enum class OnShutdown {
+  fail,
+  requeue,  // they are left unanswered, so gearmand gives them to another worker
+};
+
+// Why an attempt at a job failed.
+enum class AttemptFailure {
+  timeout,            // no complete response within attempt_timeout
+  server_error,       // HTTP status 5xx
+  too_many_requests,  // HTTP status 429
+  connection_lost,    // broke before the response was complete
+  invalid_response,   // not HTTP, not the contract, or too large
+  failure,            // gearman_ret other than 0
+  unreachable,        // with EndpointDown::fail
+  other_status,       // any other HTTP status that is not 2xx; never tried again
+};
+
+// When a failed job is tried again, in its slot and within max_running_time.
+struct Retry {
+  int attempts = 1;                              // all told; 1: it is not tried again
+  std::chrono::milliseconds initial_delay{200};  // before the second attempt; doubles for each one more
+  std::chrono::milliseconds max_delay{30'000};
+  std::chrono::milliseconds attempt_timeout{0};  // of one attempt; 0: max_running_time alone limits it
+  std::vector<AttemptFailure> on{AttemptFailure::timeout, AttemptFailure::server_error,
+                                 AttemptFailure::too_many_requests, AttemptFailure::connection_lost};
+
+  bool operator==(const Retry&) const = default;
+};
+
 // Settings a pool may give itself; given at the top level of the jobs file they hold for every pool
 // that does not.
 struct PoolSettings {
@@ -30,6 +66,12 @@ struct PoolSettings {
   int connections = 1;                               // to each gearmand server, 1 … 64
   std::chrono::milliseconds connect_timeout{5000};   // name, TCP and TLS together; > 0
   std::size_t max_response_size = 64 * 1024 * 1024;  // bytes of an endpoint's body; > 0
+  EndpointDown endpoint_down = EndpointDown::hold;
+  Retry retry;
+  std::string dead_letter_function;  // gets the jobs that finally failed; empty: none does
+  OnShutdown on_shutdown = OnShutdown::fail;
+  double max_rate = 0;    // jobs taken a second; 0: no limit
+  bool adaptive = false;  // worker_count is the most, and the endpoint's latency decides
 
   bool operator==(const PoolSettings&) const = default;
 };

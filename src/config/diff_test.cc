@@ -110,14 +110,17 @@ TEST(Diff, AnotherOrderOfFunctions) {
 }
 
 TEST(Diff, Settings) {
-  EXPECT_THAT(
-      lines_for([](Pool& p) {
-        p.settings = {RequestFormat::multipart, FailureText::drop, 2, std::chrono::milliseconds(2500), 10};
-      }),
-      ElementsAre("pool Regular: request_format \"json\" -> \"multipart\"",
-                  "pool Regular: failure_text \"exception\" -> \"drop\"", "pool Regular: connections 1 -> 2",
-                  "pool Regular: connect_timeout 5 -> 2.5",
-                  "pool Regular: max_response_size 67108864 -> 10"));
+  EXPECT_THAT(lines_for([](Pool& p) {
+                p.settings.request_format = RequestFormat::multipart;
+                p.settings.failure_text = FailureText::drop;
+                p.settings.connections = 2;
+                p.settings.connect_timeout = std::chrono::milliseconds(2500);
+                p.settings.max_response_size = 10;
+              }),
+              ElementsAre("pool Regular: request_format \"json\" -> \"multipart\"",
+                          "pool Regular: failure_text \"exception\" -> \"drop\"",
+                          "pool Regular: connections 1 -> 2", "pool Regular: connect_timeout 5 -> 2.5",
+                          "pool Regular: max_response_size 67108864 -> 10"));
 }
 
 TEST(Diff, LogWorkloadSize) {

@@ -3,12 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <unordered_set>
 
+#include "config/key_table.h"
+#include "config/setting_keys.h"
 #include "config/unknown_keys.h"
 
 namespace driveshaft::config {
@@ -16,105 +15,11 @@ namespace {
 
 constexpr std::uint16_t kGearmanPort = 4730;
 constexpr int kMaxWorkers = 1'000'000;
-constexpr std::size_t kMaxFunctionSize = 512;  // bytes; the lines of gearmand's status stay readable
-constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
-
-// One key and how it is read into a Target.
-template <class Target>
-struct Key {
-  std::string_view name;
-  std::string_view type;
-  std::string_view reload;
-  // False: the value is not of `type`, which is then said. A reader that knows better says so itself.
-  bool (*read)(const Value&, Target&);
-  // The value as the file would write it; of a fresh Target that is the default. Null: the key is required.
-  std::string (*show)(const Target&);
-};
 
 // Where the rows of the top level put what they read.
 struct TopLevel {
   Config& config;
   PoolSettings settings;  // for pools that do not give their own
-};
-
-// A whole number, in range; 3.0 is one.
-template <class T>
-bool read_whole(const Value& value, double min, double max, T& out) {
-  const double number = value.node().number;
-  if (!value.is(Node::Kind::number) || std::trunc(number) != number || number < min || number > max) {
-    return false;
-  }
-  out = static_cast<T>(number);
-  return true;
-}
-
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-bool has_control(std::string_view text) { return std::any_of(text.begin(), text.end(), is_control); }
-
-// The names of an enumeration's values.
-template <class Enum>
-struct Choice {
-  std::string_view name;
-  Enum value;
-};
-
-constexpr Choice<RequestFormat> kFormats[] = {
-    {"json", RequestFormat::json},
-    {"multipart", RequestFormat::multipart},
-    {"urlencoded", RequestFormat::urlencoded},
-};
-constexpr Choice<FailureText> kFailureTexts[] = {
-    {"exception", FailureText::exception},
-    {"warning", FailureText::warning},
-    {"drop", FailureText::drop},
-};
-
-template <class Enum, std::size_t N>
-bool read_choice(const Value& value, const Choice<Enum> (&choices)[N], Enum& out) {
-  const auto chosen = std::find_if(std::begin(choices), std::end(choices),
-                                   [&](const auto& choice) { return choice.name == value.node().text; });
-  if (!value.is(Node::Kind::string) || chosen == std::end(choices)) return false;
-  out = chosen->value;
-  return true;
-}
-
-template <class Enum, std::size_t N>
-std::string_view name_of(const Choice<Enum> (&choices)[N], Enum value) {
-  return std::find_if(std::begin(choices), std::end(choices),
-                      [&](const auto& choice) { return choice.value == value; })
-      ->name;
-}
-
-std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
-
-bool read_connect_timeout(const Value& value, PoolSettings& settings) {
-  const double seconds = value.node().number;
-  if (!value.is(Node::Kind::number) || !(seconds > 0 && seconds <= 3600)) return false;
-  // At least one: a limit of no time at all would let nothing through.
-  settings.connect_timeout = std::chrono::milliseconds(std::max(1L, std::lround(seconds * 1000)));
-  return true;
-}
-
-constexpr Key<PoolSettings> kSettingKeys[] = {
-    {"request_format", R"("json", "multipart" or "urlencoded")", "holds from the next job on",
-     [](const Value& v, PoolSettings& s) { return read_choice(v, kFormats, s.request_format); },
-     [](const PoolSettings& s) { return quoted(name_of(kFormats, s.request_format)); }},
-    {"failure_text", R"("exception", "warning" or "drop")", "holds from the next job on",
-     [](const Value& v, PoolSettings& s) { return read_choice(v, kFailureTexts, s.failure_text); },
-     [](const PoolSettings& s) { return quoted(name_of(kFailureTexts, s.failure_text)); }},
-    {"connections", "a whole number from 1 to 64",
-     "more are opened; fewer: the ones left over finish their jobs and close",
-     [](const Value& v, PoolSettings& s) { return read_whole(v, 1, 64, s.connections); },
-     [](const PoolSettings& s) { return std::to_string(s.connections); }},
-    {"connect_timeout", "a number of seconds > 0 and ≤ 3600", "holds from the next connection on",
-     read_connect_timeout,
-     [](const PoolSettings& s) {
-       return fmt::format("{}", static_cast<double>(s.connect_timeout.count()) / 1000);
-     }},
-    {"max_response_size", "a whole number of bytes from 1 to 2147483647", "holds from the next job on",
-     [](const Value& v, PoolSettings& s) { return read_whole(v, 1, kMaxInt, s.max_response_size); },
-     [](const PoolSettings& s) { return std::to_string(s.max_response_size); }},
 };
 
 bool read_uri(const Value& value, Pool& pool) {
@@ -210,28 +115,14 @@ constexpr Key<TopLevel> kTopLevelKeys[] = {
 // By this name a file tells an editor its JSON Schema. It says nothing to us, so it is no row of a table.
 constexpr std::string_view kSchemaKey = "$schema";
 
-template <class Target, std::size_t N>
-void read_keys(const Value& object, const Key<Target> (&keys)[N], Target& target) {
-  for (const auto& key : keys) {
-    const Node* node = object.node().find(key.name);
-    if (!node) {
-      if (!key.show) object.missing(key.name, fmt::format("missing, expected {}", key.type));
-      continue;
-    }
-    const Value value = object.member(*node);
-    if (!key.read(value, target)) value.error(fmt::format("expected {}, got {}", key.type, value.shown()));
-  }
-}
-
-template <class Target, std::size_t N>
-void append_names(std::vector<std::string_view>& names, const Key<Target> (&keys)[N]) {
-  for (const auto& key : keys) names.push_back(key.name);
+void append_setting_names(std::vector<std::string_view>& names) {
+  for (const auto& key : setting_infos({})) names.push_back(key.name);
 }
 
 std::vector<std::string_view> top_level_names() {
   std::vector<std::string_view> names;
   append_names(names, kTopLevelKeys);
-  append_names(names, kSettingKeys);
+  append_setting_names(names);
   names.push_back(kSchemaKey);
   return names;
 }
@@ -239,7 +130,7 @@ std::vector<std::string_view> top_level_names() {
 std::vector<std::string_view> pool_names() {
   std::vector<std::string_view> names;
   append_names(names, kPoolKeys);
-  append_names(names, kSettingKeys);
+  append_setting_names(names);
   return names;
 }
 
@@ -254,7 +145,7 @@ void read_pool(const Value& value, Config& config, const PoolSettings& defaults)
     return;
   }
   read_keys(value, kPoolKeys, pool);
-  read_keys(value, kSettingKeys, pool.settings);
+  read_settings(value, pool.settings);
   warn_of_unknown_keys(value, pool_names(), top_level_names(), "at the top level");
   config.pools.push_back(std::move(pool));
 }
@@ -268,15 +159,13 @@ bool read_pools(const Value& value, TopLevel& top) {
 
 }  // namespace
 
-std::string_view name_of(RequestFormat format) { return name_of(kFormats, format); }
-
 void read_top_level(const Value& root, Config& config) {
   if (!root.is(Node::Kind::object)) {
     root.error(fmt::format("expected an object, got {}", root.shown()));
     return;
   }
   TopLevel top{config, {}};
-  read_keys(root, kSettingKeys, top.settings);  // before the pools, which begin with them
+  read_settings(root, top.settings);  // before the pools, which begin with them
   read_keys(root, kTopLevelKeys, top);
   warn_of_unknown_keys(root, top_level_names(), pool_names(), "inside a pool");
 }
@@ -291,13 +180,13 @@ std::vector<KeyInfo> all_keys() {
   for (const auto& k : kPoolKeys) {
     keys.push_back({k.name, false, true, k.type, k.show ? k.show({}) : "", k.reload});
   }
-  for (const auto& k : kSettingKeys) keys.push_back({k.name, true, true, k.type, k.show({}), k.reload});
+  for (const auto& k : setting_infos({})) keys.push_back({k.name, true, true, k.type, k.value, k.reload});
   return keys;
 }
 
 std::vector<std::pair<std::string_view, std::string>> settings_text(const PoolSettings& settings) {
   std::vector<std::pair<std::string_view, std::string>> texts;
-  for (const auto& key : kSettingKeys) texts.emplace_back(key.name, key.show(settings));
+  for (const auto& key : setting_infos(settings)) texts.emplace_back(key.name, key.value);
   return texts;
 }
 

@@ -29,6 +29,7 @@ std::vector<std::pair<std::string_view, std::string>> settings_text(const PoolSe
 
 // As the jobs file writes it.
 std::string_view name_of(RequestFormat format);
+std::string_view name_of(AttemptFailure failure);
 
 // Reads the outermost value of a jobs file. `config` is of use only if no error was added to its problems.
 void read_top_level(const Value& root, Config& config);

@@ -8,6 +8,7 @@ namespace driveshaft::config {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 Parsed accepted(std::string_view text) { return parse(text).value(); }
@@ -78,11 +79,63 @@ TEST(Parse, SettingsOfTheTopLevelHoldForPoolsWithoutTheirOwn) {
               ElementsAre(base::Address{"b", 1}, base::Address{"::1", 2}, base::Address{"a", 4730}));
   EXPECT_EQ(parsed.config.log_workload_size, 0u);
   ASSERT_EQ(parsed.config.pools.size(), 2u);
-  EXPECT_EQ(parsed.config.pools[0].settings, (PoolSettings{RequestFormat::urlencoded, FailureText::exception,
-                                                           64, std::chrono::milliseconds(250), 1}));
-  EXPECT_EQ(parsed.config.pools[1].settings, (PoolSettings{RequestFormat::multipart, FailureText::exception,
-                                                           2, std::chrono::hours(1), 2147483647}));
+  PoolSettings own;
+  own.request_format = RequestFormat::urlencoded;
+  own.connections = 64;
+  own.connect_timeout = std::chrono::milliseconds(250);
+  own.max_response_size = 1;
+  EXPECT_EQ(parsed.config.pools[0].settings, own);
+  PoolSettings theirs;
+  theirs.request_format = RequestFormat::multipart;
+  theirs.connections = 2;
+  theirs.connect_timeout = std::chrono::hours(1);
+  theirs.max_response_size = 2147483647;
+  EXPECT_EQ(parsed.config.pools[1].settings, theirs);
   EXPECT_EQ(parsed.config.pools[1].worker_count, 1000000);
+}
+
+TEST(Parse, WhatBecomesOfFailedJobsIsReadWhole) {
+  const auto settings = [](const std::string& text) {
+    return accepted(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": "h",
+      "worker_count": 1, "jobs_list": ["f"], )" +
+                    text + "}}}")
+        .config.pools[0]
+        .settings;
+  };
+  const auto some =
+      settings(R"("endpoint_down": "fail", "dead_letter_function": "failed_jobs", "max_rate": 0.5,
+    "on_shutdown": "requeue", "adaptive": true,
+    "retry": {"attempts": 3, "initial_delay": 0.25, "max_delay": 10, "attempt_timeout": 1.5,
+              "on": ["failure", "5xx", "failure"]})");
+  EXPECT_EQ(some.endpoint_down, EndpointDown::fail);
+  EXPECT_EQ(some.dead_letter_function, "failed_jobs");
+  EXPECT_EQ(some.max_rate, 0.5);
+  EXPECT_EQ(some.on_shutdown, OnShutdown::requeue);
+  EXPECT_TRUE(some.adaptive);
+  EXPECT_EQ(some.retry.attempts, 3);
+  EXPECT_EQ(some.retry.initial_delay, std::chrono::milliseconds(250));
+  EXPECT_EQ(some.retry.max_delay, std::chrono::seconds(10));
+  EXPECT_EQ(some.retry.attempt_timeout, std::chrono::milliseconds(1500));
+  EXPECT_THAT(some.retry.on, ElementsAre(AttemptFailure::failure, AttemptFailure::server_error));
+  const auto few = settings(R"("retry": {"attempts": 2})");
+  EXPECT_EQ(few.retry.attempts, 2);
+  EXPECT_EQ(few.retry.on, Retry().on);
+  EXPECT_EQ(settings(R"("retry": {"on": []})").retry.on.size(), 0u);
+}
+
+TEST(Parse, WhatIsWrongWithinRetryIsSaidWithItsPlace) {
+  const auto problems = [](const std::string& retry) {
+    return errors(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": "h",
+      "worker_count": 1, "jobs_list": ["f"], "retry": )" +
+                  retry + "}}}");
+  };
+  EXPECT_THAT(problems("3"), ElementsAre(HasSubstr("pools_list.P.retry: expected an object of attempts")));
+  EXPECT_THAT(
+      problems(R"({"attempts": 0, "on": ["5xx", "later"]})"),
+      ElementsAre(HasSubstr("pools_list.P.retry.attempts: expected a whole number from 1 to 100, got 0"),
+                  HasSubstr("pools_list.P.retry.on[1]: expected one of \"timeout\", \"5xx\", \"429\", "
+                            "\"connection_lost\", \"invalid_response\", \"failure\", \"unreachable\", "
+                            "got \"later\"")));
 }
 
 TEST(Parse, AWholeNumberMayBeWrittenAsAFraction) {

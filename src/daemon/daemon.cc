@@ -34,11 +34,10 @@ constexpr auto kFlushBeforeReady = 2s;
 // A job needs a connection to its endpoint, a pool those to gearmand; this many files are open besides.
 constexpr std::uint64_t kOtherFiles = 64;
 
-// As gearmand lists our connections: no spaces, at most 127 bytes.
-std::string client_id() {
+std::string host_name() {
   std::array<char, 65> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return fmt::format("driveshaft/{}/{}", host.data(), ::getpid());
+  return host.data();
 }
 
 // Memory of big jobs is used again: by default the allocator returns each block of over 128 kB to the kernel,
@@ -92,10 +91,13 @@ class Daemon {
                  .resolver = resolver_,
                  .servers = servers_,
                  .metrics = metrics_,
+                 .outages = outages_,
                  .decoder = {},
                  .max_running_time = options.max_running_time,
                  .loop_timeout = options.loop_timeout,
-                 .client_id = client_id()} {}
+                 // As gearmand lists our connections: no spaces, at most 127 bytes.
+                 .client_id = fmt::format("driveshaft/{}/{}", host_name(), ::getpid()),
+                 .host = host_name()} {}
 
   // What can be refused, before privileges are dropped.
   void prepare() {
@@ -128,11 +130,18 @@ class Daemon {
   admin::Sources sources() {
     return {.metrics = [this] { return metrics_.text(); },
             .health = [this] { return heartbeat_.health(); },
-            .ready = [this]() -> admin::Health {
-              const int links = supervisor_.connected_links();
-              if (links > 0) return {true, fmt::format("{} connection(s) to gearmand", links)};
-              return {false, "connected to no gearmand"};
-            }};
+            .ready = [this] { return readiness(); }};
+  }
+
+  admin::Health readiness() const {
+    const int links = supervisor_.connected_links();
+    std::string text =
+        links > 0 ? fmt::format("{} connection(s) to gearmand", links) : "connected to no gearmand";
+    for (const auto& outage : outages_.all()) {
+      text += fmt::format("\npool {} takes no jobs since {} s: {}", outage.pool,
+                          (Clock::now() - outage.since) / 1s, outage.why);
+    }
+    return {links > 0, text};
   }
 
   void warn_of_too_few_files(const config::Config& config) {
@@ -198,6 +207,7 @@ class Daemon {
   base::Resolver resolver_{loop_};
   gearman::Servers servers_{deadlines_};
   metrics::Registry metrics_;
+  dispatch::Outages outages_;
   dispatch::Context context_;
   dispatch::Supervisor supervisor_{context_};
   JobsFile jobs_file_{loop_, options_.jobs_config};

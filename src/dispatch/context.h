@@ -10,6 +10,7 @@
 #include "base/deadlines.h"
 #include "base/resolver.h"
 #include "dispatch/contract.h"
+#include "dispatch/outages.h"
 #include "gearman/server_state.h"
 #include "metrics/metrics.h"
 
@@ -22,11 +23,13 @@ struct Context {
   base::Resolver& resolver;
   gearman::Servers& servers;
   metrics::Registry& metrics;
+  Outages& outages;
   AnswerDecoder decoder;
 
   std::chrono::milliseconds max_running_time;  // of a job, all attempts and phases together
   std::chrono::milliseconds loop_timeout;      // silence after which a gearmand is pinged
   std::string client_id;                       // how gearmand lists our connections
+  std::string host;                            // this machine's name
   std::size_t log_workload_size = 1024;        // bytes of a workload or response in a log line
   std::uint64_t jobs_done = 0;                 // since the start, however they ended
 };

@@ -207,6 +207,12 @@ std::optional<std::uint32_t> to_gearman_ret(const json::value& value) {
 
 }  // namespace
 
+void append_json_string(std::string& out, std::string_view bytes) {
+  out += '"';
+  append_json(out, bytes, /*lossy=*/true);
+  out += '"';
+}
+
 void encode(config::RequestFormat format, const JobFields& job, RequestBody& body) {
   body.before.clear();
   body.workload = {};

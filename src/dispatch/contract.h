@@ -39,6 +39,9 @@ struct RequestBody {
 //   urlencoded  application/x-www-form-urlencoded
 void encode(config::RequestFormat format, const JobFields& job, RequestBody& body);
 
+// A JSON string; bytes that are not UTF-8 become U+FFFD.
+void append_json_string(std::string& out, std::string_view bytes);
+
 // The endpoint's word on a job.
 struct Answer {
   std::uint32_t gearman_ret;         // 0: success

@@ -3,13 +3,20 @@
 
 #include <fmt/format.h>
 
+#include <new>
 #include <utility>
 
 #include "base/log.h"
+#include "config/keys.h"
+#include "dispatch/dead_letter.h"
+#include "dispatch/retry.h"
+#include "dispatch/upstream.h"
+#include "http/retry_after.h"
 
 namespace driveshaft::dispatch {
 namespace {
 
+using namespace std::chrono_literals;
 using base::kThreadLog;
 using base::LogLevel;
 
@@ -17,6 +24,9 @@ using base::LogLevel;
 constexpr std::size_t kKeepCapacity = 32 * 1024;
 // Up to here one piece is sent faster than four.
 constexpr std::size_t kCopiedBody = 4 * 1024;
+// For gearmand to take a dead letter.
+constexpr auto kBurial = 10s;
+constexpr auto kBurialAtShutdown = 1s;
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -30,12 +40,13 @@ std::string& empty_line() {
 }  // namespace
 
 void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage, Origin origin,
-                Function& function, http::Endpoint& endpoint, const config::PoolSettings& settings) {
+                Function& function, Upstream& upstream, const config::PoolSettings& settings) {
   started_at_ = Clock::now();
   origin_ = std::move(origin);
   function_ = &function;
-  endpoint_ = &endpoint;
+  upstream_ = &upstream;
   settings_ = &settings;
+  attempt_ = 1;
   fields_ = {assignment.function, assignment.handle, assignment.unique, assignment.workload};
   if (storage) {
     storage_ = std::move(storage);
@@ -50,6 +61,7 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   function_->running++;
   function_->metrics.started();
   context_.deadlines.set(*this, started_at_ + context_.max_running_time);
+  state_ = State::waiting;
   try {
     encode(settings.request_format, fields_, body_);
   } catch (const std::bad_alloc&) {
@@ -57,8 +69,19 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
     return fail(
         fmt::format("no memory for a request with its workload of {} bytes", fields_.workload.size()));
   }
+  upstream_->submit(*this);
+  if (state_ != State::idle) log_started();  // it is on its way: what only people wait for comes after it
+}
+
+void Job::post(http::Endpoint& endpoint) {
+  state_ = State::posted;
+  endpoint_ = &endpoint;
+  const auto& retry = settings_->retry;
+  const std::string number = attempt_ > 1 || retry.attempts > 1
+                                 ? fmt::format("Driveshaft-Attempt: {}\r\n", attempt_)
+                                 : std::string();
   head_.clear();
-  endpoint_->append_head(head_, body_.content_type, body_.size());
+  endpoint.append_head(head_, body_.content_type, body_.size(), number);
   if (body_.size() <= kCopiedBody) {
     head_.append(body_.before).append(body_.workload).append(body_.after);
     request_ = {asio::buffer(head_)};
@@ -66,39 +89,111 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
     request_ = {asio::buffer(head_), asio::buffer(body_.before),
                 asio::buffer(body_.workload.data(), body_.workload.size()), asio::buffer(body_.after)};
   }
-  endpoint_->post(*this);
-  log_started();  // the request is on its way: what only people wait for comes after it
+  if (retry.attempt_timeout.count() > 0) context_.deadlines.set(attempt_timer_, retry.attempt_timeout);
+  endpoint.post(*this);
 }
 
 void Job::finished(base::Result<http::Response, http::Failure> result) {
+  using config::AttemptFailure;
+  attempt_timer_.clear();
   if (!result) {
-    function_->metrics.failed();
-    return fail(result.error().message);
+    const http::Failure& failure = result.error();
+    const bool unreachable = failure.kind == http::Failure::Kind::unreachable;
+    if (unreachable && settings_->endpoint_down == config::EndpointDown::hold) {
+      return upstream_->left_unreachable(*this, failure.message);
+    }
+    upstream_->left(false);
+    return set_back({unreachable ? AttemptFailure::unreachable
+                     : failure.kind == http::Failure::Kind::connection_lost
+                         ? AttemptFailure::connection_lost
+                         : AttemptFailure::invalid_response,
+                     failure.message});
   }
   const auto answer = context_.decoder.decode(result->status, result->body);
-  if (answer) return answered(*answer);
-  if (answer.error().kind == NotAnAnswer::Kind::http_status) {
-    function_->metrics.http_error(static_cast<int>(result->status));
-  } else {
-    function_->metrics.failed();
+  if (answer) {
+    upstream_->left(true);
+    return answered(*answer);
   }
-  fail(answer.error().message);
+  if (asked_to_wait(*result)) return;
+  upstream_->left(false);
+  if (answer.error().kind == NotAnAnswer::Kind::invalid) {
+    return set_back({AttemptFailure::invalid_response, answer.error().message});
+  }
+  set_back({result->status == 429       ? AttemptFailure::too_many_requests
+            : result->status / 100 == 5 ? AttemptFailure::server_error
+                                        : AttemptFailure::other_status,
+            answer.error().message, result->status});
+}
+
+// 429 and 503 may say when to come again. That is no failure, as long as it is in time.
+bool Job::asked_to_wait(const http::Response& response) {
+  if (response.retry_after.empty() || (response.status != 429 && response.status != 503)) return false;
+  const auto wait = http::parse_retry_after(response.retry_after, std::chrono::system_clock::now());
+  if (!wait || Clock::now() + *wait >= started_at_ + context_.max_running_time) return false;
+  ++attempt_;
+  function_->metrics.retried("retry_after");
+  upstream_->left_to_wait(*this, *wait, response.status);
+  return true;
 }
 
 void Job::answered(const Answer& answer) {
   const auto took = Clock::now() - started_at_;
-  const bool success = answer.gearman_ret == 0;
-  // Counted first: whoever has the result finds it in the metrics.
-  if (success) {
-    function_->metrics.completed(took);
-  } else {
-    function_->metrics.refused();
+  if (answer.gearman_ret == 0) {
+    function_->metrics.completed(took);  // counted first: whoever has the result finds it in the metrics
+    const bool delivered = report(gearman::Verdict::complete, answer.response_string);
+    log_finished(answer, took);
+    if (!delivered) log_dropped();
+    return end();
   }
-  const bool delivered =
-      report(success ? gearman::Verdict::complete : failure_verdict(answer), answer.response_string);
+  const std::string reason = fmt::format("the endpoint answered gearman_ret {}: \"{}\"", answer.gearman_ret,
+                                         base::printable(answer.response_string, context_.log_workload_size));
+  if (try_again({config::AttemptFailure::failure, reason})) return;
+  function_->metrics.refused();
   log_finished(answer, took);
-  if (!delivered) log_dropped();
-  end();
+  settle_failure(failure_verdict(answer), answer.response_string, reason);
+}
+
+void Job::set_back(const Setback& setback) {
+  if (try_again(setback)) return;
+  if (setback.kind == config::AttemptFailure::timeout) {
+    function_->metrics.timed_out();
+  } else if (setback.status != 0) {
+    function_->metrics.http_error(static_cast<int>(setback.status));
+  } else {
+    function_->metrics.failed();
+  }
+  fail(setback.message);
+}
+
+// False: it has finally failed. So has one that would come again after its time is over, or that nobody waits
+// for.
+bool Job::try_again(const Setback& setback) {
+  const auto delay = retry_delay(settings_->retry, setback.kind, attempt_);
+  if (!delay || !wanted() || Clock::now() + *delay >= started_at_ + context_.max_running_time) return false;
+  function_->metrics.retried(config::name_of(setback.kind));
+  if (kThreadLog.enabled(LogLevel::warn)) {
+    std::string& line = empty_line();
+    append_identity(line, "Trying job again: ");
+    fmt::format_to(std::back_inserter(line), " pool={} attempt={} of={} next_in={:.3f} reason={}",
+                   base::printable(owner_.name(), 128), attempt_, settings_->retry.attempts, seconds(*delay),
+                   setback.message);
+    kThreadLog.write(LogLevel::warn, line);
+  }
+  ++attempt_;
+  state_ = State::waiting;
+  context_.deadlines.set(attempt_timer_, *delay);
+  return true;
+}
+
+void Job::attempt_is_over() {
+  if (state_ == State::posted) {
+    leave();
+    return set_back(
+        {config::AttemptFailure::timeout, fmt::format("no complete response within attempt_timeout ({} s)",
+                                                      seconds(settings_->retry.attempt_timeout))});
+  }
+  if (!wanted()) return drop();
+  upstream_->submit(*this);
 }
 
 gearman::Verdict Job::failure_verdict(const Answer& answer) const {
@@ -114,30 +209,107 @@ gearman::Verdict Job::failure_verdict(const Answer& answer) const {
   return gearman::Verdict::fail;
 }
 
+void Job::leave() {
+  attempt_timer_.clear();
+  switch (state_) {
+    case State::posted:
+      endpoint_->cancel(*this);
+      upstream_->left(false);
+      break;
+    case State::held:
+      upstream_->withdraw(*this);
+      break;
+    case State::buried:
+      origin_.link->forget_submission(burial_->number);
+      break;
+    case State::waiting:
+    case State::idle:
+      break;
+  }
+}
+
 void Job::on_deadline() {
-  endpoint_->cancel(*this);
+  if (state_ == State::buried) {
+    origin_.link->forget_submission(burial_->number);
+    return buried(gearman::Submitted::lost, "gearmand did not answer");
+  }
+  const char* place = state_ == State::held      ? "; it was held, as its endpoint could not take it"
+                      : state_ == State::waiting ? "; it waited for its next attempt"
+                                                 : "";
+  leave();
   function_->metrics.timed_out();
-  fail(
-      fmt::format("no complete response within max_running_time ({} s)", seconds(context_.max_running_time)));
+  fail(fmt::format("no complete response within max_running_time ({} s){}",
+                   seconds(context_.max_running_time), place));
 }
 
 void Job::abort(std::string_view why) {
-  endpoint_->cancel(*this);
+  if (state_ == State::idle) return;
+  if (state_ == State::buried) return context_.deadlines.set(*this, kBurialAtShutdown);
+  leave();
+  if (settings_->on_shutdown == config::OnShutdown::requeue) return give_back();
   function_->metrics.timed_out();
   fail(why);
 }
 
+void Job::give_back() {
+  kThreadLog.info("Given back: function={} handle={} unique={} gearmand gives it to another worker",
+                  base::printable(fields_.function, 512), base::printable(fields_.handle, 128),
+                  base::printable(fields_.unique, 128));
+  function_->metrics.requeued();
+  origin_.link->leave_unanswered(origin_.generation);
+  end();
+}
+
+void Job::drop() {
+  function_->metrics.result_dropped();
+  log_dropped();
+  end();
+}
+
 void Job::fail(std::string_view reason) {
-  const bool delivered = report(gearman::Verdict::fail, {});
   if (kThreadLog.enabled(LogLevel::error)) {
     std::string& line = empty_line();
     append_identity(line, "Failed job: ");
     fmt::format_to(std::back_inserter(line), " pool={} uri={} duration={:.6f} reason={}",
-                   base::printable(owner_.name(), 128), endpoint_->uri().display,
+                   base::printable(owner_.name(), 128), upstream_->uri().display,
                    seconds(Clock::now() - started_at_), reason);
     kThreadLog.write(LogLevel::error, line);
   }
-  if (!delivered) log_dropped();
+  settle_failure(gearman::Verdict::fail, {}, reason);
+}
+
+// The last word on a failed job. With a dead letter it is said only when gearmand has the letter: should
+// anything go wrong before, gearmand still has the job.
+void Job::settle_failure(gearman::Verdict verdict, std::string_view text, std::string_view reason) {
+  if (settings_->dead_letter_function.empty() || !wanted()) return conclude(verdict, text);
+  const auto now = std::chrono::system_clock::now();
+  const auto ran =
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - started_at_);
+  burial_ = std::make_unique<Burial>();
+  burial_->verdict = verdict;
+  burial_->text = text;
+  burial_->letter =
+      encode(DeadLetter{fields_, reason, attempt_, now - ran, now, owner_.name(), context_.host});
+  state_ = State::buried;
+  context_.deadlines.set(*this, kBurial);
+  burial_->number = origin_.link->submit_background(
+      settings_->dead_letter_function, new_unique(), burial_->letter,
+      [this](gearman::Submitted what, std::string_view why) { buried(what, why); });
+}
+
+void Job::buried(gearman::Submitted what, std::string_view why) {
+  const auto burial = std::move(burial_);
+  const bool accepted = what == gearman::Submitted::accepted;
+  function_->metrics.dead_lettered(accepted);
+  if (!accepted) {
+    kThreadLog.error("Dead letter not taken by gearmand {}: {}; it was {}",
+                     base::to_string(origin_.link->server()), why, burial->letter);
+  }
+  conclude(burial->verdict, burial->text);
+}
+
+void Job::conclude(gearman::Verdict verdict, std::string_view data) {
+  if (!report(verdict, data)) log_dropped();
   end();
 }
 
@@ -161,6 +333,8 @@ void Job::log_dropped() const {
 
 void Job::end() {
   clear();
+  attempt_timer_.clear();
+  state_ = State::idle;
   function_->metrics.ended();
   function_->running--;
   origin_.link.reset();

@@ -23,6 +23,7 @@ struct Function {
 };
 
 class Job;
+class Upstream;
 
 // What a job tells its pool. Called from within the job.
 class JobOwner {
@@ -37,12 +38,13 @@ class JobOwner {
   ~JobOwner() = default;
 };
 
-// One job in its slot: encodes the request, posts it under the deadline, decodes the answer and sends the one
-// terminal packet. Made once and used for one job after another, so that its memory is used again. The pool
-// owns it; the loop's thread drives it.
+// One job in its slot: encodes the request, has it posted under the deadline, again where the pool's settings
+// say so, decodes the answer and sends the one terminal packet. Made once and used for one job after another,
+// so that its memory is used again. The pool owns it; the loop's thread drives it.
 class Job final : public http::Exchange,
                   private base::Deadline,
-                  public boost::intrusive::list_base_hook<boost::intrusive::tag<Job>> {
+                  public boost::intrusive::list_base_hook<boost::intrusive::tag<Job>>,
+                  public boost::intrusive::list_base_hook<boost::intrusive::tag<Upstream>> {
  public:
   Job(Context& context, JobOwner& owner) : context_(context), owner_(owner) {}
 
@@ -54,20 +56,60 @@ class Job final : public http::Exchange,
   // Runs `assignment`; its bytes are copied, or with `storage` kept. What is passed by reference outlives the
   // job; settings may change meanwhile.
   void start(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage, Origin origin,
-             Function& function, http::Endpoint& endpoint, const config::PoolSettings& settings);
+             Function& function, Upstream& upstream, const config::PoolSettings& settings);
 
-  // Fails it now; `why` is for the log.
+  // The end of a shutdown's window: it is failed, or given back, as the settings say. Called again, it ends
+  // now.
   void abort(std::string_view why);
 
   Function& function() { return *function_; }
 
+  // For the upstream. Each attempt: post it, now or after a while among the held.
+  void post(http::Endpoint& endpoint);
+  void held() { state_ = State::held; }
+  // Whether anybody waits for its result: otherwise gearmand gives it to another worker anyway.
+  bool wanted() const { return origin_.link->holds(origin_.generation); }
+  void drop();
+  // Ends it without an answer, for another worker.
+  void give_back();
+
  private:
+  enum class State {
+    idle,
+    posted,   // at the endpoint
+    held,     // waits for the endpoint
+    waiting,  // for its next attempt
+    buried,   // waits for gearmand to take its dead letter
+  };
+  // Why an attempt failed, for the policy, the log and the metrics.
+  struct Setback {
+    config::AttemptFailure kind;
+    std::string message;
+    unsigned status = 0;  // of HTTP, when that is the failure
+  };
+  // A deadline that calls a member function.
+  struct Timer final : base::Deadline {
+    Timer(Job& the_job, void (Job::*the_action)()) : job(the_job), action(the_action) {}
+    void on_deadline() override { (job.*action)(); }
+    Job& job;
+    void (Job::*action)();
+  };
+
   void finished(base::Result<http::Response, http::Failure> result) override;
   void on_deadline() override;
+  void attempt_is_over();  // it has waited long enough for its next attempt, or for the answer to this one
+  void leave();            // whatever it is doing
 
+  bool asked_to_wait(const http::Response& response);
+  bool try_again(const Setback& setback);
   void answered(const Answer& answer);
+  void set_back(const Setback& setback);
   void fail(std::string_view reason);
   gearman::Verdict failure_verdict(const Answer& answer) const;
+  void settle_failure(gearman::Verdict verdict, std::string_view text, std::string_view reason);
+  void bury(std::string_view reason);
+  void buried(gearman::Submitted what, std::string_view why);
+  void conclude(gearman::Verdict verdict, std::string_view data);
   bool report(gearman::Verdict verdict, std::string_view data);
   void log_dropped() const;
   void end();
@@ -80,9 +122,11 @@ class Job final : public http::Exchange,
   JobOwner& owner_;
 
   // Of the job that runs.
+  State state_ = State::idle;
   Origin origin_;
   Function* function_ = nullptr;
-  http::Endpoint* endpoint_ = nullptr;
+  Upstream* upstream_ = nullptr;
+  http::Endpoint* endpoint_ = nullptr;  // of the present attempt
   const config::PoolSettings* settings_ = nullptr;
   std::string copy_;                 // handle, function, unique and workload of a small job
   std::unique_ptr<char[]> storage_;  // or of a big one
@@ -90,8 +134,21 @@ class Job final : public http::Exchange,
   Clock::time_point started_at_;
   std::string head_;
   RequestBody body_;
+  int attempt_ = 1;
+  Timer attempt_timer_{*this, &Job::attempt_is_over};
+
+  // Of one whose dead letter is on its way.
+  struct Burial {
+    std::uint64_t number;  // of the submission
+    gearman::Verdict verdict;
+    std::string text;
+    std::string letter;
+  };
+  std::unique_ptr<Burial> burial_;
 };
 
+using HeldJobs = boost::intrusive::list<
+    Job, boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Upstream>>>>;
 using JobList = boost::intrusive::list<
     Job, boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Job>>>>;
 

@@ -33,12 +33,12 @@ Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<ba
       settings_(std::move(settings)),
       servers_(std::move(servers)) {
   register_functions();
-  open_endpoint();
+  upstream_ =
+      std::make_unique<Upstream>(context_, static_cast<Upstream::Owner&>(*this), *metrics_, settings_);
 }
 
 Pool::~Pool() {
-  old_endpoints_.clear();  // their connections know the jobs
-  endpoint_.reset();
+  upstream_.reset();  // it knows the jobs
   jobs_.clear_and_dispose([](Job* job) { delete job; });
 }
 
@@ -50,11 +50,7 @@ void Pool::start() {
 void Pool::reconfigure(config::Pool settings, std::vector<base::Address> servers) {
   const auto before = std::exchange(settings_, std::move(settings));
   servers_ = std::move(servers);
-  if (before.uri != settings_.uri || before.settings.connect_timeout != settings_.settings.connect_timeout ||
-      before.settings.max_response_size != settings_.settings.max_response_size) {
-    old_endpoints_.push_back(std::move(endpoint_));
-    open_endpoint();
-  }
+  upstream_->configure(settings_);
   if (before.jobs_list != settings_.jobs_list) {
     register_functions();
     if (missing_from(settings_.jobs_list, before.jobs_list).empty()) {
@@ -71,13 +67,6 @@ void Pool::reconfigure(config::Pool settings, std::vector<base::Address> servers
   }
   keep_links();
   turn_needed();
-}
-
-void Pool::open_endpoint() {
-  endpoint_ = std::make_unique<http::Endpoint>(
-      context_.resolver, context_.deadlines,
-      http::Endpoint::Settings{settings_.uri, settings_.settings.connect_timeout,
-                               settings_.settings.max_response_size});
 }
 
 // Those of the jobs file; the others are withdrawn, and kept while jobs of theirs may come or run.
@@ -121,12 +110,16 @@ void Pool::keep_links() {
 void Pool::drain() {
   draining_ = true;
   metrics_->set_idle(0);
+  upstream_->drain();
   keep_links();
   turn_needed();
 }
 
 void Pool::abort_jobs(std::string_view why) {
-  while (!jobs_.empty()) jobs_.front().abort(why);
+  // One that is aborted may end others, too: those are spared then, and aborting them does nothing.
+  std::vector<Job*> running;
+  for (Job& job : jobs_) running.push_back(&job);
+  for (Job* job : running) job->abort(why);
 }
 
 bool Pool::has_unsent() const {
@@ -152,7 +145,7 @@ bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignme
   Job& job = *spare_job().release();
   jobs_.push_back(job);
   job.start(assignment, std::move(storage), {link.shared_from_this(), link.generation()}, function->second,
-            *endpoint_, settings_.settings);
+            *upstream_, settings_.settings);
   turn_needed();
   return true;
 }
@@ -181,6 +174,7 @@ void Pool::slots_released(int count) { reserved_ -= count; }
 void Pool::link_changed(bool connected) {
   const int change = connected ? 1 : -1;
   metrics_->connections_changed(change);
+  if (!connected) upstream_->drop_unwanted();
   owner_.links_connected(change);
 }
 void Pool::result_refused() { metrics_->result_refused(); }
@@ -218,7 +212,7 @@ void Pool::end_turn() {
   flush_links();
   if (!draining_) metrics_->set_idle(std::max(settings_.worker_count - running_, 0));
   if (spare_jobs_.size() > kSpareJobs) spare_jobs_.resize(kSpareJobs);
-  std::erase_if(old_endpoints_, [](const auto& endpoint) { return endpoint->unused(); });
+  upstream_->sweep();
   if (withdrawing_) forget_withdrawn();
   if (!draining_ || drained_ || running_ > 0) return;
   drained_ = links_.empty();
@@ -242,6 +236,7 @@ void Pool::share_out_slots() {
     link->unsleep();
     reserve(1);
   }
+  free = std::min(free, upstream_->room(reserved_));
   while (free > 0) {
     const auto wanting = static_cast<int>(
         std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->wanted() > 0; }));

@@ -10,15 +10,18 @@
 #include "config/config.h"
 #include "dispatch/context.h"
 #include "dispatch/job.h"
+#include "dispatch/upstream.h"
 #include "gearman/link.h"
-#include "http/endpoint.h"
 
 namespace driveshaft::dispatch {
 
 // One pool of the jobs file: its slots, its links to every gearmand, its endpoint, its running jobs. It
 // shares the slots out between the links, so that a job is only ever taken for a slot that is free, and
 // carries out reloads without touching a job that runs. The supervisor owns it, the loop's thread drives it.
-class Pool final : public std::enable_shared_from_this<Pool>, private gearman::LinkOwner, private JobOwner {
+class Pool final : public std::enable_shared_from_this<Pool>,
+                   private gearman::LinkOwner,
+                   private JobOwner,
+                   private Upstream::Owner {
  public:
   class Owner {
    public:
@@ -71,12 +74,13 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
   // JobOwner
   void result_ready() override;
   void job_done(Job& job) override;
+  // Upstream::Owner
+  void room_changed() override { turn_needed(); }
 
   void end_turn();
   void flush_links();
   void share_out_slots();
   void forget_withdrawn();
-  void open_endpoint();
   void register_functions();
   void keep_links();
   std::unique_ptr<Job> spare_job();
@@ -90,11 +94,10 @@ class Pool final : public std::enable_shared_from_this<Pool>, private gearman::L
   config::Pool settings_;
   std::vector<base::Address> servers_;
   std::map<std::string, Function, std::less<>> functions_;
-  std::unique_ptr<http::Endpoint> endpoint_;
-  std::vector<std::unique_ptr<http::Endpoint>> old_endpoints_;  // until their last job is done
-  Links links_;                                                 // retiring ones among them
-  std::size_t next_link_ = 0;                                   // whose turn it is for the next slot
-  int reserved_ = 0;                                            // for grabs that are unanswered
+  std::unique_ptr<Upstream> upstream_;
+  Links links_;                // retiring ones among them
+  std::size_t next_link_ = 0;  // whose turn it is for the next slot
+  int reserved_ = 0;           // for grabs that are unanswered
   int running_ = 0;
   JobList jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/log.h"
@@ -107,6 +108,7 @@ void Link::session_ends() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   owner_.slots_released(grabber_.outstanding());
+  while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
   if (greeted_) {
     settings_.state.closed();
     owner_.link_changed(false);
@@ -185,9 +187,13 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
     case PacketType::echo_res:
       if (packet.body == kGoodbye) stop();
       return {};
+    case PacketType::job_created:
+      return handle_submitted(Submitted::accepted, {});
     case PacketType::error:
       if (packet.body.starts_with("JOB_NOT_FOUND")) {
         owner_.result_refused();
+      } else if (!submissions_.empty()) {  // of our packets no other is refused
+        return handle_submitted(Submitted::refused, describe_error(packet.body));
       } else {
         kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server),
                       describe_error(packet.body));
@@ -216,6 +222,34 @@ base::Result<void, LinkError> Link::handle_job(Packet packet) {
   return {};
 }
 
+base::Result<void, LinkError> Link::handle_submitted(Submitted what, std::string_view why) {
+  if (submissions_.empty()) return LinkError{"JOB_CREATED without a submitted job"};
+  const auto done = std::move(submissions_.front());
+  submissions_.pop_front();
+  ++submissions_answered_;
+  if (done) done(what, why);
+  return {};
+}
+
+std::uint64_t Link::submit_background(std::string_view function, std::string_view unique,
+                                      std::string_view workload, OnSubmitted done) {
+  append_packet(out_, PacketType::submit_job_bg, function, unique, workload);
+  submissions_.push_back(std::move(done));
+  owner_.turn_needed();
+  return submissions_answered_ + submissions_.size() - 1;
+}
+
+void Link::forget_submission(std::uint64_t number) {
+  if (number < submissions_answered_ || number - submissions_answered_ >= submissions_.size()) return;
+  submissions_[number - submissions_answered_] = nullptr;
+}
+
+void Link::leave_unanswered(std::uint64_t generation) {
+  if (!holds(generation)) return;
+  --inflight_;
+  say_goodbye_if_done();
+}
+
 void Link::grab(int count) {
   grabber_.granted(count);
   for (; count > 0; --count) append_packet(out_, PacketType::grab_job_uniq);
@@ -227,7 +261,7 @@ void Link::unsleep() {
 }
 
 bool Link::finish(std::uint64_t generation, std::string_view handle, Verdict verdict, std::string_view data) {
-  if (!connected_ || generation != generation_) return false;
+  if (!holds(generation)) return false;
   switch (verdict) {
     case Verdict::complete:
       append_packet(out_, PacketType::work_complete, handle, data);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,6 +58,13 @@ enum class Verdict {
   fail,
 };
 
+// What became of a job that a link submitted.
+enum class Submitted {
+  accepted,
+  refused,  // the server says why
+  lost,     // with the connection; it may have been accepted
+};
+
 // One connection to one gearmand, kept for ever: connects, registers functions, carries any number of jobs,
 // notices a dead server, and starts over with a back-off. Lives on the loop's thread, held by its owner and
 // by the jobs that came through it; the owner outlives it up to link_closed().
@@ -94,6 +103,18 @@ class Link : public std::enable_shared_from_this<Link> {
   [[nodiscard]] bool finish(std::uint64_t generation, std::string_view handle, Verdict verdict,
                             std::string_view data);
 
+  // Whether that connection is still the present one.
+  bool holds(std::uint64_t generation) const { return connected_ && generation == generation_; }
+  // A job is left unanswered: gearmand gives it to another worker when this connection closes.
+  void leave_unanswered(std::uint64_t generation);
+
+  using OnSubmitted = std::function<void(Submitted what, std::string_view why)>;
+  // Submits a background job on the present connection. `done` is called once, not from within, unless
+  // forget_submission() takes back the number that this returns.
+  std::uint64_t submit_background(std::string_view function, std::string_view unique,
+                                  std::string_view workload, OnSubmitted done);
+  void forget_submission(std::uint64_t number);
+
   // Registers more functions, now and at each later connection.
   void add_functions(const std::vector<std::string>& functions);
 
@@ -127,6 +148,7 @@ class Link : public std::enable_shared_from_this<Link> {
   base::Result<void, LinkError> handle_input();
   base::Result<void, LinkError> handle(Packet packet);
   base::Result<void, LinkError> handle_job(Packet packet);
+  base::Result<void, LinkError> handle_submitted(Submitted what, std::string_view why);
   void send_can_do(const std::vector<std::string>& functions);
   void set_nap_timer();
   void say_goodbye_if_done();
@@ -160,11 +182,13 @@ class Link : public std::enable_shared_from_this<Link> {
   bool greeted_ = false;  // the server has shown that it is one
   bool timed_out_ = false;
   bool goodbye_sent_ = false;
-  int inflight_ = 0;            // jobs assigned and not yet answered
-  std::string out_;             // produced and not yet given to the kernel
-  std::string writing_;         // owned by the write in progress; empty when there is none
-  std::size_t written_ = 0;     // bytes of it that the kernel has
-  std::uint64_t sent_ = 0;      // bytes given to the kernel on this connection
+  std::deque<OnSubmitted> submissions_;     // unanswered, in order; empty functions were forgotten
+  std::uint64_t submissions_answered_ = 0;  // over all connections; the first in the queue has this number
+  int inflight_ = 0;                        // jobs assigned and not yet answered
+  std::string out_;                         // produced and not yet given to the kernel
+  std::string writing_;                     // owned by the write in progress; empty when there is none
+  std::size_t written_ = 0;                 // bytes of it that the kernel has
+  std::uint64_t sent_ = 0;                  // bytes given to the kernel on this connection
   std::uint64_t taken_in_ = 0;  // of those, acknowledged by the server's kernel when last looked at
   Grabber::Clock::time_point connected_at_{};
   Grabber::Clock::time_point heard_at_{};

@@ -48,6 +48,7 @@ std::optional<std::size_t> largest_body(std::uint32_t type) {
     case PacketType::noop:
     case PacketType::no_job:
       return 0;
+    case PacketType::job_created:
     case PacketType::echo_res:
     case PacketType::error:
       return kMaxSmallBody;
@@ -176,6 +177,14 @@ void append_packet(std::string& out, PacketType type, std::string_view argument)
 void append_packet(std::string& out, PacketType type, std::string_view argument, std::string_view data) {
   append_header(out, type, argument.size() + 1 + data.size());
   out.append(argument).push_back('\0');
+  out.append(data);
+}
+
+void append_packet(std::string& out, PacketType type, std::string_view first, std::string_view second,
+                   std::string_view data) {
+  append_header(out, type, first.size() + 1 + second.size() + 1 + data.size());
+  out.append(first).push_back('\0');
+  out.append(second).push_back('\0');
   out.append(data);
 }
 

@@ -27,11 +27,13 @@ enum class PacketType : std::uint32_t {
   cant_do = 2,
   pre_sleep = 4,
   noop = 6,
+  job_created = 8,
   no_job = 10,
   work_complete = 13,
   work_fail = 14,
   echo_req = 16,
   echo_res = 17,
+  submit_job_bg = 18,
   error = 19,
   set_client_id = 22,
   work_exception = 25,
@@ -110,5 +112,7 @@ std::string describe_error(std::string_view body);
 void append_packet(std::string& out, PacketType type);
 void append_packet(std::string& out, PacketType type, std::string_view argument);
 void append_packet(std::string& out, PacketType type, std::string_view argument, std::string_view data);
+void append_packet(std::string& out, PacketType type, std::string_view first, std::string_view second,
+                   std::string_view data);
 
 }  // namespace driveshaft::gearman

@@ -36,9 +36,9 @@ Connection::Connection(Endpoint& endpoint, asio::ssl::context* tls)
   if (tls) tls_.emplace(socket_, *tls);
 }
 
-void Connection::open(Exchange& exchange) {
-  exchange_ = &exchange;
-  exchange.connection_ = this;
+void Connection::open(Exchange* exchange) {
+  exchange_ = exchange;
+  if (exchange) exchange->connection_ = this;
   endpoint_.deadlines_.set(*this, endpoint_.settings_.connect_timeout);
   attempt_ = endpoint_.connector_.connect([this](auto socket) { connected(std::move(socket)); });
 }
@@ -91,13 +91,13 @@ void Connection::opened() {
   clear();
   state_ = State::idle;
   buffer_.resize(kSmallBuffer);
-  endpoint_.opening_done();
   read();
   if (exchange_) {
     send(*exchange_);
   } else {
     endpoint_.became_idle(*this);
   }
+  endpoint_.opening_done(*this, {});
 }
 
 void Connection::open_failed(const std::string& why) {
@@ -106,8 +106,9 @@ void Connection::open_failed(const std::string& why) {
   const auto self = shared_from_this();
   close();
   endpoint.forget(*this);
-  endpoint.opening_done();
-  if (exchange) endpoint.deliver(*exchange, Failure{Failure::Kind::unreachable, why});
+  const Failure failure{Failure::Kind::unreachable, why};
+  endpoint.opening_done(*this, failure);
+  if (exchange) endpoint.deliver(*exchange, failure);
 }
 
 void Connection::send(Exchange& exchange) {
@@ -202,7 +203,7 @@ void Connection::take_response(const error_code& error) {
   Exchange& exchange = *std::exchange(exchange_, nullptr);
   exchange.connection_ = nullptr;
   state_ = State::idle;
-  endpoint_.deliver(exchange, Response{reader_.status(), reader_.body()});
+  endpoint_.deliver(exchange, Response{reader_.status(), reader_.body(), reader_.retry_after()});
 
   if (!keep) {
     close();

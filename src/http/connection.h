@@ -26,8 +26,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   // `tls`: null for plain text.
   Connection(Endpoint& endpoint, asio::ssl::context* tls);
 
-  // Opens it and sends the exchange when it is open.
-  void open(Exchange& exchange);
+  // Opens it and sends the exchange, if any, when it is open.
+  void open(Exchange* exchange);
 
   // Sends on an idle connection.
   void send(Exchange& exchange);

@@ -54,15 +54,17 @@ Endpoint::~Endpoint() {
   for (const auto& [_, connection] : connections_) connection->close();
 }
 
-void Endpoint::append_head(std::string& out, std::string_view content_type,
-                           std::size_t content_length) const {
+void Endpoint::append_head(std::string& out, std::string_view content_type, std::size_t content_length,
+                           std::string_view more) const {
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, content_length).ptr;
   out.append(head_)
       .append(content_type)
       .append("\r\nContent-Length: ")
       .append(digits, end)
-      .append("\r\n\r\n");
+      .append("\r\n")
+      .append(more)
+      .append("\r\n");
 }
 
 void Endpoint::post(Exchange& exchange) {
@@ -94,18 +96,31 @@ void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> resul
 void Endpoint::open_connection(Exchange& exchange) {
   if (opening_ >= kMaxOpening) {
     waiting_.push_back(&exchange);
-    return;
+  } else {
+    open_connection_for(&exchange);
   }
+}
+
+Connection& Endpoint::open_connection_for(Exchange* exchange) {
   ++opening_;
   auto connection = std::make_shared<Connection>(*this, tls_.get());
   connections_.emplace(connection.get(), connection);
   if (!sweep_.is_set()) deadlines_.set(sweep_, kSweepEvery);
   connection->open(exchange);
+  return *connection;
 }
 
-void Endpoint::opening_done() {
+void Endpoint::probe(Probed probed) {
+  probed_ = std::move(probed);
+  probing_ = &open_connection_for(nullptr);
+}
+
+void Endpoint::opening_done(Connection& connection, base::Result<void, Failure> result) {
   --opening_;
   if (Exchange* next = next_waiting()) open_connection(*next);
+  if (&connection != probing_) return;
+  probing_ = nullptr;
+  std::exchange(probed_, nullptr)(std::move(result));
 }
 
 void Endpoint::became_idle(Connection& connection) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,14 +32,21 @@ class Endpoint {
   Endpoint(const Endpoint&) = delete;
   ~Endpoint();
 
-  // The head of a POST with a body of that type and length.
-  void append_head(std::string& out, std::string_view content_type, std::size_t content_length) const;
+  // The head of a POST with a body of that type and length. `more` are whole header lines, each with its
+  // CRLF.
+  void append_head(std::string& out, std::string_view content_type, std::size_t content_length,
+                   std::string_view more) const;
 
   // Sends the request on an idle connection or a new one. A connection that the endpoint had closed just
   // before is noticed, and the request is sent once more, on a new one.
   void post(Exchange& exchange);
   // Gives it up: finished() will not be called, and the connection that carries it is closed.
   void cancel(Exchange& exchange);
+
+  using Probed = std::function<void(base::Result<void, Failure>)>;
+  // Opens a connection, to see whether that can be done; it then waits for the next request. Calls `probed`
+  // once, not from within, unless the endpoint is destroyed before. One at a time.
+  void probe(Probed probed);
 
   bool unused() const { return exchanges_ == 0; }
   const base::Uri& uri() const { return settings_.uri; }
@@ -55,11 +63,12 @@ class Endpoint {
   };
 
   void open_connection(Exchange& exchange);
+  Connection& open_connection_for(Exchange* exchange);
   void close_unused();
   Exchange* next_waiting();
 
   // Called by its connections.
-  void opening_done();  // one fewer is being opened
+  void opening_done(Connection& connection, base::Result<void, Failure> result);
   void deliver(Exchange& exchange, base::Result<Response, Failure> result);
   void send_again(Exchange& exchange);
   void became_idle(Connection& connection);
@@ -77,6 +86,8 @@ class Endpoint {
   std::vector<Connection*> idle_;  // the last one used is the first to be used again
   std::deque<Exchange*> waiting_;  // for their turn to open a connection, which is not yet connecting
   int opening_ = 0;
+  Connection* probing_ = nullptr;
+  Probed probed_;
   std::size_t exchanges_ = 0;  // posted and neither finished nor cancelled
   Timer sweep_{*this, &Endpoint::close_unused};
 };

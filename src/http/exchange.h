@@ -24,9 +24,11 @@ struct Failure {
   std::string message;
 };
 
+// Its views are valid during the call that brings it.
 struct Response {
   unsigned status;
-  std::string_view body;  // valid during the call that brings it
+  std::string_view body;
+  std::string_view retry_after;  // value of that header, or empty
 };
 
 // One request and where its answer goes. Owned by who makes it; must stay where it is, its request unchanged,

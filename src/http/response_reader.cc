@@ -47,13 +47,16 @@ class ResponseReader::Parser final : public beast_http::basic_parser<false> {
     body_limit(max_body);
   }
   unsigned status = 0;
+  std::string retry_after;
 
  private:
   void on_request_impl(beast_http::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int code, string_view, int, error_code&) override {
     status = static_cast<unsigned>(code);
   }
-  void on_field_impl(beast_http::field, string_view, string_view, error_code&) override {}
+  void on_field_impl(beast_http::field name, string_view, string_view value, error_code&) override {
+    if (name == beast_http::field::retry_after) retry_after.assign(value.data(), value.size());
+  }
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
     if (length) body_.reserve(std::min<std::uint64_t>(*length, kReserveAtMost));
@@ -116,6 +119,7 @@ base::Result<void, Failure> ResponseReader::end_of_stream() {
 bool ResponseReader::started() const { return started_; }
 bool ResponseReader::done() const { return (*parser_)->is_done(); }
 unsigned ResponseReader::status() const { return (*parser_)->status; }
+std::string_view ResponseReader::retry_after() const { return (*parser_)->retry_after; }
 bool ResponseReader::keep_alive() const { return (*parser_)->keep_alive(); }
 
 }  // namespace driveshaft::http

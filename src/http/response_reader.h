@@ -33,7 +33,8 @@ class ResponseReader {
   bool started() const;  // a byte of it was seen
   bool done() const;
   unsigned status() const;
-  bool keep_alive() const;  // the connection may be used again; only when done
+  std::string_view retry_after() const;  // value of that header, or empty
+  bool keep_alive() const;               // the connection may be used again; only when done
   std::string_view body() const { return body_; }
 
  private:

@@ -66,8 +66,28 @@ struct Families {
           .Name("driveshaft_jobs")
           .Help(
               "Jobs that ended, by outcome: complete, refused (the endpoint answered that the job failed), "
-              "failed (anything else, as in driveshaft_errors).")
+              "failed (anything else, as in driveshaft_errors), requeued (left unanswered, so that gearmand "
+              "gives it to another worker).")
           .Register(registry);
+  Family<Counter>& retries =
+      prometheus::BuildCounter()
+          .Name("driveshaft_retries")
+          .Help("Attempts that failed and after which the job was tried again, by the reason of the failure.")
+          .Register(registry);
+  Family<Counter>& dead_letters =
+      prometheus::BuildCounter()
+          .Name("driveshaft_dead_letters")
+          .Help("Failed jobs submitted to the dead letter function: accepted by gearmand, or not (lost).")
+          .Register(registry);
+  Family<Gauge>& endpoint_up =
+      prometheus::BuildGauge()
+          .Name("driveshaft_endpoint_up")
+          .Help("1 if the pool's endpoint could be reached when it was last tried; 0: its jobs are held.")
+          .Register(registry);
+  Family<Gauge>& jobs_held = prometheus::BuildGauge()
+                                 .Name("driveshaft_jobs_held")
+                                 .Help("Jobs that wait in their slots for the pool's endpoint.")
+                                 .Register(registry);
   Family<Counter>& results_dropped =
       prometheus::BuildCounter()
           .Name("driveshaft_results_dropped")
@@ -111,6 +131,7 @@ FunctionMetrics::FunctionMetrics(Families& families, const std::string& pool, co
       completed_(families.jobs.Add({{"pool", pool}, {"function", function}, {"outcome", "complete"}})),
       refused_(families.jobs.Add({{"pool", pool}, {"function", function}, {"outcome", "refused"}})),
       failed_(families.jobs.Add({{"pool", pool}, {"function", function}, {"outcome", "failed"}})),
+      requeued_(families.jobs.Add({{"pool", pool}, {"function", function}, {"outcome", "requeued"}})),
       dropped_(families.results_dropped.Add({{"pool", pool}, {"function", function}})) {}
 
 FunctionMetrics::~FunctionMetrics() {
@@ -119,7 +140,9 @@ FunctionMetrics::~FunctionMetrics() {
   families_.timeouts.Remove(&timeouts_);
   families_.threads.Remove(&busy_);
   families_.results_dropped.Remove(&dropped_);
-  for (Counter* outcome : {&completed_, &refused_, &failed_}) families_.jobs.Remove(outcome);
+  for (const auto& [_, counter] : retries_) families_.retries.Remove(counter);
+  for (const auto& [_, counter] : dead_letters_) families_.dead_letters.Remove(counter);
+  for (Counter* outcome : {&completed_, &refused_, &failed_, &requeued_}) families_.jobs.Remove(outcome);
   for (const auto& [status, counter] : http_errors_) families_.http_errors.Remove(counter);
 }
 
@@ -148,6 +171,27 @@ void FunctionMetrics::http_error(int status) {
   failed();
 }
 
+void FunctionMetrics::requeued() { requeued_.Increment(); }
+
+void FunctionMetrics::retried(std::string_view reason) {
+  auto entry = retries_.find(reason);
+  if (entry == retries_.end()) entry = retries_.emplace(std::string(reason), nullptr).first;
+  if (!entry->second) {
+    entry->second =
+        &families_.retries.Add({{"pool", pool_}, {"function", function_}, {"reason", entry->first}});
+  }
+  entry->second->Increment();
+}
+
+void FunctionMetrics::dead_lettered(bool accepted) {
+  Counter*& counter = dead_letters_[accepted];
+  if (!counter) {
+    counter = &families_.dead_letters.Add(
+        {{"pool", pool_}, {"function", function_}, {"result", accepted ? "accepted" : "lost"}});
+  }
+  counter->Increment();
+}
+
 void FunctionMetrics::result_dropped() { dropped_.Increment(); }
 
 Counter& FunctionMetrics::http_errors(int status) {
@@ -166,11 +210,15 @@ PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
       pool_(std::move(pool)),
       idle_(families_->threads.Add({{"status", "idle"}, {"pool", pool_}})),
       connections_(families_->connections.Add({{"pool", pool_}})),
+      endpoint_up_(families_->endpoint_up.Add({{"pool", pool_}})),
+      held_(families_->jobs_held.Add({{"pool", pool_}})),
       results_refused_(families_->results_refused.Add({{"pool", pool_}})) {}
 
 PoolMetrics::~PoolMetrics() {
   families_->threads.Remove(&idle_);
   families_->connections.Remove(&connections_);
+  families_->endpoint_up.Remove(&endpoint_up_);
+  families_->jobs_held.Remove(&held_);
   families_->results_refused.Remove(&results_refused_);
 }
 
@@ -187,6 +235,10 @@ FunctionMetrics& PoolMetrics::function(const std::string& name) {
 void PoolMetrics::forget(const std::string& name) { functions_.erase(name); }
 
 void PoolMetrics::connections_changed(int change) { connections_.Increment(change); }
+
+void PoolMetrics::set_endpoint_up(bool up) { endpoint_up_.Set(up ? 1 : 0); }
+
+void PoolMetrics::held_changed(int change) { held_.Increment(change); }
 
 void PoolMetrics::result_refused() { results_refused_.Increment(); }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace prometheus {
 class Counter;
@@ -33,7 +34,9 @@ class FunctionMetrics {
 
   void started();
   void ended();
-  void result_dropped();  // gearmand was gone when the result came; it runs the job again
+  void result_dropped();                  // gearmand was gone when the result came; it runs the job again
+  void retried(std::string_view reason);  // it will be tried again; few different reasons
+  void dead_lettered(bool accepted);      // a dead letter of it was taken by gearmand, or was not
 
   // Outcomes.
   void completed(std::chrono::nanoseconds duration);
@@ -41,6 +44,7 @@ class FunctionMetrics {
   void failed();                // anything else that went wrong
   void timed_out();             // counts as failed too
   void http_error(int status);  // counts as failed too; a status that is not 100–999 is counted as "other"
+  void requeued();              // left unanswered, so that gearmand gives it to another worker
 
  private:
   prometheus::Counter& http_errors(int status);
@@ -55,7 +59,10 @@ class FunctionMetrics {
   prometheus::Counter& completed_;
   prometheus::Counter& refused_;
   prometheus::Counter& failed_;
+  prometheus::Counter& requeued_;
   prometheus::Counter& dropped_;
+  std::map<bool, prometheus::Counter*> dead_letters_;
+  std::map<std::string, prometheus::Counter*, std::less<>> retries_;
   std::map<int, prometheus::Counter*> http_errors_;
 };
 
@@ -78,6 +85,11 @@ class PoolMetrics {
   // A connection to a gearmand is up (+1), or no longer (-1).
   void connections_changed(int change);
 
+  // The endpoint can be reached, so far as is known.
+  void set_endpoint_up(bool up);
+  // More or fewer jobs wait in their slots for the endpoint.
+  void held_changed(int change);
+
   // gearmand did not know a job whose result it was sent.
   void result_refused();
 
@@ -86,6 +98,8 @@ class PoolMetrics {
   const std::string pool_;
   prometheus::Gauge& idle_;
   prometheus::Gauge& connections_;
+  prometheus::Gauge& endpoint_up_;
+  prometheus::Gauge& held_;
   prometheus::Counter& results_refused_;
   std::map<std::string, FunctionMetrics, std::less<>> functions_;
 };

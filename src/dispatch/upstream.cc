@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/upstream.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/backoff.h"
+#include "base/log.h"
+
+namespace driveshaft::dispatch {
+namespace {
+
+using namespace std::chrono_literals;
+using base::kMainLog;
+using Clock = base::Deadline::Clock;
+
+constexpr int kNoLimit = std::numeric_limits<int>::max();
+
+// Probes come when it has been down for a fifth longer than at the last one, within these bounds: what was
+// away for five seconds is found again within one.
+constexpr std::chrono::milliseconds kFirstProbe = 100ms;
+constexpr std::chrono::milliseconds kLastProbe = 2s;
+constexpr int kProbeShare = 5;
+// The least pause: an endpoint that asks for none at all would be asked again without end.
+constexpr std::chrono::milliseconds kLeastPause = 100ms;
+
+double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
+
+}  // namespace
+
+Upstream::Upstream(Context& context, Owner& owner, metrics::PoolMetrics& metrics,
+                   const config::Pool& settings)
+    : context_(context),
+      owner_(owner),
+      metrics_(metrics),
+      pool_(settings.name),
+      settings_(settings),
+      window_(kNoLimit) {
+  open_endpoint();
+  metrics_.set_endpoint_up(true);
+}
+
+Upstream::~Upstream() {
+  metrics_.held_changed(-held());
+  context_.outages.clear(pool_);
+}
+
+void Upstream::configure(const config::Pool& settings) {
+  const auto before = std::exchange(settings_, settings);
+  const auto& now = settings_.settings;
+  const bool another = before.uri != settings_.uri ||
+                       before.settings.connect_timeout != now.connect_timeout ||
+                       before.settings.max_response_size != now.max_response_size;
+  if (another) {
+    old_endpoints_.push_back(std::move(endpoint_));  // a probe of it is answered no more
+    open_endpoint();
+  }
+  const bool not_to_be_held = state_ == State::down && now.endpoint_down == config::EndpointDown::fail;
+  if (state_ != State::up && (another || not_to_be_held)) recover();
+}
+
+void Upstream::open_endpoint() {
+  endpoint_ = std::make_unique<http::Endpoint>(
+      context_.resolver, context_.deadlines,
+      http::Endpoint::Settings{settings_.uri, settings_.settings.connect_timeout,
+                               settings_.settings.max_response_size});
+}
+
+void Upstream::sweep() {
+  std::erase_if(old_endpoints_, [](const auto& endpoint) { return endpoint->unused(); });
+}
+
+int Upstream::limit() const { return state_ == State::up ? window_ : 0; }
+
+int Upstream::room(int reserved) const {
+  const int most = limit();
+  return most == kNoLimit ? kNoLimit : std::max(most - at_endpoint_ - held() - reserved, 0);
+}
+
+void Upstream::submit(Job& job) {
+  if (at_endpoint_ >= limit()) return hold(job);
+  ++at_endpoint_;
+  job.post(*endpoint_);
+}
+
+void Upstream::hold(Job& job) {
+  if (draining_) return job.give_back();
+  held_.push_back(job);
+  metrics_.held_changed(+1);
+  job.held();
+}
+
+void Upstream::withdraw(Job& job) {
+  held_.erase(held_.iterator_to(job));
+  metrics_.held_changed(-1);
+}
+
+void Upstream::release() {
+  while (!held_.empty() && at_endpoint_ < limit()) {
+    Job& job = held_.front();
+    withdraw(job);
+    if (!job.wanted()) {
+      job.drop();
+      continue;
+    }
+    ++at_endpoint_;
+    job.post(*endpoint_);
+  }
+}
+
+void Upstream::drop_unwanted() {
+  for (auto job = held_.begin(); job != held_.end();) {
+    Job& one = *job++;
+    if (one.wanted()) continue;
+    withdraw(one);
+    one.drop();
+  }
+}
+
+void Upstream::left(bool success) {
+  --at_endpoint_;
+  if (window_ == kNoLimit || state_ != State::up) return;
+  if (success && ++window_ >= settings_.worker_count) window_ = kNoLimit;
+  release();
+  owner_.room_changed();
+}
+
+void Upstream::left_unreachable(Job& job, const std::string& why) {
+  --at_endpoint_;
+  hold(job);
+  if (state_ == State::down) return;
+  state_ = State::down;
+  since_ = Clock::now();
+  why_ = why;
+  metrics_.set_endpoint_up(false);
+  publish();
+  kMainLog.warn(
+      "pool {}: endpoint {} cannot be reached: {}; its jobs are held and no more are taken until it can be",
+      base::printable(pool_, 128), settings_.uri.display, why_);
+  wait_for_probe();
+  owner_.room_changed();
+}
+
+void Upstream::left_to_wait(Job& job, std::chrono::milliseconds time, unsigned status) {
+  --at_endpoint_;
+  hold(job);
+  if (state_ == State::down) return;
+  const auto now = Clock::now();
+  time = std::max(time, kLeastPause);
+  paused_until_ = std::max(paused_until_, now + time);
+  context_.deadlines.set(wait_, paused_until_);
+  if (std::exchange(state_, State::paused) == State::paused) return;
+  since_ = now;
+  why_ = fmt::format("it answered HTTP status {} and asks to wait {:.0f} s", status, seconds(time));
+  publish();
+  kMainLog.warn("pool {}: endpoint {}: {}; its jobs are held and no more are taken until then",
+                base::printable(pool_, 128), settings_.uri.display, why_);
+  owner_.room_changed();
+}
+
+void Upstream::wait_is_over() {
+  if (state_ == State::paused) return recover();
+  endpoint_->probe([this](const auto& result) {
+    if (result) return recover();
+    why_ = result.error().message;
+    publish();
+    wait_for_probe();
+  });
+}
+
+void Upstream::wait_for_probe() {
+  const auto down_for = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - since_);
+  const auto wait = std::clamp(down_for / kProbeShare, kFirstProbe, kLastProbe);
+  context_.deadlines.set(wait_, base::jittered(wait / 2, wait));
+}
+
+void Upstream::recover() {
+  kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held", base::printable(pool_, 128),
+                settings_.uri.display, seconds(Clock::now() - since_), held());
+  state_ = State::up;
+  window_ = 1;
+  wait_.clear();
+  metrics_.set_endpoint_up(true);
+  context_.outages.clear(pool_);
+  release();
+  owner_.room_changed();
+}
+
+void Upstream::publish() {
+  context_.outages.set(pool_, fmt::format("endpoint {}: {}", settings_.uri.display, why_), since_);
+}
+
+void Upstream::drain() {
+  draining_ = true;
+  while (!held_.empty()) {
+    Job& job = held_.front();
+    withdraw(job);
+    job.give_back();
+  }
+}
+
+}  // namespace driveshaft::dispatch

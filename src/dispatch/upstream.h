@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/deadlines.h"
+#include "config/config.h"
+#include "dispatch/context.h"
+#include "dispatch/job.h"
+#include "http/endpoint.h"
+#include "metrics/metrics.h"
+
+namespace driveshaft::dispatch {
+
+// A pool's endpoint as the pool sees it: how many jobs it is given at once, and which wait for it in their
+// slots. When it cannot be reached, or asks to be left alone for a while (429 and 503 with Retry-After), the
+// jobs are held and no more are taken; then it is approached carefully: one job, and one more for each that
+// succeeds. The pool owns it; the loop's thread drives it.
+class Upstream {
+ public:
+  class Owner {
+   public:
+    // More or fewer jobs may be taken.
+    virtual void room_changed() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Upstream(Context& context, Owner& owner, metrics::PoolMetrics& metrics, const config::Pool& settings);
+  Upstream(const Upstream&) = delete;
+  ~Upstream();
+
+  // Puts new settings in force. Another endpoint starts with a clean record, and gets the jobs held for the
+  // one before; what that one runs, it finishes.
+  void configure(const config::Pool& settings);
+  // Lets go of former endpoints that have nothing to do any more.
+  void sweep();
+
+  // How many more jobs may be taken, so far as the endpoint is concerned, when `reserved` are on their way.
+  int room(int reserved) const;
+  const base::Uri& uri() const { return settings_.uri; }
+  int held() const { return static_cast<int>(held_.size()); }
+
+  // Sends the job, now or when the endpoint can have it.
+  void submit(Job& job);
+  // Jobs at the endpoint: the attempt is over, and what came of it.
+  void left(bool success);
+  void left_unreachable(Job& job, const std::string& why);                       // holds it
+  void left_to_wait(Job& job, std::chrono::milliseconds time, unsigned status);  // holds it
+  // A held job ends.
+  void withdraw(Job& job);
+  // Held jobs whose connection to gearmand is gone are let go.
+  void drop_unwanted();
+
+  // From now on what would be held is given back to gearmand, and so is what is held.
+  void drain();
+
+ private:
+  enum class State {
+    up,
+    down,    // cannot be reached; it is probed
+    paused,  // asked to be left alone
+  };
+  // A deadline that calls a member function.
+  struct Timer final : base::Deadline {
+    Timer(Upstream& the_upstream, void (Upstream::*the_action)())
+        : upstream(the_upstream), action(the_action) {}
+    void on_deadline() override { (upstream.*action)(); }
+    Upstream& upstream;
+    void (Upstream::*action)();
+  };
+
+  void open_endpoint();
+  void hold(Job& job);
+  void release();
+  void wait_for_probe();
+  void wait_is_over();
+  void recover();
+  void publish();
+  int limit() const;
+
+  // Constant after construction.
+  Context& context_;
+  Owner& owner_;
+  metrics::PoolMetrics& metrics_;
+  const std::string pool_;
+
+  // Loop state.
+  config::Pool settings_;
+  std::unique_ptr<http::Endpoint> endpoint_;
+  std::vector<std::unique_ptr<http::Endpoint>> old_endpoints_;  // until their last job is done
+  State state_ = State::up;
+  base::Deadline::Clock::time_point since_{};  // not up
+  base::Deadline::Clock::time_point paused_until_{};
+  std::string why_;      // not up
+  int at_endpoint_ = 0;  // jobs
+  int window_;           // so many at once, while it recovers; else no limit
+  HeldJobs held_;        // the longest held first
+  bool draining_ = false;
+  Timer wait_{*this, &Upstream::wait_is_over};  // for the next probe, or the end of a pause
+};
+
+}  // namespace driveshaft::dispatch
