@@ -250,6 +250,29 @@ def test_daemonize_returns_when_the_daemon_is_up(rig, web, tmp_path):
     assert not (tmp_path / "run.pid").exists()
 
 
+def test_in_the_background_without_a_logconfig_it_says_that_it_falls_silent(good, tmp_path):
+    path = tmp_path / "run.pid"
+    done = run_binary("--daemonize", "--jobsconfig", good, "--pid_file", path, "--exporter_addr", "")
+    end(int(path.read_text()))
+    assert done.returncode == 0
+    assert "nothing more is logged: name files with --logconfig" in done.stderr.splitlines()[-1]
+
+
+def test_a_hangup_while_it_starts_is_a_reload_once_it_has_started(rig, web, tmp_path):
+    """As from logrotate: the pid file names it before it can reload."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    config = jobs_file([rig.gearmand()], {"Regular": pool(web.uri(), ["reverse"])})
+    daemon = rig.driveshaft(config, until=None, pid_file=tmp_path / "run.pid", jobsconfig=path)
+    with path.open("w") as jobs:  # once it waits there for somebody to write
+        assert int((tmp_path / "run.pid").read_text()) == daemon.pid
+        daemon.send(signal.SIGHUP)
+        write(tmp_path, config, "new.json").replace(path)
+        jobs.write(json.dumps(config))
+    daemon.wait_for_line("^SIGHUP")
+    assert daemon.stop() == 0
+
+
 def test_standard_files_that_the_caller_closed_are_dev_null(rig, web, tmp_path):
     """Else what is meant for stderr would be written into a socket or file that took its number."""
     _, daemon = start(rig, web, prefix=["bash", "-c", 'exec "$@" <&- >&- 2>&-', "bash"])

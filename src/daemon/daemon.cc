@@ -48,6 +48,15 @@ void keep_freed_memory() {
   ::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
 }
 
+// SIGHUP is for a daemon that runs. One that comes earlier, when the pid file names the process already,
+// waits.
+void hold_hangups(bool hold) {
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  ::pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &hangup, nullptr);
+}
+
 std::uint64_t files_needed(const config::Config& config) {
   std::uint64_t needed = kOtherFiles;
   for (const auto& pool : config.pools) {
@@ -150,6 +159,7 @@ class Daemon {
 
   void await_signals() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(signal);
+    hold_hangups(false);
     await_signal();
   }
 
@@ -210,6 +220,7 @@ class Daemon {
 int run(const Options& options) {
   if (options.check) return check_jobs_file(options.jobs_config);
   std::signal(SIGPIPE, SIG_IGN);
+  hold_hangups(true);
   open_standard_files();
   keep_freed_memory();
 
@@ -235,6 +246,9 @@ int run(const Options& options) {
   }
   daemon.start();
   if (background) {
+    if (options.log_config.empty()) {
+      kMainLog.warn("in the background nothing more is logged: name files with --logconfig");
+    }
     log_writer.flush(kFlushBeforeReady);  // what it says on the terminal it is about to leave
     background->notify_ready();
   }

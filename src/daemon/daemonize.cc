@@ -63,6 +63,9 @@ void open_standard_files() {
 }
 
 Background::Background() : ready_fd_(-1) {
+  // What the caller has open besides, such as the lock or the pipe of an init script or package manager,
+  // would otherwise be held, and waited for, as long as the daemon lives.
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);
   std::fflush(nullptr);
   // _exit in those who leave: what the daemon has registered for its exit is not theirs to run.
   if (const pid_t between = fork_or_throw(); between != 0) ::_exit(exit_code_of(between));
