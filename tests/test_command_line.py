@@ -64,6 +64,12 @@ def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(args, shown):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("args, code", [(["--unknown"], 2), (["--jobsconfig", "/nowhere"], 1)], ids=["usage", "start"])
+def test_the_exit_code_is_the_errors_also_where_stderr_is_full(args, code):
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([binary(), *args], stderr=full, timeout=20).returncode == code
+
+
 def test_check_of_a_good_file_exits_0_and_shows_what_would_run(good):
     done = run_binary("--check", "--jobsconfig", good)
     assert done.returncode == 0, done.stderr

@@ -185,6 +185,21 @@ def test_a_logconfig_that_would_not_log_is_refused_with_the_reason(tmp_path, cha
     assert str(path) in done.stderr and shown in done.stderr.splitlines()[-1]
 
 
+# --- a file that is full
+
+
+def test_a_limit_on_the_size_of_files_loses_lines_and_no_job(rig, web, tmp_path):
+    """As a full disk does: neither does stderr, a file here, take all that is said of it."""
+    server, daemon = start(rig, web.uri(), options={**with_logconfig(tmp_path), "prefix": ["prlimit", "--fsize=100"]})
+    for _ in range(3):
+        assert run(server, "reverse", "ab") == complete("ba")
+    wait_until(lambda: (tmp_path / "jobs.txt").stat().st_size == 100, "the log is full")
+    assert run(server, "reverse", "cd") == complete("dc")
+    assert daemon.stop() == 0
+    assert daemon.log().startswith("driveshaft: lines for the log file ")
+    daemon.log_path.write_text("")
+
+
 # --- a file that is stuck
 
 

@@ -220,6 +220,7 @@ class Daemon {
 int run(const Options& options) {
   if (options.check) return check_jobs_file(options.jobs_config);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a log file at its size limit loses lines, as on a full disk
   hold_hangups(true);
   open_standard_files();
   keep_freed_memory();

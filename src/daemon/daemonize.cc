@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/exit_codes.h"
+#include "base/stderr.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -38,7 +39,8 @@ int exit_code_of(pid_t child) {
     if (errno != EINTR) return base::kExitInternal;
   }
   if (WIFEXITED(status)) return WEXITSTATUS(status);
-  fmt::print(stderr, "driveshaft: the daemon was ended by signal {} while it started\n", WTERMSIG(status));
+  base::tell_stderr(
+      fmt::format("driveshaft: the daemon was ended by signal {} while it started", WTERMSIG(status)));
   return base::kExitInternal;
 }
 
