@@ -158,6 +158,16 @@ def test_an_exporter_address_in_use_exits_3_and_names_it(good):
     assert address in done.stderr and "exporter_addr" in done.stderr
 
 
+@pytest.mark.root
+def test_a_port_that_needs_root_exits_3_and_says_so(good):
+    good.chmod(0o644)
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", binary(),
+                           "--jobsconfig", "/dev/stdin", "--exporter_addr", "127.0.0.1:81"], stdin=good.open(),
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 3
+    assert "Permission denied; start as root" in done.stderr
+
+
 def test_a_logconfig_that_cannot_be_read_exits_6_and_names_it(good):
     done = run_binary("--jobsconfig", good, "--logconfig", "/nowhere/log.xml", "--exporter_addr",
                       f"127.0.0.1:{free_port()}")
