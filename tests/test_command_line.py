@@ -19,8 +19,6 @@ from driveshaft import binary, jobs_file, pool, run_binary, sanitized
 from processes import free_port, wait_until
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-OPTIONS = ["help", "version", "check", "user", "pid_file", "daemonize", "jobsconfig", "logconfig", "log_format",
-           "log_level", "max_running_time", "loop_timeout", "exporter_addr"]
 
 
 def write(directory, config, name="jobs.json"):
@@ -35,10 +33,12 @@ def good(tmp_path):
     return write(tmp_path, jobs_file(["127.0.0.1:1"], {"Regular": pool("http://127.0.0.1:2/job.php", ["Sum", "Sum2"])}))
 
 
-def test_help_names_every_option_and_exits_0():
+def test_help_exits_0_and_names_options_that_are_all_known():
     done = run_binary("--help")
-    assert done.returncode == 0
-    assert not [option for option in OPTIONS if f"--{option}" not in done.stdout]
+    assert (done.returncode, done.stderr) == (0, "")
+    options = re.findall(r"^  --(\w+)", done.stdout, re.M)
+    assert "jobsconfig" in options
+    assert not [option for option in options if "unknown option" in run_binary(f"--{option}").stderr]
 
 
 def test_version_is_one_line_and_exits_0():
