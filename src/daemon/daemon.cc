@@ -152,8 +152,11 @@ class Daemon {
   }
 
   std::string figures() const {
-    return fmt::format("{} of {} slots busy, {} connections to gearmand, {} jobs done",
-                       supervisor_.running_jobs(), supervisor_.slots(), supervisor_.connected_links(),
+    const std::string slots =
+        supervisor_.draining()
+            ? fmt::format("draining, {} jobs still run", supervisor_.running_jobs())
+            : fmt::format("{} of {} slots busy", supervisor_.running_jobs(), supervisor_.slots());
+    return fmt::format("{}, {} connections to gearmand, {} jobs done", slots, supervisor_.connected_links(),
                        context_.jobs_done);
   }
 
