@@ -19,8 +19,6 @@ from driveshaft import binary, jobs_file, pool, run_binary, sanitized
 from processes import free_port, wait_until
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-OPTIONS = ["help", "version", "check", "user", "pid_file", "daemonize", "jobsconfig", "logconfig", "log_format",
-           "log_level", "max_running_time", "loop_timeout", "exporter_addr"]
 
 
 def write(directory, config, name="jobs.json"):
@@ -35,10 +33,12 @@ def good(tmp_path):
     return write(tmp_path, jobs_file(["127.0.0.1:1"], {"Regular": pool("http://127.0.0.1:2/job.php", ["Sum", "Sum2"])}))
 
 
-def test_help_names_every_option_and_exits_0():
+def test_help_exits_0_and_names_options_that_are_all_known():
     done = run_binary("--help")
-    assert done.returncode == 0
-    assert not [option for option in OPTIONS if f"--{option}" not in done.stdout]
+    assert (done.returncode, done.stderr) == (0, "")
+    options = re.findall(r"^  --(\w+)", done.stdout, re.M)
+    assert "jobsconfig" in options
+    assert not [option for option in options if "unknown option" in run_binary(f"--{option}").stderr]
 
 
 def test_version_is_one_line_and_exits_0():
@@ -62,6 +62,12 @@ def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(args, shown):
     assert done.returncode == 2
     assert shown in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("args, code", [(["--unknown"], 2), (["--jobsconfig", "/nowhere"], 1)], ids=["usage", "start"])
+def test_the_exit_code_is_the_errors_also_where_stderr_is_full(args, code):
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([binary(), *args], stderr=full, timeout=20).returncode == code
 
 
 def test_check_of_a_good_file_exits_0_and_shows_what_would_run(good):
@@ -150,6 +156,16 @@ def test_an_exporter_address_in_use_exits_3_and_names_it(good):
         done = run_binary("--jobsconfig", good, "--exporter_addr", address)
     assert done.returncode == 3
     assert address in done.stderr and "exporter_addr" in done.stderr
+
+
+@pytest.mark.root
+def test_a_port_that_needs_root_exits_3_and_says_so(good):
+    good.chmod(0o644)
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", binary(),
+                           "--jobsconfig", "/dev/stdin", "--exporter_addr", "127.0.0.1:81"], stdin=good.open(),
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 3
+    assert "Permission denied; start as root" in done.stderr
 
 
 def test_a_logconfig_that_cannot_be_read_exits_6_and_names_it(good):
@@ -248,6 +264,29 @@ def test_daemonize_returns_when_the_daemon_is_up(rig, web, tmp_path):
     finally:
         end(pid)
     assert not (tmp_path / "run.pid").exists()
+
+
+def test_in_the_background_without_a_logconfig_it_says_that_it_falls_silent(good, tmp_path):
+    path = tmp_path / "run.pid"
+    done = run_binary("--daemonize", "--jobsconfig", good, "--pid_file", path, "--exporter_addr", "")
+    end(int(path.read_text()))
+    assert done.returncode == 0
+    assert "nothing more is logged: name files with --logconfig" in done.stderr.splitlines()[-1]
+
+
+def test_a_hangup_while_it_starts_is_a_reload_once_it_has_started(rig, web, tmp_path):
+    """As from logrotate: the pid file names it before it can reload."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    config = jobs_file([rig.gearmand()], {"Regular": pool(web.uri(), ["reverse"])})
+    daemon = rig.driveshaft(config, until=None, pid_file=tmp_path / "run.pid", jobsconfig=path)
+    with path.open("w") as jobs:  # once it waits there for somebody to write
+        assert int((tmp_path / "run.pid").read_text()) == daemon.pid
+        daemon.send(signal.SIGHUP)
+        write(tmp_path, config, "new.json").replace(path)
+        jobs.write(json.dumps(config))
+    daemon.wait_for_line("^SIGHUP")
+    assert daemon.stop() == 0
 
 
 def test_standard_files_that_the_caller_closed_are_dev_null(rig, web, tmp_path):

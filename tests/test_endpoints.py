@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How an endpoint is reached: connections kept alive, the kinds of URI, TLS, authorization."""
 import json
+import shutil
+import subprocess
 
 import pytest
 
@@ -109,8 +111,14 @@ def test_a_password_is_shown_nowhere(rig):
     assert not [page for page in ("/", "/metrics", "/readyz", "/healthz") if "s3cret" in daemon.get(page)[1]]
 
 
-def test_https_serves_when_the_systems_authorities_vouch_for_it(rig, web):
-    server, _ = start(rig, web.uri_tls(), env={"SSL_CERT_FILE": str(web.certificate)})
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_https_serves_when_an_authority_of_the_environment_vouches_for_it(rig, web, tmp_path, variable):
+    authorities = tmp_path / "authorities"
+    authorities.mkdir()
+    shutil.copy(web.certificate, authorities / "own.pem")
+    subprocess.run(["openssl", "rehash", authorities], check=True)
+    named = {"SSL_CERT_FILE": authorities / "own.pem", "SSL_CERT_DIR": authorities}[variable]
+    server, _ = start(rig, web.uri_tls(), env={variable: str(named)})
     with Client(server) as client:
         assert client.run_all("reverse", ["ab"] * 50) == [complete("ba")] * 50
 

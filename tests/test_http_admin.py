@@ -3,12 +3,15 @@
 import re
 import socket
 import time
+import urllib.request
+
+import pytest
 
 from behaviours import Gate, answer, hang, in_turn
 from clients import Client, FAILED, complete, run
 from driveshaft import jobs_file, pool
 from load import Load
-from processes import wait_until
+from processes import free_port, wait_until
 
 
 def start(rig, uri, functions=("f",), worker_count=4, **options):
@@ -147,3 +150,14 @@ def test_the_exporter_answers_while_all_slots_are_busy(rig):
         assert time.monotonic() - began < 1
         gate.open()
         assert [client.result(handle) for handle in handles] == [complete("done")] * 4
+
+
+@pytest.mark.parametrize("address, hosts", [("[::]:{}", ["127.0.0.1", "[::1]"]), ("[::1]:{}", ["[::1]"]),
+                                            (":{}", ["127.0.0.1"]), ("{}", ["127.0.0.1"])])
+def test_the_ways_to_write_the_exporters_address(rig, address, hosts):
+    port = free_port()
+    daemon = rig.driveshaft(jobs_file(["127.0.0.1:1"], {}), until=None, exporter_addr=address.format(port))
+    daemon.wait_for_line("^metrics on")
+    for host in hosts:
+        with urllib.request.urlopen(f"http://{host}:{port}/healthz", timeout=20) as answer:
+            assert answer.status == 200

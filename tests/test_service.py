@@ -58,7 +58,7 @@ def test_the_time_asked_for_covers_the_drain_and_figures_go_on_in_it(rig, manage
         fields = manager.wait_for("time to stop", lambda fields: "EXTEND_TIMEOUT_USEC" in fields)
         assert window * 7 < int(fields["EXTEND_TIMEOUT_USEC"]) / 1e6 <= window * 7 + 10
         manager.wait_for("figures of the drain", lambda fields: "STOPPING" in fields
-                         and fields["STATUS"].startswith("1 of 0 slots busy"))
+                         and fields["STATUS"].startswith("draining, 1 jobs still run, "))
         gate.open()
         assert client.result(handle) == complete("done")
     assert daemon.wait() == 0

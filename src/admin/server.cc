@@ -27,12 +27,13 @@ constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as "too many open files"
 
 [[noreturn]] void cannot_listen(const base::Address& address, const error_code& error) {
+  const char* remedy = error == asio::error::access_denied
+                           ? "start as root, with --user if you like, or name a port from 1024 on with"
+                           : "name a free address of this machine with";
   throw base::StartupError(
       base::kExitExporter,
-      fmt::format(
-          "cannot listen on {} for metrics: {}; name a free address of this machine with --exporter_addr, "
-          "or an empty one for none",
-          base::to_string(address), error.message()));
+      fmt::format("cannot listen on {} for metrics: {}; {} --exporter_addr, or an empty one for none",
+                  base::to_string(address), error.message(), remedy));
 }
 
 // Listens on the first endpoint of the name that can be bound.

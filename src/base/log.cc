@@ -18,6 +18,7 @@
 #include <type_traits>
 
 #include "base/log_queue.h"
+#include "base/stderr.h"
 
 namespace driveshaft::base {
 namespace {
@@ -121,7 +122,7 @@ void write_line(const log4cxx::LoggerPtr& target, LogLevel level, const std::str
     if (failing.load(std::memory_order_relaxed)) failing = false;
   } catch (const std::exception& e) {
     if (!failing.exchange(true)) {
-      fmt::print(stderr, "driveshaft: log lines are being lost: {}; first of them: {}\n", e.what(), line);
+      tell_stderr(fmt::format("driveshaft: log lines are being lost: {}; first of them: {}", e.what(), line));
     }
   }
   time_of_line = 0;

@@ -129,7 +129,7 @@ TEST_F(LogAppendersTest, WithoutBackupsAFullFileIsEmptied) {
   EXPECT_FALSE(fs::exists(dir_ / "a.log.1"));
 }
 
-// Not with log4cxx's FixedWindowRollingPolicy: it is freed in a way that AddressSanitizer refuses.
+// FixedWindowRollingPolicy, which AddressSanitizer refuses, has its test in tests/test_logs.py.
 TEST_F(LogAppendersTest, NestedPolicyOfTodayGoesOnWorking) {
   make_old_log("a.log");
   configure_logging(file_config(dir_, "INFO", dir_ / "a.log",

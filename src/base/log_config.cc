@@ -73,8 +73,10 @@ void configure_logging(const std::string& path) {
                           ? log4cxx::PropertyConfigurator::configure(log4cxx::File(path))
                           : log4cxx::xml::DOMConfigurator::configure(path);
   if (status != log4cxx::spi::ConfigurationStatus::Configured) {
+    const std::string mistake = xml_mistake(path);
     throw StartupError(kExitLogConfig,
-                       fmt::format("the log config {} is not valid; log4cxx's own message is above", path));
+                       fmt::format("the log config {} is not valid: {}", path,
+                                   mistake.empty() ? "log4cxx's own message is above" : mistake));
   }
   require_working_appenders(path);
   configured_files() = file_appenders();

@@ -13,6 +13,7 @@
 #include <log4cxx/helpers/stringhelper.h>
 #include <log4cxx/logger.h>
 #include <log4cxx/logmanager.h>
+#include <log4cxx/spi/appenderattachable.h>
 
 #include <algorithm>
 #include <boost/property_tree/ptree.hpp>
@@ -112,10 +113,26 @@ void require_attached(const std::string& path, const ptree& logger, const log4cx
   }
 }
 
+// An appender that hands lines on, such as AsyncAppender. log4cxx only prints that there is none of that
+// name.
+void require_defined(const std::string& path, const ptree& tree, const ptree& appender) {
+  for (const auto& [tag, element] : appender) {
+    if (tag != "appender-ref") continue;
+    const std::string name = attribute(element, "ref");
+    const bool defined = std::any_of(tree.begin(), tree.end(), [&](const auto& child) {
+      return child.first == "appender" && attribute(child.second, "name") == name;
+    });
+    if (defined) continue;
+    refuse(path, fmt::format("there is no appender \"{}\", which the appender \"{}\" refers to; define it",
+                             name, attribute(appender, "name")));
+  }
+}
+
 void require_referred_appenders(const std::string& path) {
   const auto tree = read_tree(path);
   if (!tree) return;
   for (const auto& [tag, element] : *tree) {
+    if (tag == "appender") require_defined(path, *tree, element);
     if (tag == "root") require_attached(path, element, log4cxx::Logger::getRootLogger());
     if (tag != "logger" && tag != "category") continue;
     require_attached(path, element, log4cxx::Logger::getLogger(attribute(element, "name")));
@@ -133,6 +150,17 @@ std::vector<log4cxx::AppenderPtr> appenders_of(log4cxx::LoggerPtr logger) {
 }
 
 }  // namespace
+
+std::string xml_mistake(const std::string& path) {
+  if (is_properties(path)) return {};
+  ptree document;
+  try {
+    boost::property_tree::read_xml(path, document);
+  } catch (const boost::property_tree::xml_parser_error& e) {
+    return fmt::format("{} (line {})", e.message(), e.line());
+  }
+  return {};
+}
 
 void require_known_classes(const std::string& path) {
   if (is_properties(path)) return require_property_classes(path);
@@ -159,6 +187,12 @@ void require_working_appenders(const std::string& path) {
       if (appender->requiresLayout() && !appender->getLayout()) {
         refuse(path, fmt::format("appender \"{}\" has no layout; give it one, such as "
                                  "org.apache.log4j.PatternLayout",
+                                 appender->getName()));
+      }
+      const auto hands_on = log4cxx::cast<log4cxx::spi::AppenderAttachable>(appender);
+      if (hands_on && hands_on->getAllAppenders().empty()) {
+        refuse(path, fmt::format("appender \"{}\" hands lines to other appenders and refers to none; give it "
+                                 "an appender-ref",
                                  appender->getName()));
       }
     }

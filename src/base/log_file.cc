@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/stderr.h"
 
 namespace driveshaft::base {
 namespace {
@@ -82,7 +83,7 @@ void LostLines::set_path(const std::string& path) {
 void LostLines::lost(std::size_t lines, const std::string& reason) {
   const std::lock_guard lock(mutex_);
   if (lines_ == 0) {
-    fmt::print(stderr, "driveshaft: lines for the log file {} are being lost: {}\n", path_, reason);
+    tell_stderr(fmt::format("driveshaft: lines for the log file {} are being lost: {}", path_, reason));
   }
   lines_ += lines;
   reason_ = reason;

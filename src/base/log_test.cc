@@ -107,7 +107,7 @@ TEST_F(LogTest, MissingFileIsAStartupError) {
 TEST_F(LogTest, DirectoryAndBrokenXmlAreStartupErrors) {
   EXPECT_THROW(configure_logging(dir_ / ""), StartupError);
   testing::internal::CaptureStderr();
-  EXPECT_THROW(configure_logging(dir_.write("broken.xml", "<configuration><root>")), StartupError);
+  EXPECT_THROW(configure_logging(dir_.write("broken.xml", "<configuration>\n</root>")), StartupError);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("broken.xml"));
 }
 
@@ -132,6 +132,11 @@ std::string xml(const std::string& inner) {
 }
 
 constexpr const char* kSimple = R"(<layout class="org.apache.log4j.SimpleLayout"/>)";
+
+TEST_F(LogTest, BrokenXmlIsShownWithItsLine) {
+  EXPECT_THAT(refusal(dir_.write("a.xml", xml("\n<root>\n<level value=info/>\n</root>"))),
+              testing::AllOf(HasSubstr("a.xml is not valid: "), HasSubstr("(line 4)")));
+}
 
 TEST_F(LogTest, ClassesThatNobodyHasAreNamed) {
   EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.FlieAppender"/>
@@ -170,6 +175,19 @@ TEST_F(LogTest, AppendersThatAreMissingOrIncompleteAreNamed) {
                                               std::string(kSimple) + R"(</appender>
       <root><appender-ref ref="x"/></root>)"))),
               HasSubstr("appender \"x\" names no file"));
+}
+
+TEST_F(LogTest, AnAppenderInFrontOfNoneIsRefused) {
+  const std::string async = R"(<appender name="a" class="org.apache.log4j.AsyncAppender">{}</appender>
+      <appender name="x" class="org.apache.log4j.ConsoleAppender">)" +
+                            std::string(kSimple) + R"(</appender><root><appender-ref ref="a"/></root>)";
+  EXPECT_THAT(
+      refusal(dir_.write("a.xml", xml(fmt::format(fmt::runtime(async), R"(<appender-ref ref="y"/>)")))),
+      HasSubstr("there is no appender \"y\", which the appender \"a\" refers to"));
+  EXPECT_THAT(refusal(dir_.write("a.xml", xml(fmt::format(fmt::runtime(async), "")))),
+              HasSubstr("appender \"a\" hands lines to other appenders and refers to none"));
+  EXPECT_EQ(refusal(dir_.write("a.xml", xml(fmt::format(fmt::runtime(async), R"(<appender-ref ref="x"/>)")))),
+            "(accepted)");
 }
 
 TEST_F(LogTest, FileThatCannotBeOpenedIsRefused) {

@@ -1,20 +1,31 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace driveshaft::base {
 
-// For tests: a directory of their own, removed with all that is in it at the end.
+// For tests: a directory of their own, removed with all that is in it at the end; or, if the run was killed
+// before that, by the next run.
 class TestDir {
  public:
   TestDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "driveshaft-test-XXXXXX").string();
+    static const bool cleaned = (remove_those_of_dead_runs(), true);
+    static_cast<void>(cleaned);
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / (kPrefix + std::to_string(::getpid()) + "-XXXXXX"))
+            .string();
     if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp " + pattern);
     path_ = pattern;
   }
@@ -39,6 +50,22 @@ class TestDir {
   }
 
  private:
+  static constexpr const char* kPrefix = "driveshaft-unit-";
+
+  // The name says whose a directory is.
+  static void remove_those_of_dead_runs() {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::temp_directory_path())) {
+      const std::string name = entry.path().filename();
+      if (!name.starts_with(kPrefix)) continue;
+      pid_t owner = 0;
+      std::from_chars(name.data() + std::string_view(kPrefix).size(), name.data() + name.size(), owner);
+      if (owner > 0 && ::kill(owner, 0) != 0 && errno == ESRCH) {
+        std::filesystem::remove_all(entry.path(), ignored);
+      }
+    }
+  }
+
   std::filesystem::path path_;
 };
 

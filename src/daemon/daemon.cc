@@ -47,6 +47,15 @@ void keep_freed_memory() {
   ::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
 }
 
+// SIGHUP is for a daemon that runs. One that comes earlier, when the pid file names the process already,
+// waits.
+void hold_hangups(bool hold) {
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  ::pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &hangup, nullptr);
+}
+
 std::uint64_t files_needed(const config::Config& config) {
   std::uint64_t needed = kOtherFiles;
   for (const auto& pool : config.pools) {
@@ -154,13 +163,17 @@ class Daemon {
   }
 
   std::string figures() const {
-    return fmt::format("{} of {} slots busy, {} connections to gearmand, {} jobs done",
-                       supervisor_.running_jobs(), supervisor_.slots(), supervisor_.connected_links(),
+    const std::string slots =
+        supervisor_.draining()
+            ? fmt::format("draining, {} jobs still run", supervisor_.running_jobs())
+            : fmt::format("{} of {} slots busy", supervisor_.running_jobs(), supervisor_.slots());
+    return fmt::format("{}, {} connections to gearmand, {} jobs done", slots, supervisor_.connected_links(),
                        context_.jobs_done);
   }
 
   void await_signals() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(signal);
+    hold_hangups(false);
     await_signal();
   }
 
@@ -224,6 +237,8 @@ class Daemon {
 int run(const Options& options) {
   if (options.check) return check_jobs_file(options.jobs_config);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a log file at its size limit loses lines, as on a full disk
+  hold_hangups(true);
   open_standard_files();
   keep_freed_memory();
 
@@ -249,6 +264,9 @@ int run(const Options& options) {
   }
   daemon.start();
   if (background) {
+    if (options.log_config.empty()) {
+      kMainLog.warn("in the background nothing more is logged: name files with --logconfig");
+    }
     log_writer.flush(kFlushBeforeReady);  // what it says on the terminal it is about to leave
     background->notify_ready();
   }

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/exit_codes.h"
+#include "base/stderr.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -38,7 +39,8 @@ int exit_code_of(pid_t child) {
     if (errno != EINTR) return base::kExitInternal;
   }
   if (WIFEXITED(status)) return WEXITSTATUS(status);
-  fmt::print(stderr, "driveshaft: the daemon was ended by signal {} while it started\n", WTERMSIG(status));
+  base::tell_stderr(
+      fmt::format("driveshaft: the daemon was ended by signal {} while it started", WTERMSIG(status)));
   return base::kExitInternal;
 }
 
@@ -63,6 +65,9 @@ void open_standard_files() {
 }
 
 Background::Background() : ready_fd_(-1) {
+  // What the caller has open besides, such as the lock or the pipe of an init script or package manager,
+  // would otherwise be held, and waited for, as long as the daemon lives.
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);
   std::fflush(nullptr);
   // _exit in those who leave: what the daemon has registered for its exit is not theirs to run.
   if (const pid_t between = fork_or_throw(); between != 0) ::_exit(exit_code_of(between));

@@ -7,15 +7,16 @@ namespace driveshaft::daemon {
 // opened would take their numbers, and what is meant for stderr would be written into them. First of all.
 void open_standard_files();
 
-// A process in the background: no terminal, a session of its own, directory /, umask 022, a child of init.
+// A process in the background: no terminal, a session of its own, directory /, umask 022, a child of init,
+// with no file open but stdin, stdout and stderr.
 //
 // The caller's process stays until the daemon is ready, and then exits 0. A daemon that ends before that has
 // written its error to the stderr they still share; the caller exits with its exit code, or kExitInternal if
 // a signal ended it. So a service script sees a failed start as one.
 class Background {
  public:
-  // Returns in the daemon only. Call it while there is one thread and nothing is open that a fork would
-  // share. Throws base::StartupError if the system cannot fork.
+  // Returns in the daemon only. Call it while there is one thread and nothing of ours is open. Throws
+  // base::StartupError if the system cannot fork.
   Background();
   ~Background();
   Background(const Background&) = delete;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/daemonize.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
@@ -26,13 +27,15 @@ using testing::ExitedWithCode;
 // The child of a death test is the caller: the process that exits is it, and the daemon goes on after it.
 
 [[noreturn]] void start_and_report(const base::TestDir& dir, pid_t test) {
+  const int caller_s = ::open("/dev/null", O_RDONLY);
   Background background;
+  const bool closed = ::fcntl(caller_s, F_GETFD) < 0;
   const mode_t mask = ::umask(0);
   ::umask(mask);
   dir.write("before",
-            fmt::format("cwd={} umask={:03o} own_session={} leader={} test={}",
+            fmt::format("cwd={} umask={:03o} own_session={} leader={} test={} closed={}",
                         std::filesystem::current_path().string(), mask, ::getsid(0) != ::getsid(test),
-                        ::getsid(0) == ::getpid(), ::getpid() == test));
+                        ::getsid(0) == ::getpid(), ::getpid() == test, closed));
   background.notify_ready();
   std::string open_files;
   for (const int fd : {0, 1, 2}) {
@@ -47,7 +50,7 @@ TEST(BackgroundDeathTest, TheCallerReturnsOnceReady) {
   const base::TestDir dir;
   const pid_t test = ::getpid();
   EXPECT_EXIT(start_and_report(dir, test), ExitedWithCode(0), "");
-  EXPECT_EQ(dir.read("before"), "cwd=/ umask=022 own_session=true leader=false test=false");
+  EXPECT_EQ(dir.read("before"), "cwd=/ umask=022 own_session=true leader=false test=false closed=true");
   const auto give_up = std::chrono::steady_clock::now() + 10s;
   while (!std::filesystem::exists(dir / "after") && std::chrono::steady_clock::now() < give_up) {
     std::this_thread::yield();

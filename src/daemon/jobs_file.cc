@@ -9,6 +9,7 @@
 
 #include "base/exit_codes.h"
 #include "base/log.h"
+#include "base/stderr.h"
 #include "config/diff.h"
 #include "config/keys.h"
 #include "config/load.h"
@@ -107,10 +108,10 @@ std::optional<JobsFile::Stamp> JobsFile::stamp() const {
 int check_jobs_file(const std::string& path) {
   const auto loaded = config::load(path);
   const auto& warnings = loaded ? loaded->warnings : loaded.error().warnings;
-  for (const auto& warning : warnings) fmt::print(stderr, "{}: warning: {}\n", path, warning);
+  for (const auto& warning : warnings) base::tell_stderr(fmt::format("{}: warning: {}", path, warning));
   if (!loaded) {
-    for (const auto& error : loaded.error().errors) fmt::print(stderr, "{}: {}\n", path, error);
-    fmt::print(stderr, "{}: not usable, {} error(s)\n", path, loaded.error().errors.size());
+    for (const auto& error : loaded.error().errors) base::tell_stderr(fmt::format("{}: {}", path, error));
+    base::tell_stderr(fmt::format("{}: not usable, {} error(s)", path, loaded.error().errors.size()));
     return base::kExitConfig;
   }
   fmt::print("{}: good\n", path);

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/exit_codes.h"
+#include "base/stderr.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
 
@@ -13,7 +14,7 @@ int main(int argc, char** argv) {
   try {
     const auto options = daemon::parse_options(std::span<const char* const>(argv + 1, argv + argc));
     if (!options) {
-      fmt::print(stderr, "driveshaft: {}\n", options.error().message);
+      base::tell_stderr("driveshaft: " + options.error().message);
       return base::kExitUsage;
     }
     if (options->help) {
@@ -26,10 +27,10 @@ int main(int argc, char** argv) {
     }
     return daemon::run(*options);
   } catch (const base::StartupError& error) {
-    fmt::print(stderr, "driveshaft: {}\n", error.what());
+    base::tell_stderr(fmt::format("driveshaft: {}", error.what()));
     return error.exit_code();
   } catch (const std::exception& bug) {
-    fmt::print(stderr, "driveshaft: internal error: {}\n", bug.what());
+    base::tell_stderr(fmt::format("driveshaft: internal error: {}", bug.what()));
     return base::kExitInternal;
   }
 }

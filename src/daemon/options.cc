@@ -21,14 +21,14 @@ using base::Result;
 
 constexpr std::uint16_t kExporterPort = 8888;
 constexpr unsigned kHelpWidth = 110;
-constexpr long kMaxSeconds = 1'000'000'000;
+constexpr long kMaxRunningTime = 1'000'000'000;
+constexpr long kMaxLoopTimeout = 86'400;  // three times that many milliseconds are an int to the kernel
 
-Result<void> read_seconds(std::chrono::seconds& seconds, const std::string& text) {
+Result<void> read_seconds(std::chrono::seconds& seconds, long most, const std::string& text) {
   long number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > kMaxSeconds) {
-    return Error{
-        fmt::format("expected a whole number of seconds from 1 to {}, got \"{}\"", kMaxSeconds, text)};
+  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > most) {
+    return Error{fmt::format("expected a whole number of seconds from 1 to {}, got \"{}\"", most, text)};
   }
   seconds = std::chrono::seconds(number);
   return {};
@@ -40,13 +40,16 @@ Result<void> read_path(std::string& path, const std::string& text) {
   return {};
 }
 
-// Port 0, any free port, is for the exporter alone: elsewhere an address of it is a mistake.
+// Port 0, any free port, is for the exporter alone: elsewhere an address of it is a mistake. So is a port
+// without a host, which is a port of all IPv4 addresses, as the original had it.
 Result<void> read_exporter(std::optional<base::Address>& exporter, const std::string& text) {
   exporter.reset();
   if (text.empty()) return {};
   if (text.find("://") != text.npos) {
     return Error{fmt::format("expected host:port or [IPv6]:port without a scheme, got \"{}\"", text)};
   }
+  if (text.find_first_not_of("0123456789") == text.npos) return read_exporter(exporter, ":" + text);
+  if (text.front() == ':' && text.rfind(':') == 0) return read_exporter(exporter, "0.0.0.0" + text);
   const bool any_port = text.ends_with(":0") && (text.front() == '[' || text.find(':') == text.size() - 2);
   const auto address = any_port ? base::parse_address(text.substr(0, text.size() - 2), 0)
                                 : base::parse_address(text, kExporterPort);
@@ -83,10 +86,10 @@ constexpr OptionRow path(std::string_view name, std::string_view description) {
           [](const Options& options) { return options.*member; }};
 }
 
-template <std::chrono::seconds Options::*member>
+template <std::chrono::seconds Options::*member, long most>
 constexpr OptionRow seconds(std::string_view name, std::string_view description) {
   return {name, "seconds", description,
-          [](Options& options, const std::string& text) { return read_seconds(options.*member, text); },
+          [](Options& options, const std::string& text) { return read_seconds(options.*member, most, text); },
           [](const Options& options) { return std::to_string((options.*member).count()); }};
 }
 
@@ -130,8 +133,9 @@ constexpr OptionRow kTable[] = {
     path<&Options::log_config>("logconfig", "log4cxx XML or .properties file; default: to stderr"),
     kLogFormat,
     kLogLevel,
-    seconds<&Options::max_running_time>("max_running_time", "how long a job may run before it has failed"),
-    seconds<&Options::loop_timeout>(
+    seconds<&Options::max_running_time, kMaxRunningTime>("max_running_time",
+                                                         "how long a job may run before it has failed"),
+    seconds<&Options::loop_timeout, kMaxLoopTimeout>(
         "loop_timeout", "silence after which gearmand is pinged; a drain lasts 2 or 4 times as long"),
     kExporter,
 };

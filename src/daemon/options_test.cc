@@ -94,10 +94,15 @@ TEST(Options, ExporterAddresses) {
   EXPECT_EQ(exporter("127.0.0.1:0"), (base::Address{"127.0.0.1", 0}));
   EXPECT_EQ(exporter("[::1]:0"), (base::Address{"::1", 0}));
   EXPECT_EQ(exporter("::"), (base::Address{"::", 8888}));
+  EXPECT_EQ(exporter("9100"), (base::Address{"0.0.0.0", 9100}));
+  EXPECT_EQ(exporter(":9100"), (base::Address{"0.0.0.0", 9100}));
+  EXPECT_EQ(exporter(":0"), (base::Address{"0.0.0.0", 0}));
   EXPECT_EQ(exporter(""), std::nullopt);
   EXPECT_EQ(parse_with_jobs({"--exporter_addr="})->exporter, std::nullopt);
   EXPECT_THAT(error_of(parse_with_jobs({"--exporter_addr", "localhost:99999"})),
               testing::AllOf(HasSubstr("--exporter_addr: "), HasSubstr("localhost:99999")));
+  EXPECT_THAT(error_of(parse_with_jobs({"--exporter_addr", ":"})), HasSubstr("--exporter_addr: "));
+  EXPECT_THAT(error_of(parse_with_jobs({"--exporter_addr", "99999"})), HasSubstr("--exporter_addr: "));
   EXPECT_EQ(error_of(parse_with_jobs({"--exporter_addr=http://h:1"})),
             "--exporter_addr: expected host:port or [IPv6]:port without a scheme, got \"http://h:1\"");
 }
@@ -111,6 +116,9 @@ TEST(Options, SecondsAreWholeAndPositive) {
                     text));
   }
   EXPECT_EQ(parse_with_jobs({"--loop_timeout=1"})->loop_timeout, 1s);
+  EXPECT_EQ(parse_with_jobs({"--loop_timeout=86400"})->loop_timeout, 24h);
+  EXPECT_EQ(error_of(parse_with_jobs({"--loop_timeout=86401"})),
+            "--loop_timeout: expected a whole number of seconds from 1 to 86400, got \"86401\"");
 }
 
 TEST(Options, ATypoIsAnsweredWithTheNearestName) {

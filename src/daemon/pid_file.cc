@@ -46,10 +46,24 @@ bool is_still_at(int fd, const std::string& path) {
          open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
+// A device, given by mistake, must keep its mode.
+void require_regular(int fd, const std::string& path) {
+  struct stat file {};
+  if (::fstat(fd, &file) == 0 && S_ISREG(file.st_mode)) return;
+  ::close(fd);
+  fail(fmt::format("the pid file {} is a device or FIFO; name a regular file with --pid_file", path));
+}
+
 int open_and_lock(const std::string& path) {
   while (true) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    // Not through a link: the directory may be a user's, who could have it point at any file of root's.
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+    if (fd < 0 && errno == ELOOP) {
+      fail(fmt::format("the pid file {} is a symbolic link; remove it, or name another file with --pid_file",
+                       path));
+    }
     if (fd < 0) cannot_write(path, errno);
+    require_regular(fd, path);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
       const std::string text = content(fd);
@@ -87,6 +101,7 @@ PidFile::PidFile(std::string path) : path_(std::move(path)), owner_(::getpid()),
                        ::pwrite(fd_, line.data(), line.size(), 0) == static_cast<ssize_t>(line.size());
   if (written) return;
   const int error = errno;
+  ::unlink(path_.c_str());
   ::close(fd_);
   cannot_write(path_, error);
 }

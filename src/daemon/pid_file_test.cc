@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <optional>
 
@@ -83,6 +85,36 @@ TEST(PidFile, CannotBeWritten) {
   EXPECT_THAT(error_of(dir / "no/d.pid"),
               HasSubstr("cannot write the pid file " + (dir / "no/d.pid") + ": No such file or directory"));
   EXPECT_THAT(error_of(dir / ""), HasSubstr("Is a directory"));
+}
+
+TEST(PidFile, ALinkIsNotFollowed) {
+  const base::TestDir dir;
+  std::filesystem::create_symlink(dir / "elsewhere", dir / "d.pid");
+  EXPECT_THAT(error_of(dir / "d.pid"), HasSubstr("d.pid is a symbolic link; remove it"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "elsewhere"));
+}
+
+TEST(PidFile, ADeviceOrFifoKeepsItsMode) {
+  const base::TestDir dir;
+  ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
+  EXPECT_THAT(error_of(dir / "fifo"), HasSubstr("fifo is a device or FIFO"));
+  struct stat status {};
+  ASSERT_EQ(::stat((dir / "fifo").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0600U);
+}
+
+TEST(PidFile, OneThatCannotBeFilledIsNotLeftEmpty) {
+  const base::TestDir dir;
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit nothing{0, before.rlim_max};  // as on a full disk
+  ::setrlimit(RLIMIT_FSIZE, &nothing);
+  const std::string error = error_of(dir / "d.pid");
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_THAT(error, HasSubstr("d.pid: File too large"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "d.pid"));
 }
 
 TEST(PidFile, AChildRemovesNothing) {
