@@ -75,6 +75,7 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
 
 void Job::post(http::Endpoint& endpoint) {
   state_ = State::posted;
+  posted_at_ = Clock::now();
   endpoint_ = &endpoint;
   const auto& retry = settings_->retry;
   const std::string number = attempt_ > 1 || retry.attempts > 1
@@ -102,7 +103,7 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
     if (unreachable && settings_->endpoint_down == config::EndpointDown::hold) {
       return upstream_->left_unreachable(*this, failure.message);
     }
-    upstream_->left(false);
+    left(false, failure.kind == http::Failure::Kind::connection_lost);
     return set_back({unreachable ? AttemptFailure::unreachable
                      : failure.kind == http::Failure::Kind::connection_lost
                          ? AttemptFailure::connection_lost
@@ -111,11 +112,11 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
   }
   const auto answer = context_.decoder.decode(result->status, result->body);
   if (answer) {
-    upstream_->left(true);
+    left(true, false);
     return answered(*answer);
   }
   if (asked_to_wait(*result)) return;
-  upstream_->left(false);
+  left(false, result->status == 429 || result->status / 100 == 5);
   if (answer.error().kind == NotAnAnswer::Kind::invalid) {
     return set_back({AttemptFailure::invalid_response, answer.error().message});
   }
@@ -123,6 +124,11 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
             : result->status / 100 == 5 ? AttemptFailure::server_error
                                         : AttemptFailure::other_status,
             answer.error().message, result->status});
+}
+
+void Job::left(bool answered, bool overloaded) {
+  state_ = State::waiting;  // for what is decided now
+  upstream_->left({*function_, Clock::now() - posted_at_, answered, overloaded});
 }
 
 // 429 and 503 may say when to come again. That is no failure, as long as it is in time.
@@ -214,7 +220,7 @@ void Job::leave() {
   switch (state_) {
     case State::posted:
       endpoint_->cancel(*this);
-      upstream_->left(false);
+      upstream_->left();
       break;
     case State::held:
       upstream_->withdraw(*this);

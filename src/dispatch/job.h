@@ -99,6 +99,7 @@ class Job final : public http::Exchange,
   void on_deadline() override;
   void attempt_is_over();  // it has waited long enough for its next attempt, or for the answer to this one
   void leave();            // whatever it is doing
+  void left(bool answered, bool overloaded);
 
   bool asked_to_wait(const http::Response& response);
   bool try_again(const Setback& setback);
@@ -132,6 +133,7 @@ class Job final : public http::Exchange,
   std::unique_ptr<char[]> storage_;  // or of a big one
   JobFields fields_;                 // views into either
   Clock::time_point started_at_;
+  Clock::time_point posted_at_;  // the present attempt
   std::string head_;
   RequestBody body_;
   int attempt_ = 1;

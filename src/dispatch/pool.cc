@@ -142,6 +142,7 @@ bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignme
   const auto function = functions_.find(assignment.function);
   if (function == functions_.end()) return false;
   ++running_;
+  upstream_->taken();
   Job& job = *spare_job().release();
   jobs_.push_back(job);
   job.start(assignment, std::move(storage), {link.shared_from_this(), link.generation()}, function->second,
@@ -257,6 +258,7 @@ void Pool::forget_withdrawn() {
   std::erase_if(functions_, [&](const auto& entry) {
     const Function& function = entry.second;
     if (!function.withdrawn || function.running > 0) return false;
+    upstream_->forget(function);
     metrics_->forget(function.name);
     return true;
   });

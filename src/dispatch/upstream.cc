@@ -38,8 +38,11 @@ Upstream::Upstream(Context& context, Owner& owner, metrics::PoolMetrics& metrics
       metrics_(metrics),
       pool_(settings.name),
       settings_(settings),
-      window_(kNoLimit) {
+      window_(kNoLimit),
+      rate_(settings.settings.max_rate, Clock::now()) {
   open_endpoint();
+  if (settings_.settings.adaptive) adaptive_.emplace(settings_.worker_count);
+  limit_changed();
   metrics_.set_endpoint_up(true);
 }
 
@@ -58,6 +61,15 @@ void Upstream::configure(const config::Pool& settings) {
     old_endpoints_.push_back(std::move(endpoint_));  // a probe of it is answered no more
     open_endpoint();
   }
+  if (before.settings.max_rate != now.max_rate) rate_ = TokenBucket(now.max_rate, Clock::now());
+  if (!now.adaptive) {
+    adaptive_.reset();
+  } else if (another || !adaptive_) {
+    adaptive_.emplace(settings_.worker_count);
+  } else {
+    adaptive_->set_ceiling(settings_.worker_count);
+  }
+  limit_changed();
   const bool not_to_be_held = state_ == State::down && now.endpoint_down == config::EndpointDown::fail;
   if (state_ != State::up && (another || not_to_be_held)) recover();
 }
@@ -73,11 +85,22 @@ void Upstream::sweep() {
   std::erase_if(old_endpoints_, [](const auto& endpoint) { return endpoint->unused(); });
 }
 
-int Upstream::limit() const { return state_ == State::up ? window_ : 0; }
+int Upstream::limit() const {
+  if (state_ != State::up) return 0;
+  return adaptive_ ? std::min(window_, adaptive_->limit()) : window_;
+}
 
-int Upstream::room(int reserved) const {
+int Upstream::room(int reserved) {
   const int most = limit();
-  return most == kNoLimit ? kNoLimit : std::max(most - at_endpoint_ - held() - reserved, 0);
+  const int room = most == kNoLimit ? kNoLimit : std::max(most - at_endpoint_ - held() - reserved, 0);
+  if (rate_.rate() == 0 || room == 0) return room;
+  const int tokens = std::max(rate_.available(Clock::now()) - reserved, 0);
+  if (tokens == 0) context_.deadlines.set(rate_wait_, rate_.wait_for(reserved + 1));
+  return std::min(room, tokens);
+}
+
+void Upstream::limit_changed() {
+  metrics_.set_limit(adaptive_ ? adaptive_->limit() : settings_.worker_count);
 }
 
 void Upstream::submit(Job& job) {
@@ -120,12 +143,26 @@ void Upstream::drop_unwanted() {
   }
 }
 
-void Upstream::left(bool success) {
+void Upstream::left(const Attempt& attempt) {
+  if (adaptive_) {
+    adaptive_->on_result(&attempt.function, attempt.took, attempt.overloaded, at_endpoint_, Clock::now());
+    limit_changed();
+  }
+  if (window_ != kNoLimit && state_ == State::up && attempt.answered && ++window_ >= settings_.worker_count) {
+    window_ = kNoLimit;
+  }
+  left();
+}
+
+void Upstream::left() {
   --at_endpoint_;
-  if (window_ == kNoLimit || state_ != State::up) return;
-  if (success && ++window_ >= settings_.worker_count) window_ = kNoLimit;
+  if (limit() == kNoLimit && held_.empty()) return;
   release();
   owner_.room_changed();
+}
+
+void Upstream::forget(const Function& function) {
+  if (adaptive_) adaptive_->forget(&function);
 }
 
 void Upstream::left_unreachable(Job& job, const std::string& why) {

@@ -4,13 +4,16 @@
 #include <boost/intrusive/list.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/deadlines.h"
 #include "config/config.h"
+#include "dispatch/adaptive_limit.h"
 #include "dispatch/context.h"
 #include "dispatch/job.h"
+#include "dispatch/token_bucket.h"
 #include "http/endpoint.h"
 #include "metrics/metrics.h"
 
@@ -41,15 +44,28 @@ class Upstream {
   // Lets go of former endpoints that have nothing to do any more.
   void sweep();
 
-  // How many more jobs may be taken, so far as the endpoint is concerned, when `reserved` are on their way.
-  int room(int reserved) const;
+  // How many more jobs may be taken, so far as the endpoint and the pool's rate are concerned, when
+  // `reserved` are on their way.
+  int room(int reserved);
+  // A job was taken: it counts into the rate.
+  void taken() { rate_.take(); }
   const base::Uri& uri() const { return settings_.uri; }
   int held() const { return static_cast<int>(held_.size()); }
 
   // Sends the job, now or when the endpoint can have it.
   void submit(Job& job);
   // Jobs at the endpoint: the attempt is over, and what came of it.
-  void left(bool success);
+  struct Attempt {
+    const Function& function;
+    base::Deadline::Clock::duration took;
+    bool answered;    // with something of the contract
+    bool overloaded;  // the endpoint could not cope, or so it seems
+  };
+  void left(const Attempt& attempt);
+  // It was ended by us, which says nothing of the endpoint.
+  void left();
+  // The function is served no more.
+  void forget(const Function& function);
   void left_unreachable(Job& job, const std::string& why);                       // holds it
   void left_to_wait(Job& job, std::chrono::milliseconds time, unsigned status);  // holds it
   // A held job ends.
@@ -83,6 +99,8 @@ class Upstream {
   void recover();
   void publish();
   int limit() const;
+  void limit_changed();
+  void rate_allows() { owner_.room_changed(); }
 
   // Constant after construction.
   Context& context_;
@@ -97,12 +115,15 @@ class Upstream {
   State state_ = State::up;
   base::Deadline::Clock::time_point since_{};  // not up
   base::Deadline::Clock::time_point paused_until_{};
-  std::string why_;      // not up
-  int at_endpoint_ = 0;  // jobs
-  int window_;           // so many at once, while it recovers; else no limit
-  HeldJobs held_;        // the longest held first
+  std::string why_;                        // not up
+  int at_endpoint_ = 0;                    // jobs
+  int window_;                             // so many at once, while it recovers; else no limit
+  std::optional<AdaptiveLimit> adaptive_;  // when asked for
+  TokenBucket rate_;
+  HeldJobs held_;  // the longest held first
   bool draining_ = false;
   Timer wait_{*this, &Upstream::wait_is_over};  // for the next probe, or the end of a pause
+  Timer rate_wait_{*this, &Upstream::rate_allows};
 };
 
 }  // namespace driveshaft::dispatch

@@ -84,6 +84,11 @@ struct Families {
           .Name("driveshaft_endpoint_up")
           .Help("1 if the pool's endpoint could be reached when it was last tried; 0: its jobs are held.")
           .Register(registry);
+  Family<Gauge>& limit =
+      prometheus::BuildGauge()
+          .Name("driveshaft_concurrency_limit")
+          .Help("Jobs that the pool's endpoint is given at once: worker_count, or less in an adaptive pool.")
+          .Register(registry);
   Family<Gauge>& jobs_held = prometheus::BuildGauge()
                                  .Name("driveshaft_jobs_held")
                                  .Help("Jobs that wait in their slots for the pool's endpoint.")
@@ -211,6 +216,7 @@ PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
       idle_(families_->threads.Add({{"status", "idle"}, {"pool", pool_}})),
       connections_(families_->connections.Add({{"pool", pool_}})),
       endpoint_up_(families_->endpoint_up.Add({{"pool", pool_}})),
+      limit_(families_->limit.Add({{"pool", pool_}})),
       held_(families_->jobs_held.Add({{"pool", pool_}})),
       results_refused_(families_->results_refused.Add({{"pool", pool_}})) {}
 
@@ -218,6 +224,7 @@ PoolMetrics::~PoolMetrics() {
   families_->threads.Remove(&idle_);
   families_->connections.Remove(&connections_);
   families_->endpoint_up.Remove(&endpoint_up_);
+  families_->limit.Remove(&limit_);
   families_->jobs_held.Remove(&held_);
   families_->results_refused.Remove(&results_refused_);
 }
@@ -237,6 +244,8 @@ void PoolMetrics::forget(const std::string& name) { functions_.erase(name); }
 void PoolMetrics::connections_changed(int change) { connections_.Increment(change); }
 
 void PoolMetrics::set_endpoint_up(bool up) { endpoint_up_.Set(up ? 1 : 0); }
+
+void PoolMetrics::set_limit(int jobs) { limit_.Set(jobs); }
 
 void PoolMetrics::held_changed(int change) { held_.Increment(change); }
 

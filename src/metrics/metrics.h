@@ -87,6 +87,8 @@ class PoolMetrics {
 
   // The endpoint can be reached, so far as is known.
   void set_endpoint_up(bool up);
+  // So many jobs it may be given at once.
+  void set_limit(int jobs);
   // More or fewer jobs wait in their slots for the endpoint.
   void held_changed(int change);
 
@@ -99,6 +101,7 @@ class PoolMetrics {
   prometheus::Gauge& idle_;
   prometheus::Gauge& connections_;
   prometheus::Gauge& endpoint_up_;
+  prometheus::Gauge& limit_;
   prometheus::Gauge& held_;
   prometheus::Counter& results_refused_;
   std::map<std::string, FunctionMetrics, std::less<>> functions_;
