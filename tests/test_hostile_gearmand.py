@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A gearmand that breaks the protocol, falls silent or slams the door; and the rules that a worker keeps."""
 import random
+import socket
 import struct
 import time
 
@@ -60,6 +61,38 @@ def test_a_job_of_a_function_that_was_never_registered_closes_the_connection(rig
     server = rig.fake_gearmand(on_packet=assign)
     daemon = start(rig, server, web.uri())
     daemon.wait_for_line(f"{server.address}.*never registered.*other")
+    server.submit("reverse", "ab")
+    wait_until(lambda: server.results, "work goes on over the next connection")
+
+
+BEHIND_BIG_JOBS = {
+    "garbage": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not a gearmand"),
+    "a job nobody grabbed": (response(Kind.JOB_ASSIGN_UNIQ, "H:9", "reverse", "u", b"w" * 100_000), "without a grab"),
+    "its end": (None, "closed by the server"),
+}
+
+
+@pytest.mark.parametrize("behind, shown", BEHIND_BIG_JOBS.values(), ids=BEHIND_BIG_JOBS.keys())
+def test_what_comes_right_behind_big_jobs_is_noticed(rig, web, behind, shown):
+    """So much lies ready that it is read in many pieces before anything else is done."""
+    jobs = [response(Kind.JOB_ASSIGN_UNIQ, f"H:{number}", "reverse", f"u{number}", b"w" * 300_000)
+            for number in (1, 2, 3)]
+    grabs = []
+
+    def assign(link, kind, _):
+        if kind == Kind.GRAB_JOB_UNIQ and link.number == 1:
+            grabs.append(kind)
+            if len(grabs) == 1:
+                link.send_raw(jobs[0])
+            elif len(grabs) == 3:  # after the first job it grabs two
+                link.send_raw(jobs[1] + jobs[2] + (behind or b""))
+                if behind is None:
+                    link.sock.shutdown(socket.SHUT_WR)
+        return link.number == 1
+    server = rig.fake_gearmand(on_packet=assign)
+    daemon = start(rig, server, web.uri(), worker_count=3)
+    daemon.expect_errors(server.address)
+    daemon.wait_for_line(f"{server.address}.*{shown}")
     server.submit("reverse", "ab")
     wait_until(lambda: server.results, "work goes on over the next connection")
 

@@ -8,6 +8,7 @@
 #include <log4cxx/helpers/outputstream.h>
 #include <log4cxx/helpers/pool.h>
 #include <log4cxx/helpers/stringhelper.h>
+#include <log4cxx/layout.h>
 #include <log4cxx/rolling/rollingfileappender.h>
 #include <log4cxx/rolling/sizebasedtriggeringpolicy.h>
 #include <log4cxx/rolling/timebasedrollingpolicy.h>
@@ -29,6 +30,7 @@ namespace rolling = log4cxx::rolling;
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMostGathered = std::size_t{64} * 1024;
+constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // of a line's memory
 constexpr auto kOpenAgainAfter = 1s;
 
 // A file appender that logs UTF-8, unless the configuration asks for another encoding.
@@ -72,6 +74,21 @@ class Utf8 : public Appender {
 
   const std::shared_ptr<LostLines> lost_ = std::make_shared<LostLines>();
   std::chrono::steady_clock::time_point open_again_at_{};
+};
+
+// Formats one line after another in the same memory; log4cxx grows a string for each.
+class Plain final : public Utf8<log4cxx::FileAppender> {
+ protected:
+  void subAppend(const log4cxx::spi::LoggingEventPtr& event, helpers::Pool& pool) override {
+    line_.clear();
+    getLayout()->format(line_, event, pool);
+    getWriter()->write(line_, pool);
+    if (getImmediateFlush()) getWriter()->flush(pool);
+    if (line_.capacity() > kKeptCapacity) line_ = std::string();
+  }
+
+ private:
+  std::string line_;
 };
 
 // Tells the appender how its file grows. Lives no longer than the appender: that closes it.
@@ -165,7 +182,7 @@ class Maker final : public helpers::Class {
 
 void register_appenders() {
   helpers::Class::forName("FileAppender");  // has log4cxx register its own first
-  static const Maker<Utf8<log4cxx::FileAppender>> file("FileAppender");
+  static const Maker<Plain> file("FileAppender");
   static const Maker<Rolling> rolling("RollingFileAppender");
   static const Maker<DailyRolling> daily("DailyRollingFileAppender");
   helpers::Class::registerClass(file);

@@ -6,6 +6,8 @@
 
 #include <boost/json/parse.hpp>
 
+#include "base/base64.h"
+
 namespace driveshaft::dispatch {
 namespace {
 
@@ -40,6 +42,23 @@ TEST(Json, APlainWorkloadIsNotCopied) {
   encode(RequestFormat::json, {"f", "h", "u", workload}, body);
   EXPECT_EQ(body.workload.data(), workload.data());
   EXPECT_EQ(body.workload.size(), workload.size());
+}
+
+TEST(Json, AWorkloadWithOneByteThatCannotGoAsItIsIsEncodedWhereverThatByteStands) {
+  for (int value = 0; value < 256; ++value) {
+    const auto byte = static_cast<char>(value);
+    const bool plain = value >= 0x20 && value < 0x80 && byte != '"' && byte != '\\';
+    for (const std::size_t at : {0UL, 31UL, 1023UL, 1024UL, 2047UL, 2048UL, 2099UL}) {
+      std::string workload(2100, 'w');
+      workload[at] = byte;
+      RequestBody body;
+      encode(RequestFormat::json, {"f", "h", "u", workload}, body);
+      ASSERT_EQ(!body.workload.empty(), plain) << "byte " << value << " at " << at;
+      const auto object = boost::json::parse(text(body)).as_object();
+      ASSERT_EQ(object.contains("workload_encoding"), value >= 0x80);
+      ASSERT_EQ(object.at("workload").as_string(), value < 0x80 ? workload : base::base64(workload));
+    }
+  }
 }
 
 TEST(Json, EscapesWhatJsonWantsEscapedAndKeepsUtf8) {

@@ -23,6 +23,7 @@ constexpr auto kLongestPause = 5s;
 constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
 constexpr auto kShortestPoll = 5s;
 constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run within 10 s of their time
+constexpr int kReadsInTurn = 32;   // then others are served
 
 constexpr std::string_view kPing = "ping";
 constexpr std::string_view kGoodbye = "goodbye";
@@ -31,6 +32,10 @@ constexpr std::string_view kGoodbye = "goodbye";
 void release(std::string& buffer) {
   buffer.clear();
   if (buffer.capacity() > 1024 * 1024) buffer.shrink_to_fit();
+}
+
+std::array<asio::mutable_buffer, 2> to_asio(const PacketReader::Buffers& room) {
+  return {asio::buffer(room[0].data(), room[0].size()), asio::buffer(room[1].data(), room[1].size())};
 }
 
 }  // namespace
@@ -126,11 +131,8 @@ void Link::greeted() {
 
 asio::awaitable<LinkError> Link::serve() {
   while (true) {
-    const auto room = reader_.prepare();
-    const std::array<asio::mutable_buffer, 2> buffers{asio::buffer(room[0].data(), room[0].size()),
-                                                      asio::buffer(room[1].data(), room[1].size())};
-    const auto [error, bytes] =
-        co_await socket_.async_read_some(buffers, asio::as_tuple(asio::use_awaitable));
+    const auto room = to_asio(reader_.prepare());
+    const auto [error, bytes] = co_await socket_.async_read_some(room, asio::as_tuple(asio::use_awaitable));
     if (error) {
       if (timed_out_) {
         co_return LinkError{
@@ -142,11 +144,27 @@ asio::awaitable<LinkError> Link::serve() {
     alive_at_ = heard_at_ = Clock::now();
     reader_.commit(bytes);
     owner_.input_begins();
-    const auto handled = handle_input();
+    auto handled = handle_input();
+    if (handled && bytes == asio::buffer_size(room)) handled = read_on();
     owner_.input_ends();
     if (!handled) co_return handled.error();
     if (closing_) co_return LinkError{"closed by us"};
   }
+}
+
+// Takes in what more has come: handled in one turn of the loop, big jobs are sent on at once, and their
+// results come back close enough to each other to share a write.
+base::Result<void, LinkError> Link::read_on() {
+  for (int reads = 0; reads < kReadsInTurn && !closing_; ++reads) {
+    const auto room = to_asio(reader_.prepare());
+    boost::system::error_code error;
+    const std::size_t bytes = socket_.read_some(room, error);
+    if (error) break;  // nothing there, or the next read in serve() reports it
+    reader_.commit(bytes);
+    if (auto handled = handle_input(); !handled) return handled;
+    if (bytes < asio::buffer_size(room)) break;
+  }
+  return {};
 }
 
 base::Result<void, LinkError> Link::handle_input() {

@@ -33,7 +33,7 @@ class LinkOwner {
   virtual void slots_released(int count) = 0;
   // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
   virtual void turn_needed() = 0;
-  // Between these two the link handles what one read brought: their end is soon enough for turn_needed().
+  // Between these two the link handles what it has read: their end is soon enough for turn_needed().
   virtual void input_begins() = 0;
   virtual void input_ends() = 0;
   // It has (true) or has lost (false) a connection to something that speaks the protocol.
@@ -145,6 +145,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void session_ends();
   void report_lost(const LinkError& why);
   void greeted();
+  base::Result<void, LinkError> read_on();
   base::Result<void, LinkError> handle_input();
   base::Result<void, LinkError> handle(Packet packet);
   base::Result<void, LinkError> handle_job(Packet packet);
