@@ -47,6 +47,7 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   upstream_ = &upstream;
   settings_ = &settings;
   attempt_ = 1;
+  waits_ = 0;
   fields_ = {assignment.function, assignment.handle, assignment.unique, assignment.workload};
   if (storage) {
     storage_ = std::move(storage);
@@ -101,7 +102,7 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
     const http::Failure& failure = result.error();
     const bool unreachable = failure.kind == http::Failure::Kind::unreachable;
     if (unreachable && settings_->endpoint_down == config::EndpointDown::hold) {
-      return upstream_->left_unreachable(*this, failure.message);
+      return upstream_->left_unreachable(*this, *endpoint_, failure.message);
     }
     left(false, failure.kind == http::Failure::Kind::connection_lost);
     return set_back({unreachable ? AttemptFailure::unreachable
@@ -137,8 +138,9 @@ bool Job::asked_to_wait(const http::Response& response) {
   const auto wait = http::parse_retry_after(response.retry_after, std::chrono::system_clock::now());
   if (!wait || Clock::now() + *wait >= started_at_ + context_.max_running_time) return false;
   ++attempt_;
+  ++waits_;
   function_->metrics.retried("retry_after");
-  upstream_->left_to_wait(*this, *wait, response.status);
+  upstream_->left_to_wait(*this, *endpoint_, *wait, response.status);
   return true;
 }
 
@@ -174,14 +176,15 @@ void Job::set_back(const Setback& setback) {
 // False: it has finally failed. So has one that would come again after its time is over, or that nobody waits
 // for.
 bool Job::try_again(const Setback& setback) {
-  const auto delay = retry_delay(settings_->retry, setback.kind, attempt_);
+  const int attempt = attempt_ - waits_;  // to be asked to wait is no failure
+  const auto delay = retry_delay(settings_->retry, setback.kind, attempt);
   if (!delay || !wanted() || Clock::now() + *delay >= started_at_ + context_.max_running_time) return false;
   function_->metrics.retried(config::name_of(setback.kind));
   if (kThreadLog.enabled(LogLevel::warn)) {
     std::string& line = empty_line();
     append_identity(line, "Trying job again: ");
     fmt::format_to(std::back_inserter(line), " pool={} attempt={} of={} next_in={:.3f} reason={}",
-                   base::printable(owner_.name(), 128), attempt_, settings_->retry.attempts, seconds(*delay),
+                   base::printable(owner_.name(), 128), attempt, settings_->retry.attempts, seconds(*delay),
                    setback.message);
     kThreadLog.write(LogLevel::warn, line);
   }
@@ -193,6 +196,10 @@ bool Job::try_again(const Setback& setback) {
 
 void Job::attempt_is_over() {
   if (state_ == State::posted) {
+    // Reaching the endpoint has its own limit, and its end is told from a slow answer.
+    if (!endpoint_->sent(*this)) {
+      return context_.deadlines.set(attempt_timer_, settings_->retry.attempt_timeout);
+    }
     leave();
     return set_back(
         {config::AttemptFailure::timeout, fmt::format("no complete response within attempt_timeout ({} s)",
@@ -287,7 +294,22 @@ void Job::fail(std::string_view reason) {
 // The last word on a failed job. With a dead letter it is said only when gearmand has the letter: should
 // anything go wrong before, gearmand still has the job.
 void Job::settle_failure(gearman::Verdict verdict, std::string_view text, std::string_view reason) {
-  if (settings_->dead_letter_function.empty() || !wanted()) return conclude(verdict, text);
+  const std::string& letters = settings_->dead_letter_function;
+  // A letter that fails is not put into another one, which would fail again.
+  if (letters.empty() || letters == fields_.function || !wanted()) return conclude(verdict, text);
+  try {
+    bury(verdict, text, reason);
+  } catch (const std::bad_alloc&) {
+    burial_.reset();
+    function_->metrics.dead_lettered(false);
+    kThreadLog.error("Dead letter not written: no memory for it; function={} handle={} unique={}",
+                     base::printable(fields_.function, 512), base::printable(fields_.handle, 128),
+                     base::printable(fields_.unique, 128));
+    conclude(verdict, text);
+  }
+}
+
+void Job::bury(gearman::Verdict verdict, std::string_view text, std::string_view reason) {
   const auto now = std::chrono::system_clock::now();
   const auto ran =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - started_at_);
@@ -296,11 +318,11 @@ void Job::settle_failure(gearman::Verdict verdict, std::string_view text, std::s
   burial_->text = text;
   burial_->letter =
       encode(DeadLetter{fields_, reason, attempt_, now - ran, now, owner_.name(), context_.host});
-  state_ = State::buried;
-  context_.deadlines.set(*this, kBurial);
   burial_->number = origin_.link->submit_background(
       settings_->dead_letter_function, new_unique(), burial_->letter,
       [this](gearman::Submitted what, std::string_view why) { buried(what, why); });
+  state_ = State::buried;
+  context_.deadlines.set(*this, kBurial);
 }
 
 void Job::buried(gearman::Submitted what, std::string_view why) {

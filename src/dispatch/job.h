@@ -108,7 +108,7 @@ class Job final : public http::Exchange,
   void fail(std::string_view reason);
   gearman::Verdict failure_verdict(const Answer& answer) const;
   void settle_failure(gearman::Verdict verdict, std::string_view text, std::string_view reason);
-  void bury(std::string_view reason);
+  void bury(gearman::Verdict verdict, std::string_view text, std::string_view reason);
   void buried(gearman::Submitted what, std::string_view why);
   void conclude(gearman::Verdict verdict, std::string_view data);
   bool report(gearman::Verdict verdict, std::string_view data);
@@ -137,6 +137,7 @@ class Job final : public http::Exchange,
   std::string head_;
   RequestBody body_;
   int attempt_ = 1;
+  int waits_ = 0;  // attempts that ended in being asked to wait
   Timer attempt_timer_{*this, &Job::attempt_is_over};
 
   // Of one whose dead letter is on its way.

@@ -56,7 +56,10 @@ void Supervisor::drain(std::chrono::milliseconds window, std::function<void()> d
 void Supervisor::window_is_over() {
   window_over_ = true;
   if (const int running = running_jobs(); running > 0) {
-    kMainLog.warn("shutdown: {} jobs still run at the end of the window and are failed", running);
+    kMainLog.warn(
+        "shutdown: {} jobs still run at the end of the window; each fails or is given back, as on_shutdown "
+        "says",
+        running);
   }
   abort_jobs();
   context_.deadlines.set(goodbye_, kGoodbye);

@@ -58,7 +58,7 @@ void Upstream::configure(const config::Pool& settings) {
                        before.settings.connect_timeout != now.connect_timeout ||
                        before.settings.max_response_size != now.max_response_size;
   if (another) {
-    old_endpoints_.push_back(std::move(endpoint_));  // a probe of it is answered no more
+    old_endpoints_.push_back(std::move(endpoint_));
     open_endpoint();
   }
   if (before.settings.max_rate != now.max_rate) rate_ = TokenBucket(now.max_rate, Clock::now());
@@ -165,8 +165,9 @@ void Upstream::forget(const Function& function) {
   if (adaptive_) adaptive_->forget(&function);
 }
 
-void Upstream::left_unreachable(Job& job, const std::string& why) {
+void Upstream::left_unreachable(Job& job, const http::Endpoint& from, const std::string& why) {
   --at_endpoint_;
+  if (&from != endpoint_.get()) return submit(job);
   hold(job);
   if (state_ == State::down) return;
   state_ = State::down;
@@ -181,8 +182,10 @@ void Upstream::left_unreachable(Job& job, const std::string& why) {
   owner_.room_changed();
 }
 
-void Upstream::left_to_wait(Job& job, std::chrono::milliseconds time, unsigned status) {
+void Upstream::left_to_wait(Job& job, const http::Endpoint& from, std::chrono::milliseconds time,
+                            unsigned status) {
   --at_endpoint_;
+  if (&from != endpoint_.get()) return submit(job);
   hold(job);
   if (state_ == State::down) return;
   const auto now = Clock::now();
@@ -200,7 +203,9 @@ void Upstream::left_to_wait(Job& job, std::chrono::milliseconds time, unsigned s
 
 void Upstream::wait_is_over() {
   if (state_ == State::paused) return recover();
-  endpoint_->probe([this](const auto& result) {
+  endpoint_->probe([this, probed = endpoint_.get()](const auto& result) {
+    // Answered too late: a reload has ended the outage.
+    if (state_ != State::down || probed != endpoint_.get()) return;
     if (result) return recover();
     why_ = result.error().message;
     publish();
@@ -218,7 +223,7 @@ void Upstream::recover() {
   kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held", base::printable(pool_, 128),
                 settings_.uri.display, seconds(Clock::now() - since_), held());
   state_ = State::up;
-  window_ = 1;
+  window_ = at_endpoint_ + 1;  // beside those that run on, on connections of before
   wait_.clear();
   metrics_.set_endpoint_up(true);
   context_.outages.clear(pool_);

@@ -66,8 +66,9 @@ class Upstream {
   void left();
   // The function is served no more.
   void forget(const Function& function);
-  void left_unreachable(Job& job, const std::string& why);                       // holds it
-  void left_to_wait(Job& job, std::chrono::milliseconds time, unsigned status);  // holds it
+  // It is held, or goes on at once where `from` is an endpoint of before, which says nothing of today's.
+  void left_unreachable(Job& job, const http::Endpoint& from, const std::string& why);
+  void left_to_wait(Job& job, const http::Endpoint& from, std::chrono::milliseconds time, unsigned status);
   // A held job ends.
   void withdraw(Job& job);
   // Held jobs whose connection to gearmand is gone are let go.

@@ -182,7 +182,9 @@ void append_packet(std::string& out, PacketType type, std::string_view argument,
 
 void append_packet(std::string& out, PacketType type, std::string_view first, std::string_view second,
                    std::string_view data) {
-  append_header(out, type, first.size() + 1 + second.size() + 1 + data.size());
+  const std::size_t size = first.size() + 1 + second.size() + 1 + data.size();
+  out.reserve(out.size() + kHeaderSize + size);  // without memory nothing is appended, not half a packet
+  append_header(out, type, size);
   out.append(first).push_back('\0');
   out.append(second).push_back('\0');
   out.append(data);

@@ -43,6 +43,11 @@ class Endpoint {
   // Gives it up: finished() will not be called, and the connection that carries it is closed.
   void cancel(Exchange& exchange);
 
+  // Whether its request is on a connection: it no longer waits for one to be opened.
+  static bool sent(const Exchange& exchange) {
+    return exchange.connection_ && !exchange.connection_->opening();
+  }
+
   using Probed = std::function<void(base::Result<void, Failure>)>;
   // Opens a connection, to see whether that can be done; it then waits for the next request. Calls `probed`
   // once, not from within, unless the endpoint is destroyed before. One at a time.

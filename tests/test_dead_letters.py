@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: MIT
+"""Jobs that have finally failed are kept: as jobs of another function, or whole in the log."""
+import base64
+import contextlib
+import json
+import re
+import signal
+import socket
+import time
+
+import pytest
+
+from behaviours import Gate, answer, contract, hang, in_turn, raw, reverse
+from clients import Client, FAILED, admin, complete, run, status
+from driveshaft import jobs_file, pool
+from fake_gearmand import FakeGearmand
+from packets import Kind, receive, request
+from processes import let_pass, wait_until
+
+BROKEN = answer(b"oops", status="500 Internal Server Error")
+LETTER = re.compile("^Dead letter not taken by gearmand [^ ]+: (?P<why>.*?); it was (?P<letter>{.*})$")
+
+
+def start(rig, server, uri, worker_count=4, retry=None, options={}, **settings):
+    if retry:
+        settings["retry"] = retry
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(
+        uri, ["f", "reverse"], worker_count, dead_letter_function="failed_jobs", **settings)}), **options)
+    daemon.expect_failed_jobs()
+    return daemon
+
+
+def take_letters(server, count, function="failed_jobs"):
+    """Takes that many jobs of the function as a worker does, and completes them. Their envelopes."""
+    letters = []
+    with socket.create_connection((server.host, server.port), 20) as sock:
+        sock.sendall(request(Kind.CAN_DO, function))
+        while len(letters) < count:
+            sock.sendall(request(Kind.GRAB_JOB_UNIQ))
+            kind, payload = receive(sock)
+            if kind == Kind.NO_JOB:
+                let_pass(0.02)
+                continue
+            assert kind == Kind.JOB_ASSIGN_UNIQ
+            handle, name, unique, workload = payload.split(b"\0", 3)
+            assert name == function.encode() and re.fullmatch(b"dead-[0-9a-f]{32}", unique)
+            letters.append(json.loads(workload))
+            sock.sendall(request(Kind.WORK_COMPLETE, handle, ""))
+        sock.sendall(request(Kind.ECHO_REQ, "read"))  # its answer: the last result has been read
+        assert receive(sock) == (Kind.ECHO_RES, b"read")
+    return letters
+
+
+def dead(daemon, result):
+    return daemon.metric("driveshaft_dead_letters", function="f", result=result)
+
+
+def test_a_failed_job_is_kept_whole_and_then_fails(rig):
+    endpoint = rig.endpoint(BROKEN)
+    server = rig.gearmand()
+    daemon = start(rig, server, endpoint.uri(), retry={"attempts": 2, "initial_delay": 0.01})
+    before = time.time()
+    with Client(server) as client:
+        handle = client.submit("f", 'a "workload"\n', unique="u1")
+        assert client.result(handle) == FAILED
+    assert dead(daemon, "accepted") == 1
+    [letter] = take_letters(server, 1)
+    assert {name: letter[name] for name in ("function_name", "job_handle", "unique", "workload", "attempts", "pool", "host")} == {
+        "function_name": "f", "job_handle": handle.decode(), "unique": "u1", "workload": 'a "workload"\n',
+        "attempts": 2, "pool": "Regular", "host": socket.gethostname()}
+    assert "HTTP status 500" in letter["error"] and "oops" in letter["error"]
+    for name in ("first_time", "last_time"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", letter[name])
+    assert letter["first_time"] <= letter["last_time"]
+    assert letter["first_time"][:16] == time.strftime("%Y-%m-%dT%H:%M", time.gmtime(before))
+
+
+def test_a_binary_workload_comes_as_base64(rig):
+    endpoint = rig.endpoint(BROKEN)
+    server = rig.gearmand()
+    start(rig, server, endpoint.uri())
+    workload = bytes(range(256)) * 5000  # more than what is read in one piece
+    assert run(server, "f", workload) == FAILED
+    [letter] = take_letters(server, 1)
+    assert letter["workload_encoding"] == "base64" and base64.b64decode(letter["workload"]) == workload
+
+
+@pytest.mark.parametrize("behave, ending, shown", [
+    (answer(contract("no", ret=3)), ("exception", b"no"), 'gearman_ret 3: "no"'),
+    (raw(b""), FAILED, "closed the connection"), (answer(b"{}"), FAILED, "gearman_ret")],
+    ids=["the endpoint said so", "connection lost", "not the contract"])
+def test_every_kind_of_failure_is_kept_and_the_client_gets_what_it_would_get(rig, behave, ending, shown):
+    endpoint = rig.endpoint(behave)
+    server = rig.gearmand()
+    daemon = start(rig, server, endpoint.uri())
+    with Client(server, exceptions=True) as client:
+        assert client.run("f") == ending
+    [letter] = take_letters(server, 1)
+    assert shown in letter["error"] and letter["attempts"] == 1
+    assert daemon.metric("driveshaft_jobs", outcome="refused" if ending != FAILED else "failed") == 1
+
+
+def test_a_job_that_ran_out_of_time_is_kept(rig):
+    endpoint = rig.endpoint(hang)
+    server = rig.gearmand()
+    start(rig, server, endpoint.uri(), options={"max_running_time": 1})
+    assert run(server, "f") == FAILED
+    assert "max_running_time (1 s)" in take_letters(server, 1)[0]["error"]
+
+
+def test_a_thousand_failures_are_a_thousand_letters(rig):
+    """And each job is in exactly one."""
+    endpoint = rig.endpoint(BROKEN)
+    server = rig.gearmand()
+    daemon = start(rig, server, endpoint.uri(), worker_count=50)
+    with Client(server) as client:
+        assert client.run_all("f", [str(number) for number in range(1000)]) == [FAILED] * 1000
+    assert sorted(int(letter["workload"]) for letter in take_letters(server, 1000)) == list(range(1000))
+    assert dead(daemon, "accepted") == 1000
+    assert status(server, "f") == (0, 0, 1) and status(server, "failed_jobs").total == 0
+
+
+def test_a_letter_that_fails_is_not_put_into_another(rig):
+    """Who serves that function with the same settings would else wrap it again and again."""
+    endpoint = rig.endpoint(BROKEN)
+    server = rig.gearmand()
+    config = {"Regular": pool(endpoint.uri(), ["f"]), "Letters": pool(endpoint.uri(), ["failed_jobs"])}
+    daemon = rig.driveshaft(jobs_file([server], config, dead_letter_function="failed_jobs"))
+    daemon.expect_failed_jobs()
+    assert run(server, "f", "x") == FAILED
+    wait_until(lambda: daemon.metric("driveshaft_jobs", pool="Letters", outcome="failed") == 1, "the letter fails")
+    let_pass(1)
+    assert daemon.metric("driveshaft_dead_letters") == 1
+    assert len(endpoint.requests) == 2
+    assert status(server, "failed_jobs").total == 0
+
+
+class Undertaker(FakeGearmand):
+    """A fake gearmand that takes letters as `on_letter(link)` says; `letters` are those it has got."""
+
+    def __init__(self, on_letter):
+        def on_packet(link, kind, payload):
+            if kind != Kind.SUBMIT_JOB_BG:
+                return False
+            self.letters.append(json.loads(payload.split(b"\0", 2)[2]))
+            on_letter(link)
+            return True
+        super().__init__(on_packet=on_packet)
+        self.letters = []
+
+
+def test_the_job_fails_only_when_its_letter_is_taken(rig):
+    links = []
+    server = rig.start(Undertaker(links.append))
+    endpoint = rig.endpoint(BROKEN)
+    daemon = start(rig, server, endpoint.uri(), worker_count=1)
+    server.submit("f", "x")
+    wait_until(lambda: server.letters, "the letter comes")
+    let_pass(1)
+    assert not server.results and daemon.metric("driveshaft_threads", status="busy") == 1
+    links[0].send(Kind.JOB_CREATED, "H:fake:letter")
+    wait_until(lambda: server.results, "the job fails")
+    assert list(server.results.values()) == [(Kind.WORK_FAIL, b"")]
+
+
+def test_a_connection_lost_while_burying_leaves_the_job_with_gearmand(rig):
+    """The letter may have been taken or not, so it is in the log; and the job runs again."""
+    server = rig.start(Undertaker(lambda link: link.sock.shutdown(2)))
+    endpoint = rig.endpoint(in_turn(BROKEN, reverse))
+    daemon = start(rig, server, endpoint.uri(), worker_count=1)
+    daemon.expect_errors("^Dead letter not taken.*the connection was lost", "connection lost")
+    server.submit("f", "x")
+    daemon.wait_for_line("^Dead letter not taken")
+    wait_until(lambda: daemon.metric("driveshaft_results_dropped") == 1, "its failure is not told")
+    assert not server.results and dead(daemon, "lost") == 1
+    server.submit("reverse", "ab")  # as gearmand does, over the next connection
+    wait_until(lambda: server.results, "the next job")
+    assert list(server.results.values()) == [(Kind.WORK_COMPLETE, b"ba")]
+
+
+@pytest.mark.slow
+def test_a_letter_without_an_answer_is_given_up_and_a_late_one_confuses_nothing(rig):
+    links = []
+    server = rig.start(Undertaker(links.append))
+    endpoint = rig.endpoint(BROKEN)
+    daemon = start(rig, server, endpoint.uri(), worker_count=2)
+    daemon.expect_errors("^Dead letter not taken.*gearmand did not answer")
+    server.submit("f", "first")
+    began = time.monotonic()
+    wait_until(lambda: len(server.results) == 1, "it fails all the same", 15)
+    assert 9 < time.monotonic() - began < 12
+    server.submit("f", "second")
+    wait_until(lambda: len(server.letters) == 2, "the next letter")
+    links[0].send(Kind.JOB_CREATED, "H:late")  # answers the first
+    let_pass(0.3)
+    assert len(server.results) == 1
+    links[0].send(Kind.ERROR, "QUEUE_FULL", "Job queue is full")  # and this the second
+    wait_until(lambda: len(server.results) == 2, "the second fails")
+    assert (dead(daemon, "accepted"), dead(daemon, "lost")) == (0, 2)
+    daemon.expect_errors("^Dead letter not taken.*QUEUE_FULL")
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("on_shutdown", ["fail", "requeue"])
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "not answered"])
+def test_a_shutdown_waits_for_a_letter_but_not_for_long(rig, on_shutdown, answered):
+    links = []
+    server = rig.start(Undertaker(links.append))
+    endpoint = rig.endpoint(BROKEN)
+    daemon = start(rig, server, endpoint.uri(), worker_count=1, on_shutdown=on_shutdown)
+    server.submit("f", "x")
+    wait_until(lambda: server.letters, "the letter comes")
+    daemon.send(signal.SIGTERM)
+    daemon.wait_for_line("SIGTERM")
+    daemon.send(signal.SIGTERM)  # the window is over at once
+    if answered:
+        links[0].send(Kind.JOB_CREATED, "H:fake:letter")
+    else:
+        daemon.expect_errors("^Dead letter not taken.*gearmand did not answer")
+    assert daemon.wait(5) == 0
+    assert list(server.results.values()) == [(Kind.WORK_FAIL, b"")]
+    if not answered:
+        assert LETTER.match(daemon.lines("^Dead letter not taken")[0])["letter"]
+
+
+def test_jobs_that_fail_at_the_end_of_a_shutdown_are_kept_too(rig):
+    endpoint = rig.endpoint(hang)
+    server = rig.gearmand()
+    daemon = start(rig, server, endpoint.uri())
+    with Client(server) as client:
+        jobs = client.submit_many("f", ["1", "2", "3"])
+        wait_until(lambda: endpoint.running == 3, "they run")
+        daemon.send(signal.SIGTERM)
+        daemon.wait_for_line("SIGTERM")
+        daemon.send(signal.SIGTERM)
+        assert [client.result(job) for job in jobs] == [FAILED] * 3
+    assert daemon.wait(5) == 0
+    assert sorted(letter["workload"] for letter in take_letters(server, 3)) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("change", ["no letters any more", "the function removed", "the pool removed"])
+def test_a_reload_while_burying_changes_nothing_for_that_job(rig, change):
+    links = []
+    server = rig.start(Undertaker(links.append))
+    endpoint = rig.endpoint(BROKEN)
+    daemon = start(rig, server, endpoint.uri(), worker_count=1)
+    server.submit("f", "x")
+    wait_until(lambda: server.letters, "the letter comes")
+    config = json.loads(daemon.config_path.read_text())
+    regular = config["pools_list"]["Regular"]
+    if change == "no letters any more":
+        del regular["dead_letter_function"]
+    elif change == "the function removed":
+        regular["jobs_list"] = ["reverse"]
+    else:
+        config["pools_list"] = {"Other": pool(endpoint.uri(), ["reverse"])}
+    daemon.reload(config)
+    let_pass(0.2)
+    assert not server.results
+    links[0].send(Kind.JOB_CREATED, "H:fake:letter")
+    wait_until(lambda: server.results, "the job fails")
+    assert list(server.results.values()) == [(Kind.WORK_FAIL, b"")]
+    if change != "no letters any more":
+        wait_until(lambda: server.links[0].closed_at, "the old connection is left")
+    assert len(server.letters) == 1
