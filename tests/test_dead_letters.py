@@ -149,13 +149,18 @@ class Undertaker(FakeGearmand):
         self.letters = []
 
 
-def test_the_job_fails_only_when_its_letter_is_taken(rig):
+def bury_one(rig):
+    """A job has failed, and its letter waits for an answer: (links that letters came on, server, daemon)."""
     links = []
     server = rig.start(Undertaker(links.append))
-    endpoint = rig.endpoint(BROKEN)
-    daemon = start(rig, server, endpoint.uri(), worker_count=1)
+    daemon = start(rig, server, rig.endpoint(BROKEN).uri(), worker_count=1)
     server.submit("f", "x")
     wait_until(lambda: server.letters, "the letter comes")
+    return links, server, daemon
+
+
+def test_the_job_fails_only_when_its_letter_is_taken(rig):
+    links, server, daemon = bury_one(rig)
     let_pass(1)
     assert not server.results and daemon.metric("driveshaft_threads", status="busy") == 1
     links[0].send(Kind.JOB_CREATED, "H:fake:letter")
@@ -240,12 +245,7 @@ def test_jobs_that_fail_at_the_end_of_a_shutdown_are_kept_too(rig):
 
 @pytest.mark.parametrize("change", ["no letters any more", "the function removed", "the pool removed"])
 def test_a_reload_while_burying_changes_nothing_for_that_job(rig, change):
-    links = []
-    server = rig.start(Undertaker(links.append))
-    endpoint = rig.endpoint(BROKEN)
-    daemon = start(rig, server, endpoint.uri(), worker_count=1)
-    server.submit("f", "x")
-    wait_until(lambda: server.letters, "the letter comes")
+    links, server, daemon = bury_one(rig)
     config = json.loads(daemon.config_path.read_text())
     regular = config["pools_list"]["Regular"]
     if change == "no letters any more":
@@ -253,7 +253,7 @@ def test_a_reload_while_burying_changes_nothing_for_that_job(rig, change):
     elif change == "the function removed":
         regular["jobs_list"] = ["reverse"]
     else:
-        config["pools_list"] = {"Other": pool(endpoint.uri(), ["reverse"])}
+        config["pools_list"] = {"Other": pool(regular["job_processing_uri"], ["reverse"])}
     daemon.reload(config)
     let_pass(0.2)
     assert not server.results

@@ -29,6 +29,20 @@ class Deadline
   Clock::time_point at_{};
 };
 
+// A deadline that calls a member function of whoever has it.
+template <class Owner>
+class MemberDeadline final : public Deadline {
+ public:
+  using Action = void (Owner::*)();
+
+  MemberDeadline(Owner& owner, Action action) : owner_(owner), action_(action) {}
+  void on_deadline() override { (owner_.*action_)(); }
+
+ private:
+  Owner& owner_;
+  const Action action_;
+};
+
 // Coarse timers for every job and connection of a loop: setting or clearing one costs a list operation, no
 // allocation and no timer. A deadline is called at most one tick late and never early.
 // One loop thread drives it; it outlives its deadlines' calls but not the io_context.

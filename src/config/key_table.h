@@ -83,14 +83,14 @@ std::string_view name_of(const Choice<Enum> (&choices)[N], Enum value) {
       ->name;
 }
 
+inline std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
+
 template <class Enum, std::size_t N>
 std::string names_of(const Choice<Enum> (&choices)[N]) {
   std::vector<std::string> names;
-  for (const auto& choice : choices) names.push_back(fmt::format("\"{}\"", choice.name));
+  for (const auto& choice : choices) names.push_back(quoted(choice.name));
   return fmt::format("{}", fmt::join(names, ", "));
 }
-
-inline std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
 
 template <class Target, std::size_t N>
 void read_keys(const Value& object, const Key<Target> (&keys)[N], Target& target) {

@@ -115,10 +115,6 @@ constexpr Key<TopLevel> kTopLevelKeys[] = {
 // By this name a file tells an editor its JSON Schema. It says nothing to us, so it is no row of a table.
 constexpr std::string_view kSchemaKey = "$schema";
 
-void append_setting_names(std::vector<std::string_view>& names) {
-  for (const auto& key : setting_infos({})) names.push_back(key.name);
-}
-
 std::vector<std::string_view> top_level_names() {
   std::vector<std::string_view> names;
   append_names(names, kTopLevelKeys);

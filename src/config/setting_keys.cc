@@ -151,6 +151,8 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
 
 void read_settings(const Value& object, PoolSettings& settings) { read_keys(object, kSettingKeys, settings); }
 
+void append_setting_names(std::vector<std::string_view>& names) { append_names(names, kSettingKeys); }
+
 std::vector<SettingInfo> setting_infos(const PoolSettings& settings) {
   std::vector<SettingInfo> infos;
   for (const auto& key : kSettingKeys) infos.push_back({key.name, key.type, key.show(settings), key.reload});

@@ -21,6 +21,9 @@ struct SettingInfo {
 // Every such key with its value, in the order of its table.
 std::vector<SettingInfo> setting_infos(const PoolSettings& settings);
 
+// Their names alone, behind those already in `names`.
+void append_setting_names(std::vector<std::string_view>& names);
+
 // Reads those that `object` has.
 void read_settings(const Value& object, PoolSettings& settings);
 

@@ -242,14 +242,11 @@ void Job::leave() {
 }
 
 void Job::on_deadline() {
-  if (state_ == State::buried) {
-    origin_.link->forget_submission(burial_->number);
-    return buried(gearman::Submitted::lost, "gearmand did not answer");
-  }
   const char* place = state_ == State::held      ? "; it was held, as its endpoint could not take it"
                       : state_ == State::waiting ? "; it waited for its next attempt"
                                                  : "";
   leave();
+  if (state_ == State::buried) return buried(gearman::Submitted::lost, "gearmand did not answer");
   function_->metrics.timed_out();
   fail(fmt::format("no complete response within max_running_time ({} s){}",
                    seconds(context_.max_running_time), place));
@@ -265,9 +262,7 @@ void Job::abort(std::string_view why) {
 }
 
 void Job::give_back() {
-  kThreadLog.info("Given back: function={} handle={} unique={} gearmand gives it to another worker",
-                  base::printable(fields_.function, 512), base::printable(fields_.handle, 128),
-                  base::printable(fields_.unique, 128));
+  kThreadLog.info("Given back: {} gearmand gives it to another worker", names());
   function_->metrics.requeued();
   origin_.link->leave_unanswered(origin_.generation);
   end();
@@ -302,9 +297,7 @@ void Job::settle_failure(gearman::Verdict verdict, std::string_view text, std::s
   } catch (const std::bad_alloc&) {
     burial_.reset();
     function_->metrics.dead_lettered(false);
-    kThreadLog.error("Dead letter not written: no memory for it; function={} handle={} unique={}",
-                     base::printable(fields_.function, 512), base::printable(fields_.handle, 128),
-                     base::printable(fields_.unique, 128));
+    kThreadLog.error("Dead letter not written: no memory for it; {}", names());
     conclude(verdict, text);
   }
 }
@@ -352,11 +345,8 @@ bool Job::report(gearman::Verdict verdict, std::string_view data) {
 }
 
 void Job::log_dropped() const {
-  kThreadLog.warn(
-      "Dropped result: function={} handle={} unique={} its connection to gearmand {} is gone; gearmand "
-      "runs the job again",
-      base::printable(fields_.function, 512), base::printable(fields_.handle, 128),
-      base::printable(fields_.unique, 128), base::to_string(origin_.link->server()));
+  kThreadLog.warn("Dropped result: {} its connection to gearmand {} is gone; gearmand runs the job again",
+                  names(), base::to_string(origin_.link->server()));
 }
 
 void Job::end() {
@@ -374,13 +364,23 @@ void Job::end() {
   owner_.job_done(*this);
 }
 
-void Job::append_identity(std::string& line, std::string_view what) const {
-  line.append(what).append("function=");
+void Job::append_names(std::string& line) const {
+  line.append("function=");
   base::append_printable(line, fields_.function, 512);
   line.append(" handle=");
   base::append_printable(line, fields_.handle, 128);
   line.append(" unique=");
   base::append_printable(line, fields_.unique, 128);
+}
+
+std::string Job::names() const {
+  std::string names;
+  append_names(names);
+  return names;
+}
+
+void Job::append_identity(std::string& line, std::string_view what) const {
+  append_names(line.append(what));
   line.append(" workload=");
   base::append_printable(line, fields_.workload, context_.log_workload_size);
 }

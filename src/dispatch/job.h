@@ -87,13 +87,7 @@ class Job final : public http::Exchange,
     std::string message;
     unsigned status = 0;  // of HTTP, when that is the failure
   };
-  // A deadline that calls a member function.
-  struct Timer final : base::Deadline {
-    Timer(Job& the_job, void (Job::*the_action)()) : job(the_job), action(the_action) {}
-    void on_deadline() override { (job.*action)(); }
-    Job& job;
-    void (Job::*action)();
-  };
+  using Timer = base::MemberDeadline<Job>;
 
   void finished(base::Result<http::Response, http::Failure> result) override;
   void on_deadline() override;
@@ -115,6 +109,8 @@ class Job final : public http::Exchange,
   void log_dropped() const;
   void end();
 
+  void append_names(std::string& line) const;  // function, handle, unique
+  std::string names() const;
   void append_identity(std::string& line, std::string_view what) const;
   void log_started() const;
   void log_finished(const Answer& answer, Clock::duration took) const;

@@ -36,14 +36,7 @@ class Supervisor final : private Pool::Owner {
   int connected_links() const { return connected_links_.load(std::memory_order_relaxed); }
 
  private:
-  // A deadline that calls a member function.
-  struct Timer final : base::Deadline {
-    Timer(Supervisor& the_supervisor, void (Supervisor::*the_action)())
-        : supervisor(the_supervisor), action(the_action) {}
-    void on_deadline() override { (supervisor.*action)(); }
-    Supervisor& supervisor;
-    void (Supervisor::*action)();
-  };
+  using Timer = base::MemberDeadline<Supervisor>;
 
   void links_connected(int change) override;
   void pool_at_rest(Pool& pool) override;

@@ -83,14 +83,7 @@ class Upstream {
     down,    // cannot be reached; it is probed
     paused,  // asked to be left alone
   };
-  // A deadline that calls a member function.
-  struct Timer final : base::Deadline {
-    Timer(Upstream& the_upstream, void (Upstream::*the_action)())
-        : upstream(the_upstream), action(the_action) {}
-    void on_deadline() override { (upstream.*action)(); }
-    Upstream& upstream;
-    void (Upstream::*action)();
-  };
+  using Timer = base::MemberDeadline<Upstream>;
 
   void open_endpoint();
   void hold(Job& job);

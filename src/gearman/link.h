@@ -130,13 +130,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void stop();
 
  private:
-  // A deadline that calls a member function.
-  struct Timer final : base::Deadline {
-    Timer(Link& the_link, void (Link::*the_action)()) : link(the_link), action(the_action) {}
-    void on_deadline() override { (link.*action)(); }
-    Link& link;
-    void (Link::*action)();
-  };
+  using Timer = base::MemberDeadline<Link>;
 
   asio::awaitable<void> run();
   asio::awaitable<LinkError> serve();

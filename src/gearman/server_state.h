@@ -23,8 +23,6 @@ class ServerState final : private base::Deadline {
   // change of state of a connection.
   void failed(const std::string& why, int running);
 
-  const std::string& name() const { return name_; }
-
  private:
   enum class Said { nothing, up, down };
 

@@ -58,14 +58,7 @@ class Endpoint {
 
  private:
   friend class Connection;
-  // A deadline that calls a member function.
-  struct Timer final : base::Deadline {
-    Timer(Endpoint& the_endpoint, void (Endpoint::*the_action)())
-        : endpoint(the_endpoint), action(the_action) {}
-    void on_deadline() override { (endpoint.*action)(); }
-    Endpoint& endpoint;
-    void (Endpoint::*action)();
-  };
+  using Timer = base::MemberDeadline<Endpoint>;
 
   void open_connection(Exchange& exchange);
   Connection& open_connection_for(Exchange* exchange);
