@@ -5,8 +5,8 @@ import statistics
 import threading
 import time
 
-from behaviours import answer
-from clients import Client, complete, run
+from behaviours import answer, hang
+from clients import FAILED, Client, complete, run
 from driveshaft import jobs_file, pool
 from processes import wait_until
 
@@ -97,6 +97,16 @@ def test_an_adaptive_pool_finds_what_the_endpoint_can_take(rig):
     assert rate >= 0.9 * best
     assert latency <= 0.4 * high_latency
     assert 6 <= limit <= 40
+
+
+def test_attempts_that_time_out_lower_the_limit(rig):
+    """They are the plainest sign that the endpoint cannot cope."""
+    endpoint = rig.endpoint(hang)
+    server, daemon = start(rig, endpoint.uri(), worker_count=20, adaptive=True, retry={"attempt_timeout": 0.1})
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        assert client.run_all("f", ["x"] * 100) == [FAILED] * 100
+    assert daemon.metric("driveshaft_concurrency_limit") == 1
 
 
 def test_adaptive_can_be_turned_on_and_off(rig):

@@ -200,7 +200,8 @@ void Job::attempt_is_over() {
     if (!endpoint_->sent(*this)) {
       return context_.deadlines.set(attempt_timer_, settings_->retry.attempt_timeout);
     }
-    leave();
+    endpoint_->cancel(*this);
+    left(/*answered=*/false, /*overloaded=*/true);
     return set_back(
         {config::AttemptFailure::timeout, fmt::format("no complete response within attempt_timeout ({} s)",
                                                       seconds(settings_->retry.attempt_timeout))});

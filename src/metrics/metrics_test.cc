@@ -181,7 +181,7 @@ TEST(Metrics, Reloads) {
 
 TEST(Metrics, ARejectedJobsFileShowsUntilAGoodOne) {
   Registry registry;
-  const auto shown = [&registry](const char* value) {
+  const auto shown = [](const char* value) {
     return testing::AllOf(HasSubstr(std::string("driveshaft_config_last_reload_successful ") + value + "\n"),
                           Not(HasSubstr("driveshaft_config_last_reload_success_timestamp_seconds 0\n")));
   };
