@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Jobs that have finally failed are kept: as jobs of another function, or whole in the log."""
 import base64
-import contextlib
 import json
 import re
 import signal
 import socket
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from behaviours import Gate, answer, contract, hang, in_turn, raw, reverse
-from clients import Client, FAILED, admin, complete, run, status
+from behaviours import answer, contract, hang, in_turn, raw, reverse
+from clients import Client, FAILED, run, status
 from driveshaft import jobs_file, pool
 from fake_gearmand import FakeGearmand
 from packets import Kind, receive, request
@@ -151,7 +152,7 @@ def test_what_gearmand_refuses_is_logged_whole_and_fails_then(rig):
     assert dead(daemon, "lost") == 2
     daemon.wait_for_line("^Dead letter not taken.*second")
     logged = [LETTER.match(line) for line in daemon.lines("^Dead letter not taken", level="ERROR")]
-    assert all("QUEUE_FULL" in line["why"].upper() for line in logged)
+    assert [line["why"] for line in logged] == ["QUEUE_ERROR: Job queue is full"] * 2
     letters = [json.loads(line["letter"]) for line in logged]
     assert base64.b64decode(letters[0]["workload"]) == workload and letters[1]["workload"] == "second"
 
@@ -284,3 +285,53 @@ def test_a_reload_while_burying_changes_nothing_for_that_job(rig, change):
     if change != "no letters any more":
         wait_until(lambda: server.links[0].closed_at, "the old connection is left")
     assert len(server.letters) == 1
+
+
+def tool(server, *args, ok=True):
+    """examples/dead_letters.py; its output."""
+    done = subprocess.run(["/usr/bin/python3", Path(__file__).parent.parent / "examples" / "dead_letters.py",
+                           "--server", server.address, *args], capture_output=True, text=True, timeout=30)
+    assert (done.returncode == 0) == ok, done.stdout + done.stderr
+    return done.stdout if ok else done.stderr
+
+
+def test_the_tool_lists_letters_and_runs_them_again(rig):
+    server = rig.gearmand()
+    broken = rig.endpoint(BROKEN)
+    daemon = start(rig, server, broken.uri())
+    binary = bytes(range(256))
+    with Client(server) as client:
+        assert client.run("reverse", "ab", unique="u1") == FAILED
+        assert client.run("reverse", "caf\u00e9 \"x\"") == FAILED
+        assert client.run("f", binary) == FAILED
+    for _ in range(2):  # to look changes nothing
+        listed = [json.loads(line) for line in tool(server, "list").splitlines()]
+        assert sorted(letter["function_name"] for letter in listed) == ["f", "reverse", "reverse"]
+        wait_until(lambda: status(server, "failed_jobs") == (3, 0, 0), "gearmand has all of them")
+    assert len(tool(server, "--only", "f", "list").splitlines()) == 1
+
+    daemon.stop()
+    seen = []
+    good = rig.endpoint(lambda request, sock: (seen.append(json.loads(request.body)), answer()(request, sock))[1])
+    rig.driveshaft(jobs_file([server], {"Regular": pool(good.uri(), ["f", "reverse"])}), name="repaired")
+    wait_until(lambda: status(server, "failed_jobs").running == 0, "gearmand has all of them")
+    assert len(tool(server, "--only", "reverse", "rerun").splitlines()) == 2
+    wait_until(lambda: len(seen) == 2, "both run again")
+    assert {job["workload"] for job in seen} == {"ab", "caf\u00e9 \"x\""}
+    assert "u1" in {job["unique"] for job in seen}
+    wait_until(lambda: status(server, "failed_jobs") == (1, 0, 0), "one letter is left")
+    tool(server, "rerun")
+    wait_until(lambda: len(seen) == 3, "it runs again")
+    assert base64.b64decode(seen[2]["workload"]) == binary
+    assert tool(server, "list") == ""
+
+
+def test_the_tool_drops_letters_and_says_what_is_wrong(rig):
+    server = rig.gearmand()
+    with Client(server) as client:
+        client.submit_background("other", json.dumps({"function_name": "f", "job_handle": "H:1"}), unique="1")
+        client.submit_background("other", "not a letter", unique="2")
+    assert len(tool(server, "--letters", "other", "drop").splitlines()) == 1
+    wait_until(lambda: status(server, "other") == (1, 0, 0), "what is no letter is left alone")
+    server.stop()
+    assert "Connection refused" in tool(server, "list", ok=False)

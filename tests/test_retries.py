@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from behaviours import Gate, answer, contract, drip, flood, hang, in_turn, raw, reverse, slow
+from behaviours import Gate, answer, contract, drip, hang, in_turn, raw, reverse
 from clients import Client, FAILED, complete, run, status
 from driveshaft import jobs_file, pool
 from fakes import FullEndpoint
@@ -182,7 +182,11 @@ def test_a_waiting_job_keeps_its_slot(rig):
         wait_until(lambda: daemon.metric("driveshaft_retries") == 2, "both wait")
         let_pass(0.5)
         assert len(endpoint.requests) == 2 and status(server, "f").running == 2
-        daemon.expect_failed_jobs()  # at the end of this test: they do not come to their second attempt
+        daemon.expect_failed_jobs()  # they do not come to their second attempt
+        daemon.send(signal.SIGTERM)
+        daemon.wait_for_line("SIGTERM")
+        daemon.send(signal.SIGTERM)
+        assert daemon.wait(5) == 0
 
 
 def test_a_waiting_job_goes_with_its_connection_to_gearmand(rig):
