@@ -75,13 +75,17 @@ void Upstream::sweep() {
 
 int Upstream::limit() const { return state_ == State::up ? window_ : 0; }
 
+bool Upstream::has_place() const {
+  return at_endpoint_ < std::min(limit(), std::max(settings_.worker_count, 1));
+}
+
 int Upstream::room(int reserved) const {
   const int most = limit();
   return most == kNoLimit ? kNoLimit : std::max(most - at_endpoint_ - held() - reserved, 0);
 }
 
 void Upstream::submit(Job& job) {
-  if (at_endpoint_ >= limit()) return hold(job);
+  if (!has_place()) return hold(job);
   ++at_endpoint_;
   job.post(*endpoint_);
 }
@@ -99,7 +103,7 @@ void Upstream::withdraw(Job& job) {
 }
 
 void Upstream::release() {
-  while (!held_.empty() && at_endpoint_ < limit()) {
+  while (!held_.empty() && has_place()) {
     Job& job = held_.front();
     withdraw(job);
     if (!job.wanted()) {
@@ -122,10 +126,12 @@ void Upstream::drop_unwanted() {
 
 void Upstream::left(bool success) {
   --at_endpoint_;
-  if (window_ == kNoLimit || state_ != State::up) return;
-  if (success && ++window_ >= settings_.worker_count) window_ = kNoLimit;
+  if (state_ != State::up) return;
+  if (window_ != kNoLimit) {
+    if (success && ++window_ >= settings_.worker_count) window_ = kNoLimit;
+    owner_.room_changed();
+  }
   release();
-  owner_.room_changed();
 }
 
 void Upstream::left_unreachable(Job& job, const http::Endpoint& from, const std::string& why) {

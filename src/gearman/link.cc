@@ -24,6 +24,9 @@ constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
 constexpr auto kShortestPoll = 5s;
 constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run within 10 s of their time
 
+// A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
+constexpr std::chrono::milliseconds kAnswerWithin = 1s;
+
 constexpr std::string_view kPing = "ping";
 constexpr std::string_view kGoodbye = "goodbye";
 
@@ -104,10 +107,11 @@ void Link::session_ends() {
   inflight_ = 0;
   out_.clear();
   nap_timer_.clear();
+  answer_timer_.clear();
   life_timer_.clear();
   boost::system::error_code ignored;
   socket_.close(ignored);
-  owner_.slots_released(grabber_.outstanding());
+  owner_.slots_released(grabber_.outstanding() - std::exchange(lent_, 0));
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
   if (greeted_) {
     settings_.state.closed();
@@ -140,6 +144,7 @@ asio::awaitable<LinkError> Link::serve() {
                                       error == asio::error::eof ? "closed by the server" : error.message())};
     }
     alive_at_ = heard_at_ = Clock::now();
+    if (lent_ > 0) take_slots_back();
     reader_.commit(bytes);
     owner_.input_begins();
     const auto handled = handle_input();
@@ -252,12 +257,30 @@ void Link::leave_unanswered(std::uint64_t generation) {
 
 void Link::grab(int count) {
   grabber_.granted(count);
+  grabbed_at_ = Clock::now();
   for (; count > 0; --count) append_packet(out_, PacketType::grab_job_uniq);
+  if (!answer_timer_.is_set()) deadlines_.set(answer_timer_, kAnswerWithin);
 }
 
 void Link::unsleep() {
   grabber_.granted_unsleep();
+  grabbed_at_ = Clock::now();
   append_packet(out_, PacketType::grab_job_uniq);
+  if (!answer_timer_.is_set()) deadlines_.set(answer_timer_, kAnswerWithin);
+}
+
+void Link::answer_is_late() {
+  if (grabber_.outstanding() == 0) return;
+  const auto due = std::max(heard_at_, grabbed_at_) + kAnswerWithin;
+  if (Clock::now() < due) return deadlines_.set(answer_timer_, due);
+  lent_ = grabber_.outstanding();
+  owner_.slots_released(lent_);
+  owner_.turn_needed();
+}
+
+void Link::take_slots_back() {
+  owner_.slots_released(-std::exchange(lent_, 0));
+  deadlines_.set(answer_timer_, kAnswerWithin);
 }
 
 bool Link::finish(std::uint64_t generation, std::string_view handle, Verdict verdict, std::string_view data) {
