@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gearman/link.h"
 
+#include <fmt/format.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -26,6 +27,9 @@ constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run wi
 
 // A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
 constexpr std::chrono::milliseconds kAnswerWithin = 1s;
+
+// Errors that answer no packet of ours, from one connection: each is a line in the log.
+constexpr int kErrorsBorne = 10;
 
 constexpr std::string_view kPing = "ping";
 constexpr std::string_view kGoodbye = "goodbye";
@@ -94,6 +98,7 @@ void Link::session_begins() {
   sent_ = taken_in_ = 0;
   greeted_ = false;
   goodbye_sent_ = false;
+  errors_ = 0;
   inflight_ = 0;
   append_packet(out_, PacketType::set_client_id, settings_.client_id);
   append_packet(out_, PacketType::echo_req, kPing);  // without a free slot nothing else would be answered
@@ -144,7 +149,6 @@ asio::awaitable<LinkError> Link::serve() {
                                       error == asio::error::eof ? "closed by the server" : error.message())};
     }
     alive_at_ = heard_at_ = Clock::now();
-    if (lent_ > 0) take_slots_back();
     reader_.commit(bytes);
     owner_.input_begins();
     const auto handled = handle_input();
@@ -171,6 +175,7 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
     case PacketType::job_assign_uniq:
       return handle_job(std::move(packet));
     case PacketType::no_job:
+      grab_is_answered();
       switch (grabber_.on_no_job(heard_at_)) {
         case Grabber::OnNoJob::out_of_step:
           return LinkError{"NO_JOB without a grab"};
@@ -202,6 +207,9 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
       } else {
         kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server),
                       describe_error(packet.body));
+        if (++errors_ == kErrorsBorne) {
+          return LinkError{fmt::format("it reported {} errors to nothing that it was asked", kErrorsBorne)};
+        }
       }
       break;
     default:
@@ -214,6 +222,7 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
 base::Result<void, LinkError> Link::handle_job(Packet packet) {
   const auto job = parse_assignment(packet.body);
   if (!job) return job.error();
+  grab_is_answered();
   if (!grabber_.on_job()) return LinkError{"a job without a grab"};
   ++inflight_;
   if (job->unique_was_cut) {
@@ -271,14 +280,16 @@ void Link::unsleep() {
 
 void Link::answer_is_late() {
   if (grabber_.outstanding() == 0) return;
-  const auto due = std::max(heard_at_, grabbed_at_) + kAnswerWithin;
+  const auto due = std::max(answered_at_, grabbed_at_) + kAnswerWithin;
   if (Clock::now() < due) return deadlines_.set(answer_timer_, due);
   lent_ = grabber_.outstanding();
   owner_.slots_released(lent_);
   owner_.turn_needed();
 }
 
-void Link::take_slots_back() {
+void Link::grab_is_answered() {
+  answered_at_ = heard_at_;
+  if (lent_ == 0) return;
   owner_.slots_released(-std::exchange(lent_, 0));
   deadlines_.set(answer_timer_, kAnswerWithin);
 }

@@ -30,7 +30,7 @@ class LinkOwner {
   [[nodiscard]] virtual bool job_assigned(Link& link, const Assignment& job,
                                           std::unique_ptr<char[]> storage) = 0;
   // `count` slots reserved by grab() are free again, or with a negative one are reserved again: a server that
-  // was silent speaks. Its jobs may then be more than there are slots.
+  // was late answers. Its jobs may then be more than there are slots.
   virtual void slots_released(int count) = 0;
   // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
   virtual void turn_needed() = 0;
@@ -156,7 +156,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   void nap_is_over();
   void answer_is_late();
-  void take_slots_back();
+  void grab_is_answered();
   void check_life();
   bool is_reading();
   void write_rest();
@@ -185,6 +185,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool greeted_ = false;  // the server has shown that it is one
   bool timed_out_ = false;
   bool goodbye_sent_ = false;
+  int errors_ = 0;                          // that it reported to none of our packets
   std::deque<OnSubmitted> submissions_;     // unanswered, in order; empty functions were forgotten
   std::uint64_t submissions_answered_ = 0;  // over all connections; the first in the queue has this number
   int inflight_ = 0;                        // jobs assigned and not yet answered
@@ -197,8 +198,9 @@ class Link : public std::enable_shared_from_this<Link> {
   Grabber::Clock::time_point connected_at_{};
   Grabber::Clock::time_point heard_at_{};
   Grabber::Clock::time_point grabbed_at_{};
-  Grabber::Clock::time_point alive_at_{};   // last sign of life, be it that it takes in what we send
-  Grabber::Clock::time_point pinged_at_{};  // not before heard_at_: a ping is unanswered
+  Grabber::Clock::time_point answered_at_{};  // a grab
+  Grabber::Clock::time_point alive_at_{};     // last sign of life, be it that it takes in what we send
+  Grabber::Clock::time_point pinged_at_{};    // not before heard_at_: a ping is unanswered
 
   Timer nap_timer_{*this, &Link::nap_is_over};
   Timer answer_timer_{*this, &Link::answer_is_late};  // may run on when there is nothing to wait for
