@@ -2,6 +2,7 @@
 // The endpoint's answer: any body gives an answer or a reason, the same as when Boost reads it into a tree;
 // what we write as JSON, Boost reads back. The same bytes serve as an answer and as a workload.
 #include <boost/json/parse.hpp>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "base/base64.h"
 #include "dispatch/contract.h"
+#include "dispatch/dead_letter.h"
 
 namespace {
 
@@ -47,6 +49,16 @@ void encode_and_check(std::string_view workload) {
   const auto object = boost::json::parse(text).as_object();
   const bool as_base64 = object.contains("workload_encoding");
   require(object.at("workload").as_string() == (as_base64 ? base::base64(workload) : std::string(workload)));
+  const std::chrono::system_clock::time_point time(std::chrono::seconds(1'800'000'000));
+  const auto letter = boost::json::parse(
+      dispatch::encode(dispatch::DeadLetter{{"f", "H:h:1", workload.substr(0, 64), workload},
+                                            workload.substr(0, 200),
+                                            3,
+                                            time,
+                                            time,
+                                            "pool",
+                                            "host"}));
+  require(letter.at("workload") == object.at("workload") && letter.at("attempts").as_int64() == 3);
   for (const auto format : {config::RequestFormat::multipart, config::RequestFormat::urlencoded}) {
     dispatch::encode(format, {"f", "H:h:1", "u", workload}, body);
     require(body.size() >= workload.size());
