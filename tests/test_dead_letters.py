@@ -150,11 +150,12 @@ def test_what_gearmand_refuses_is_logged_whole_and_fails_then(rig):
         workload = b"\xff" + b"x" * 100_000
         assert client.run_all("f", [workload, "second"]) == [FAILED] * 2
     assert dead(daemon, "lost") == 2
-    daemon.wait_for_line("^Dead letter not taken.*second")
+    wait_until(lambda: len(daemon.lines("^Dead letter not taken")) == 2, "both are in the log")
     logged = [LETTER.match(line) for line in daemon.lines("^Dead letter not taken", level="ERROR")]
     assert [line["why"] for line in logged] == ["QUEUE_ERROR: Job queue is full"] * 2
-    letters = [json.loads(line["letter"]) for line in logged]
-    assert base64.b64decode(letters[0]["workload"]) == workload and letters[1]["workload"] == "second"
+    letters = {letter["job_handle"]: letter for letter in (json.loads(line["letter"]) for line in logged)}
+    first, second = (letters[handle] for handle in sorted(letters))
+    assert base64.b64decode(first["workload"]) == workload and second["workload"] == "second"
 
 
 class Undertaker(FakeGearmand):
