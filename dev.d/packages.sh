@@ -8,7 +8,7 @@ declare -A packages=(
            libbenchmark-dev'
   [unit]='libgtest-dev libgmock-dev python3'
   [integration]='gearman-job-server gearman-tools php-cli php-gearman php-fpm nginx openssl
-                 prometheus man-db
+                 prometheus man-db iproute2
                  python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
   [package]='dpkg-dev lintian adduser logrotate systemd'
   [fuzz]='clang libclang-rt-14-dev llvm python3'

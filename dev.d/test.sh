@@ -28,6 +28,7 @@ stage() {
 sanitizer_options() {
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:print_legend=0
   export UBSAN_OPTIONS=print_stacktrace=1
+  export TSAN_OPTIONS=suppressions=$PWD/dev.d/tsan.supp:second_deadlock_stack=1
 }
 
 unit_tests() { # PRESET RESULT [ARGUMENT …]
@@ -98,8 +99,8 @@ test_preset() {
 run_tests() {
   local part=${1:-all} preset=${PRESET:-dev}
   shift || true
-  if [[ $preset != dev && $preset != asan ]]; then
-    echo "./dev test: PRESET is dev or asan, not \"$preset\"" >&2
+  if [[ $preset != dev && $preset != asan && $preset != tsan ]]; then
+    echo "./dev test: PRESET is dev, asan or tsan, not \"$preset\"" >&2
     exit 2
   fi
   local began=$EPOCHREALTIME status=0
@@ -142,6 +143,27 @@ direct_stage() {
   stages+=("$name")
   ("$@") || status=$?
   echo "$status" >"$results/$name.status"
+}
+
+# Both kinds of tests under ThreadSanitizer; arguments go to pytest.
+run_tsan() {
+  need build unit integration package
+  step build-tsan 'build tsan' build_preset tsan driveshaft unit_tests
+  stage unit-tsan 'unit tests, tsan' unit_tests tsan "$results/unit-tsan.xml" || true
+  direct_stage integration-tsan integration_tests tsan "$results/integration-tsan.xml" "$@"
+  /usr/bin/python3 dev.d/count_results.py "$results" "${stages[@]}" || exit
+}
+
+run_soak() { # [MINUTES]
+  [[ ${1:-20} =~ ^[0-9]+(\.[0-9]+)?$ ]] || {
+    echo "./dev soak: expected a number of minutes, got \"$1\"" >&2
+    exit 2
+  }
+  local preset=${PRESET:-dev}
+  need build integration
+  step "build-$preset" "build $preset" build_preset "$preset" driveshaft
+  sanitizer_options
+  DRIVESHAFT=$PWD/build/$preset/driveshaft PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/soak.py "${1:-20}"
 }
 
 run_fuzzers() { # [SECONDS] [TARGET]

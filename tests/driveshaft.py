@@ -32,8 +32,8 @@ def binary():
 
 @functools.cache
 def sanitized():
-    """Whether the binary was built with AddressSanitizer: then times and memory are not the program's own."""
-    return b"__asan_init" in binary().read_bytes()
+    """Whether the binary was built with a sanitizer: then times and memory are not the program's own."""
+    return any(name in binary().read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 
 
 def run_binary(*args, timeout=20, env=None):

@@ -34,12 +34,16 @@ class SocketServer:
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
         return self
 
-    def stop(self):
-        """Stops listening and closes every connection."""
+    def refuse(self):
+        """Stops listening: no more connections, those that are there go on."""
         if self._listener:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
+
+    def stop(self):
+        """Stops listening and closes every connection."""
+        self.refuse()
         with self.lock:
             for sock in self.open_sockets:
                 try:

@@ -75,6 +75,7 @@ class PhpFpmNginx:
     Unix socket and, with a certificate for `localhost` (in `certificate`), TLS."""
 
     CHILDREN = 16
+    name = "nginx and php-fpm"
 
     def __init__(self, directory):
         self.directory = directory
@@ -109,10 +110,15 @@ class PhpFpmNginx:
                         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
                         self.directory / "key.pem", "-out", self.certificate], check=True, capture_output=True)
         self.fpm.start()
-        self.nginx.start()
-        wait_until(lambda: (self.directory / "fpm.sock").exists() and accepts("127.0.0.1", self.http_port),
-                   "php-fpm and nginx accept connections")
+        wait_until(lambda: (self.directory / "fpm.sock").exists(), "php-fpm listens")
+        self.start_nginx()
         return self
+
+    def start_nginx(self):
+        """Also after it was killed."""
+        self.socket_path.unlink(missing_ok=True)  # what it leaves behind then, and cannot bind again
+        self.nginx.start()
+        wait_until(lambda: accepts("127.0.0.1", self.http_port), "nginx accepts connections")
 
     def stop(self):
         self.nginx.stop()

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Jobs that have finally failed are kept: as jobs of another function, or whole in the log."""
 import base64
-import contextlib
 import json
 import re
 import signal
 import socket
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from behaviours import Gate, answer, contract, hang, in_turn, raw, reverse
-from clients import Client, FAILED, admin, complete, run, status
+from behaviours import answer, contract, hang, in_turn, raw, reverse
+from clients import Client, FAILED, run, status
 from driveshaft import jobs_file, pool
 from fake_gearmand import FakeGearmand
 from packets import Kind, receive, request
@@ -133,6 +134,28 @@ def test_a_letter_that_fails_is_not_put_into_another(rig):
     assert daemon.metric("driveshaft_dead_letters") == 1
     assert len(endpoint.requests) == 2
     assert status(server, "failed_jobs").total == 0
+
+
+def test_what_gearmand_refuses_is_logged_whole_and_fails_then(rig):
+    """`maxqueue` bounds a function's queue: the real way to be refused."""
+    endpoint = rig.endpoint(BROKEN)
+    server = rig.gearmand()
+    daemon = start(rig, server, endpoint.uri())
+    daemon.expect_errors("^Dead letter not taken")
+    with Client(server) as client:
+        client.submit_background("failed_jobs", "takes the only place")
+        with socket.create_connection((server.host, server.port), 10) as sock:
+            sock.sendall(b"maxqueue failed_jobs 1\n")
+            assert sock.recv(100) == b"OK\r\n"
+        workload = b"\xff" + b"x" * 100_000
+        assert client.run_all("f", [workload, "second"]) == [FAILED] * 2
+    assert dead(daemon, "lost") == 2
+    wait_until(lambda: len(daemon.lines("^Dead letter not taken")) == 2, "both are in the log")
+    logged = [LETTER.match(line) for line in daemon.lines("^Dead letter not taken", level="ERROR")]
+    assert [line["why"] for line in logged] == ["QUEUE_ERROR: Job queue is full"] * 2
+    letters = {letter["job_handle"]: letter for letter in (json.loads(line["letter"]) for line in logged)}
+    first, second = (letters[handle] for handle in sorted(letters))
+    assert base64.b64decode(first["workload"]) == workload and second["workload"] == "second"
 
 
 class Undertaker(FakeGearmand):
@@ -263,3 +286,53 @@ def test_a_reload_while_burying_changes_nothing_for_that_job(rig, change):
     if change != "no letters any more":
         wait_until(lambda: server.links[0].closed_at, "the old connection is left")
     assert len(server.letters) == 1
+
+
+def tool(server, *args, ok=True):
+    """examples/dead_letters.py; its output."""
+    done = subprocess.run(["/usr/bin/python3", Path(__file__).parent.parent / "examples" / "dead_letters.py",
+                           "--server", server.address, *args], capture_output=True, text=True, timeout=30)
+    assert (done.returncode == 0) == ok, done.stdout + done.stderr
+    return done.stdout if ok else done.stderr
+
+
+def test_the_tool_lists_letters_and_runs_them_again(rig):
+    server = rig.gearmand()
+    broken = rig.endpoint(BROKEN)
+    daemon = start(rig, server, broken.uri())
+    binary = bytes(range(256))
+    with Client(server) as client:
+        assert client.run("reverse", "ab", unique="u1") == FAILED
+        assert client.run("reverse", "caf\u00e9 \"x\"") == FAILED
+        assert client.run("f", binary) == FAILED
+    for _ in range(2):  # to look changes nothing
+        listed = [json.loads(line) for line in tool(server, "list").splitlines()]
+        assert sorted(letter["function_name"] for letter in listed) == ["f", "reverse", "reverse"]
+        wait_until(lambda: status(server, "failed_jobs") == (3, 0, 0), "gearmand has all of them")
+    assert len(tool(server, "--only", "f", "list").splitlines()) == 1
+
+    daemon.stop()
+    seen = []
+    good = rig.endpoint(lambda request, sock: (seen.append(json.loads(request.body)), answer()(request, sock))[1])
+    rig.driveshaft(jobs_file([server], {"Regular": pool(good.uri(), ["f", "reverse"])}), name="repaired")
+    wait_until(lambda: status(server, "failed_jobs").running == 0, "gearmand has all of them")
+    assert len(tool(server, "--only", "reverse", "rerun").splitlines()) == 2
+    wait_until(lambda: len(seen) == 2, "both run again")
+    assert {job["workload"] for job in seen} == {"ab", "caf\u00e9 \"x\""}
+    assert "u1" in {job["unique"] for job in seen}
+    wait_until(lambda: status(server, "failed_jobs") == (1, 0, 0), "one letter is left")
+    tool(server, "rerun")
+    wait_until(lambda: len(seen) == 3, "it runs again")
+    assert base64.b64decode(seen[2]["workload"]) == binary
+    assert tool(server, "list") == ""
+
+
+def test_the_tool_drops_letters_and_says_what_is_wrong(rig):
+    server = rig.gearmand()
+    with Client(server) as client:
+        client.submit_background("other", json.dumps({"function_name": "f", "job_handle": "H:1"}), unique="1")
+        client.submit_background("other", "not a letter", unique="2")
+    assert len(tool(server, "--letters", "other", "drop").splitlines()) == 1
+    wait_until(lambda: status(server, "other") == (1, 0, 0), "what is no letter is left alone")
+    server.stop()
+    assert "Connection refused" in tool(server, "list", ok=False)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from behaviours import Gate, reverse
-from clients import complete, run
+from clients import Client, complete, run
 from driveshaft import jobs_file, pool, sanitized
 from packets import Kind, pack, response
 from processes import let_pass, wait_until
@@ -238,3 +238,43 @@ def test_a_worker_that_finds_nothing_goes_to_sleep_and_stays_quiet(rig, web):
     assert len(server.packets) < 20, [packet.kind for packet in server.packets]
     assert server.count(Kind.CAN_DO) == 2
     assert server.count(Kind.CAN_DO_TIMEOUT) == 0
+
+
+FLOODS = {
+    "errors to nothing": (response(Kind.ERROR, "QUEUE_ERROR", "x" * 10_000), "it reported 10 errors to nothing"),
+    "results refused": (response(Kind.ERROR, "JOB_NOT_FOUND", "x" * 10_000), None),
+    "wake-ups": (response(Kind.NOOP) * 1000, None),
+    "answers to pings": (response(Kind.ECHO_RES, b"x" * 10_000), None),
+    "512 MiB announced, and a byte at a time": (header(b"\0RES", Kind.JOB_ASSIGN_UNIQ, 512 * MIB), None),
+}
+
+
+@pytest.mark.parametrize("packet, shown", FLOODS.values(), ids=FLOODS.keys())
+def test_a_flood_of_packets_costs_bounded_memory_and_no_other_pool_its_speed(rig, web, packet, shown):
+    stop = []
+
+    def flood(link):
+        link.send_raw(packet)
+        while not stop:
+            if "byte" in packet_name:
+                link.send_raw(b"x")
+                time.sleep(0.001)
+            else:
+                link.send_raw(packet)
+    packet_name = next(name for name, (bytes_sent, _) in FLOODS.items() if bytes_sent == packet)
+    bad, good = rig.fake_gearmand(on_connect=flood), rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([bad, good], {"Regular": pool(web.uri(), ["f", "reverse"], connections=4)}))
+    before = daemon.memory("VmHWM")
+    began = time.monotonic()
+    ran = 0
+    with Client(good) as client:
+        while time.monotonic() - began < 2:
+            assert client.run("reverse", "ab") == complete("ba")
+            ran += 1
+    assert ran > 100 or sanitized()
+    if shown:
+        assert shown in daemon.wait_for_line(f"gearmand {bad.address}.*{shown}")
+        assert len(daemon.lines("it reports")) <= 10 * bad.connections
+    stop.append(True)
+    if not sanitized():
+        assert daemon.memory("VmHWM") - before < 16 * MIB

@@ -226,3 +226,74 @@ def test_contract_of_the_answer_is_the_same_after_an_outage(rig):
         result = client.result(job)
         assert (result.kind, result.data) == ("exception", b"no")
         assert client.run("f") == complete("third")
+
+
+def test_work_resumes_beside_long_jobs_that_the_outage_did_not_touch(rig):
+    """They go on over their connections, and may take hours."""
+    gate = Gate()
+    endpoint = rig.endpoint(lambda request, sock: (gate if json.loads(request.body)["workload"] == "long" else
+                                                   answer())(request, sock))
+    server, daemon = start(rig, endpoint.uri())
+    with Client(server) as client:
+        long = client.submit_many("f", ["long"] * 2)
+        wait_until(lambda: endpoint.running == 2, "the long ones run")
+        endpoint.refuse()
+        short = client.submit_many("f", ["short"] * 20)
+        wait_until(lambda: is_down(daemon), "it is down")
+        endpoint.start()
+        assert [client.result(job) for job in short] == [complete("done")] * 20
+        assert endpoint.running == 2
+        gate.open()
+        assert [client.result(job) for job in long] == [complete("done")] * 2
+    assert daemon.metric("driveshaft_errors") == 0
+
+
+def change_pool(daemon, **settings):
+    config = json.loads(daemon.config_path.read_text())
+    config["pools_list"]["Regular"].update(settings)
+    daemon.reload(config)
+
+
+def test_a_probe_that_fails_after_holding_was_turned_off_starts_no_outage(rig):
+    peer = rig.start(FullEndpoint())
+    server, daemon = start(rig, f"http://{peer.host}:{peer.port}/", settings={"connect_timeout": 1.5})
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        job = client.submit("f")
+        wait_until(lambda: is_down(daemon), "it is down")
+        time.sleep(0.3)  # a probe is under way now
+        change_pool(daemon, endpoint_down="fail")
+        assert client.result(job) == FAILED
+        time.sleep(1)  # and has failed
+    assert "takes no jobs" not in daemon.get("/readyz")[1]
+    assert len(daemon.lines("jobs go on after")) == 1
+
+
+def test_what_comes_late_from_an_endpoint_of_before_says_nothing_of_todays(rig):
+    """Neither a connection that it did not accept, nor a probe of it that fails while a job of it still runs."""
+    gate, peer = Gate(), None
+    before = rig.endpoint(gate)
+    good = rig.endpoint(answer(contract("good")))
+    server, daemon = start(rig, before.uri(), settings={"connect_timeout": 1.5})
+    with Client(server) as client:
+        running = client.submit("f")
+        wait_until(lambda: before.running == 1, "a job runs")
+        before.refuse()
+        peer = rig.start(FullEndpoint(before.port))
+        late = client.submit("f")
+        wait_until(lambda: status(server, "f").running == 2, "another one connects")
+        change_pool(daemon, job_processing_uri=good.uri())
+        assert client.run("f") == complete("good")
+        assert client.result(late) == complete("good")
+        assert not daemon.lines("cannot be reached")
+        change_pool(daemon, job_processing_uri=before.uri())
+        held = client.submit("f")
+        wait_until(lambda: is_down(daemon), "the former one is down")
+        time.sleep(0.3)  # a probe is under way now
+        change_pool(daemon, job_processing_uri=good.uri())
+        assert client.result(held) == complete("good")
+        time.sleep(2)  # and has failed
+        assert "takes no jobs" not in daemon.get("/readyz")[1]
+        gate.open()
+        assert client.result(running) == complete("done")
+    peer.stop()

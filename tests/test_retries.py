@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from behaviours import Gate, answer, contract, drip, flood, hang, in_turn, raw, reverse, slow
+from behaviours import Gate, answer, contract, drip, hang, in_turn, raw, reverse
 from clients import Client, FAILED, complete, run, status
 from driveshaft import jobs_file, pool
 from fakes import FullEndpoint
@@ -171,6 +171,22 @@ def test_being_asked_to_wait_uses_no_attempt_up(rig):
     assert numbers(endpoint) == ["1", "2", "3", "4"]
     assert daemon.metric("driveshaft_retries", reason="retry_after") == 2
     assert daemon.metric("driveshaft_retries", reason="5xx") == 1
+
+
+def test_a_waiting_job_keeps_its_slot(rig):
+    """An endpoint in trouble gets less work, not the same amount of other work."""
+    endpoint = rig.endpoint(answer(b"", status="500 Internal Server Error"))
+    server, daemon = start(rig, endpoint.uri(), {"attempts": 2, "initial_delay": 30, "max_delay": 30}, worker_count=2)
+    with Client(server) as client:
+        client.submit_many("f", [""] * 10)
+        wait_until(lambda: daemon.metric("driveshaft_retries") == 2, "both wait")
+        let_pass(0.5)
+        assert len(endpoint.requests) == 2 and status(server, "f").running == 2
+        daemon.expect_failed_jobs()  # they do not come to their second attempt
+        daemon.send(signal.SIGTERM)
+        daemon.wait_for_line("SIGTERM")
+        daemon.send(signal.SIGTERM)
+        assert daemon.wait(5) == 0
 
 
 def test_a_waiting_job_goes_with_its_connection_to_gearmand(rig):

@@ -14,6 +14,7 @@ from clients import FAILED, Client, complete, php_client, run, status, worker_li
 from driveshaft import jobs_file, pool, run_binary
 from fakes import FullEndpoint
 from load import Load
+from packets import Kind
 from processes import free_port, let_pass, wait_until
 from servers import Gearmand
 
@@ -291,3 +292,32 @@ def test_servers_share_scarce_slots_fairly(rig):
     wait_until(lambda: len(endpoint.requests) == 200, "all jobs ran")
     first_half = [json.loads(request.body)["workload"] for request in endpoint.requests[:100]]
     assert 25 <= first_half.count("server 0") <= 75
+
+
+def test_a_server_that_answers_no_grab_keeps_no_slot_from_the_others(rig):
+    """After a second; if it speaks at last, its jobs wait for places: never do more run than worker_count."""
+    gate = Gate()
+    endpoint = rig.endpoint(gate)
+    good = rig.gearmand()
+    silent = [True]
+
+    def on_packet(link, kind, _):
+        return kind == Kind.GRAB_JOB_UNIQ and bool(silent)
+    bad = rig.fake_gearmand(on_packet=on_packet)
+    daemon = rig.driveshaft(jobs_file([bad, good], {"Regular": pool(endpoint.uri(), ["f"], 2)}))
+    wait_until(lambda: bad.count(Kind.GRAB_JOB_UNIQ) >= 1, "it is asked for a job")
+    with Client(good) as client:
+        jobs = client.submit_many("f", [""] * 4)
+        wait_until(lambda: endpoint.running == 2, "the other server has both slots", 5)
+        grabs = bad.count(Kind.GRAB_JOB_UNIQ)
+        silent.clear()
+        for number in range(grabs):
+            bad.links[0].send(Kind.JOB_ASSIGN_UNIQ, f"H:late:{number}", "f", "", "late")
+            bad.links[0].inflight.add(b"H:late:%d" % number)
+        wait_until(lambda: daemon.metric("driveshaft_jobs_held") == grabs, "its jobs wait")
+        assert endpoint.most_running == 2
+        gate.open()
+        assert [client.result(job) for job in jobs] == [complete("done")] * 4
+    wait_until(lambda: len(bad.results) == grabs, "and are done too")
+    wait_until(lambda: daemon.metric("driveshaft_threads", status="idle") == 2, "both slots are free")
+    assert daemon.metric("driveshaft_jobs_held") == 0

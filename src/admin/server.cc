@@ -5,6 +5,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <list>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -80,6 +81,22 @@ std::optional<Reply> refusal(const error_code& error) {
   return {};
 }
 
+// While it is there its stream is among those that wait for their clients, the one that does so longest
+// first.
+class Waits {
+ public:
+  using Streams = std::list<beast::tcp_stream*>;
+  Waits(Streams& waiting, beast::tcp_stream& stream)
+      : waiting_(waiting), place_(waiting.insert(waiting.end(), &stream)) {}
+  ~Waits() { waiting_.erase(place_); }
+  Waits(const Waits&) = delete;
+  Waits& operator=(const Waits&) = delete;
+
+ private:
+  Streams& waiting_;
+  const Streams::iterator place_;
+};
+
 }  // namespace
 
 struct Server::Impl {
@@ -90,11 +107,13 @@ struct Server::Impl {
   asio::awaitable<void> serve(tcp::socket socket);
   asio::awaitable<bool> answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer);
   asio::awaitable<bool> send(beast::tcp_stream& stream, Response response, bool head);
+  bool make_room();
 
   const Sources sources;
   const Limits limits;
   std::size_t open_connections = 0;  // the admin thread's
-  asio::io_context io{1};            // destroys the coroutines, which use what is above
+  Waits::Streams waiting;
+  asio::io_context io{1};  // destroys the coroutines, which use what is above
   tcp::acceptor acceptor;
   std::thread thread;
 };
@@ -112,7 +131,7 @@ asio::awaitable<void> Server::Impl::accept_all() {
       continue;
     }
     failing = false;
-    if (open_connections >= limits.connections) continue;
+    if (open_connections >= limits.connections && !make_room()) continue;
     ++open_connections;
     asio::co_spawn(io, serve(std::move(socket)), [this](const std::exception_ptr& failed) {
       --open_connections;
@@ -125,6 +144,14 @@ asio::awaitable<void> Server::Impl::accept_all() {
   }
 }
 
+// Who connects and says nothing, or does not read its answer, keeps nobody out: neither a scrape nor a health
+// check.
+bool Server::Impl::make_room() {
+  if (waiting.empty()) return false;
+  waiting.front()->close();
+  return true;
+}
+
 asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
@@ -134,6 +161,7 @@ asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
   while (true) {
     if (buffer.size() == 0) {
       stream.expires_after(first ? limits.request : limits.keep_alive);
+      const Waits waits(waiting, stream);
       auto [error, size] = co_await stream.async_read_some(buffer.prepare(1024), kResult);
       if (error) co_return;
       buffer.commit(size);
@@ -144,6 +172,7 @@ asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
   // What the client still sends is not read: a reset could overtake the answer, so let it see the end first.
   stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
   stream.expires_after(limits.request);
+  const Waits waits(waiting, stream);
   for (std::size_t left = limits.body_bytes; left > 0;) {
     buffer.clear();
     auto [error, size] = co_await stream.async_read_some(buffer.prepare(1024), kResult);
@@ -158,7 +187,9 @@ asio::awaitable<bool> Server::Impl::answer_one(beast::tcp_stream& stream, beast:
   request.header_limit(limits.header_bytes);
   request.body_limit(limits.body_bytes);
   stream.expires_after(limits.request);
+  std::optional<Waits> waits(std::in_place, waiting, stream);
   auto [error, size] = co_await http::async_read(stream, buffer, request, kResult);
+  waits.reset();
   if (error) {
     if (auto reply = refusal(error)) co_await send(stream, to_response(std::move(*reply), 11, false), false);
     co_return false;
@@ -176,6 +207,7 @@ asio::awaitable<bool> Server::Impl::send(beast::tcp_stream& stream, Response res
   http::response_serializer<http::string_body> serializer(response);
   error_code failed;
   stream.expires_after(limits.request);
+  const Waits waits(waiting, stream);
   if (head) {
     serializer.split(true);
     auto [error, size] = co_await http::async_write_header(stream, serializer, kResult);

@@ -18,7 +18,7 @@ struct Limits {
   std::uint64_t body_bytes = 4 * 1024;
   std::chrono::milliseconds request{10'000};  // from a request's first byte to its last; then for its answer
   std::chrono::milliseconds keep_alive{60'000};  // between two requests
-  std::size_t connections = 256;                 // more are closed as they come
+  std::size_t connections = 256;                 // one more closes the one that has kept it waiting longest
 };
 
 // HTTP on the exporter address, in one thread of its own, so that a slow scrape never delays a job.

@@ -15,8 +15,9 @@
 namespace {
 
 // Names under "stuck.test" get no answer until this is set.
-std::promise<void> release_stuck;
-std::shared_future<void> stuck_released = release_stuck.get_future().share();
+// Neither is ever destroyed: who waits for them is a detached thread, that may do so up to the end.
+auto& release_stuck = *new std::promise<void>;
+const auto& stuck_released = *new std::shared_future<void>(release_stuck.get_future().share());
 std::atomic<int> calls_for_twice{0};
 
 }  // namespace

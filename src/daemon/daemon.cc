@@ -198,7 +198,7 @@ class Daemon {
     }
     const char* name = signal == SIGUSR1 ? "SIGUSR1" : signal == SIGINT ? "SIGINT" : "SIGTERM";
     if (supervisor_.draining()) {
-      kMainLog.warn("{} again: jobs that still run are failed now", name);
+      kMainLog.warn("{} again: jobs that still run end now", name);
       return supervisor_.drain(0s, {});
     }
     const auto window = (signal == SIGUSR1 ? 4 : 2) * options_.loop_timeout;

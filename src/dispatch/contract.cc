@@ -4,9 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <optional>
 #include <random>
 
 #include "base/base64.h"
@@ -18,7 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kShownBytes = 80;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char kHex[] = "0123456789abcdef";
 
@@ -196,26 +192,6 @@ void encode_urlencoded(const JobFields& job, RequestBody& body) {
   append_urlencoded(body.before, "&workload", job.workload);
 }
 
-NotAnAnswer invalid(std::string_view what, std::string_view body) {
-  return {NotAnAnswer::Kind::invalid,
-          fmt::format("{}; the endpoint must answer {{\"gearman_ret\": 0, \"response_string\": \"…\"}}, it "
-                      "answered \"{}\"",
-                      what, base::printable(body, kShownBytes))};
-}
-
-// A whole number that gearman_ret can be; PHP may write it as 0.0.
-std::optional<std::uint32_t> to_gearman_ret(const json::value& value) {
-  constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max();
-  if (const auto* number = value.if_int64(); number && *number >= 0 && *number <= kMost) {
-    return static_cast<std::uint32_t>(*number);
-  }
-  if (const auto* number = value.if_double();
-      number && *number >= 0 && *number <= kMost && std::trunc(*number) == *number) {
-    return static_cast<std::uint32_t>(*number);
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view bytes) {
@@ -236,37 +212,6 @@ void encode(config::RequestFormat format, const JobFields& job, RequestBody& bod
     case config::RequestFormat::urlencoded:
       return encode_urlencoded(job, body);
   }
-}
-
-// As lenient as the original's parser about bytes that are not UTF-8 and about depth.
-AnswerDecoder::AnswerDecoder() : parser_({}, {.max_depth = 1000, .allow_invalid_utf8 = true}) {}
-
-base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::string_view body) {
-  if (status / 100 != 2) {
-    return NotAnAnswer{NotAnAnswer::Kind::http_status,
-                       fmt::format("the endpoint answered HTTP status {}: \"{}\"", status,
-                                   base::printable(body, kShownBytes))};
-  }
-  answer_.reset();
-  parser_.reset();
-  memory_.emplace(arena_, kArena);
-  parser_.reset(&*memory_);
-  boost::system::error_code error;
-  parser_.write(body.data(), body.size(), error);
-  if (error) return invalid(fmt::format("not JSON ({})", error.message()), body);
-  answer_.emplace(parser_.release());  // in place: an assignment would copy it out of the arena
-  const json::object* object = answer_->if_object();
-  if (!object) return invalid("JSON, but not an object", body);
-  const json::value* ret = object->if_contains("gearman_ret");
-  if (!ret) return invalid("gearman_ret is missing", body);
-  const auto gearman_ret = to_gearman_ret(*ret);
-  if (!gearman_ret) return invalid("gearman_ret is not a whole number from 0 to 4294967295", body);
-  const json::value* text = object->if_contains("response_string");
-  if (!text && *gearman_ret != 0) return Answer{*gearman_ret, {}};
-  if (!text) return invalid("response_string is missing", body);
-  const json::string* response = text->if_string();
-  if (!response) return invalid("response_string is not a string", body);
-  return Answer{*gearman_ret, {response->data(), response->size()}};
 }
 
 }  // namespace driveshaft::dispatch

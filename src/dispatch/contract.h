@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parser.hpp>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -56,20 +54,16 @@ struct NotAnAnswer {
 };
 
 // Reads {"gearman_ret": 0, "response_string": "…"} from a 2xx response; a failure may leave its text out.
-// Keeps its memory between calls.
+// Keeps its memory between calls; besides the text an answer costs none, whatever else it holds.
 class AnswerDecoder {
  public:
   AnswerDecoder();
+  ~AnswerDecoder();
   base::Result<Answer, NotAnAnswer> decode(unsigned status, std::string_view body);
 
  private:
-  static constexpr std::size_t kArena = 4096;
-  unsigned char arena_[kArena];
-  // Made anew for each answer: its release() keeps the size it has grown its blocks to, and doubles on from
-  // there.
-  std::optional<boost::json::monotonic_resource> memory_;
-  boost::json::parser parser_;
-  std::optional<boost::json::value> answer_;
+  struct Parser;
+  std::unique_ptr<Parser> parser_;
 };
 
 }  // namespace driveshaft::dispatch

@@ -181,7 +181,25 @@ TEST_F(Decode, ResponsesOfAnyBytesAndSize) {
   EXPECT_EQ(answer->response_string, "");
 }
 
-TEST_F(Decode, ManyAnswersThatOutgrowTheArena) {
+TEST_F(Decode, OnlyTheTwoFieldsOfTheObjectItselfCountAndOfTwoTheLater) {
+  const auto answer = decoder.decode(
+      200,
+      R"({"response_string":["no"],"gearman_ret":1,"a":{"gearman_ret":2,"response_string":"in"},"b":[3,"x"],)"
+      R"("gearman_ret_":4,"response_string_and_more":"no","response_strin":"no","":5,)"
+      R"("response\u005fstring":"yes","gearman_ret":0,"c":"no"})");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->gearman_ret, 0U);
+  EXPECT_EQ(answer->response_string, "yes");
+  EXPECT_THAT(error(R"([{"gearman_ret":0,"response_string":"x"}])"), StartsWith("JSON, but not an object"));
+  EXPECT_THAT(error(R"({"gearman_ret":0,"response_string":"x","response_string":null})"),
+              StartsWith("response_string is not a string"));
+}
+
+TEST_F(Decode, CompressionThatNobodyAskedForIsNamed) {
+  EXPECT_THAT(error("\x1f\x8b\x08rest"), StartsWith("compressed with gzip, which was not asked for"));
+}
+
+TEST_F(Decode, ManyLongAnswers) {
   const std::string text(10'000, 'r');
   for (int count = 0; count < 200; ++count) {
     const auto answer = decoder.decode(200, R"({"gearman_ret":0,"response_string":")" + text + "\"}");

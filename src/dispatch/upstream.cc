@@ -90,6 +90,10 @@ int Upstream::limit() const {
   return adaptive_ ? std::min(window_, adaptive_->limit()) : window_;
 }
 
+bool Upstream::has_place() const {
+  return at_endpoint_ < std::min(limit(), std::max(settings_.worker_count, 1));
+}
+
 int Upstream::room(int reserved) {
   const int most = limit();
   const int room = most == kNoLimit ? kNoLimit : std::max(most - at_endpoint_ - held() - reserved, 0);
@@ -104,7 +108,7 @@ void Upstream::limit_changed() {
 }
 
 void Upstream::submit(Job& job) {
-  if (at_endpoint_ >= limit()) return hold(job);
+  if (!has_place()) return hold(job);
   ++at_endpoint_;
   job.post(*endpoint_);
 }
@@ -122,7 +126,7 @@ void Upstream::withdraw(Job& job) {
 }
 
 void Upstream::release() {
-  while (!held_.empty() && at_endpoint_ < limit()) {
+  while (!held_.empty() && has_place()) {
     Job& job = held_.front();
     withdraw(job);
     if (!job.wanted()) {

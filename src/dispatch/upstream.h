@@ -52,7 +52,8 @@ class Upstream {
   const base::Uri& uri() const { return settings_.uri; }
   int held() const { return static_cast<int>(held_.size()); }
 
-  // Sends the job, now or when the endpoint can have it.
+  // Sends the job, now or when the endpoint can have it and one of worker_count places there is free: jobs of
+  // a server that was silent may be more.
   void submit(Job& job);
   // Jobs at the endpoint: the attempt is over, and what came of it.
   struct Attempt {
@@ -93,6 +94,7 @@ class Upstream {
   void recover();
   void publish();
   int limit() const;
+  bool has_place() const;
   void limit_changed();
   void rate_allows() { owner_.room_changed(); }
 

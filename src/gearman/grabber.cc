@@ -58,12 +58,16 @@ Grabber::OnNoJob Grabber::on_no_job(Clock::time_point now) {
   return OnNoJob::send_pre_sleep;
 }
 
-void Grabber::on_noop(Clock::time_point now) {
-  if (state_ != State::asleep) return;
+bool Grabber::on_noop(Clock::time_point now) {
+  if (state_ != State::asleep) return false;
   vain_wakes_ = now - slept_at_ < kAtOnce ? vain_wakes_ + 1 : 0;
-  if (vain_wakes_ <= kVainWakesAllowed) return wake();
-  state_ = State::held;
-  held_until_ = now + hold_for(vain_wakes_);
+  if (vain_wakes_ > kVainWakesAllowed) {
+    state_ = State::held;
+    held_until_ = now + hold_for(vain_wakes_);
+  } else {
+    wake();
+  }
+  return true;
 }
 
 std::optional<Grabber::Clock::time_point> Grabber::wake_at() const {

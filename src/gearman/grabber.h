@@ -41,7 +41,8 @@ class Grabber {
   // A grab was answered by NO_JOB: its slot is free again.
   [[nodiscard]] OnNoJob on_no_job(Clock::time_point now);
 
-  void on_noop(Clock::time_point now);
+  // True: it was waited for. Else nothing has changed.
+  bool on_noop(Clock::time_point now);
 
   // When on_time() wants to be called next; nothing while awake.
   std::optional<Clock::time_point> wake_at() const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gearman/link.h"
 
+#include <fmt/format.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -23,7 +24,14 @@ constexpr auto kLongestPause = 5s;
 constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
 constexpr auto kShortestPoll = 5s;
 constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run within 10 s of their time
-constexpr int kReadsInTurn = 32;   // then others are served
+constexpr int kReadsInTurn = 32;   // then others are served,
+constexpr int kPacketsInTurn = 64;  // and after so many
+
+// A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
+constexpr std::chrono::milliseconds kAnswerWithin = 1s;
+
+// Errors that answer no packet of ours, from one connection: each is a line in the log.
+constexpr int kErrorsBorne = 10;
 
 constexpr std::string_view kPing = "ping";
 constexpr std::string_view kGoodbye = "goodbye";
@@ -96,6 +104,7 @@ void Link::session_begins() {
   sent_ = taken_in_ = 0;
   greeted_ = false;
   goodbye_sent_ = false;
+  errors_ = 0;
   inflight_ = 0;
   append_packet(out_, PacketType::set_client_id, settings_.client_id);
   append_packet(out_, PacketType::echo_req, kPing);  // without a free slot nothing else would be answered
@@ -109,10 +118,11 @@ void Link::session_ends() {
   inflight_ = 0;
   out_.clear();
   nap_timer_.clear();
+  answer_timer_.clear();
   life_timer_.clear();
   boost::system::error_code ignored;
   socket_.close(ignored);
-  owner_.slots_released(grabber_.outstanding());
+  owner_.slots_released(grabber_.outstanding() - std::exchange(lent_, 0));
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
   if (greeted_) {
     settings_.state.closed();
@@ -144,39 +154,43 @@ asio::awaitable<LinkError> Link::serve() {
     alive_at_ = heard_at_ = Clock::now();
     reader_.commit(bytes);
     owner_.input_begins();
-    auto handled = handle_input();
-    if (handled && bytes == asio::buffer_size(room)) handled = read_on();
+    const auto handled = handle_input(bytes == asio::buffer_size(room));
     owner_.input_ends();
     if (!handled) co_return handled.error();
     if (closing_) co_return LinkError{"closed by us"};
   }
 }
 
-// Takes in what more has come: handled in one turn of the loop, big jobs are sent on at once, and their
-// results come back close enough to each other to share a write.
-base::Result<void, LinkError> Link::read_on() {
-  for (int reads = 0; reads < kReadsInTurn && !closing_; ++reads) {
+// Handles what was read, and takes in what more has come: handled in one turn of the loop, big jobs are sent
+// on at once, and their results come back close enough to each other to share a write.
+base::Result<void, LinkError> Link::handle_input(bool more) {
+  int packets = 0;
+  for (int reads = 0; !closing_; ++reads) {
+    auto handled = handle_packets();
+    if (!handled) return handled.error();
+    packets += *handled;
+    if (!more || reads == kReadsInTurn || packets >= kPacketsInTurn) break;
     const auto room = to_asio(reader_.prepare());
     boost::system::error_code error;
     const std::size_t bytes = socket_.read_some(room, error);
     if (error) break;  // nothing there, or the next read in serve() reports it
     reader_.commit(bytes);
-    if (auto handled = handle_input(); !handled) return handled;
-    if (bytes < asio::buffer_size(room)) break;
+    more = bytes == asio::buffer_size(room);
   }
   return {};
 }
 
-base::Result<void, LinkError> Link::handle_input() {
-  while (!closing_) {
+base::Result<int, LinkError> Link::handle_packets() {
+  int count = 0;
+  for (; !closing_; ++count) {
     auto packet = reader_.next();
     if (!packet) return packet.error();
     if (!*packet) break;
     auto handled = handle(std::move(**packet));
-    if (!handled) return handled;
+    if (!handled) return handled.error();
     if (!greeted_) greeted();
   }
-  return {};
+  return count;
 }
 
 base::Result<void, LinkError> Link::handle(Packet packet) {
@@ -184,6 +198,7 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
     case PacketType::job_assign_uniq:
       return handle_job(std::move(packet));
     case PacketType::no_job:
+      grab_is_answered();
       switch (grabber_.on_no_job(heard_at_)) {
         case Grabber::OnNoJob::out_of_step:
           return LinkError{"NO_JOB without a grab"};
@@ -198,7 +213,7 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
       owner_.turn_needed();
       break;
     case PacketType::noop:
-      grabber_.on_noop(heard_at_);
+      if (!grabber_.on_noop(heard_at_)) return {};
       set_nap_timer();
       owner_.turn_needed();
       break;
@@ -215,6 +230,9 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
       } else {
         kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server),
                       describe_error(packet.body));
+        if (++errors_ == kErrorsBorne) {
+          return LinkError{fmt::format("it reported {} errors to nothing that it was asked", kErrorsBorne)};
+        }
       }
       break;
     default:
@@ -227,6 +245,7 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
 base::Result<void, LinkError> Link::handle_job(Packet packet) {
   const auto job = parse_assignment(packet.body);
   if (!job) return job.error();
+  grab_is_answered();
   if (!grabber_.on_job()) return LinkError{"a job without a grab"};
   ++inflight_;
   if (job->unique_was_cut) {
@@ -270,12 +289,32 @@ void Link::leave_unanswered(std::uint64_t generation) {
 
 void Link::grab(int count) {
   grabber_.granted(count);
+  grabbed_at_ = Clock::now();
   for (; count > 0; --count) append_packet(out_, PacketType::grab_job_uniq);
+  if (!answer_timer_.is_set()) deadlines_.set(answer_timer_, kAnswerWithin);
 }
 
 void Link::unsleep() {
   grabber_.granted_unsleep();
+  grabbed_at_ = Clock::now();
   append_packet(out_, PacketType::grab_job_uniq);
+  if (!answer_timer_.is_set()) deadlines_.set(answer_timer_, kAnswerWithin);
+}
+
+void Link::answer_is_late() {
+  if (grabber_.outstanding() == 0) return;
+  const auto due = std::max(answered_at_, grabbed_at_) + kAnswerWithin;
+  if (Clock::now() < due) return deadlines_.set(answer_timer_, due);
+  lent_ = grabber_.outstanding();
+  owner_.slots_released(lent_);
+  owner_.turn_needed();
+}
+
+void Link::grab_is_answered() {
+  answered_at_ = heard_at_;
+  if (lent_ == 0) return;
+  owner_.slots_released(-std::exchange(lent_, 0));
+  deadlines_.set(answer_timer_, kAnswerWithin);
 }
 
 bool Link::finish(std::uint64_t generation, std::string_view handle, Verdict verdict, std::string_view data) {

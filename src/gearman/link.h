@@ -29,7 +29,8 @@ class LinkOwner {
   // set they lie in it, and it may be kept. False: it is of a function that was never registered.
   [[nodiscard]] virtual bool job_assigned(Link& link, const Assignment& job,
                                           std::unique_ptr<char[]> storage) = 0;
-  // `count` slots reserved by grab() are free again.
+  // `count` slots reserved by grab() are free again, or with a negative one are reserved again: a server that
+  // was late answers. Its jobs may then be more than there are slots.
   virtual void slots_released(int count) = 0;
   // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
   virtual void turn_needed() = 0;
@@ -89,12 +90,12 @@ class Link : public std::enable_shared_from_this<Link> {
   bool retiring() const { return retiring_; }
 
   // How many grabs it would send now if it had the slots.
-  int wanted() const { return connected_ ? grabber_.wanted() : 0; }
+  int wanted() const { return connected_ && lent_ == 0 ? grabber_.wanted() : 0; }
   // Sends `count` grabs, at most wanted(); the owner has reserved a slot for each.
   void grab(int count);
   // While retiring: whether one grab, for which the owner has a slot, would help (see
   // Grabber::wants_unsleep()).
-  bool wants_unsleep() const { return connected_ && inflight_ > 0 && grabber_.wants_unsleep(); }
+  bool wants_unsleep() const { return connected_ && lent_ == 0 && inflight_ > 0 && grabber_.wants_unsleep(); }
   void unsleep();
 
   // The connection's number; a job belongs to the one it came through.
@@ -139,8 +140,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void session_ends();
   void report_lost(const LinkError& why);
   void greeted();
-  base::Result<void, LinkError> read_on();
-  base::Result<void, LinkError> handle_input();
+  base::Result<void, LinkError> handle_input(bool more);
+  base::Result<int, LinkError> handle_packets();
   base::Result<void, LinkError> handle(Packet packet);
   base::Result<void, LinkError> handle_job(Packet packet);
   base::Result<void, LinkError> handle_submitted(Submitted what, std::string_view why);
@@ -149,6 +150,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void say_goodbye_if_done();
 
   void nap_is_over();
+  void answer_is_late();
+  void grab_is_answered();
   void check_life();
   bool is_reading();
   void write_rest();
@@ -177,9 +180,11 @@ class Link : public std::enable_shared_from_this<Link> {
   bool greeted_ = false;  // the server has shown that it is one
   bool timed_out_ = false;
   bool goodbye_sent_ = false;
+  int errors_ = 0;                          // that it reported to none of our packets
   std::deque<OnSubmitted> submissions_;     // unanswered, in order; empty functions were forgotten
   std::uint64_t submissions_answered_ = 0;  // over all connections; the first in the queue has this number
   int inflight_ = 0;                        // jobs assigned and not yet answered
+  int lent_ = 0;                            // slots of unanswered grabs that others may use meanwhile
   std::string out_;                         // produced and not yet given to the kernel
   std::string writing_;                     // owned by the write in progress; empty when there is none
   std::size_t written_ = 0;                 // bytes of it that the kernel has
@@ -187,10 +192,13 @@ class Link : public std::enable_shared_from_this<Link> {
   std::uint64_t taken_in_ = 0;  // of those, acknowledged by the server's kernel when last looked at
   Grabber::Clock::time_point connected_at_{};
   Grabber::Clock::time_point heard_at_{};
-  Grabber::Clock::time_point alive_at_{};   // last sign of life, be it that it takes in what we send
-  Grabber::Clock::time_point pinged_at_{};  // not before heard_at_: a ping is unanswered
+  Grabber::Clock::time_point grabbed_at_{};
+  Grabber::Clock::time_point answered_at_{};  // a grab
+  Grabber::Clock::time_point alive_at_{};     // last sign of life, be it that it takes in what we send
+  Grabber::Clock::time_point pinged_at_{};    // not before heard_at_: a ping is unanswered
 
   Timer nap_timer_{*this, &Link::nap_is_over};
+  Timer answer_timer_{*this, &Link::answer_is_late};  // may run on when there is nothing to wait for
   Timer life_timer_{*this, &Link::check_life};
 };
 

@@ -189,6 +189,10 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
 
   // A long header, or a body that comes faster than it is read.
   if (*taken + filled_ == buffer_.size() && buffer_.size() < kLargeBuffer) buffer_.resize(kLargeBuffer);
+  if (filled_ == buffer_.size()) {
+    return fail(
+        {Failure::Kind::too_large, fmt::format("the head of a chunk is larger than {} bytes", kLargeBuffer)});
+  }
   read();
 }
 

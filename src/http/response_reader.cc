@@ -81,6 +81,7 @@ ResponseReader::~ResponseReader() = default;
 void ResponseReader::reset(std::size_t max_body) {
   max_body_ = max_body;
   started_ = false;
+  interim_ = 0;
   start();
 }
 
@@ -101,7 +102,14 @@ base::Result<std::size_t, Failure> ResponseReader::read(std::string_view bytes) 
     taken += used;
     if (error == beast_http::error::need_more) break;
     if (error) return to_failure(error, rest, max_body_);
-    if (parser.is_done() && parser.status / 100 == 1) start();  // an interim response; the real one follows
+    if (parser.is_done() && parser.status / 100 == 1) {  // an interim response; the real one follows
+      if (++interim_ > kMaxInterim) {
+        return Failure{
+            Failure::Kind::malformed,
+            fmt::format("more than {} interim responses (1xx) and none that ends it", kMaxInterim)};
+      }
+      start();
+    }
     if (used == 0) break;
   }
   return taken;

@@ -17,6 +17,7 @@ namespace driveshaft::http {
 class ResponseReader {
  public:
   static constexpr std::size_t kMaxHeader = 64 * 1024;
+  static constexpr int kMaxInterim = 100;  // 1xx responses before the one that counts
 
   ResponseReader();
   ~ResponseReader();
@@ -45,6 +46,7 @@ class ResponseReader {
   std::string body_;
   std::size_t max_body_ = 0;
   bool started_ = false;
+  int interim_ = 0;  // 1xx responses skipped
 };
 
 }  // namespace driveshaft::http

@@ -91,6 +91,17 @@ TEST_P(AnyPieces, InterimResponsesAreSkipped) {
   EXPECT_EQ(got.body, "ok");
 }
 
+TEST_P(AnyPieces, InterimResponsesEndSomeTime) {
+  std::string stream;
+  for (int i = 0; i < ResponseReader::kMaxInterim; ++i) stream += "HTTP/1.1 100 Continue\r\n\r\n";
+  const std::string good = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  EXPECT_EQ(read(stream + good, GetParam()).body, "ok");
+  const auto got = read(stream + "HTTP/1.1 100 Continue\r\n\r\n" + good, GetParam());
+  EXPECT_FALSE(got.done);
+  ASSERT_TRUE(got.failure);
+  EXPECT_THAT(got.failure->message, testing::HasSubstr("more than 100 interim responses"));
+}
+
 TEST_P(AnyPieces, NothingBehindItIsTaken) {
   const auto got =
       read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 408 Timeout\r\n\r\n", GetParam());

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A long run of everything at once, bounded and on loopback: soak.py MINUTES. `./dev soak` runs it.
+
+Jobs of several kinds all the time, while gearmand is killed, the endpoint goes away, answers garbage or asks to wait,
+the jobs file changes, files are reopened and a crowd sits on the metrics port. At the end every foreground job must
+have had its right result, every background job its end, and memory and descriptors must be where they were.
+"""
+import json
+import os
+import random
+import signal
+import socket
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from behaviours import answer, chunked, contract, drip, flood, raw
+from clients import Client, status
+from driveshaft import Driveshaft, jobs_file, pool, sanitized
+from fakes import FakeEndpoint
+from load import Load
+from processes import wait_until
+from servers import Gearmand, PhpFpmNginx
+
+MIB = 1 << 20
+SAMPLE_EVERY = 5  # seconds
+EVENT_EVERY = (1, 4)
+# The floor of each may rise by so much between the second quarter of the run and the last.
+MEMORY_MAY_RISE, FILES_MAY_RISE = 6 * MIB, 5
+
+dice = random.Random(20)
+
+MISCHIEF = [answer()] * 6 + [
+    answer(b"oops", status="500 Internal Server Error"), answer(b"no JSON"), raw(b""), raw(b"SSH-2.0-nginx\r\n"),
+    raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), answer(contract("no", ret=1)),
+    answer(b"busy", status="503 Service Unavailable", headers=["Retry-After: 0"]),
+    flood(b"HTTP/1.1 200 OK\r\n\r\n", bytes(MIB), 100), drip(b"HTTP/1.1 200 OK\r\n", b"X", 0.2),
+    chunked(contract("x" * 100_000)),
+]
+
+
+def mischief(request, sock):
+    return dice.choice(MISCHIEF)(request, sock)
+
+
+class Big(threading.Thread):
+    """Foreground jobs of up to 4 MiB, one after another, each with its right result."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.server, self.stopping, self.right, self.error = server, False, 0, None
+
+    def run(self):
+        try:
+            with Client(self.server) as client:
+                while not self.stopping:
+                    workload = os.urandom(1024) * dice.randrange(1, 4096)
+                    assert client.run("echo64", workload).kind == "complete"
+                    self.right += 1
+                    time.sleep(0.05)
+        except Exception as error:
+            self.error = error
+
+
+class Odd(threading.Thread):
+    """Background jobs for the endpoint of mischief, on the gearmand that is killed now and then."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.server, self.stopping, self.submitted = server, False, 0
+
+    def run(self):
+        while not self.stopping:
+            try:
+                with Client(self.server, timeout=5) as client:
+                    while not self.stopping:
+                        client.submit_background("odd", "x" * dice.randrange(2000), unique=f"odd-{self.submitted}")
+                        self.submitted += 1
+                        time.sleep(0.02)
+            except (OSError, EOFError):
+                time.sleep(0.1)
+
+
+class Soak:
+    def __init__(self, directory, minutes):
+        self.directory, self.seconds = directory, minutes * 60
+        self.web = PhpFpmNginx(directory)
+        self.mischief = FakeEndpoint(mischief)
+        self.steady = Gearmand(directory, "steady")
+        self.killed = Gearmand(directory, "killed", options=["--queue-type", "libsqlite3", "--libsqlite3-db",
+                                                             directory / "queue.sqlite"])
+        self.config = None
+        self.daemon = None
+        self.samples = []  # (seconds, resident bytes, descriptors)
+        self.events = {}
+
+    def jobs_file(self, **changes):
+        pools = {
+            "Steady": pool(self.web.uri(), ["reverse"], changes.get("workers", 8), connections=changes.get("connections", 1),
+                           retry={"attempts": 50, "initial_delay": 0.05, "max_delay": 0.5}),
+            "Big": pool(self.web.uri(run="base64"), ["echo64"], 2, retry={"attempts": 50, "initial_delay": 0.05, "max_delay": 0.5},
+                        request_format=changes.get("format", "json")),
+            "Odd": pool(self.mischief.uri(), ["odd"], 8, dead_letter_function="failed_jobs", max_response_size=MIB,
+                        retry={"attempts": 2, "initial_delay": 0.05, "attempt_timeout": 0.5,
+                               "on": ["timeout", "5xx", "connection_lost"]}),
+        }
+        if changes.get("letters"):
+            pools["Letters"] = pool(self.web.uri(run="digest"), ["failed_jobs"], 4)
+        return jobs_file([self.steady, self.killed], pools)
+
+    # --- what happens meanwhile
+
+    def reload(self):
+        self.daemon.write_config(self.jobs_file(workers=dice.choice([4, 8, 16]), connections=dice.choice([1, 2]),
+                                                format=dice.choice(["json", "multipart"]), letters=True))
+
+    def reload_broken(self):
+        self.daemon.write_config("{")
+        time.sleep(0.6)
+        self.reload()
+
+    def kill_gearmand(self):
+        self.killed.kill()
+        time.sleep(dice.uniform(0, 1))
+        self.killed.start()
+
+    def endpoint_away(self):
+        self.web.nginx.kill()
+        time.sleep(dice.uniform(0, 2))
+        self.web.start_nginx()
+
+    def mischief_away(self):
+        self.mischief.stop()
+        time.sleep(dice.uniform(0, 1))
+        self.mischief.start()
+
+    def reopen_logs(self):
+        self.daemon.send(signal.SIGHUP)
+
+    def crowd(self):
+        crowd = [socket.create_connection(("127.0.0.1", self.daemon.port)) for _ in range(300)]
+        assert self.daemon.get("/metrics")[0] == 200
+        for sock in crowd:
+            sock.close()
+
+    EVENTS = [reload, reload, reload_broken, kill_gearmand, endpoint_away, mischief_away, reopen_logs, crowd]
+
+    # --- the run
+
+    def run(self):
+        for server in (self.web, self.mischief, self.steady, self.killed):
+            server.start()
+        self.daemon = Driveshaft(self.directory, self.jobs_file(letters=True), log_level="warn", loop_timeout=1,
+                                 max_running_time=60)
+        self.daemon.expect_errors("^Failed job: function=odd", "^Dead letter not taken", "^Failed job: function=failed_jobs",
+                                  "not valid JSON", "jobs file")
+        try:
+            self.daemon.start()
+            self.work()
+            assert self.daemon.stop(15) == 0
+        finally:
+            for server in (self.daemon, self.web, self.mischief, self.steady, self.killed):
+                server.stop()
+        self.judge()
+
+    def work(self):
+        big, odd, load = Big(self.steady), Odd(self.killed), Load(self.steady)
+        began = time.monotonic()
+        next_event, next_sample = began + 5, began
+        with load:
+            big.start()
+            odd.start()
+            while (now := time.monotonic()) < began + self.seconds:
+                if now >= next_sample:
+                    self.sample(now - began, load.right + big.right)
+                    next_sample += SAMPLE_EVERY
+                if now >= next_event:
+                    event = dice.choice(self.EVENTS)
+                    self.events[event.__name__] = self.events.get(event.__name__, 0) + 1
+                    event(self)
+                    next_event = time.monotonic() + dice.uniform(*EVENT_EVERY)
+                time.sleep(0.1)
+            big.stopping = odd.stopping = True
+            right = load.stop()
+            for thread in (big, odd):
+                thread.join(60)
+            assert big.error is None, f"a big job: {big.error!r}"
+        for server in (self.steady, self.killed):
+            wait_until(lambda: all(left.total == 0 for left in status(server).values()),
+                       f"nothing is left with {server.name}", 120, 0.2)
+        wait_until(lambda: self.daemon.metric("driveshaft_threads", status="busy") == 0, "every slot is free")
+        assert self.daemon.metric("driveshaft_jobs_held") == 0
+        self.done = {"right foreground results": right, "right big results": big.right, "background jobs": odd.submitted,
+                     "retries": int(self.daemon.metric("driveshaft_retries")),
+                     "dead letters taken": int(self.daemon.metric("driveshaft_dead_letters", result="accepted")),
+                     "dead letters in the log": int(self.daemon.metric("driveshaft_dead_letters", result="lost"))}
+
+    def sample(self, at, done):
+        files = len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+        self.samples.append((at, self.daemon.memory("VmRSS"), files))
+        if len(self.samples) % 12 == 1:
+            print(f"{at:6.0f} s  {self.samples[-1][1] / MIB:6.1f} MiB  {files:4} files  {done} jobs", flush=True)
+
+    def judge(self):
+        print("events:", json.dumps(self.events))
+        print("account:", json.dumps(self.done))
+        quarter = len(self.samples) // 4
+        early, late = self.samples[quarter:2 * quarter], self.samples[-quarter:]
+        floors = [(min(sample[i] for sample in early), min(sample[i] for sample in late)) for i in (1, 2)]
+        medians = [(statistics.median(sample[i] for sample in early), statistics.median(sample[i] for sample in late))
+                   for i in (1, 2)]
+        print(f"memory, second and last quarter: floor {floors[0][0] / MIB:.1f} and {floors[0][1] / MIB:.1f} MiB, "
+              f"median {medians[0][0] / MIB:.1f} and {medians[0][1] / MIB:.1f} MiB")
+        print(f"descriptors: floor {floors[1][0]} and {floors[1][1]}, median {medians[1][0]} and {medians[1][1]}")
+        bad = self.daemon.unexpected_lines()
+        assert not bad, "\n".join(bad[:10])
+        if not sanitized():
+            assert floors[0][1] - floors[0][0] < MEMORY_MAY_RISE, "memory rises"
+        assert floors[1][1] - floors[1][0] < FILES_MAY_RISE, "descriptors rise"
+        print("soaked: all is well")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="driveshaft-soak-") as folder:
+        Soak(Path(folder), float(sys.argv[1]) if len(sys.argv) > 1 else 20).run()

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: MIT
+"""Real processes that are killed, cut off and restarted under load. Each test ends with the full account of its jobs:
+none is missing, and those that ran again are no more than could not be helped."""
+import collections
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from clients import Client, complete, status
+from driveshaft import jobs_file, pool
+from processes import let_pass, wait_until
+from servers import Gearmand, PhpFpmNginx
+
+RETRY = {"attempts": 20, "initial_delay": 0.05, "max_delay": 0.5}
+EXPECTED = ("cannot be reached", "connection lost", "Dropped result", "asks to wait")
+
+
+class Account:
+    """The books of jobs that each carry a unique: submitted, and run according to the endpoint's own record."""
+
+    def __init__(self, directory):
+        self.path = directory / "record"
+        self.path.touch()
+        self.submitted = []
+
+    def submit(self, server, count, function="reverse", workload="some text"):
+        """Background jobs; two of an empty unique would be one to gearmand's queue on disk."""
+        with Client(server) as client:
+            for _ in range(count):
+                unique = f"job-{len(self.submitted)}"
+                client.submit_background(function, workload, unique=unique)
+                self.submitted.append(unique)
+
+    def runs(self):
+        """How often each job came to the endpoint."""
+        return collections.Counter(json.loads(line)["unique"] for line in self.path.read_text().splitlines())
+
+    def ran(self):
+        return len(self.path.read_text().splitlines())
+
+    def close(self, servers, repeats, within=60):
+        """Waits until nothing is left with gearmand, then sees that every job has run, and at most `repeats` again."""
+        wait_until(lambda: all(left.total == 0 for server in servers for left in status(server).values()),
+                   "every queue is empty", within, 0.1)
+        runs = self.runs()
+        missing = [unique for unique in self.submitted if unique not in runs]
+        again = sum(runs.values()) - len(runs)
+        print(f"{len(self.submitted)} jobs: {len(runs)} ran, {again} runs more than once, {len(missing)} missing")
+        assert not missing, f"{len(missing)} of {len(self.submitted)} jobs never ran: {missing[:5]}"
+        assert set(runs) <= set(self.submitted)
+        assert again <= repeats, f"{again} repeated runs: {[one for one in runs.items() if one[1] > 1][:5]}"
+
+
+@pytest.fixture
+def account(tmp_path):
+    return Account(tmp_path)
+
+
+def on_disk(rig, name="gearmand"):
+    """A gearmand that keeps its queue in a file."""
+    return rig.gearmand(name, options=["--queue-type", "libsqlite3",
+                                       "--libsqlite3-db", rig.directory / f"{name}.sqlite"])
+
+
+def start(rig, servers, uri, name="driveshaft", worker_count=8, **settings):
+    daemon = rig.driveshaft(jobs_file(servers, {"Regular": pool(uri, ["reverse", "sleep"], worker_count, retry=RETRY,
+                                                               **settings)}), name=name, loop_timeout=1)
+    daemon.expect_errors(*EXPECTED)
+    return daemon
+
+
+def test_the_endpoint_goes_away_while_a_queue_is_worked_off(rig, tmp_path, account):
+    """Held and tried again: none lost, none failed, and work goes on within a second of its return."""
+    web = rig.start(PhpFpmNginx(tmp_path))
+    server = rig.gearmand()
+    account.submit(server, 3000)
+    daemon = start(rig, [server], web.uri(record=account.path))
+    wait_until(lambda: account.ran() > 300, "jobs run")
+    web.nginx.kill()
+    wait_until(lambda: daemon.metric("driveshaft_endpoint_up") == 0, "the outage is noticed")
+    let_pass(5)
+    before = account.ran()
+    assert before < 3000
+    web.start_nginx()
+    back = time.monotonic()
+    wait_until(lambda: account.ran() > before + 8, "work goes on")
+    assert time.monotonic() - back < 1
+    account.close([server], repeats=8)
+    assert daemon.metric("driveshaft_jobs", outcome="complete") == 3000
+    assert daemon.metric("driveshaft_errors") == 0
+
+
+def test_one_of_two_driveshafts_is_killed(rig, web, account):
+    """gearmand gives its jobs to the other; those that it had begun, at most one a slot, run again."""
+    server = rig.gearmand()
+    one, two = (start(rig, [server], web.uri(record=account.path), name) for name in ("one", "two"))
+    account.submit(server, 2000)
+    wait_until(lambda: one.metric("driveshaft_jobs", outcome="complete") > 200, "both work")
+    assert status(server, "reverse").total > 100
+    one.kill()
+    account.close([server], repeats=8)
+    assert two.metric("driveshaft_errors") == 0
+
+
+def test_gearmand_is_killed_and_comes_back_with_its_queue(rig, web, account):
+    server = on_disk(rig)
+    account.submit(server, 600)
+    daemon = start(rig, [server], web.uri(record=account.path))
+    for share in (1, 2):
+        wait_until(lambda: account.ran() > share * 150, "jobs run")
+        server.kill()
+        let_pass(0.5)  # it is away
+        server.start()
+    account.close([server], repeats=2 * 8)
+    assert daemon.metric("driveshaft_errors") == 0
+
+
+def test_sigterm_under_load_loses_and_fails_nothing(rig, web, account):
+    """One daemon after another is replaced, as in a rolling upgrade. No job runs twice."""
+    server = rig.gearmand()
+    uri = web.uri(record=account.path)
+    daemon = start(rig, [server], uri, "daemon-0")
+    account.submit(server, 3000)
+    completed = 0
+    for number in range(1, 6):
+        wait_until(lambda: account.ran() > number * 400, "jobs run")
+        following = start(rig, [server], uri, f"daemon-{number}")
+        daemon.send(signal.SIGTERM)
+        assert daemon.wait(10) == 0
+        done, failed = (len(daemon.lines(f"^{what} job: ")) for what in ("Finished", "Failed"))
+        completed += done
+        assert failed == 0
+        daemon = following
+    account.close([server], repeats=0)
+    wait_until(lambda: completed + daemon.metric("driveshaft_jobs", outcome="complete") == 3000, "all are complete")
+
+
+class Namespace:
+    """A network of its own, with one link to it whose packets can be swallowed without a word."""
+
+    MAC, OTHER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
+
+    def __init__(self):
+        self.name = f"driveshaft-test-{os.getpid()}"
+        self.link = f"ds{os.getpid() % 100000}"
+        low = os.getpid() % 16384 * 4  # of 198.18.0.0/15, which is for tests and routed nowhere
+        self.ours, self.theirs = (f"198.18.{(low + n) >> 8 & 255}.{low + n & 255}" for n in (1, 2))
+
+    def start(self):
+        self._ip("netns", "add", self.name)
+        self._ip("link", "add", self.link, "type", "veth", "peer", "name", "far", "netns", self.name)
+        self._ip("addr", "add", f"{self.ours}/30", "dev", self.link)
+        self._ip("link", "set", self.link, "up")
+        for words in ("link set lo up", f"addr add {self.theirs}/30 dev far", "link set far up"):
+            self._ip("-n", self.name, *words.split())
+        self._hear(self.MAC)
+        self._ip("neigh", "replace", self.theirs, "lladdr", self.MAC, "dev", self.link, "nud", "permanent")
+        return self
+
+    def stop(self):
+        subprocess.run(["ip", "link", "del", self.link], capture_output=True, timeout=10)
+        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, timeout=10)
+
+    def cut(self):
+        """Nothing that it says leaves it, not even an acknowledgement, and it passes over what it is told."""
+        self._ip("-n", self.name, "route", "add", "blackhole", f"{self.ours}/32")
+        self._hear(self.OTHER_MAC)
+
+    def heal(self):
+        self._hear(self.MAC)
+        self._ip("-n", self.name, "route", "del", "blackhole", f"{self.ours}/32")
+
+    def _hear(self, mac):
+        self._ip("-n", self.name, "link", "set", "far", "address", mac)
+
+    @staticmethod
+    def _ip(*args):
+        done = subprocess.run(["ip", *args], capture_output=True, text=True, timeout=10)
+        if done.returncode:
+            raise OSError(f"ip {' '.join(args)}: {done.stderr.strip()}")
+
+
+class DistantGearmand(Gearmand):
+    """In that network. It asks idle peers whether they live, as our documentation advises."""
+
+    def __init__(self, directory, network):
+        super().__init__(directory, "distant", network.theirs, options=[
+            "--keepalive", "--keepalive-idle", 3, "--keepalive-interval", 1, "--keepalive-count", 3])
+        self.argv = ["ip", "netns", "exec", network.name, *self.argv]
+
+
+@pytest.fixture
+def network():
+    """Before `rig` among a test's arguments, so that it outlives what runs in it."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        pytest.skip("a network of its own needs root, and ip of the package iproute2")
+    network = Namespace()
+    try:
+        network.start()
+    except OSError as error:
+        network.stop()
+        pytest.skip(f"this machine makes no network of its own: {error}")
+    yield network
+    network.stop()
+
+
+@pytest.mark.slow
+def test_a_network_that_swallows_all_is_noticed_and_the_other_server_works_on(network, rig, web, account, tmp_path):
+    """No reset, no link that goes down: the connection is half open. It is given up after 20 s of silence."""
+    far = rig.start(DistantGearmand(tmp_path, network))
+    near = rig.gearmand()
+    daemon = start(rig, [far, near], web.uri(record=account.path))
+    account.submit(far, 400, "sleep", "0.1")
+    wait_until(lambda: account.ran() > 50, "jobs run")
+    network.cut()  # with some of them under way
+    cut_at = time.monotonic()
+    lost = rf"gearmand {far.address}: connection lost: (nothing came back for 20 s|Connection timed out)"
+    slowest, ran = 0.0, 0
+    with Client(near) as client:
+        while not daemon.lines(lost):
+            began = time.monotonic()
+            assert client.run("reverse", "ab") == complete("ba")
+            slowest, ran = max(slowest, time.monotonic() - began), ran + 1
+            assert began - cut_at < 27, "the silence is not noticed"
+            let_pass(0.02)
+    assert 19 < time.monotonic() - cut_at < 26
+    assert ran > 200 and slowest < 2
+    assert daemon.metric("driveshaft_gearmand_connections") == 1
+    network.heal()
+    wait_until(lambda: daemon.metric("driveshaft_gearmand_connections") == 2, "it is connected again", 15)
+    runs_of_near = account.runs().pop("", 0)
+    assert runs_of_near == ran
+    strip(account, "")
+    account.close([far, near], repeats=8)
+    assert sum(account.runs().values()) > 400  # those whose results were swallowed
+    assert daemon.metric("driveshaft_errors") == 0
+
+
+def strip(account, unique):
+    """Takes jobs without a place in the books out of the record."""
+    lines = [line for line in account.path.read_text().splitlines(True) if json.loads(line)["unique"] != unique]
+    account.path.write_text("".join(lines))
+
+
+@pytest.mark.slow
+def test_anything_is_killed_at_random_for_a_minute(rig, tmp_path, account):
+    """Two gearmands, three driveshafts, nginx: whatever dies comes back, and no job goes missing."""
+    web = rig.start(PhpFpmNginx(tmp_path))
+    servers = [on_disk(rig, "gearmand-1"), on_disk(rig, "gearmand-2")]
+    uri = web.uri(record=account.path)
+    daemons = [start(rig, servers, uri, f"driveshaft-{number}", 4, dead_letter_function="failed_jobs")
+               for number in range(3)]
+    for daemon in daemons:
+        daemon.expect_errors("^Dead letter not taken", "^Failed job")
+    dice = random.Random(8)
+    killed = collections.Counter()
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for server in servers:
+            if status(server, "reverse").total < 200:
+                account.submit(server, 20)
+        victim = dice.choice([*daemons, *servers, web.nginx])
+        victim.kill()
+        killed[victim.name] += 1
+        let_pass(dice.uniform(0, 0.5))  # it is away
+        if victim is web.nginx:
+            web.start_nginx()
+        elif victim in daemons:
+            victim.start(until="/healthz")
+        else:
+            victim.start()
+        let_pass(dice.uniform(0.2, 1.5))
+    print(f"killed: {dict(killed)}")
+    for server in servers:
+        wait_until(lambda: status(server, "reverse").total == 0, f"{server.name} has none of them", 60)
+    runs = account.runs()
+    letters = sum(status(server, "failed_jobs").total for server in servers)
+    missing = [unique for unique in account.submitted if unique not in runs]
+    again = sum(runs.values()) - len(runs)
+    print(f"{len(account.submitted)} jobs: {len(runs)} ran, {again} runs again, {letters} letters, {len(missing)} missing")
+    assert len(missing) <= letters and (letters == 0 or letters_hold(servers, missing))
+    assert again <= 12 * sum(killed.values())
+    assert len(killed) == 6, "everything was killed"
+
+
+def letters_hold(servers, uniques):
+    """Whether each of these jobs is in a dead letter."""
+    kept = set()
+    for server in servers:
+        tool = os.path.join(os.path.dirname(__file__), "..", "examples", "dead_letters.py")
+        listed = subprocess.run([tool, "--server", server.address, "list"], capture_output=True, text=True, timeout=30)
+        kept |= {json.loads(line)["unique"] for line in listed.stdout.splitlines()}
+    return set(uniques) <= kept
