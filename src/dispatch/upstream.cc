@@ -143,7 +143,30 @@ void Upstream::drop_unwanted() {
   }
 }
 
+EndpointStatus Upstream::status() const {
+  const auto health = endpoint_->health();
+  EndpointStatus status;
+  status.connections = health.connections;
+  status.idle_connections = health.idle_connections;
+  status.held = held();
+  status.limit = adaptive_ ? adaptive_->limit() : settings_.worker_count;
+  using enum EndpointStatus::State;
+  if (state_ != State::up) {
+    status.state = state_ == State::down ? down : paused;
+    status.since = since_;
+    status.why = why_;
+    return status;
+  }
+  // Jobs that are not held tell how it is; a probe has the last word on those that are.
+  const bool failing = health.down && settings_.settings.endpoint_down == config::EndpointDown::fail;
+  status.state = failing ? down : health.tried ? up : untried;
+  status.since = health.since;
+  if (failing) status.why = health.why;
+  return status;
+}
+
 void Upstream::left(const Attempt& attempt) {
+  if (attempt.reached != std::exchange(reached_, attempt.reached)) metrics_.set_endpoint_up(attempt.reached);
   if (adaptive_) {
     adaptive_->on_result(&attempt.function, attempt.took, attempt.overloaded, at_endpoint_, Clock::now());
     limit_changed();
@@ -172,6 +195,7 @@ void Upstream::left_unreachable(Job& job, const std::string& why) {
   state_ = State::down;
   since_ = Clock::now();
   why_ = why;
+  reached_ = false;
   metrics_.set_endpoint_up(false);
   publish();
   kMainLog.warn(
@@ -220,6 +244,7 @@ void Upstream::recover() {
   state_ = State::up;
   window_ = 1;
   wait_.clear();
+  reached_ = true;
   metrics_.set_endpoint_up(true);
   context_.outages.clear(pool_);
   release();

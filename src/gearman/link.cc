@@ -82,6 +82,8 @@ asio::awaitable<void> Link::run() {
 }
 
 void Link::report_lost(const LinkError& why) {
+  if (greeted_) lost_at_ = Clock::now();
+  lost_why_ = why.message;
   if (closing_ || std::exchange(reported_down_, true)) return;
   settings_.state.failed(why.message, inflight_);
 }
@@ -107,6 +109,7 @@ void Link::session_begins() {
 void Link::session_ends() {
   connected_ = false;
   inflight_ = 0;
+  const bool was_greeted = std::exchange(greeted_, false);
   out_.clear();
   nap_timer_.clear();
   life_timer_.clear();
@@ -114,7 +117,7 @@ void Link::session_ends() {
   socket_.close(ignored);
   owner_.slots_released(grabber_.outstanding());
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
-  if (greeted_) {
+  if (was_greeted) {
     settings_.state.closed();
     owner_.link_changed(false);
   }
@@ -125,6 +128,7 @@ void Link::session_ends() {
 void Link::greeted() {
   greeted_ = true;
   reported_down_ = false;
+  lost_why_.clear();
   settings_.state.connected();
   owner_.link_changed(true);
 }
