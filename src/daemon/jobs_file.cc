@@ -84,7 +84,7 @@ void JobsFile::reload() {
       kMainLog.error("jobs file {} is rejected, the one in force stays: {}", path_, error);
     }
     for (const auto& warning : loaded.error().warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
-    return on_reload_(false);
+    return on_reload_(loaded.error().errors);
   }
   for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
   const auto diff = config::compare(config_, loaded->config);
@@ -96,7 +96,7 @@ void JobsFile::reload() {
     config_ = loaded->config;
     on_change_(config_);
   }
-  on_reload_(true);
+  on_reload_({});
 }
 
 std::optional<JobsFile::Stamp> JobsFile::stamp() const {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/asio.h"
 #include "config/parse.h"
@@ -18,8 +19,8 @@ class JobsFile {
  public:
   // Called for each file that differs from the one in force.
   using OnChange = std::function<void(const config::Config& config)>;
-  // Called when the file was read again; false: it was rejected.
-  using OnReload = std::function<void(bool accepted)>;
+  // Called when the file was read again, with what is wrong with it: nothing if it is good.
+  using OnReload = std::function<void(const std::vector<std::string>& errors)>;
 
   JobsFile(asio::io_context& loop, std::string path);
 

@@ -23,8 +23,8 @@ constexpr auto kLongestPause = 5s;
 // A healthy gearmand can stall for 10 s, in a lingering close of its own.
 constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
 constexpr auto kShortestPoll = 5s;
-constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run within 10 s of their time
-constexpr int kReadsInTurn = 32;   // then others are served,
+constexpr auto kLongestPoll = 9s;   // with the wheel's tick, delayed jobs run within 10 s of their time
+constexpr int kReadsInTurn = 32;    // then others are served,
 constexpr int kPacketsInTurn = 64;  // and after so many
 
 // A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
@@ -90,6 +90,8 @@ asio::awaitable<void> Link::run() {
 }
 
 void Link::report_lost(const LinkError& why) {
+  if (greeted_) lost_at_ = Clock::now();
+  lost_why_ = why.message;
   if (closing_ || std::exchange(reported_down_, true)) return;
   settings_.state.failed(why.message, inflight_);
 }
@@ -116,6 +118,7 @@ void Link::session_begins() {
 void Link::session_ends() {
   connected_ = false;
   inflight_ = 0;
+  const bool was_greeted = std::exchange(greeted_, false);
   out_.clear();
   nap_timer_.clear();
   answer_timer_.clear();
@@ -124,7 +127,7 @@ void Link::session_ends() {
   socket_.close(ignored);
   owner_.slots_released(grabber_.outstanding() - std::exchange(lent_, 0));
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
-  if (greeted_) {
+  if (was_greeted) {
     settings_.state.closed();
     owner_.link_changed(false);
   }
@@ -135,6 +138,7 @@ void Link::session_ends() {
 void Link::greeted() {
   greeted_ = true;
   reported_down_ = false;
+  lost_why_.clear();
   settings_.state.connected();
   owner_.link_changed(true);
 }

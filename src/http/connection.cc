@@ -39,6 +39,7 @@ Connection::Connection(Endpoint& endpoint, asio::ssl::context* tls)
 void Connection::open(Exchange* exchange) {
   exchange_ = exchange;
   if (exchange) exchange->connection_ = this;
+  opening_at_ = Clock::now();
   endpoint_.deadlines_.set(*this, endpoint_.settings_.connect_timeout);
   attempt_ = endpoint_.connector_.connect([this](auto socket) { connected(std::move(socket)); });
 }
@@ -93,6 +94,7 @@ void Connection::opened() {
   buffer_.resize(kSmallBuffer);
   read();
   if (exchange_) {
+    exchange_->phases_.connect = Clock::now() - opening_at_;
     send(*exchange_);
   } else {
     endpoint_.became_idle(*this);
@@ -173,6 +175,7 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
     endpoint_.forget(*this);
     return;
   }
+  if (bytes > 0 && !exchange_->phases_.first_byte) exchange_->phases_.first_byte = Clock::now() - sent_at_;
   filled_ += bytes;
   const auto taken = read_response();
   if (!taken) return fail(taken.error());

@@ -70,6 +70,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::size_t filled_ = 0;
   bool reused_ = false;        // this exchange is not the connection's first
   bool request_sent_ = false;  // whole, to the kernel
+  Clock::time_point opening_at_{};
   Clock::time_point sent_at_{};
 };
 
