@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+import api
 from behaviours import Gate, answer, contract, in_turn, reverse
 from browser import Browser, missing
 from clients import Client, run
@@ -210,17 +211,26 @@ def test_dark_and_light_follow_the_system(rig, browser):
     assert browser.axe() == []
 
 
-@pytest.mark.parametrize("width", [320, 375, 800])
-def test_a_narrow_screen_needs_no_sideways_scrolling(rig, browser, width):
-    server, daemon, _ = start(rig, answer(status="500 " + "Oops" * 30))
+@pytest.mark.parametrize("width", [320, 375, 800, 1090, 1290])
+def test_no_screen_needs_sideways_scrolling(rig, browser, width):
+    """With everything that is ever shown in a row: long reasons, three quantiles, a queue that grows."""
+    server = rig.gearmand()
+    endpoint = rig.endpoint(in_turn(answer(), answer(status="500 " + "Oops" * 30)))
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri("/a-script-of-some-length.php"), ["f"]),
+                                                 "Off": pool(endpoint.uri(), ["off"], 0)}))
     daemon.expect_failed_jobs()
+    run(server, "f", "x")
     run(server, "f", "x", unique=b"u" * 60)
+    api.wait_for_status(daemon, lambda status: status["pools"][0]["queued"] == 0, "the queue is known")
+    with Client(server) as client:
+        client.submit_many("off", ["x"] * 1234, background=True)
+    api.wait_for_status(daemon, lambda status: status["pools"][0]["queue_trend"] == 1234, "the queue has grown")
     too_wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     browser.open_page(daemon, width=width, height=700)
-    browser.shows("#pools th", "Regular")
+    browser.shows("#pools", "1,234 more than a minute ago")
     assert browser.eval(code=too_wide) <= 0
     assert browser.axe() == []
-    browser.click(selector="#pools a")
+    browser.click(selector="#pools tr:nth-child(2) a")
     browser.shows("[aria-labelledby=t-failures] tbody", "uuuu")
     assert browser.eval(code=too_wide) <= 0
     assert browser.axe() == []

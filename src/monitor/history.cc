@@ -111,11 +111,20 @@ History::Figures History::figures() const {
   figures.p50 = durations.quantile(0.50);
   figures.p95 = durations.quantile(0.95);
   figures.p99 = durations.quantile(0.99);
-  if (now.queued && minute_ago.queued) {
-    figures.queue_trend =
-        static_cast<std::int64_t>(*now.queued) - static_cast<std::int64_t>(*minute_ago.queued);
-  }
+  figures.queue_trend = queue_trend();
   return figures;
+}
+
+// Against the oldest moment of the last minute at which it was known.
+std::optional<std::int64_t> History::queue_trend() const {
+  const Moment& now = recent_.back(0);
+  if (!now.queued) return std::nullopt;
+  for (std::size_t back = recent_.count() - 1; back > 0; --back) {
+    const Moment& then = recent_.back(back);
+    if (!then.queued || now.at - then.at > 60s) continue;
+    return static_cast<std::int64_t>(*now.queued) - static_cast<std::int64_t>(*then.queued);
+  }
+  return std::nullopt;
 }
 
 std::vector<Sample> History::samples(Span span) const {

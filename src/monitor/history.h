@@ -75,6 +75,7 @@ class History {
     std::optional<std::uint64_t> queued;
   };
   const Moment& recent(std::chrono::seconds ago) const;
+  std::optional<std::int64_t> queue_trend() const;
   void end_minute(std::int64_t now);
 
   Ring<Moment, kRecent> recent_;

@@ -64,6 +64,15 @@ TEST(History, TheTrendOfTheQueueIsOverAMinute) {
   EXPECT_FALSE(life.history.figures().queue_trend);
 }
 
+TEST(History, TheTrendBeginsWhenTheQueueIsFirstKnown) {
+  Life life;
+  life.second(0, 0, std::nullopt);
+  life.second(0, 0, 5);
+  EXPECT_FALSE(life.history.figures().queue_trend);
+  life.second(0, 0, 7);
+  EXPECT_EQ(life.history.figures().queue_trend, 2);
+}
+
 TEST(History, SaturatedIsAllSlotsBusyAndJobsWaiting) {
   Life life;
   life.pool.running = 4;

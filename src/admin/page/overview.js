@@ -49,7 +49,7 @@ export function since(at, now) {
 
 export function queue_trend(trend) {
   if (!trend) return "";
-  return trend > 0 ? `${number(trend)} more than a minute ago` : `${number(-trend)} fewer than a minute ago`;
+  return `${number(Math.abs(trend))} ${trend > 0 ? "more" : "fewer"} than a minute ago`;
 }
 
 function pool_row(first) {
