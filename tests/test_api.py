@@ -193,6 +193,7 @@ def test_a_drain_is_shown(rig):
         assert one_pool(status)["state"] == "draining"
         gate.open()
         client.result(handle)
+    assert daemon.wait() == 0
 
 
 def test_names_of_any_kind(rig):

@@ -153,10 +153,10 @@ def test_top_follows_the_daemon_and_leaves_the_terminal_as_it_was(rig, terminal)
     daemon.stop()
     top.shows("LOST: cannot connect")
     daemon.start()
-    wait_until(lambda: not any("LOST" in line for line in top.last()), "the daemon is there again")
+    wait_until(lambda: top.last() and not any("LOST" in line for line in top.last()), "the daemon is there again")
     top.press(b"q")
     assert top.child.wait(10) == 0
-    assert b"\x1b[?1049l" in top.screen
+    wait_until(lambda: b"\x1b[?1049l" in top.screen, "the screen is given back")
     assert termios.tcgetattr(top.slave)[3] & termios.ECHO
 
 

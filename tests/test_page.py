@@ -124,6 +124,7 @@ def test_a_drain(rig, browser):
         browser.shows("#pools th", "finishing its last jobs")
         gate.open()
         client.result(handle)
+    assert daemon.wait() == 0
     browser.shows("#link", "lost")
 
 
