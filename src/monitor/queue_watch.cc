@@ -10,10 +10,6 @@
 #include "base/backoff.h"
 #include "gearman/admin_text.h"
 
-// GCC 12 inlines the operator new of a coroutine's frame, but not its operator delete, and takes them for
-// strangers.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace driveshaft::monitor {
 namespace {
 
