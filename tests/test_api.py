@@ -9,15 +9,16 @@ import pytest
 
 import api
 from behaviours import Gate, answer, contract, hang, in_turn, reverse
-from clients import Client, FAILED, run
+from clients import Client, FAILED, complete, run
 from driveshaft import jobs_file, pool, sanitized
 from fakes import SocketServer
 from processes import wait_until
 
 
-def start(rig, uri, functions=("f",), worker_count=4, **options):
+def start(rig, uri, functions=("f",), worker_count=4, settings=None, **options):
     server = rig.gearmand()
-    return server, rig.driveshaft(jobs_file([server], {"Regular": pool(uri, functions, worker_count)}), **options)
+    config = jobs_file([server], {"Regular": pool(uri, functions, worker_count, **(settings or {}))})
+    return server, rig.driveshaft(config, **options)
 
 
 def one_pool(status, name="Regular"):
@@ -118,16 +119,58 @@ def test_a_hundred_failures_are_kept(rig):
 def test_an_endpoint_that_is_down_and_comes_back(rig):
     endpoint = rig.endpoint(reverse)
     server, daemon = start(rig, endpoint.uri())
+    endpoint.stop()
+    with Client(server) as client:
+        handle = client.submit("f", "ab")
+        status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["held"] == 1, "it is held")
+        assert one_pool(status)["endpoint"]["state"] == "down"
+        assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused, for \d+ s; "
+                            r"1 job is held\.", status["summary"])
+        assert status["problems"][0]["level"] == "bad"
+        (job,) = api.get(daemon, "/jobs")["jobs"]
+        assert (job["state"], job["attempt"]) == ("held", 1)
+        endpoint.start()
+        assert client.result(handle) == complete("ba")
+    api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "up", "it is up")
+
+
+def test_an_endpoint_that_is_down_and_whose_jobs_fail(rig):
+    endpoint = rig.endpoint(reverse)
+    server, daemon = start(rig, endpoint.uri(), settings={"endpoint_down": "fail"})
     daemon.expect_failed_jobs()
     endpoint.stop()
     run(server, "f", "x")
     status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "down", "it is down")
     assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused, for \d+ s; "
                         r"1 job failed in the last minute\.", status["summary"])
-    assert status["problems"][0]["level"] == "bad"
     endpoint.start()
     run(server, "f", "x")
     api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "up", "it is up")
+
+
+def test_an_endpoint_that_asks_to_be_left_alone(rig):
+    endpoint = rig.endpoint(in_turn(answer(status="503 Busy", headers=["Retry-After: 2"]), reverse))
+    server, daemon = start(rig, endpoint.uri())
+    with Client(server) as client:
+        handle = client.submit("f", "ab")
+        status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "paused", "it pauses")
+        assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: it answered HTTP status 503 and asks to wait 2 s, "
+                            r"for \d+ s; 1 job is held\.", status["summary"])
+        assert status["problems"][0]["level"] == "warning"
+        assert client.result(handle) == complete("ba")
+    api.wait_for_status(daemon, lambda status: status["well"], "all is well")
+
+
+def test_attempts_are_counted(rig):
+    endpoint = rig.endpoint(answer(status="500 Oops"))
+    server, daemon = start(rig, endpoint.uri(), settings={"retry": {"attempts": 2, "initial_delay": 1, "max_delay": 1, "on": ["5xx"]}})
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        handle = client.submit("f", "ab")
+        wait_until(lambda: [job["state"] for job in api.get(daemon, "/jobs")["jobs"]] == ["waiting"], "it waits")
+        assert client.result(handle) == FAILED
+    (failure,) = api.get(daemon, "/failures")["failures"]
+    assert failure["attempts"] == 2
 
 
 def test_a_server_that_is_down_and_comes_back(rig):

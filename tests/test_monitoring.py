@@ -148,7 +148,7 @@ def test_connections_are_counted_by_pool_and_server(rig):
 def test_metrics_of_phases_endpoints_slots_build_and_process(rig):
     endpoint = rig.endpoint(reverse)
     server = rig.gearmand()
-    daemon = rig.driveshaft(jobs_file([server], {"P": pool(endpoint.uri(), ["f"], 5)}))
+    daemon = rig.driveshaft(jobs_file([server], {"P": pool(endpoint.uri(), ["f"], 5, endpoint_down="fail")}))
     daemon.expect_failed_jobs()
     for _ in range(3):
         assert run(server, "f", "ab") == complete("ba")

@@ -69,14 +69,15 @@ def test_an_endpoint_that_is_down(rig, browser):
     endpoint = rig.endpoint(reverse)
     server = rig.gearmand()
     daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri(), ["f"])}))
-    daemon.expect_failed_jobs()
     browser.open_page(daemon)
     browser.shows("#summary", "All is well")
     endpoint.stop()
-    run(server, "f", "x")
+    with Client(server) as client:
+        client.submit_background("f", "x")
     browser.shows("#summary", f"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused")
     assert browser.eval(code="() => document.getElementById('verdict').dataset.level") == "bad"
     browser.shows("#pools .chip", "down")
+    browser.shows("#pools", "1 held")
     browser.has("() => document.getElementById('said').textContent.includes('cannot connect')", "it is spoken")
     assert browser.eval(code="() => document.title") == "(1) Driveshaft"
     assert browser.axe() == []
