@@ -169,8 +169,7 @@ def test_attempts_are_counted(rig):
         handle = client.submit("f", "ab")
         wait_until(lambda: [job["state"] for job in api.get(daemon, "/jobs")["jobs"]] == ["waiting"], "it waits")
         assert client.result(handle) == FAILED
-    (failure,) = api.get(daemon, "/failures")["failures"]
-    assert failure["attempts"] == 2
+    wait_until(lambda: [failure["attempts"] for failure in api.get(daemon, "/failures")["failures"]] == [2], "it is listed")
 
 
 def test_a_server_that_is_down_and_comes_back(rig):

@@ -80,6 +80,7 @@ TEST(Keys, DefaultsAreThoseOfTheStructs) {
   const std::vector<std::pair<std::string_view, std::string>> expected = {
       {"request_format", "\"json\""},
       {"failure_text", "\"exception\""},
+      {"explain_failures", "false"},
       {"connections", "1"},
       {"connect_timeout", "5"},
       {"max_response_size", "67108864"},

@@ -104,7 +104,7 @@ TEST(Parse, WhatBecomesOfFailedJobsIsReadWhole) {
   };
   const auto some =
       settings(R"("endpoint_down": "fail", "dead_letter_function": "failed_jobs", "max_rate": 0.5,
-    "on_shutdown": "requeue", "adaptive": true,
+    "on_shutdown": "requeue", "adaptive": true, "explain_failures": true,
     "retry": {"attempts": 3, "initial_delay": 0.25, "max_delay": 10, "attempt_timeout": 1.5,
               "on": ["failure", "5xx", "failure"]})");
   EXPECT_EQ(some.endpoint_down, EndpointDown::fail);
@@ -112,6 +112,7 @@ TEST(Parse, WhatBecomesOfFailedJobsIsReadWhole) {
   EXPECT_EQ(some.max_rate, 0.5);
   EXPECT_EQ(some.on_shutdown, OnShutdown::requeue);
   EXPECT_TRUE(some.adaptive);
+  EXPECT_TRUE(some.explain_failures);
   EXPECT_EQ(some.retry.attempts, 3);
   EXPECT_EQ(some.retry.initial_delay, std::chrono::milliseconds(250));
   EXPECT_EQ(some.retry.max_delay, std::chrono::seconds(10));

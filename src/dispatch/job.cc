@@ -171,7 +171,7 @@ void Job::answered(const Answer& answer) {
   function_->metrics.refused();
   log_finished(answer, took);
   note_failure(setback);
-  settle_failure(failure_verdict(answer), answer.response_string, reason);
+  settle_failure(failure_verdict(answer.response_string), answer.response_string, reason);
 }
 
 void Job::set_back(const Setback& setback) {
@@ -223,8 +223,8 @@ void Job::attempt_is_over() {
   upstream_->submit(*this);
 }
 
-gearman::Verdict Job::failure_verdict(const Answer& answer) const {
-  if (answer.response_string.empty()) return gearman::Verdict::fail;
+gearman::Verdict Job::failure_verdict(std::string_view text) const {
+  if (text.empty()) return gearman::Verdict::fail;
   switch (settings_->failure_text) {
     case config::FailureText::exception:
       return gearman::Verdict::exception;
@@ -298,7 +298,8 @@ void Job::fail(const Setback& setback) {
     kThreadLog.write(LogLevel::error, line);
   }
   note_failure(setback);
-  settle_failure(gearman::Verdict::fail, {}, setback.message);
+  const std::string_view text = settings_->explain_failures ? setback.message : std::string_view();
+  settle_failure(failure_verdict(text), text, setback.message);
 }
 
 // The last word on a failed job. With a dead letter it is said only when gearmand has the letter: should

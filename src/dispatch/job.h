@@ -108,7 +108,7 @@ class Job final : public http::Exchange,
   void set_back(const Setback& setback);
   void fail(const Setback& setback);
   void note_failure(const Setback& setback);
-  gearman::Verdict failure_verdict(const Answer& answer) const;
+  gearman::Verdict failure_verdict(std::string_view text) const;
   void settle_failure(gearman::Verdict verdict, std::string_view text, std::string_view reason);
   void bury(gearman::Verdict verdict, std::string_view text, std::string_view reason);
   void buried(gearman::Submitted what, std::string_view why);

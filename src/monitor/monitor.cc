@@ -98,7 +98,7 @@ void Monitor::keep_watches(const config::Config& config) {
       continue;
     }
     watch.metrics = watched_.metrics.queue(server);
-    watch.queue = std::make_shared<QueueWatch>(io_, address, watched_.about.client_id,
+    watch.queue = std::make_shared<QueueWatch>(resolver_, deadlines_, address, watched_.about.client_id,
                                                [this, server] { queue_changed(server); });
     watch.queue->watch(functions);
     watch.queue->start();

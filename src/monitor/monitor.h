@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "base/asio.h"
+#include "base/deadlines.h"
+#include "base/resolver.h"
 #include "metrics/metrics.h"
 #include "monitor/view.h"
 
@@ -66,6 +68,8 @@ class Monitor {
 
   asio::io_context& io_;
   const Watched watched_;
+  base::Resolver resolver_{io_};
+  base::DeadlineWheel deadlines_{io_};
 
   SnapshotPtr latest_;                        // of any detail
   SnapshotPtr detailed_;                      // of Detail::all

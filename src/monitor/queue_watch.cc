@@ -3,8 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <boost/beast/core/tcp_stream.hpp>
-#include <optional>
+#include <array>
 #include <utility>
 
 #include "base/backoff.h"
@@ -18,11 +17,7 @@ using boost::system::error_code;
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kCommands = "status\nworkers\n";
-
-std::string reason(const error_code& error) {
-  if (error == boost::beast::error::timeout) return "no answer in time";
-  return error == asio::error::eof ? "closed by the server" : error.message();
-}
+constexpr auto kDeadAfter = 20s;
 
 // Two answers, one behind the other, to a report.
 class Answers {
@@ -73,45 +68,44 @@ class Answers {
 
 }  // namespace
 
-struct QueueWatch::Connection {
-  explicit Connection(asio::io_context& io) : resolver(io), stream(io) {}
-  asio::ip::tcp::resolver resolver;
-  boost::beast::tcp_stream stream;
-  bool open = false;
-
-  void close() {
-    open = false;
-    resolver.cancel();
-    stream.close();
-  }
-};
-
-QueueWatch::QueueWatch(asio::io_context& io, base::Address server, std::string client_id,
-                       std::function<void()> changed)
-    : io_(io),
-      server_(std::move(server)),
+QueueWatch::QueueWatch(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
+                       std::string client_id, std::function<void()> changed)
+    : deadlines_(deadlines),
       client_id_(std::move(client_id)),
       changed_(std::move(changed)),
-      pause_(io),
-      connection_(std::make_unique<Connection>(io)) {}
+      pause_(resolver.loop()),
+      dialer_(resolver, deadlines, server, kDeadAfter),
+      socket_(resolver.loop()) {}
 
 QueueWatch::~QueueWatch() = default;
 
 void QueueWatch::start() {
   asio::co_spawn(
-      io_, [self = shared_from_this()] { return self->run(); }, asio::detached);
+      socket_.get_executor(), [self = shared_from_this()] { return self->run(); }, asio::detached);
 }
 
 void QueueWatch::stop() {
   stopped_ = true;
   pause_.cancel();
-  connection_->close();
+  dialer_.cancel();
+  close();
+}
+
+void QueueWatch::close() {
+  patience_.clear();
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+void QueueWatch::too_late() {
+  too_late_ = true;
+  close();
 }
 
 asio::awaitable<void> QueueWatch::run() {
   while (!stopped_) {
-    if (const std::string why = co_await read(*connection_); !why.empty()) {
-      connection_->close();
+    if (const std::string why = co_await read(); !why.empty()) {
+      close();
       QueueReport unknown;
       unknown.why = why;
       take(std::move(unknown));
@@ -123,35 +117,37 @@ asio::awaitable<void> QueueWatch::run() {
   }
 }
 
-asio::awaitable<std::string> QueueWatch::read(Connection& connection) {
-  auto& stream = connection.stream;
-  stream.expires_after(kPatience);
-  if (!connection.open) {
-    const auto [not_found, addresses] = co_await connection.resolver.async_resolve(
-        server_.host, std::to_string(server_.port), asio::ip::tcp::resolver::numeric_service, kResult);
-    if (not_found) co_return fmt::format("its name cannot be resolved: {}", not_found.message());
-    const auto [failed, address] = co_await stream.async_connect(addresses, kResult);
-    if (failed) co_return fmt::format("cannot connect: {}", reason(failed));
-    connection.open = true;
-    stream.expires_after(kPatience);
+asio::awaitable<std::string> QueueWatch::read() {
+  if (!socket_.is_open()) {
+    auto dialled = co_await dialer_.dial();
+    if (!dialled) co_return dialled.error().message;
+    socket_ = std::move(*dialled);
   }
-  const auto [unsent, sent] = co_await asio::async_write(stream, asio::buffer(kCommands), kResult);
-  if (unsent) co_return fmt::format("connection lost: {}", reason(unsent));
+  too_late_ = false;
+  deadlines_.set(patience_, kPatience);
+  const auto [unsent, sent] = co_await asio::async_write(socket_, asio::buffer(kCommands), kResult);
+  if (unsent) co_return lost(unsent);
 
   const auto functions = functions_;  // those of the jobs file may change meanwhile
   Answers answers(functions, client_id_);
   std::array<char, 16 * 1024> bytes;
   for (std::size_t left = kMostBytes; !answers.complete();) {
-    const auto [lost, size] = co_await stream.async_read_some(asio::buffer(bytes), kResult);
-    if (lost) co_return fmt::format("connection lost: {}", reason(lost));
+    const auto [error, size] = co_await socket_.async_read_some(asio::buffer(bytes), kResult);
+    if (error) co_return lost(error);
     if (size > left) co_return fmt::format("its answer is longer than {} bytes", kMostBytes);
     left -= size;
     answers.take({bytes.data(), size});
   }
-  stream.expires_never();
+  patience_.clear();
   answers.report().known = true;
   take(std::move(answers.report()));
   co_return std::string();
+}
+
+std::string QueueWatch::lost(const error_code& error) const {
+  return fmt::format("connection lost: {}", too_late_                       ? "no answer in time"
+                                            : error == asio::error::eof ? "closed by the server"
+                                                                        : error.message());
 }
 
 void QueueWatch::take(QueueReport report) {

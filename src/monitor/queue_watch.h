@@ -11,7 +11,10 @@
 
 #include "base/address.h"
 #include "base/asio.h"
+#include "base/deadlines.h"
+#include "base/resolver.h"
 #include "dispatch/status.h"
+#include "gearman/dialer.h"
 
 namespace driveshaft::monitor {
 
@@ -33,7 +36,7 @@ struct QueueReport {
 
 // Reads the queue of one gearmand every few seconds, over a connection of its own that speaks the text
 // protocol: `status` and `workers` cost the server about a millisecond. Bounded in time, and in memory by the
-// functions it was told, whatever the server answers. On the thread of `io`.
+// functions it was told, whatever the server answers. On the thread of the resolver's loop.
 class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
  public:
   static constexpr std::chrono::seconds kEvery{3};
@@ -41,8 +44,8 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   static constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
 
   // `changed` is called after each attempt.
-  QueueWatch(asio::io_context& io, base::Address server, std::string client_id,
-             std::function<void()> changed);
+  QueueWatch(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
+             std::string client_id, std::function<void()> changed);
   QueueWatch(const QueueWatch&) = delete;
   QueueWatch& operator=(const QueueWatch&) = delete;
   ~QueueWatch();
@@ -56,20 +59,24 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   const QueueReport& report() const { return report_; }
 
  private:
-  struct Connection;
   asio::awaitable<void> run();
-  asio::awaitable<std::string> read(Connection& connection);  // empty, or why not
+  asio::awaitable<std::string> read();  // empty, or why not
+  std::string lost(const boost::system::error_code& error) const;
   void take(QueueReport report);
+  void too_late();
+  void close();
 
-  asio::io_context& io_;
-  const base::Address server_;
+  base::DeadlineWheel& deadlines_;
   const std::string client_id_;
   std::function<void()> changed_;
   std::set<std::string, std::less<>> functions_;
   QueueReport report_;
   asio::steady_timer pause_;
-  std::unique_ptr<Connection> connection_;
+  gearman::Dialer dialer_;
+  gearman::Dialer::Socket socket_;  // open between two readings, too
+  bool too_late_ = false;
   bool stopped_ = false;
+  base::MemberDeadline<QueueWatch> patience_{*this, &QueueWatch::too_late};
 };
 
 }  // namespace driveshaft::monitor
