@@ -162,13 +162,17 @@ def test_an_endpoint_that_asks_to_be_left_alone(rig):
 
 
 def test_attempts_are_counted(rig):
-    endpoint = rig.endpoint(answer(status="500 Oops"))
-    server, daemon = start(rig, endpoint.uri(), settings={"retry": {"attempts": 2, "initial_delay": 1, "max_delay": 1, "on": ["5xx"]}})
+    gate, oops = Gate(), answer(status="500 Oops")
+    endpoint = rig.endpoint(in_turn(oops, gate, oops, oops))
+    server, daemon = start(rig, endpoint.uri(), settings={"retry": {"attempts": 2, "initial_delay": 0.01, "on": ["5xx"]}})
     daemon.expect_failed_jobs()
     with Client(server) as client:
         handle = client.submit("f", "ab")
-        wait_until(lambda: [job["state"] for job in api.get(daemon, "/jobs")["jobs"]] == ["waiting"], "it waits")
-        assert client.result(handle) == FAILED
+        wait_until(lambda: [(job["state"], job["attempt"]) for job in api.get(daemon, "/jobs")["jobs"]] ==
+                   [("running", 2)], "its second attempt runs")
+        gate.open()
+        assert client.result(handle) == complete("done")
+        assert client.run("f", "ab") == FAILED
     wait_until(lambda: [failure["attempts"] for failure in api.get(daemon, "/failures")["failures"]] == [2], "it is listed")
 
 
