@@ -24,10 +24,7 @@ constexpr std::string_view kRetry = "retry: 2000\n\n";
 
 asio::awaitable<void> stream_events(boost::beast::tcp_stream& stream, monitor::Monitor& monitor,
                                     std::chrono::milliseconds patience, bool head) {
-  // Small, so that a client that does not read is noticed soon, and the kernel holds little for it.
   boost::system::error_code failed;
-  stream.socket().set_option(asio::socket_base::send_buffer_size(64 * 1024), failed);
-
   stream.expires_after(patience);
   const std::array<asio::const_buffer, 2> begin{asio::buffer(kHead), asio::buffer(head ? "" : kRetry)};
   std::tie(failed, std::ignore) = co_await asio::async_write(stream, begin, kResult);

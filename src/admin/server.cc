@@ -187,6 +187,8 @@ bool Server::Impl::make_room() {
 asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
+  // A client that does not read is noticed soon: before pages without end have been made for it.
+  socket.set_option(asio::socket_base::send_buffer_size(64 * 1024), ignored);
   beast::tcp_stream stream(std::move(socket));
   beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(limits.body_bytes));
   bool first = true;
