@@ -6,7 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from packets import Kind, TERMINAL, receive, request
+from packets import Kind, PROGRESS, TERMINAL, receive, request
 
 Result = collections.namedtuple("Result", "kind data")  # kind: "complete", "fail" or "exception"
 Status = collections.namedtuple("Status", "total running workers")
@@ -33,6 +33,7 @@ class Client:
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.results = {}  # handle -> Result, not yet asked for
         self._created = collections.deque()
+        self._progress = collections.deque()  # (handle, kind, data), not yet asked for
         if exceptions:
             self.sock.sendall(request(Kind.OPTION_REQ, "exceptions"))
             assert receive(self.sock)[0] == Kind.OPTION_RES
@@ -40,8 +41,9 @@ class Client:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
         self.close()
+        assert failed or not self._progress, f"nobody asked for {self._progress}"
 
     def close(self):
         self.sock.close()
@@ -74,6 +76,29 @@ class Client:
         while handle not in self.results:
             self._read_one()
         return self.results.pop(handle)
+
+    def event(self, handle):
+        """Waits for the next thing that the job `handle` tells before its end: (kind, data)."""
+        while not self._progress:
+            assert handle not in self.results, f"{handle} has ended: {self.results[handle]}"
+            self._read_one()
+        of, kind, data = self._progress.popleft()
+        assert of == handle
+        return kind, data
+
+    def told(self):
+        """What jobs have told before their end and nobody has asked for yet: [(kind, data)]."""
+        told = [(kind, data) for _, kind, data in self._progress]
+        self._progress.clear()
+        return told
+
+    def job_status(self, handle):
+        """What gearmand knows of the job `handle`: (known, running, numerator, denominator)."""
+        self.sock.sendall(request(Kind.GET_STATUS, handle))
+        kind, payload = receive(self.sock)
+        of, known, running, numerator, denominator = payload.split(b"\0")
+        assert (kind, of) == (Kind.STATUS_RES, handle)
+        return known == b"1", running == b"1", int(numerator), int(denominator)
 
     def any_result(self):
         """Waits for the next terminal packet of any job: (handle, Result)."""
@@ -108,6 +133,9 @@ class Client:
             handle, _, data = payload.partition(b"\0")
             assert handle not in self.results, f"two terminal packets for {handle}"
             self.results[handle] = Result(kind.name.removeprefix("WORK_").lower(), data)
+        elif kind in PROGRESS:
+            handle, _, data = payload.partition(b"\0")
+            self._progress.append((handle, kind, data))
         else:
             raise AssertionError(f"gearmand sent {kind!r}: {payload!r}")
 

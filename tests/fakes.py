@@ -165,17 +165,18 @@ class FullEndpoint:
 
 class Relay(SocketServer):
     """Carries connections to a real server; a test can cut them while that server stays up. With `pace`, the way
-    to the server is a slow link of that many bytes a second."""
+    to the server is a slow link of that many bytes a second. While the event `hold` is set, nothing goes there."""
 
-    def __init__(self, server, pace=None, **options):
+    def __init__(self, server, pace=None, hold=None, **options):
         super().__init__(**options)
         self.server = server
         self.pace = pace
+        self.hold = hold
 
     def serve(self, sock, number):
         with socket.create_connection((self.server.host, self.server.port)) as other:
             threading.Thread(target=self._carry, args=[other, sock], daemon=True).start()
-            self._carry(sock, other, self.pace)
+            self._carry(sock, other, self.pace, self.hold)
 
     def cut(self):
         with self.lock:
@@ -183,9 +184,11 @@ class Relay(SocketServer):
                 sock.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
-    def _carry(source, target, pace=None):
+    def _carry(source, target, pace=None, hold=None):
         try:
             while data := source.recv(65536):
+                while hold and hold.is_set():
+                    time.sleep(0.01)
                 if pace:
                     time.sleep(len(data) / pace)
                 target.sendall(data)

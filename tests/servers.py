@@ -10,6 +10,7 @@ from pathlib import Path
 from processes import Process, free_port, wait_until
 
 PHP_DIR = Path(__file__).parent / "php"
+EXAMPLES_DIR = Path(__file__).parent.parent / "examples"
 # Workloads of any size, and errors as text for whoever reads the log.
 PHP_SETTINGS = ["-d", "memory_limit=-1", "-d", "post_max_size=0", "-d", "display_errors=1"]
 
@@ -95,6 +96,9 @@ class PhpFpmNginx:
     def uri(self, **query):
         return script_uri(f"http://127.0.0.1:{self.http_port}/job.php", **query)
 
+    def uri_of_example(self, name):
+        return f"http://127.0.0.1:{self.http_port}/examples/{name}"
+
     def uri_v6(self, **query):
         return script_uri(f"http://[::1]:{self.http_port}/job.php", **query)
 
@@ -165,6 +169,11 @@ http {{
     ssl_certificate {self.certificate};
     ssl_certificate_key {d}/key.pem;
     root {PHP_DIR};
+    location ~ ^/examples/(.*\\.php)$ {{
+      include /etc/nginx/fastcgi_params;
+      fastcgi_param SCRIPT_FILENAME {EXAMPLES_DIR}/$1;
+      fastcgi_pass unix:{d}/fpm.sock;
+    }}
     location ~ \\.php$ {{
       include /etc/nginx/fastcgi_params;
       fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;

@@ -95,6 +95,7 @@ void Job::post(http::Endpoint& endpoint) {
     request_ = {asio::buffer(head_), asio::buffer(body_.before),
                 asio::buffer(body_.workload.data(), body_.workload.size()), asio::buffer(body_.after)};
   }
+  stream_.reset();
   if (retry.attempt_timeout.count() > 0) context_.deadlines.set(attempt_timer_, retry.attempt_timeout);
   endpoint.post(*this);
 }
@@ -123,7 +124,8 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
     }
   }
   const unsigned status = result->status;
-  const auto answer = context_.decoder.decode(status, result->body);
+  const auto answer =
+      result->streamed ? stream().finish(context_.decoder) : context_.decoder.decode(status, result->body);
   if (answer) {
     left(true, /*answered=*/true, false);
     return answered(*answer);
@@ -135,6 +137,24 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
                     : status / 100 == 5                               ? AttemptFailure::server_error
                                                                       : AttemptFailure::other_status;
   set_back({kind, answer.error().message, status, result->body});
+}
+
+base::Result<bool, http::Failure> Job::piece(std::string_view bytes) {
+  auto fed = stream().feed(bytes);
+  if (!fed) return http::Failure{http::Failure::Kind::malformed, fed.error().message};
+  return *fed;
+}
+
+StreamRelay& Job::stream() {
+  if (!stream_) {
+    stream_ = std::make_unique<StreamRelay>(*origin_.link, origin_.generation, fields_.handle,
+                                            settings_->max_response_size);
+  }
+  return *stream_;
+}
+
+void Job::relieved(const gearman::Link& link) {
+  if (stream_ && state_ == State::posted && &link == origin_.link.get()) endpoint_->read_on(*this);
 }
 
 void Job::left(bool reached, bool answered, bool overloaded) {
@@ -186,9 +206,10 @@ void Job::set_back(const Setback& setback) {
   fail(setback);
 }
 
-// False: it has finally failed. So has one that would come again after its time is over, or that nobody waits
-// for.
+// False: it has finally failed. So has one that would come again after its time is over, that nobody waits
+// for, or of whose result the client has a part.
 bool Job::try_again(const Setback& setback) {
+  if (stream_ && stream_->gave_data()) return false;
   const int attempt = attempt_ - waits_;  // to be asked to wait is no failure
   const auto delay = retry_delay(settings_->retry, setback.kind, attempt);
   if (!delay || !wanted() || Clock::now() + *delay >= started_at_ + context_.max_running_time) return false;
@@ -395,6 +416,7 @@ void Job::log_dropped() const {
 void Job::end() {
   clear();
   attempt_timer_.clear();
+  stream_.reset();
   state_ = State::idle;
   function_->metrics.ended();
   function_->running--;

@@ -10,6 +10,7 @@
 #include "base/deadlines.h"
 #include "dispatch/context.h"
 #include "dispatch/status.h"
+#include "dispatch/stream_relay.h"
 #include "gearman/link.h"
 #include "http/endpoint.h"
 #include "http/exchange.h"
@@ -50,7 +51,7 @@ class Job final : public http::Exchange,
                   public boost::intrusive::list_base_hook<boost::intrusive::tag<Job>>,
                   public boost::intrusive::list_base_hook<boost::intrusive::tag<Upstream>> {
  public:
-  Job(Context& context, JobOwner& owner) : context_(context), owner_(owner) {}
+  Job(Context& context, JobOwner& owner) : context_(context), owner_(owner) { streams_ = true; }
 
   struct Origin {
     std::shared_ptr<gearman::Link> link;
@@ -77,6 +78,8 @@ class Job final : public http::Exchange,
   void drop();
   // Ends it without an answer, for another worker.
   void give_back();
+  // The link that its answer streams to is no longer congested.
+  void relieved(const gearman::Link& link);
 
  private:
   enum class State {
@@ -97,11 +100,13 @@ class Job final : public http::Exchange,
   using Timer = base::MemberDeadline<Job>;
 
   void finished(base::Result<http::Response, http::Failure> result) override;
+  base::Result<bool, http::Failure> piece(std::string_view bytes) override;
   void on_deadline() override;
   void attempt_is_over();  // it has waited long enough for its next attempt, or for the answer to this one
   void leave();            // whatever it is doing
   void left(bool reached, bool answered, bool overloaded);
 
+  StreamRelay& stream();
   bool asked_to_wait(const http::Response& response);
   bool try_again(const Setback& setback);
   void answered(const Answer& answer);
@@ -141,7 +146,8 @@ class Job final : public http::Exchange,
   std::string head_;
   RequestBody body_;
   int attempt_ = 1;
-  int waits_ = 0;  // attempts that ended in being asked to wait
+  int waits_ = 0;                        // attempts that ended in being asked to wait
+  std::unique_ptr<StreamRelay> stream_;  // of this attempt, once its answer streams
   Timer attempt_timer_{*this, &Job::attempt_is_over};
 
   // Of one whose dead letter is on its way.

@@ -206,6 +206,11 @@ PoolStatus Pool::status(Detail detail) const {
 }
 
 void Pool::slots_released(int count) { reserved_ -= count; }
+
+void Pool::relieved(gearman::Link& link) {
+  for (Job& job : jobs_) job.relieved(link);
+}
+
 void Pool::link_changed(bool connected) {
   const int change = connected ? 1 : -1;
   metrics_->connections_changed(change);

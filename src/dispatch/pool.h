@@ -69,6 +69,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
                     std::unique_ptr<char[]> storage) override;
   void slots_released(int count) override;
   void turn_needed() override;
+  void relieved(gearman::Link& link) override;
   void input_begins() override;
   void input_ends() override;
   void link_changed(bool connected) override;

@@ -30,6 +30,10 @@ constexpr int kPacketsInTurn = 64;  // and after so many
 // A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
 constexpr std::chrono::milliseconds kAnswerWithin = 1s;
 
+// What may wait to be sent before jobs are asked to tell no more; and when they may again.
+constexpr std::size_t kMostUnsent = 1024 * 1024;
+constexpr std::size_t kFewUnsent = 256 * 1024;
+
 // Errors that answer no packet of ours, from one connection: each is a line in the log.
 constexpr int kErrorsBorne = 10;
 
@@ -126,6 +130,7 @@ void Link::session_ends() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   owner_.slots_released(grabber_.outstanding() - std::exchange(lent_, 0));
+  relieve();
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
   if (was_greeted) {
     settings_.state.closed();
@@ -343,6 +348,40 @@ bool Link::finish(std::uint64_t generation, std::string_view handle, Verdict ver
   return true;
 }
 
+void Link::tell(std::uint64_t generation, PacketType type, std::string_view handle, std::string_view data) {
+  if (!holds(generation)) return;
+  append_packet(out_, type, handle, data);
+  owner_.turn_needed();
+}
+
+void Link::tell_data(std::uint64_t generation, std::string_view handle, std::string_view bytes) {
+  tell(generation, PacketType::work_data, handle, bytes);
+}
+
+void Link::tell_warning(std::uint64_t generation, std::string_view handle, std::string_view text) {
+  tell(generation, PacketType::work_warning, handle, text);
+}
+
+void Link::tell_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
+                       std::uint32_t denominator) {
+  if (!holds(generation)) return;
+  append_packet(out_, PacketType::work_status, handle, std::to_string(numerator),
+                std::to_string(denominator));
+  owner_.turn_needed();
+}
+
+bool Link::congested() {
+  congested_ = connected_ && unsent() > kMostUnsent;
+  return congested_;
+}
+
+void Link::relieve() {
+  if (congested_ && (!connected_ || unsent() <= kFewUnsent)) {
+    congested_ = false;
+    owner_.relieved(*this);
+  }
+}
+
 void Link::add_functions(const std::vector<std::string>& functions) {
   settings_.functions.insert(settings_.functions.end(), functions.begin(), functions.end());
   if (!connected_) return;
@@ -365,7 +404,7 @@ void Link::flush() {
   sent_ += written;
   if (written == out_.size()) {
     release(out_);
-    return;
+    return relieve();
   }
   writing_.swap(out_);
   written_ = written;
@@ -381,7 +420,9 @@ void Link::write_rest() {
         self->written_ += bytes;
         if (!over && self->written_ < self->writing_.size()) return self->write_rest();
         release(self->writing_);
+        self->written_ = 0;
         if (!over) self->flush();
+        self->relieve();
       });
 }
 

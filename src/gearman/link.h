@@ -34,6 +34,8 @@ class LinkOwner {
   virtual void slots_released(int count) = 0;
   // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
   virtual void turn_needed() = 0;
+  // What waited to be sent over a congested link is gone: sent, or lost with its connection.
+  virtual void relieved(Link& link) = 0;
   // Between these two the link handles what it has read: their end is soon enough for turn_needed().
   virtual void input_begins() = 0;
   virtual void input_ends() = 0;
@@ -95,6 +97,15 @@ class Link : public std::enable_shared_from_this<Link> {
   };
   State state() const { return {greeted_, greeted_ ? connected_at_ : lost_at_, lost_why_}; }
   bool retiring() const { return retiring_; }
+
+  // What a running job tells before its end. On a connection other than that of `generation` it is dropped:
+  // gearmand runs the job again.
+  void tell_data(std::uint64_t generation, std::string_view handle, std::string_view bytes);
+  void tell_warning(std::uint64_t generation, std::string_view handle, std::string_view text);
+  void tell_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
+                   std::uint32_t denominator);
+  // More waits to be sent than is good. Once it is gone, the owner is told (relieved()).
+  bool congested();
 
   // How many grabs it would send now if it had the slots.
   int wanted() const { return connected_ && lent_ == 0 ? grabber_.wanted() : 0; }
@@ -162,6 +173,9 @@ class Link : public std::enable_shared_from_this<Link> {
   void check_life();
   bool is_reading();
   void write_rest();
+  std::size_t unsent() const { return out_.size() + writing_.size() - written_; }
+  void tell(std::uint64_t generation, PacketType type, std::string_view handle, std::string_view data);
+  void relieve();
 
   // Constant after construction, but for `functions`.
   asio::io_context& loop_;
@@ -193,6 +207,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::deque<OnSubmitted> submissions_;     // unanswered, in order; empty functions were forgotten
   std::uint64_t submissions_answered_ = 0;  // over all connections; the first in the queue has this number
   int inflight_ = 0;                        // jobs assigned and not yet answered
+  bool congested_ = false;                  // and the owner waits to be told that it is not
   int lent_ = 0;                            // slots of unanswered grabs that others may use meanwhile
   std::string out_;                         // produced and not yet given to the kernel
   std::string writing_;                     // owned by the write in progress; empty when there is none

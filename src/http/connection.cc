@@ -118,9 +118,10 @@ void Connection::send(Exchange& exchange) {
   exchange_ = &exchange;
   exchange.connection_ = this;
   used_since_sweep = true;
-  reader_.reset(endpoint_.settings_.max_response_size);
+  reader_.reset(endpoint_.settings_.max_response_size, exchange.streams_);
   sent_at_ = Clock::now();
   request_sent_ = false;
+  paused_ = false;
 
   std::size_t written = 0;
   if (!tls_) {
@@ -181,6 +182,11 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (!taken) return fail(taken.error());
   filled_ -= *taken;
   if (filled_ > 0 && *taken > 0) std::memmove(buffer_.data(), buffer_.data() + *taken, filled_);
+  if (const auto more = pass_on()) {
+    paused_ = !*more;
+  } else {
+    return fail(more.error());
+  }
 
   if (!reader_.done() && error) {
     if (error != asio::error::eof) {
@@ -196,7 +202,21 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
     return fail(
         {Failure::Kind::too_large, fmt::format("the head of a chunk is larger than {} bytes", kLargeBuffer)});
   }
-  read();
+  if (!paused_) read();
+}
+
+void Connection::read_on() {
+  if (std::exchange(paused_, false)) read();
+}
+
+// False: no more, for now.
+base::Result<bool, Failure> Connection::pass_on() try {
+  if (!reader_.streamed() || reader_.body().empty()) return true;
+  auto more = exchange_->piece(reader_.body());
+  reader_.body_taken();
+  return more;
+} catch (const std::bad_alloc&) {
+  return Failure{Failure::Kind::too_large, "there is no memory for its response"};
 }
 
 base::Result<std::size_t, Failure> Connection::read_response() try {
@@ -210,7 +230,8 @@ void Connection::take_response(const error_code& error) {
   Exchange& exchange = *std::exchange(exchange_, nullptr);
   exchange.connection_ = nullptr;
   state_ = State::idle;
-  endpoint_.deliver(exchange, Response{reader_.status(), reader_.body(), reader_.retry_after()});
+  endpoint_.deliver(exchange,
+                    Response{reader_.status(), reader_.body(), reader_.retry_after(), reader_.streamed()});
 
   if (!keep) {
     close();

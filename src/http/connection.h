@@ -17,8 +17,9 @@ namespace driveshaft::http {
 class Endpoint;
 
 // One connection to an endpoint: opened for an exchange, then used for one exchange after another. A read is
-// always under way, so that a close by the endpoint is noticed while idle, and no exchange has to start one.
-// Kept by its endpoint and by the operations under way; calls the endpoint until close().
+// always under way, but for a pause in a streamed response, so that a close by the endpoint is noticed while
+// idle, and no exchange has to start one. Kept by its endpoint and by the operations under way; calls the
+// endpoint until close().
 class Connection final : public std::enable_shared_from_this<Connection>, private base::Deadline {
  public:
   using Socket = base::Connector::Socket;
@@ -31,6 +32,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
   // Sends on an idle connection.
   void send(Exchange& exchange);
+
+  // Reads more of a streamed response, if its exchange had enough of it before.
+  void read_on();
 
   // Closes the socket and calls nobody any more. The exchange, if any, is let go without a word.
   void close();
@@ -54,6 +58,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void read();
   void on_read(const boost::system::error_code& error, std::size_t bytes);
   base::Result<std::size_t, Failure> read_response();
+  base::Result<bool, Failure> pass_on();
   void take_response(const boost::system::error_code& error);
   void write_rest(std::size_t written);
   void fail(Failure failure);
@@ -70,6 +75,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::size_t filled_ = 0;
   bool reused_ = false;        // this exchange is not the connection's first
   bool request_sent_ = false;  // whole, to the kernel
+  bool paused_ = false;        // nothing is read, and no read is under way
   Clock::time_point opening_at_{};
   Clock::time_point sent_at_{};
 };

@@ -43,6 +43,11 @@ class Endpoint {
   // Gives it up: finished() will not be called, and the connection that carries it is closed.
   void cancel(Exchange& exchange);
 
+  // Reads more of a streamed response, after Exchange::piece() had enough of it. Never calls the exchange.
+  static void read_on(Exchange& exchange) {
+    if (exchange.connection_) exchange.connection_->read_on();
+  }
+
   // Whether its request is on a connection: it no longer waits for one to be opened.
   static bool sent(const Exchange& exchange) {
     return exchange.connection_ && !exchange.connection_->opening();

@@ -26,11 +26,15 @@ struct Failure {
   std::string message;
 };
 
+// The type of a response whose body may be taken in pieces, as it comes.
+inline constexpr std::string_view kStreamedType = "application/x-ndjson";
+
 // Its views are valid during the call that brings it.
 struct Response {
   unsigned status;
   std::string_view body;
   std::string_view retry_after;  // value of that header, or empty
+  bool streamed = false;         // the body came in pieces, and is empty here
 };
 
 // One request and where its answer goes. Owned by who makes it; must stay where it is, its request unchanged,
@@ -44,8 +48,16 @@ class Exchange {
   // Called once, never from within post(). May post again, and may destroy the exchange.
   virtual void finished(base::Result<Response, Failure> result) = 0;
 
+  // The next bytes of a streamed response: one of kStreamedType and a status 2xx, for an exchange that
+  // streams_. False: no more of it is read until Endpoint::read_on(). A failure ends the exchange, and
+  // finished() has it.
+  virtual base::Result<bool, Failure> piece(std::string_view /*bytes*/) { return true; }
+
  protected:
   ~Exchange() = default;
+
+  bool streams_ =
+      false;  // takes a streamed response in pieces, of any length altogether; else it gets it whole
 
   // What is known when finished() is called.
   struct Phases {

@@ -37,17 +37,24 @@ Failure to_failure(error_code error, std::string_view bytes, std::size_t max_bod
                                                 base::printable(bytes, kShownBytes))};
 }
 
+// With or without parameters.
+bool is_streamed_type(string_view value) {
+  const auto type = value.substr(0, std::min(value.find_first_of("; \t"), value.size()));
+  return boost::beast::iequals(type, string_view(kStreamedType.data(), kStreamedType.size()));
+}
+
 }  // namespace
 
 class ResponseReader::Parser final : public beast_http::basic_parser<false> {
  public:
-  Parser(std::string& body, std::size_t max_body) : body_(body) {
+  Parser(std::string& body, std::size_t max_body, bool streams) : streams_(streams), body_(body) {
     eager(true);
     header_limit(kMaxHeader);
     body_limit(max_body);
   }
   unsigned status = 0;
   std::string retry_after;
+  bool streamed = false;
 
  private:
   void on_request_impl(beast_http::verb, string_view, string_view, int, error_code&) override {}
@@ -56,10 +63,14 @@ class ResponseReader::Parser final : public beast_http::basic_parser<false> {
   }
   void on_field_impl(beast_http::field name, string_view, string_view value, error_code&) override {
     if (name == beast_http::field::retry_after) retry_after.assign(value.data(), value.size());
+    if (name == beast_http::field::content_type && streams_ && status / 100 == 2 && is_streamed_type(value)) {
+      streamed = true;
+      body_limit(boost::none);
+    }
   }
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
-    if (length) body_.reserve(std::min<std::uint64_t>(*length, kReserveAtMost));
+    if (length && !streamed) body_.reserve(std::min<std::uint64_t>(*length, kReserveAtMost));
   }
   std::size_t on_body_impl(string_view bytes, error_code&) override {
     body_.append(bytes.data(), bytes.size());
@@ -72,14 +83,16 @@ class ResponseReader::Parser final : public beast_http::basic_parser<false> {
   }
   void on_finish_impl(error_code&) override {}
 
+  const bool streams_;
   std::string& body_;
 };
 
 ResponseReader::ResponseReader() : parser_(std::make_unique<std::optional<Parser>>()) {}
 ResponseReader::~ResponseReader() = default;
 
-void ResponseReader::reset(std::size_t max_body) {
+void ResponseReader::reset(std::size_t max_body, bool streams) {
   max_body_ = max_body;
+  streams_ = streams;
   started_ = false;
   interim_ = 0;
   start();
@@ -88,7 +101,7 @@ void ResponseReader::reset(std::size_t max_body) {
 void ResponseReader::start() {
   body_.clear();
   if (body_.capacity() > kKeepCapacity) body_.shrink_to_fit();
-  parser_->emplace(body_, max_body_);
+  parser_->emplace(body_, max_body_, streams_);
 }
 
 base::Result<std::size_t, Failure> ResponseReader::read(std::string_view bytes) {
@@ -124,6 +137,7 @@ base::Result<void, Failure> ResponseReader::end_of_stream() {
   return {};
 }
 
+bool ResponseReader::streamed() const { return (*parser_)->streamed; }
 bool ResponseReader::started() const { return started_; }
 bool ResponseReader::done() const { return (*parser_)->is_done(); }
 unsigned ResponseReader::status() const { return (*parser_)->status; }

@@ -22,8 +22,9 @@ class ResponseReader {
   ResponseReader();
   ~ResponseReader();
 
-  // Starts on a new response with a body of at most `max_body` bytes.
-  void reset(std::size_t max_body);
+  // Starts on a new response with a body of at most `max_body` bytes. With `streams` one of kStreamedType and
+  // a status 2xx may have any length, and is to be taken in pieces.
+  void reset(std::size_t max_body, bool streams = false);
 
   // Reads from the front of `bytes` and says how many it took; the rest must be given again with more behind
   // it. Nothing after done() is taken.
@@ -37,6 +38,8 @@ class ResponseReader {
   std::string_view retry_after() const;  // value of that header, or empty
   bool keep_alive() const;               // the connection may be used again; only when done
   std::string_view body() const { return body_; }
+  bool streamed() const;  // its body is to be taken: else all of it is kept
+  void body_taken() { body_.clear(); }
 
  private:
   class Parser;
@@ -45,6 +48,7 @@ class ResponseReader {
   std::unique_ptr<std::optional<Parser>> parser_;
   std::string body_;
   std::size_t max_body_ = 0;
+  bool streams_ = false;
   bool started_ = false;
   int interim_ = 0;  // 1xx responses skipped
 };

@@ -81,6 +81,49 @@ TEST_P(AnyPieces, UntilTheEndOfTheStream) {
   EXPECT_FALSE(got.keep_alive);
 }
 
+// All of a stream's body, taken in pieces, and the largest of them.
+std::pair<std::string, std::size_t> read_streamed(std::string_view stream, std::size_t step) {
+  ResponseReader reader;
+  reader.reset(4, /*streams=*/true);
+  std::string pending;
+  std::string body;
+  std::size_t largest = 0;
+  while (!stream.empty()) {
+    pending += stream.substr(0, step);
+    stream.remove_prefix(std::min(step, stream.size()));
+    const auto taken = reader.read(pending);
+    if (!taken) return {taken.error().message, 0};
+    pending.erase(0, *taken);
+    if (!reader.streamed()) continue;
+    largest = std::max(largest, reader.body().size());
+    body += reader.body();
+    reader.body_taken();
+  }
+  EXPECT_TRUE(reader.done());
+  return {body, largest};
+}
+
+TEST_P(AnyPieces, OfTheStreamedTypeABodyOfAnyLengthIsTakenInPieces) {
+  for (const std::string_view type :
+       {"application/x-ndjson", "Application/X-NDJSON; charset=utf-8", "application/x-ndjson;x"}) {
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: " + std::string(type) + "\r\n";
+    const auto [chunked, largest] = read_streamed(
+        head + "Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n", GetParam());
+    EXPECT_EQ(chunked, "hello world");
+    EXPECT_LE(largest, std::max<std::size_t>(GetParam(), 6));
+    EXPECT_EQ(read_streamed(head + "Content-Length: 11\r\n\r\nhello world", GetParam()).first, "hello world");
+  }
+  for (const std::string_view other :
+       {"200 OK\r\nContent-Type: application/json", "200 OK\r\nContent-Type: application/x-ndjsonp",
+        "500 Oops\r\nContent-Type: application/x-ndjson"}) {
+    EXPECT_THAT(read_streamed("HTTP/1.1 " + std::string(other) + "\r\nContent-Length: 11\r\n\r\nhello world",
+                              GetParam())
+                    .first,
+                testing::HasSubstr("larger than max_response_size (4 bytes)"))
+        << other;
+  }
+}
+
 TEST_P(AnyPieces, InterimResponsesAreSkipped) {
   const auto got = read(
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 201 "

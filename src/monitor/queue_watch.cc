@@ -145,7 +145,7 @@ asio::awaitable<std::string> QueueWatch::read() {
 }
 
 std::string QueueWatch::lost(const error_code& error) const {
-  return fmt::format("connection lost: {}", too_late_                       ? "no answer in time"
+  return fmt::format("connection lost: {}", too_late_                   ? "no answer in time"
                                             : error == asio::error::eof ? "closed by the server"
                                                                         : error.message());
 }

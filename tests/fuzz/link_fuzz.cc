@@ -89,6 +89,7 @@ class Owner final : public gearman::LinkOwner {
     reserved_ -= count;
   }
   void turn_needed() override { require(!closed_); }
+  void relieved(gearman::Link&) override {}
   void input_begins() override { require(!closed_ && !std::exchange(in_input_, true)); }
   void input_ends() override { require(std::exchange(in_input_, false)); }
   void link_changed(bool connected) override { require(std::exchange(up_, connected) != connected); }

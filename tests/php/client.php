@@ -4,6 +4,7 @@
 //   run WORKLOAD        one foreground job: {code, data}
 //   serialized JSON     one foreground job whose workload and result are serialize()d: {code, data}
 //   exceptions WORKLOAD the same for a client that asks for exceptions: {code, data}
+//   stream WORKLOAD     one foreground job and all that it tells: {events: [[name, text] …]}
 //   reverse COUNT       COUNT foreground tasks at once, each must come back reversed: {right, wrong, failed}
 //   background COUNT    COUNT background jobs: {code}
 
@@ -28,6 +29,22 @@ switch ($mode) {
         $client->addTask($function, $argument);
         $client->runTasks();
         $answer['code'] = $client->returnCode();
+        break;
+    case 'stream':
+        $shown = fn (string $bytes) => preg_match('//u', $bytes) ? $bytes : 'hex ' . bin2hex($bytes);
+        $note = function (string $name, callable $text) use (&$answer) {
+            return function (GearmanTask $task) use ($name, $text, &$answer) {
+                $answer['events'][] = [$name, $text($task)];
+                return GEARMAN_SUCCESS;
+            };
+        };
+        $client->setStatusCallback($note('status', fn ($task) => $task->taskNumerator() . '/' . $task->taskDenominator()));
+        $client->setDataCallback($note('data', fn ($task) => $shown($task->data())));
+        $client->setWarningCallback($note('warning', fn ($task) => $task->data()));
+        $client->setCompleteCallback($note('complete', fn ($task) => $task->data()));
+        $client->setFailCallback($note('fail', fn ($task) => ''));
+        $client->addTask($function, $argument);
+        $client->runTasks();
         break;
     case 'run':
         $answer['data'] = $client->doNormal($function, $argument);
