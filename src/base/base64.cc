@@ -22,4 +22,20 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
+std::optional<std::string> from_base64(std::string_view text) {
+  constexpr std::size_t kMost = std::size_t{1} << 30;  // OpenSSL counts in int
+  if (text.size() % 4 != 0 || text.size() > kMost) return std::nullopt;
+  std::string bytes(text.size() / 4 * 3, '\0');
+  const int decoded =
+      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  if (decoded < 0) return std::nullopt;
+  // It counts padding as bytes of zero.
+  for (std::size_t end = text.size(); end > 0 && text[end - 1] == '=' && !bytes.empty(); --end)
+    bytes.pop_back();
+  // And it is lenient: with spaces, and with bits that no byte has.
+  if (base64(bytes) != text) return std::nullopt;
+  return bytes;
+}
+
 }  // namespace driveshaft::base

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -8,5 +9,8 @@ namespace driveshaft::base {
 
 // RFC 4648 base64 with padding and without line breaks.
 std::string base64(std::string_view bytes);
+
+// The bytes that base64() makes `text` of; nothing if there are none.
+std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace driveshaft::base

@@ -26,5 +26,20 @@ TEST(Base64, LongInputHasPaddingOnlyAtItsEnd) {
   EXPECT_EQ(text.substr(text.size() - 8), "YWFhYQ==");
 }
 
+TEST(FromBase64, TakesBackWhatBase64Writes) {
+  std::string bytes;
+  for (int value = 0; value < 256; ++value) {
+    EXPECT_EQ(from_base64(base64(bytes)), bytes);
+    bytes += static_cast<char>(255 - value);
+  }
+}
+
+TEST(FromBase64, TakesNothingElse) {
+  for (const char* text : {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", " Zg==", "Zg==\n",
+                           "Zm 9v", "Zm9-", "Zm9_", "Zm\n9v", "    "}) {
+    EXPECT_EQ(from_base64(text), std::nullopt) << '"' << text << '"';
+  }
+}
+
 }  // namespace
 }  // namespace driveshaft::base

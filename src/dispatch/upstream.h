@@ -13,6 +13,7 @@
 #include "dispatch/adaptive_limit.h"
 #include "dispatch/context.h"
 #include "dispatch/job.h"
+#include "dispatch/signer.h"
 #include "dispatch/token_bucket.h"
 #include "http/endpoint.h"
 #include "metrics/metrics.h"
@@ -50,6 +51,8 @@ class Upstream {
   // A job was taken: it counts into the rate.
   void taken() { rate_.take(); }
   const base::Uri& uri() const { return settings_.uri; }
+  // Null: requests are not signed.
+  Signer* signer() { return signer_ ? &*signer_ : nullptr; }
   int held() const { return static_cast<int>(held_.size()); }
 
   // Sends the job, now or when the endpoint can have it and one of worker_count places there is free: jobs of
@@ -87,6 +90,7 @@ class Upstream {
   using Timer = base::MemberDeadline<Upstream>;
 
   void open_endpoint();
+  void make_signer();
   void hold(Job& job);
   void release();
   void wait_for_probe();
@@ -108,6 +112,7 @@ class Upstream {
   config::Pool settings_;
   std::unique_ptr<http::Endpoint> endpoint_;
   std::vector<std::unique_ptr<http::Endpoint>> old_endpoints_;  // until their last job is done
+  std::optional<Signer> signer_;                                // when asked for
   State state_ = State::up;
   base::Deadline::Clock::time_point since_{};  // not up
   base::Deadline::Clock::time_point paused_until_{};
