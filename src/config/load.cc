@@ -57,6 +57,10 @@ base::Result<std::string> read_file(const std::string& path, std::size_t most, b
 
 }  // namespace
 
+base::Result<std::string> read_file(const std::string& path) {
+  return read_file(path, kMaxJobsFileSize, /*regular=*/false);
+}
+
 base::Result<std::string> read_secret_file(const std::string& path) {
   auto content = read_file(path, kMaxSecretFile, /*regular=*/true);
   if (!content) return base::Error{"it cannot be read: " + content.error().message};
@@ -64,7 +68,7 @@ base::Result<std::string> read_secret_file(const std::string& path) {
 }
 
 base::Result<Parsed, Rejected> load(const std::string& path) {
-  const auto text = read_file(path, kMaxJobsFileSize, /*regular=*/false);
+  const auto text = read_file(path);
   if (!text) {
     return Rejected{{fmt::format("cannot read the jobs file {}: {}", path, text.error().message)}, {}};
   }

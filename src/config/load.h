@@ -14,6 +14,9 @@ inline constexpr std::size_t kMaxJobsFileSize = 16 * 1024 * 1024;  // bytes
 // name the file.
 base::Result<Parsed, Rejected> load(const std::string& path);
 
+// The content of any file, at most kMaxJobsFileSize bytes.
+base::Result<std::string> read_file(const std::string& path);
+
 // The content of a file with a secret: a regular one, of at most kMaxSecretFile bytes.
 base::Result<std::string> read_secret_file(const std::string& path);
 

@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <span>
 
 #include "base/exit_codes.h"
 #include "base/stderr.h"
+#include "cli/probe.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
 
 int main(int argc, char** argv) {
   using namespace driveshaft;
+  const std::span<const char* const> arguments(argv + std::min(argc, 1), argv + argc);
   try {
-    const auto options = daemon::parse_options(std::span<const char* const>(argv + 1, argv + argc));
+    if (cli::is_probe(arguments)) {
+      const auto options = cli::parse_probe(arguments);
+      if (options) return cli::probe(*options);
+      base::tell_stderr("driveshaft: " + options.error().message);
+      return base::kExitUsage;
+    }
+    const auto options = daemon::parse_options(arguments);
     if (!options) {
       base::tell_stderr("driveshaft: " + options.error().message);
       return base::kExitUsage;
     }
     if (options->help) {
-      fmt::print("{}", daemon::help_text());
+      fmt::print(
+          "{}\ndriveshaft probe URI\n  tries an endpoint with sample jobs; driveshaft probe --help says "
+          "more\n",
+          daemon::help_text());
       return base::kExitOk;
     }
     if (options->version) {

@@ -29,6 +29,7 @@ struct Response {
   unsigned status;
   std::string_view body;
   std::string_view retry_after;  // value of that header, or empty
+  bool keep_alive = false;       // its connection can carry another request
 };
 
 // One request and where its answer goes. Owned by who makes it; must stay where it is, its request unchanged,
