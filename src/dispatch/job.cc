@@ -413,7 +413,6 @@ void Job::log_started() const {
   if (!kThreadLog.enabled(LogLevel::info)) return;
   std::string& line = empty_line();
   append_identity(line, "Starting job: ");
-  append_trace(line);
   kThreadLog.write(LogLevel::info, line);
 }
 

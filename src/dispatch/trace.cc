@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "dispatch/trace.h"
 
+#include <array>
+#include <cstring>
 #include <random>
 
 namespace driveshaft::dispatch {
@@ -21,10 +23,20 @@ std::uint64_t random_id() {
   return id;
 }
 
-void append_hex(std::string& out, std::uint64_t word) {
+// The two digits of each byte, one byte after the other.
+constexpr std::array<char, 512> kDigits = [] {
   constexpr char kHex[] = "0123456789abcdef";
+  std::array<char, 512> digits{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    digits[2 * byte] = kHex[byte >> 4];
+    digits[2 * byte + 1] = kHex[byte & 15];
+  }
+  return digits;
+}();
+
+void append_hex(std::string& out, std::uint64_t word) {
   char digits[16];
-  for (int i = 15; i >= 0; --i, word >>= 4) digits[i] = kHex[word & 15];
+  for (int i = 14; i >= 0; i -= 2, word >>= 8) std::memcpy(digits + i, &kDigits[2 * (word & 255)], 2);
   out.append(digits, sizeof digits);
 }
 
