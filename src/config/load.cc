@@ -79,6 +79,7 @@ base::Result<Parsed, Rejected> load(const std::string& path) {
                                    : contents.emplace(name, read_secret_file(name)).first->second;
   });
   std::vector<std::string> files;
+  files.reserve(contents.size());
   for (const auto& [name, _] : contents) files.push_back(name);
   if (!parsed) {
     Rejected rejected = parsed.error();
