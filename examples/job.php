@@ -15,7 +15,8 @@
 //     response_string   text: the result for the client, or why the job failed.
 //
 // Anything else (a status other than 2xx, a body that is not this object, no answer within max_running_time) fails
-// the job too. Whoever can reach this file can run your functions: let it listen where only Driveshaft can come.
+// the job too. Whoever can reach this file can run your functions: let it listen where only Driveshaft can come, or have
+// requests signed, and refuse others with verify.php. `driveshaft probe` tries an endpoint out.
 
 declare(strict_types=1);
 

@@ -139,7 +139,7 @@ def test_a_failure_found_here_can_explain_itself_to_php_gearman(rig, behave, rea
     daemon.expect_failed_jobs()
     text = php_client(server, "exceptions", "f", "x")["exception"]
     assert re.fullmatch(reason, text)
-    assert daemon.wait_for_line("^Failed job: function=f ").endswith(f"reason={text}")
+    assert f" reason={text} trace=" in daemon.wait_for_line("^Failed job: function=f ")
 
 
 def test_an_explanation_goes_the_way_of_failure_text(rig):

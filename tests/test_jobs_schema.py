@@ -26,6 +26,9 @@ BEYOND_A_SCHEMA = {
     "a Unix socket's path of 200 bytes": "its bytes are percent-encoded",
     "a user name with an encoded colon": "it is percent-encoded",
     "a host with an encoded space": "it is percent-encoded",
+    "a header twice": "names that differ in case alone are two names",
+    "a file that is not there": "it is looked for nowhere",
+    "two Authorizations": "one of them is in the URI",
     "a host of 254 characters": "the pattern bounds no part of a URI",
 }
 
@@ -52,6 +55,18 @@ MORE = {
                                                "pools_list": {"P\n": file_of()["pools_list"]["P"]}},
     "no servers": file_of(servers=[]),
     "only servers": {"gearman_servers_list": ["h"]},
+    "a header twice": file_of(headers={"X-A": "1", "x-a": "1"}),
+    "headers": file_of(headers={"X-A": "1", "X_A!": "a \t b"}),
+    "two Authorizations": file_of("http://u:p@h/", headers={"Authorization": "x"}),
+    "a file that is not there": file_of(headers={"X-A": {"file": "/nowhere/to/be/found"}}),
+    "51 headers": file_of(headers={f"X-{number}": "1" for number in range(51)}),
+    **{f"a header named {name!r}": file_of(headers={name: "1"})
+       for name in ("", "X A", "X:", "é", "hOsT", "Content-length", "Webhook-Id", "Webhook", "driveshaft-", "TE", "TEX",
+                    "Accept-encoding", "accept-language", "n" * 100, "n" * 101, "X\n")},
+    **{f"a header of {value!r}"[:30]: file_of(headers={"X-A": value})
+       for value in ("", " ", " a", "a ", "a\n", "a\r\nb", "ü", "a\0", "v" * 8192, "v" * 8193, None, 1, [], {},
+                     {"file": ""}, {"file": "relative"}, {"file": "/a\n"}, {"file": 1}, {"path": "/a"})},
+    "a secret's file with a relative path": file_of(signing_secret_file="secret"),
     "null": "null",
     "half of a surrogate pair": r'{"gearman_servers_list": ["h"], "pools_list": {}, "x": "\ud83d"}',
 }

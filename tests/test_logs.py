@@ -47,7 +47,7 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_finished(rig, web):
         client.result(handle)
     who = f"function=reverse handle={handle.decode()} unique=the-unique"
     assert daemon.wait_for_line(f"^Starting job: {who} workload=the workload$")
-    assert daemon.wait_for_line(rf"^Finished job: {who} .*return_code=0 response_string=daolkrow eht duration=\S+$")
+    assert daemon.wait_for_line(rf"^Finished job: {who} .*return_code=0 response_string=daolkrow eht duration=\S+ trace=[0-9a-f]{{32}}$")
 
 
 def test_a_failed_job_has_both_lines_too(rig, web):

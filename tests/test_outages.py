@@ -183,7 +183,7 @@ def test_retry_after_is_waited_for_and_costs_nothing(rig, code, form):
         assert [client.result(job) for job in jobs] == [complete("done")] * 3
         assert 0.9 < time.monotonic() - began < 4
     assert [json.loads(request.body)["workload"] for request in endpoint.requests] == ["1", "1", "2", "3"]
-    assert [request.headers.get("driveshaft-attempt") for request in endpoint.requests] == [None, "2", None, None]
+    assert [request.headers.get("driveshaft-attempt") for request in endpoint.requests] == ["1", "2", "1", "1"]
     assert daemon.metric("driveshaft_errors") == 0
     assert daemon.metric("driveshaft_retries", reason="retry_after") == 1
 

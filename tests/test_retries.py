@@ -89,12 +89,12 @@ def test_other_statuses_are_never_tried_again(rig):
     assert numbers(endpoint) == ["1"]
 
 
-def test_without_a_policy_requests_carry_no_number(rig):
+def test_without_a_policy_there_is_one_attempt(rig):
     endpoint = rig.endpoint(answer())
     server = rig.gearmand()
     rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri(), ["f"])}))
     assert run(server, "f") == complete("done")
-    assert numbers(endpoint) == [None]
+    assert numbers(endpoint) == ["1"]
 
 
 def test_an_unreachable_endpoint_is_tried_again_where_jobs_are_not_held(rig):

@@ -8,6 +8,7 @@ namespace driveshaft::base {
 enum ExitCode : int {
   kExitOk = 0,         // everything asked for was done; a drain within its window is this too
   kExitConfig = 1,     // the jobs file is missing or broken, at the start or under --check
+  kExitFindings = 1,   // probe: the endpoint does not conform
   kExitUsage = 2,      // the command line is wrong
   kExitExporter = 3,   // --exporter_addr cannot be bound
   kExitPidFile = 4,    // --pid_file is held by a live process or cannot be written

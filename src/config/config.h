@@ -58,6 +58,23 @@ struct Retry {
   bool operator==(const Retry&) const = default;
 };
 
+// A header that every request of a pool carries.
+struct Header {
+  std::string name;
+  std::string file;   // the value is its content; empty: it stands in the jobs file
+  std::string value;  // a secret, wherever it comes from
+
+  bool operator==(const Header&) const = default;
+};
+
+// What requests are signed with.
+struct Signing {
+  std::string file;               // of the secrets; empty: requests are not signed
+  std::vector<std::string> keys;  // its secrets as bytes, one, or two while one takes over from the other
+
+  bool operator==(const Signing&) const = default;
+};
+
 // Settings a pool may give itself; given at the top level of the jobs file they hold for every pool
 // that does not.
 struct PoolSettings {
@@ -71,8 +88,11 @@ struct PoolSettings {
   Retry retry;
   std::string dead_letter_function;  // gets the jobs that finally failed; empty: none does
   OnShutdown on_shutdown = OnShutdown::fail;
-  double max_rate = 0;    // jobs taken a second; 0: no limit
-  bool adaptive = false;  // worker_count is the most, and the endpoint's latency decides
+  double max_rate = 0;          // jobs taken a second; 0: no limit
+  bool adaptive = false;        // worker_count is the most, and the endpoint's latency decides
+  std::vector<Header> headers;  // in the file's order, no name twice
+  Signing signing;
+  double trace_sampling = 1;  // share of the jobs whose trace is marked as sampled, 0 … 1
 
   bool operator==(const PoolSettings&) const = default;
 };

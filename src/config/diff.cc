@@ -45,6 +45,23 @@ PoolChange compare(const Pool& before, const Pool& after) {
   return change;
 }
 
+// That they are others, where all that may be shown is the same.
+template <class Add>
+void describe_secrets(const PoolSettings& before, const PoolSettings& after, Add add) {
+  for (const Header& header : after.headers) {
+    const auto known = std::find_if(before.headers.begin(), before.headers.end(), [&](const Header& other) {
+      return other.name == header.name && other.file == header.file && other.value != header.value;
+    });
+    if (known == before.headers.end()) continue;
+    add(fmt::format("headers: another value of {}{}", header.name,
+                    header.file.empty() ? "" : ", from its file"));
+  }
+  if (before.signing.file == after.signing.file && before.signing.keys != after.signing.keys) {
+    add(fmt::format("signing_secret_file {}: other secrets, {} now", after.signing.file,
+                    after.signing.keys.size()));
+  }
+}
+
 void describe(const PoolChange& change, std::vector<std::string>& lines) {
   const auto add = [&](const std::string& text) {
     lines.push_back(fmt::format("pool {}: {}", change.after.name, text));
@@ -70,6 +87,7 @@ void describe(const PoolChange& change, std::vector<std::string>& lines) {
     if (before[i] == after[i]) continue;
     add(fmt::format("{} {} -> {}", before[i].first, before[i].second, after[i].second));
   }
+  describe_secrets(change.before.settings, change.after.settings, add);
 }
 
 }  // namespace

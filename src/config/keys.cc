@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <unordered_set>
 
+#include "config/header_keys.h"
 #include "config/key_table.h"
 #include "config/setting_keys.h"
 #include "config/unknown_keys.h"
@@ -142,6 +143,7 @@ void read_pool(const Value& value, Config& config, const PoolSettings& defaults)
   }
   read_keys(value, kPoolKeys, pool);
   read_settings(value, pool.settings);
+  check_authorization(value, pool);
   warn_of_unknown_keys(value, pool_names(), top_level_names(), "at the top level");
   config.pools.push_back(std::move(pool));
 }

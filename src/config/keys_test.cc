@@ -70,7 +70,7 @@ TEST(Keys, TheSchemaListsEachOfThemInItsPlaceWithItsDefault) {
 
 TEST(Keys, NoneIsListedTwice) {
   const auto keys = all_keys();
-  ASSERT_EQ(keys.size(), 18u);
+  ASSERT_EQ(keys.size(), 21u);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) EXPECT_NE(keys[i].name, keys[j].name);
   }
@@ -91,6 +91,9 @@ TEST(Keys, DefaultsAreThoseOfTheStructs) {
       {"on_shutdown", "\"fail\""},
       {"max_rate", "0"},
       {"adaptive", "false"},
+      {"headers", "{}"},
+      {"signing_secret_file", "\"\""},
+      {"trace_sampling", "1"},
   };
   EXPECT_EQ(settings_text({}), expected);
 }

@@ -7,11 +7,11 @@
 
 namespace driveshaft::config {
 
-base::Result<Parsed, Rejected> parse(std::string_view text) {
+base::Result<Parsed, Rejected> parse(std::string_view text, const ReadFile& read_file) {
   const auto root = parse_json(text);
   if (!root) return Rejected{{"not valid JSON: " + root.error().message}, {}};
 
-  Problems problems;
+  Problems problems(read_file);
   Parsed parsed;
   const Value value(*root, problems);
   check_duplicate_names(value);

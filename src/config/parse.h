@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "config/value.h"
 
 // The text of a jobs file to a Config, or to everything that is wrong with it.
 namespace driveshaft::config {
@@ -15,6 +16,7 @@ namespace driveshaft::config {
 struct Parsed {
   Config config;
   std::vector<std::string> warnings;
+  std::vector<std::string> files{};  // that it names and that were read, by load()
 };
 
 // Lines for the operator, in the file's order. Each names the path, what was expected, what stands there,
@@ -24,10 +26,12 @@ struct Parsed {
 struct Rejected {
   std::vector<std::string> errors;  // at least one
   std::vector<std::string> warnings;
+  std::vector<std::string> files{};  // as in Parsed, as far as it came
 };
 
-// Pure. Text that is not JSON gives one error, anything else all of them at once.
-base::Result<Parsed, Rejected> parse(std::string_view text);
+// Text that is not JSON gives one error, anything else all of them at once. Pure, but for `read_file`:
+// without it what stands in files of its own is left empty.
+base::Result<Parsed, Rejected> parse(std::string_view text, const ReadFile& read_file = {});
 
 // Required by Result<Parsed, Rejected>::value(): to ask a failed result for its value is a bug in the caller.
 [[noreturn]] inline void throw_exception_from_error(const Rejected& rejected, const boost::source_location&) {

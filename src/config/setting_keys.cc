@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "config/setting_keys.h"
 
+#include "config/header_keys.h"
 #include "config/key_table.h"
 #include "config/unknown_keys.h"
 
@@ -148,6 +149,13 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
     {"adaptive", "true or false", "holds at once; the limit starts anew",
      [](const Value& v, PoolSettings& s) { return read_bool(v, s.adaptive); },
      [](const PoolSettings& s) { return std::string(s.adaptive ? "true" : "false"); }},
+    {"headers", "an object of names and values", "holds from the next attempt on", read_headers,
+     headers_text},
+    {"signing_secret_file", "an absolute path, or \"\" for none", "holds from the next attempt on",
+     read_signing_file, [](const PoolSettings& s) { return quoted(s.signing.file); }},
+    {"trace_sampling", "a number from 0 to 1", "holds from the next job on",
+     [](const Value& v, PoolSettings& s) { return read_number(v, 0, 1, s.trace_sampling); },
+     [](const PoolSettings& s) { return fmt::format("{}", s.trace_sampling); }},
 };
 
 }  // namespace

@@ -2,17 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "config/json_tree.h"
 
 namespace driveshaft::config {
 
-// What is wrong with a jobs file, gathered while it is read.
+// The content of a file that the jobs file names, or why it cannot be had.
+using ReadFile = std::function<base::Result<std::string>(const std::string& path)>;
+
+// What is wrong with a jobs file, gathered while it is read, and the way to the files that it names.
 class Problems {
  public:
+  // Without `read_file` those are not looked at.
+  explicit Problems(ReadFile read_file = {}) : read_file_(std::move(read_file)) {}
+
+  const ReadFile& read_file() const { return read_file_; }
   void error(int line, std::string message) { errors_.add(line, std::move(message)); }
   void warning(int line, std::string message) { warnings_.add(line, std::move(message)); }
 
@@ -35,6 +44,7 @@ class Problems {
     std::size_t left_out = 0;  // beyond what anybody reads
   };
 
+  const ReadFile read_file_;
   List errors_;
   List warnings_;
 };
@@ -60,6 +70,9 @@ class Value {
   void key_warning(std::string_view message) const;
   // "path.key: message", for a member that is not there; at the line of the value.
   void missing(std::string_view key, std::string_view message) const;
+
+  // Of files that the jobs file names; may be empty.
+  const ReadFile& read_file() const { return problems_->read_file(); }
 
   // The value as a message shows it: `"ten"`, `1.5`, `an empty array`.
   std::string shown() const;

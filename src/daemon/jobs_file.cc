@@ -42,11 +42,12 @@ bool JobsFile::Stamp::operator==(const Stamp& other) const {
          same(modified, other.modified) && same(changed, other.changed);
 }
 
-JobsFile::JobsFile(asio::io_context& loop, std::string path) : timer_(loop), path_(std::move(path)) {}
+JobsFile::JobsFile(asio::io_context& loop, std::string path)
+    : timer_(loop), path_(std::move(path)), files_{path_} {}
 
 const config::Config& JobsFile::load() {
-  read_ = seen_ = stamp();
-  const auto loaded = config::load(path_);
+  const auto loaded = read();
+  seen_ = read_;
   if (!loaded) {
     std::string message = fmt::format("jobs file {} cannot be used:", path_);
     for (const auto& error : loaded.error().errors) message += "\n  " + error;
@@ -54,6 +55,7 @@ const config::Config& JobsFile::load() {
     throw base::StartupError(base::kExitConfig, message);
   }
   for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
+  watch_only(loaded->files);
   config_ = loaded->config;
   for (const auto& pool : config_.pools) kMainLog.info("{}", describe(pool));
   return config_;
@@ -69,7 +71,7 @@ void JobsFile::watch(OnChange on_change, OnReload on_reload) {
 }
 
 void JobsFile::poll() {
-  const auto now = stamp();
+  const auto now = stamps();
   // A writer may be half way: what is read has stood still from one poll to the next.
   if (now != read_ && now == seen_) reload();
   seen_ = now;
@@ -77,8 +79,7 @@ void JobsFile::poll() {
 }
 
 void JobsFile::reload() {
-  read_ = stamp();
-  const auto loaded = config::load(path_);
+  const auto loaded = read();
   if (!loaded) {
     for (const auto& error : loaded.error().errors) {
       kMainLog.error("jobs file {} is rejected, the one in force stays: {}", path_, error);
@@ -87,6 +88,7 @@ void JobsFile::reload() {
     return on_reload_(loaded.error().errors);
   }
   for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
+  watch_only(loaded->files);
   const auto diff = config::compare(config_, loaded->config);
   if (diff.empty()) {
     kMainLog.info("jobs file {}: read again, nothing has changed", path_);
@@ -99,10 +101,35 @@ void JobsFile::reload() {
   on_reload_({});
 }
 
-std::optional<JobsFile::Stamp> JobsFile::stamp() const {
+// A file is stamped before it is read, so that no change falls between the two. Which files there are shows
+// only then: those that are new are read once more.
+base::Result<config::Parsed, config::Rejected> JobsFile::read() {
+  while (true) {
+    read_ = stamps();
+    auto loaded = config::load(path_);
+    const auto named = loaded ? loaded->files : loaded.error().files;
+    const auto known = files_.size();
+    files_.insert(named.begin(), named.end());
+    if (files_.size() == known) return loaded;
+  }
+}
+
+void JobsFile::watch_only(const std::vector<std::string>& named) {
+  files_ = {named.begin(), named.end()};
+  files_.insert(path_);
+  std::erase_if(read_, [&](const auto& entry) { return !files_.contains(entry.first); });
+}
+
+std::optional<JobsFile::Stamp> JobsFile::stamp_of(const std::string& path) {
   struct stat found {};
-  if (::stat(path_.c_str(), &found) != 0) return std::nullopt;
+  if (::stat(path.c_str(), &found) != 0) return std::nullopt;
   return Stamp{found.st_dev, found.st_ino, found.st_size, found.st_mtim, found.st_ctim};
+}
+
+JobsFile::Stamps JobsFile::stamps() const {
+  Stamps stamps;
+  for (const auto& file : files_) stamps.emplace(file, stamp_of(file));
+  return stamps;
 }
 
 int check_jobs_file(const std::string& path) {

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,8 +15,9 @@
 
 namespace driveshaft::daemon {
 
-// The jobs file on disk: read at the start, watched for changes, read again. A file that is broken or gone
-// changes nothing; that is said once a change. The loop's thread drives it.
+// The jobs file on disk, and those that it names, which are parts of it: read at the start, watched for
+// changes, read again. One that is broken or gone changes nothing; that is said once a change. The loop's
+// thread drives it.
 class JobsFile {
  public:
   // Called for each file that differs from the one in force.
@@ -43,14 +46,20 @@ class JobsFile {
     timespec changed;
     bool operator==(const Stamp& other) const;
   };
-  std::optional<Stamp> stamp() const;
+  using Stamps = std::map<std::string, std::optional<Stamp>>;  // by path; none of a file that is not there
+
+  static std::optional<Stamp> stamp_of(const std::string& path);
+  Stamps stamps() const;
+  base::Result<config::Parsed, config::Rejected> read();
+  void watch_only(const std::vector<std::string>& named);
   void poll();
 
   asio::steady_timer timer_;
   const std::string path_;
-  config::Config config_;      // in force
-  std::optional<Stamp> read_;  // of the file as last read, good or not
-  std::optional<Stamp> seen_;  // at the last poll
+  config::Config config_;        // in force
+  std::set<std::string> files_;  // the jobs file, those that it names, and that the one in force names
+  Stamps read_;                  // of the files as last read, good or not
+  Stamps seen_;                  // at the last poll
   OnChange on_change_;
   OnReload on_reload_;
 };

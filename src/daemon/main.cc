@@ -8,6 +8,7 @@
 #include "base/exit_codes.h"
 #include "base/stderr.h"
 #include "cli/command.h"
+#include "cli/probe.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
 
@@ -15,6 +16,12 @@ int main(int argc, char** argv) {
   using namespace driveshaft;
   const std::span<const char* const> arguments(argv + std::min(argc, 1), argv + argc);
   try {
+    if (cli::is_probe(arguments)) {
+      const auto options = cli::parse_probe(arguments);
+      if (options) return cli::probe(*options);
+      base::tell_stderr("driveshaft: " + options.error().message);
+      return base::kExitUsage;
+    }
     if (cli::is_command(arguments)) {
       const auto command = cli::parse_command(arguments);
       if (command) return cli::run(*command);
@@ -27,7 +34,11 @@ int main(int argc, char** argv) {
       return base::kExitUsage;
     }
     if (options->help) {
-      fmt::print("{}\nCommands that look at a running daemon:\n\n{}", daemon::help_text(), cli::help_text());
+      fmt::print(
+          "{}\nCommands that look at a running daemon:\n\n{}\ndriveshaft probe URI\n  tries an endpoint with "
+          "sample "
+          "jobs; driveshaft probe --help says more\n",
+          daemon::help_text(), cli::help_text());
       return base::kExitOk;
     }
     if (options->version) {

@@ -3,13 +3,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
 #include "base/log.h"
 #include "config/keys.h"
 #include "dispatch/dead_letter.h"
+#include "dispatch/request_headers.h"
 #include "dispatch/retry.h"
+#include "dispatch/signer.h"
 #include "dispatch/upstream.h"
 #include "http/retry_after.h"
 
@@ -51,6 +54,7 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   settings_ = &settings;
   attempt_ = 1;
   waits_ = 0;
+  trace_ = new_trace(settings.trace_sampling);
   fields_ = {assignment.function, assignment.handle, assignment.unique, assignment.workload};
   if (storage) {
     storage_ = std::move(storage);
@@ -82,12 +86,7 @@ void Job::post(http::Endpoint& endpoint) {
   state_ = State::posted;
   posted_at_ = Clock::now();
   endpoint_ = &endpoint;
-  const auto& retry = settings_->retry;
-  const std::string number = attempt_ > 1 || retry.attempts > 1
-                                 ? fmt::format("Driveshaft-Attempt: {}\r\n", attempt_)
-                                 : std::string();
-  head_.clear();
-  endpoint.append_head(head_, body_.content_type, body_.size(), number);
+  append_request_head();
   if (body_.size() <= kCopiedBody) {
     head_.append(body_.before).append(body_.workload).append(body_.after);
     request_ = {asio::buffer(head_)};
@@ -96,8 +95,25 @@ void Job::post(http::Endpoint& endpoint) {
                 asio::buffer(body_.workload.data(), body_.workload.size()), asio::buffer(body_.after)};
   }
   stream_.reset();
-  if (retry.attempt_timeout.count() > 0) context_.deadlines.set(attempt_timer_, retry.attempt_timeout);
+  const auto attempt_timeout = settings_->retry.attempt_timeout;
+  if (attempt_timeout.count() > 0) context_.deadlines.set(attempt_timer_, attempt_timeout);
   endpoint.post(*this);
+}
+
+void Job::append_request_head() {
+  const auto now = std::chrono::system_clock::now();
+  auto time_left = started_at_ + context_.max_running_time - posted_at_;
+  const auto attempt_timeout = settings_->retry.attempt_timeout;
+  if (attempt_timeout.count() > 0) time_left = std::min<Clock::duration>(time_left, attempt_timeout);
+  head_.clear();
+  endpoint_->append_head(head_, body_.content_type, body_.size());
+  head_.append(function_->header_lines);
+  append_attempt_lines(head_,
+                       {fields_.handle, fields_.unique, attempt_, now + time_left, trace_, new_span()});
+  if (Signer* signer = upstream_->signer()) {
+    signer->append_lines(head_, webhook_id(base::to_string(origin_.link->server()), fields_), now, body_);
+  }
+  head_.append("\r\n");
 }
 
 void Job::finished(base::Result<http::Response, http::Failure> result) {
@@ -220,6 +236,7 @@ bool Job::try_again(const Setback& setback) {
     fmt::format_to(std::back_inserter(line), " pool={} attempt={} of={} next_in={:.3f} reason={}",
                    base::printable(owner_.name(), 128), attempt, settings_->retry.attempts, seconds(*delay),
                    setback.message);
+    append_trace(line);
     kThreadLog.write(LogLevel::warn, line);
   }
   ++attempt_;
@@ -316,6 +333,7 @@ void Job::fail(const Setback& setback) {
     fmt::format_to(std::back_inserter(line), " pool={} uri={} duration={:.6f} reason={}",
                    base::printable(owner_.name(), 128), upstream_->uri().display,
                    seconds(Clock::now() - started_at_), setback.message);
+    append_trace(line);
     kThreadLog.write(LogLevel::error, line);
   }
   note_failure(setback);
@@ -423,7 +441,7 @@ void Job::end() {
   origin_.link.reset();
   storage_.reset();
   fields_ = {};
-  for (std::string* memory : {&copy_, &body_.before, &body_.after}) {
+  for (std::string* memory : {&copy_, &head_, &body_.before, &body_.after}) {
     if (memory->capacity() > kKeepCapacity) std::string().swap(*memory);
   }
   owner_.job_done(*this);
@@ -450,6 +468,11 @@ void Job::append_identity(std::string& line, std::string_view what) const {
   base::append_printable(line, fields_.workload, context_.log_workload_size);
 }
 
+void Job::append_trace(std::string& line) const {
+  line.append(" trace=");
+  append_trace_id(line, trace_);
+}
+
 void Job::log_started() const {
   if (!kThreadLog.enabled(LogLevel::info)) return;
   std::string& line = empty_line();
@@ -464,6 +487,7 @@ void Job::log_finished(const Answer& answer, Clock::duration took) const {
   fmt::format_to(std::back_inserter(line), " return_code={} response_string=", answer.gearman_ret);
   base::append_printable(line, answer.response_string, context_.log_workload_size);
   fmt::format_to(std::back_inserter(line), " duration={:.6f}", seconds(took));
+  append_trace(line);
   kThreadLog.write(LogLevel::info, line);
 }
 

@@ -11,6 +11,7 @@
 #include "dispatch/context.h"
 #include "dispatch/status.h"
 #include "dispatch/stream_relay.h"
+#include "dispatch/trace.h"
 #include "gearman/link.h"
 #include "http/endpoint.h"
 #include "http/exchange.h"
@@ -21,8 +22,9 @@ namespace driveshaft::dispatch {
 struct Function {
   std::string name;
   metrics::FunctionMetrics& metrics;
-  int running = 0;         // jobs
-  bool withdrawn = false;  // no longer in the jobs file
+  std::string header_lines;  // of its requests, see request_headers.h
+  int running = 0;           // jobs
+  bool withdrawn = false;    // no longer in the jobs file
 };
 
 class Job;
@@ -122,9 +124,12 @@ class Job final : public http::Exchange,
   void log_dropped() const;
   void end();
 
+  void append_request_head();
+
   void append_names(std::string& line) const;  // function, handle, unique
   std::string names() const;
   void append_identity(std::string& line, std::string_view what) const;
+  void append_trace(std::string& line) const;
   void log_started() const;
   void log_finished(const Answer& answer, Clock::duration took) const;
 
@@ -145,6 +150,7 @@ class Job final : public http::Exchange,
   Clock::time_point posted_at_;  // the present attempt
   std::string head_;
   RequestBody body_;
+  Trace trace_;
   int attempt_ = 1;
   int waits_ = 0;                        // attempts that ended in being asked to wait
   std::unique_ptr<StreamRelay> stream_;  // of this attempt, once its answer streams

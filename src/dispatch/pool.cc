@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "dispatch/request_headers.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -78,7 +79,8 @@ void Pool::reconfigure(config::Pool settings, std::vector<base::Address> servers
 void Pool::register_functions() {
   for (auto& [_, function] : functions_) function.withdrawn = true;
   for (const auto& name : settings_.jobs_list) {
-    const auto [entry, _] = functions_.try_emplace(name, Function{name, metrics_->function(name)});
+    const auto [entry, _] = functions_.try_emplace(
+        name, Function{name, metrics_->function(name), function_lines(settings_.name, name)});
     entry->second.withdrawn = false;
   }
 }

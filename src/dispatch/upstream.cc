@@ -9,6 +9,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "dispatch/request_headers.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -41,6 +42,7 @@ Upstream::Upstream(Context& context, Owner& owner, metrics::PoolMetrics& metrics
       window_(kNoLimit),
       rate_(settings.settings.max_rate, Clock::now()) {
   open_endpoint();
+  make_signer();
   if (settings_.settings.adaptive) adaptive_.emplace(settings_.worker_count);
   limit_changed();
   metrics_.set_endpoint_up(true);
@@ -60,7 +62,10 @@ void Upstream::configure(const config::Pool& settings) {
   if (another) {
     old_endpoints_.push_back(std::move(endpoint_));
     open_endpoint();
+  } else if (before.settings.headers != now.headers) {
+    endpoint_->set_header_lines(header_lines(now.headers));
   }
+  if (before.settings.signing != now.signing) make_signer();
   if (before.settings.max_rate != now.max_rate) rate_ = TokenBucket(now.max_rate, Clock::now());
   if (!now.adaptive) {
     adaptive_.reset();
@@ -79,6 +84,12 @@ void Upstream::open_endpoint() {
       context_.resolver, context_.deadlines,
       http::Endpoint::Settings{settings_.uri, settings_.settings.connect_timeout,
                                settings_.settings.max_response_size});
+  endpoint_->set_header_lines(header_lines(settings_.settings.headers));
+}
+
+void Upstream::make_signer() {
+  signer_.reset();
+  if (!settings_.settings.signing.keys.empty()) signer_.emplace(settings_.settings.signing.keys);
 }
 
 void Upstream::sweep() {

@@ -13,6 +13,7 @@
 #include "dispatch/adaptive_limit.h"
 #include "dispatch/context.h"
 #include "dispatch/job.h"
+#include "dispatch/signer.h"
 #include "dispatch/status.h"
 #include "dispatch/token_bucket.h"
 #include "http/endpoint.h"
@@ -52,6 +53,8 @@ class Upstream {
   void taken() { rate_.take(); }
   EndpointStatus status() const;
   const base::Uri& uri() const { return settings_.uri; }
+  // Null: requests are not signed.
+  Signer* signer() { return signer_ ? &*signer_ : nullptr; }
   int held() const { return static_cast<int>(held_.size()); }
 
   // Sends the job, now or when the endpoint can have it and one of worker_count places there is free: jobs of
@@ -90,6 +93,7 @@ class Upstream {
   using Timer = base::MemberDeadline<Upstream>;
 
   void open_endpoint();
+  void make_signer();
   void hold(Job& job);
   void release();
   void wait_for_probe();
@@ -112,6 +116,7 @@ class Upstream {
   config::Pool settings_;
   std::unique_ptr<http::Endpoint> endpoint_;
   std::vector<std::unique_ptr<http::Endpoint>> old_endpoints_;  // until their last job is done
+  std::optional<Signer> signer_;                                // when asked for
   State state_ = State::up;
   bool reached_ = true;                        // when it was last tried
   base::Deadline::Clock::time_point since_{};  // not up

@@ -230,8 +230,8 @@ void Connection::take_response(const error_code& error) {
   Exchange& exchange = *std::exchange(exchange_, nullptr);
   exchange.connection_ = nullptr;
   state_ = State::idle;
-  endpoint_.deliver(exchange,
-                    Response{reader_.status(), reader_.body(), reader_.retry_after(), reader_.streamed()});
+  endpoint_.deliver(
+      exchange, Response{reader_.status(), reader_.body(), reader_.retry_after(), keep, reader_.streamed()});
 
   if (!keep) {
     close();

@@ -17,11 +17,11 @@ constexpr int kMaxOpening = 64;
 constexpr auto kSweepEvery = 15s;   // unused for a whole one of these: closed
 constexpr auto kAddressesFor = 5s;  // one look-up serves all connections opened in that time
 
-std::string make_head(const base::Uri& uri) {
+std::string make_head(const base::Uri& uri, std::string_view lines) {
   std::string head = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: driveshaft\r\nAccept: */*\r\n",
                                  uri.target, uri.authority);
   if (!uri.authorization.empty()) head += fmt::format("Authorization: {}\r\n", uri.authorization);
-  return head + "Content-Type: ";
+  return head.append(lines).append("Content-Type: ");
 }
 
 std::unique_ptr<asio::ssl::context> make_tls(const base::Uri& uri) {
@@ -46,25 +46,21 @@ base::Connector make_connector(base::Resolver& resolver, base::DeadlineWheel& de
 Endpoint::Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings)
     : deadlines_(deadlines),
       settings_(std::move(settings)),
-      head_(make_head(settings_.uri)),
       tls_(make_tls(settings_.uri)),
+      head_(make_head(settings_.uri, {})),
       connector_(make_connector(resolver, deadlines, settings_.uri)) {}
 
 Endpoint::~Endpoint() {
   for (const auto& [_, connection] : connections_) connection->close();
 }
 
-void Endpoint::append_head(std::string& out, std::string_view content_type, std::size_t content_length,
-                           std::string_view more) const {
+void Endpoint::set_header_lines(std::string_view lines) { head_ = make_head(settings_.uri, lines); }
+
+void Endpoint::append_head(std::string& out, std::string_view content_type,
+                           std::size_t content_length) const {
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, content_length).ptr;
-  out.append(head_)
-      .append(content_type)
-      .append("\r\nContent-Length: ")
-      .append(digits, end)
-      .append("\r\n")
-      .append(more)
-      .append("\r\n");
+  out.append(head_).append(content_type).append("\r\nContent-Length: ").append(digits, end).append("\r\n");
 }
 
 void Endpoint::post(Exchange& exchange) {

@@ -32,10 +32,12 @@ class Endpoint {
   Endpoint(const Endpoint&) = delete;
   ~Endpoint();
 
-  // The head of a POST with a body of that type and length. `more` are whole header lines, each with its
-  // CRLF.
-  void append_head(std::string& out, std::string_view content_type, std::size_t content_length,
-                   std::string_view more) const;
+  // Header lines, each with its CRLF, of every request from now on.
+  void set_header_lines(std::string_view lines);
+
+  // The head of a POST with a body of that type and length, but for the empty line that ends it: more header
+  // lines may stand before that.
+  void append_head(std::string& out, std::string_view content_type, std::size_t content_length) const;
 
   // Sends the request on an idle connection or a new one. A connection that the endpoint had closed just
   // before is noticed, and the request is sent once more, on a new one.
@@ -91,10 +93,10 @@ class Endpoint {
   // Constant after construction.
   base::DeadlineWheel& deadlines_;
   const Settings settings_;
-  std::string head_;  // of every request, up to the type of its body
   std::unique_ptr<asio::ssl::context> tls_;
 
   // Loop state.
+  std::string head_;  // of every request, up to the type of its body
   base::Connector connector_;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> idle_;  // the last one used is the first to be used again

@@ -34,6 +34,7 @@ struct Response {
   unsigned status;
   std::string_view body;
   std::string_view retry_after;  // value of that header, or empty
+  bool keep_alive = false;       // its connection can carry another request
   bool streamed = false;         // the body came in pieces, and is empty here
 };
 

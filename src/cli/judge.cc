@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include "cli/judge.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "dispatch/stream_decoder.h"
+
+namespace driveshaft::cli {
+namespace {
+
+using Grade = Remark::Grade;
+
+constexpr std::size_t kShown = 60;  // bytes of an answer's text
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::string_view kGzipMagic = "\x1f\x8b";
+
+Remark finding(std::string what, std::string remedy) {
+  return {Grade::finding, std::move(what), std::move(remedy)};
+}
+
+double milliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+Remark no_response(const Outcome& outcome, std::chrono::milliseconds timeout) {
+  if (outcome.timed_out) {
+    return finding(fmt::format("no whole answer within {} s", static_cast<double>(timeout.count()) / 1000),
+                   "see what the endpoint waits for, or give it longer with --timeout; its daemon waits for "
+                   "--max_running_time");
+  }
+  const http::Failure& failure = outcome.response.error();
+  switch (failure.kind) {
+    case http::Failure::Kind::unreachable:
+      return finding("it cannot be reached: " + failure.message,
+                     "start it, or correct the URI; the daemon would hold its jobs until it can be reached");
+    case http::Failure::Kind::connection_lost:
+      return finding(
+          failure.message,
+          "send the whole answer, with a Content-Length that is its length; if the process died, its error "
+          "log knows why");
+    case http::Failure::Kind::malformed:
+      return finding(failure.message, "answer in HTTP/1.1; a port that speaks TLS wants https:// in the URI");
+    case http::Failure::Kind::too_large:
+      return finding(failure.message, "answer with less, or raise max_response_size");
+  }
+  return finding(failure.message, "");
+}
+
+std::string remedy_for_status(unsigned status, bool retry_after, const Circumstances& circumstances) {
+  if ((status == 429 || status == 503) && retry_after) {
+    return "it asks to wait, and the daemon would: probe it again when it takes jobs";
+  }
+  switch (status) {
+    case 401:
+    case 403:
+      if (!circumstances.is_signed) {
+        return "if it wants a signature, name the secret with --secret-file; a user and password stand in "
+               "the URI, a "
+               "token in --header";
+      }
+      return circumstances.is_multipart ? "compare the secrets and the clocks; PHP has no raw body of a "
+                                          "multipart request: sign json or "
+                                          "urlencoded ones"
+                                        : "compare the secrets and the clocks, and sign the body as it was "
+                                          "received, before it is decoded";
+    case 404:
+      return "correct the path of the URI, or the endpoint's routes";
+    case 405:
+      return "let the endpoint take POST requests at this path";
+    case 413:
+      return "raise the size that a request may have: client_max_body_size of nginx, post_max_size of PHP, "
+             "LimitRequestBody of Apache";
+    case 414:
+    case 431:
+      return "raise the size that headers may have: large_client_header_buffers of nginx";
+    case 415:
+      return "let the endpoint take this format, or choose another one with --format and request_format";
+    default:
+      break;
+  }
+  if (status / 100 == 3)
+    return "redirects are not followed: probe, and configure, the URI that it redirects to";
+  if (status / 100 == 5) {
+    return "its error log knows why; a job that fails is answered with status 200 and a gearman_ret other "
+           "than 0";
+  }
+  return "answer with status 200; a job that fails has a gearman_ret other than 0";
+}
+
+std::string remedy_for_body(std::string_view body, const std::string& message) {
+  const auto says = [&](std::string_view text) { return message.starts_with(text); };
+  if (body.empty()) return "the body is empty: write the object, also where a job has no result";
+  if (body.starts_with(kGzipMagic)) return "send no Content-Encoding: no request asks for one";
+  if (body.starts_with(kByteOrderMark)) {
+    return "save the endpoint's files without a byte order mark: it stands before the object";
+  }
+  if (says("gearman_ret is not")) return "write gearman_ret as a number without quotes, 0 for success";
+  if (says("gearman_ret is missing")) return "write gearman_ret, 0 for success";
+  if (says("response_string is not"))
+    return "make response_string text: what has a structure is encoded into it";
+  if (says("response_string is missing")) return "write response_string, \"\" where a job has no result";
+  if (says("JSON, but")) return "write an object around it";
+  if (body.find("gearman_ret") != body.npos) {
+    return "write nothing but the object: no warnings (display_errors=0 for PHP), no debugging output, no "
+           "second "
+           "object, and its text encoded by a JSON library";
+  }
+  if (body.front() == '<')
+    return "this is a page, not an answer: correct the URI, or see the endpoint's error log";
+  return "write the object, and nothing else";
+}
+
+// Of a streamed answer, what comes before its last line.
+struct Told final : dispatch::StreamDecoder::Sink {
+  void status(std::uint32_t, std::uint32_t) override { ++lines; }
+  void data(std::string_view) override { ++lines; }
+  void warning(std::string_view) override { ++lines; }
+  int lines = 0;
+};
+
+base::Result<dispatch::Answer, dispatch::NotAnAnswer> decode(const Outcome::Response& response,
+                                                             dispatch::AnswerDecoder& decoder, Told& told) {
+  if (!response.streamed) return decoder.decode(response.status, response.body);
+  dispatch::StreamDecoder stream(response.body.size());
+  if (auto fed = stream.feed(response.body, told); !fed) return fed.error();
+  return stream.finish(decoder, told);
+}
+
+std::string shown_answer(const dispatch::Answer& answer, const Outcome& outcome, const Told& told) {
+  return fmt::format("{}, {}gearman_ret {}, \"{}\", {:.1f} ms", outcome.response->status,
+                     outcome.response->streamed ? fmt::format("{} of progress, ", told.lines) : "",
+                     answer.gearman_ret, base::printable(answer.response_string, kShown),
+                     milliseconds(outcome.took));
+}
+
+}  // namespace
+
+Remark judge(const Outcome& outcome, dispatch::AnswerDecoder& decoder, const Circumstances& circumstances) {
+  if (outcome.timed_out || !outcome.response) return no_response(outcome, circumstances.timeout);
+  const auto& response = *outcome.response;
+  Told told;
+  const auto answer = decode(response, decoder, told);
+  if (answer) {
+    const bool succeeded = answer->gearman_ret == 0;
+    return {
+        succeeded ? Grade::good : Grade::note, shown_answer(*answer, outcome, told),
+        succeeded
+            ? ""
+            : "it says that the job failed: that conforms; a function that it has is named with --function"};
+  }
+  const auto& wrong = answer.error();
+  return finding(wrong.message, wrong.kind == dispatch::NotAnAnswer::Kind::http_status
+                                    ? remedy_for_status(response.status, response.retry_after, circumstances)
+                                : response.streamed
+                                    ? "write a line of JSON for each thing to tell, and the object with "
+                                      "gearman_ret as the last"
+                                    : remedy_for_body(response.body, wrong.message));
+}
+
+Remark judge_refusal(const Outcome& outcome) {
+  if (outcome.timed_out || !outcome.response) {
+    return finding(outcome.timed_out ? "neither taken nor refused in time" : outcome.response.error().message,
+                   "answer it with status 401");
+  }
+  const unsigned status = outcome.response->status;
+  if (status / 100 == 2) {
+    return finding(
+        fmt::format("it is not refused, but answered with status {}", status),
+        "compare the signature before anything else, and answer 401 where it is wrong; examples/verify.* "
+        "show how");
+  }
+  if (status / 100 != 4 || status == 429 || status == 408) {
+    return finding(fmt::format("it is answered with status {}, as if the endpoint were in trouble", status),
+                   "refuse it with status 401, which is not tried again");
+  }
+  return {Grade::good, fmt::format("refused with status {}", status), ""};
+}
+
+}  // namespace driveshaft::cli

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+#include "cli/probe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <random>
+
+#include "base/asio.h"
+#include "base/exit_codes.h"
+#include "base/log.h"
+#include "base/resolver.h"
+#include "cli/judge.h"
+#include "config/keys.h"
+#include "dispatch/request_headers.h"
+#include "dispatch/signer.h"
+#include "http/endpoint.h"
+
+namespace driveshaft::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = base::Deadline::Clock;
+using Grade = Remark::Grade;
+
+constexpr std::size_t kMostStreamed = 64 * 1024 * 1024;
+constexpr std::size_t kBigWorkload = 1024 * 1024;
+constexpr auto kStale = 1h;  // by which a timestamp is wrong
+// What is answered faster says nothing of whether two were worked on at once.
+constexpr auto kTellingTime = 50ms;
+
+// A job of the probe, and what is wrong with its signature.
+struct Sample {
+  std::string_view name;
+  std::string workload;
+  enum class Signature {
+    good,
+    none,
+    of_another_secret,
+    of_another_body,
+    late,
+    early
+  } signature = Signature::good;
+};
+
+// One request on its way.
+class Call final : public http::Exchange, private base::Deadline {
+ public:
+  Call(http::Endpoint& endpoint, base::DeadlineWheel& deadlines, std::chrono::milliseconds timeout)
+      : endpoint_(endpoint), deadlines_(deadlines), timeout_(timeout) {
+    streams_ = true;
+  }
+
+  // `body` may view `workload`.
+  void post(std::string head, std::unique_ptr<std::string> workload, dispatch::RequestBody body) {
+    head_ = std::move(head);
+    workload_ = std::move(workload);
+    body_ = std::move(body);
+    request_ = {asio::buffer(head_), asio::buffer(body_.before),
+                asio::buffer(body_.workload.data(), body_.workload.size()), asio::buffer(body_.after)};
+    started_ = Clock::now();
+    deadlines_.set(*this, timeout_);
+    endpoint_.post(*this);
+  }
+  const std::optional<Outcome>& outcome() const { return outcome_; }
+
+ private:
+  void finished(base::Result<http::Response, http::Failure> result) override {
+    clear();
+    if (!result) return done({result.error()});
+    done({Outcome::Response{result->status, result->streamed ? streamed_ : std::string(result->body),
+                            result->keep_alive, !result->retry_after.empty(), result->streamed}});
+  }
+  base::Result<bool, http::Failure> piece(std::string_view bytes) override {
+    streamed_ += bytes;
+    if (streamed_.size() <= kMostStreamed) return true;
+    return http::Failure{
+        http::Failure::Kind::too_large,
+        fmt::format("it streams more than the {} bytes that are read of it here", kMostStreamed)};
+  }
+  void on_deadline() override {
+    endpoint_.cancel(*this);
+    done({http::Failure{http::Failure::Kind::connection_lost, ""}, true});
+  }
+  void done(Outcome outcome) {
+    outcome.took = Clock::now() - started_;
+    outcome_ = std::move(outcome);
+  }
+
+  http::Endpoint& endpoint_;
+  base::DeadlineWheel& deadlines_;
+  const std::chrono::milliseconds timeout_;
+  std::string head_;
+  std::unique_ptr<std::string> workload_;
+  dispatch::RequestBody body_;
+  Clock::time_point started_;
+  std::string streamed_;
+  std::optional<Outcome> outcome_;
+};
+
+std::string random_key() {
+  std::random_device random;
+  std::string key;
+  for (int i = 0; i < 32; ++i) key += static_cast<char>(random());
+  return key;
+}
+
+std::string all_bytes() {
+  std::string bytes;
+  for (int value = 0; value < 256; ++value) bytes += static_cast<char>(value);
+  return bytes;
+}
+
+class Probe {
+ public:
+  explicit Probe(const ProbeOptions& options)
+      : options_(options),
+        endpoint_(resolver_, deadlines_,
+                  {options.uri, std::min(config::PoolSettings{}.connect_timeout, options.timeout),
+                   config::PoolSettings{}.max_response_size}),
+        function_lines_(dispatch::function_lines("probe", options.function)) {
+    endpoint_.set_header_lines(dispatch::header_lines(options.headers));
+    if (!options.keys.empty()) signer_.emplace(options.keys);
+  }
+
+  int run() {
+    fmt::print("probing {} as {}, with jobs of {}\n", options_.uri.display, config::name_of(options_.format),
+               base::printable(options_.function, 128));
+    const bool reached = plain();
+    if (reached) {
+      contents();
+      two_at_once();
+      connections();
+      if (signer_) refusals();
+    }
+    if (findings_ == 0) {
+      fmt::print("it conforms\n");
+      return base::kExitOk;
+    }
+    fmt::print("{} finding(s){}\n", findings_, reached ? "" : "; what else there may be was not tried");
+    return base::kExitFindings;
+  }
+
+ private:
+  using Calls = std::vector<std::unique_ptr<Call>>;
+
+  // False: there is nobody to go on with.
+  bool plain() {
+    const auto outcome = call({"plain job", options_.workload});
+    const auto remark = judge(outcome);
+    succeeded_ = remark.grade == Grade::good;
+    report("plain job", remark);
+    return !outcome.timed_out &&
+           (outcome.response || outcome.response.error().kind != http::Failure::Kind::unreachable);
+  }
+
+  void contents() {
+    const Sample samples[] = {
+        {"empty workload", ""},
+        {"workload in UTF-8", "Größe \"€\" \\ 😀\r\n\t&=+%"},
+        {"workload of all bytes", all_bytes()},
+        {"workload of 1 MiB", std::string(kBigWorkload, 'x')},
+    };
+    for (const Sample& sample : samples) report(sample.name, judge_beside_plain(call(sample)));
+  }
+
+  // A function need not take any workload; but one that took the plain one is worth a word.
+  Remark judge_beside_plain(const Outcome& outcome) {
+    Remark remark = judge(outcome);
+    if (remark.grade != Grade::note) return remark;
+    if (!succeeded_) return {Grade::good, remark.what, ""};
+    remark.remedy =
+        options_.format == config::RequestFormat::json
+            ? "the plain job succeeded: if this is not the function's own verdict on the workload, see "
+              "that \"workload_encoding\": \"base64\" is obeyed and that no byte is lost"
+            : "the plain job succeeded: if this is not the function's own verdict on the workload, see "
+              "that no byte of it is lost";
+    return remark;
+  }
+
+  void two_at_once() {
+    const auto alone = call({"", options_.workload});
+    const auto both = call_all({{"", options_.workload}, {"", options_.workload}});
+    for (const auto& outcome : both) {
+      if (const auto remark = judge(outcome); remark.grade == Grade::finding) {
+        return report("two at once", remark);
+      }
+    }
+    const auto slower = std::max(both[0].took, both[1].took);
+    const auto faster = std::min(both[0].took, both[1].took);
+    if (alone.took > kTellingTime && slower > faster + alone.took / 2) {
+      return report("two at once",
+                    {Grade::note, "the second waits for the first",
+                     "give the endpoint as many processes or threads as its pool has worker_count"});
+    }
+    report("two at once", {Grade::good, "both are answered", ""});
+  }
+
+  void connections() {
+    if (!closes_) return report("keep-alive", {Grade::good, "connections stay open", ""});
+    report("keep-alive",
+           {Grade::note, "it closes the connection after an answer, or does not say how long the answer is",
+            "every job pays for a new connection: answer in HTTP/1.1 with Content-Length or chunked, without "
+            "Connection: close"});
+  }
+
+  void refusals() {
+    using Signature = Sample::Signature;
+    const Sample samples[] = {
+        {"without a signature", options_.workload, Signature::none},
+        {"signed with another secret", options_.workload, Signature::of_another_secret},
+        {"altered after it was signed", options_.workload, Signature::of_another_body},
+        {"signed an hour ago", options_.workload, Signature::late},
+        {"signed in an hour", options_.workload, Signature::early},
+    };
+    for (const Sample& sample : samples) report(sample.name, judge_refusal(call(sample)));
+  }
+
+  Outcome call(const Sample& sample) { return call_all({sample}).front(); }
+
+  std::vector<Outcome> call_all(const std::vector<Sample>& samples) {
+    Calls calls;
+    for (const Sample& sample : samples) {
+      calls.push_back(std::make_unique<Call>(endpoint_, deadlines_, options_.timeout));
+      start(*calls.back(), sample);
+    }
+    const auto done = [](const auto& one) { return one->outcome().has_value(); };
+    loop_.restart();
+    while (!std::all_of(calls.begin(), calls.end(), done)) loop_.run_one();
+    std::vector<Outcome> outcomes;
+    for (const auto& one : calls) {
+      outcomes.push_back(*one->outcome());
+      if (outcomes.back().response && !outcomes.back().response->keep_alive) closes_ = true;
+    }
+    return outcomes;
+  }
+
+  void start(Call& one, const Sample& sample) {
+    ++number_;
+    auto workload = std::make_unique<std::string>(sample.workload);
+    const std::string handle = fmt::format("H:probe:{}", number_);
+    const std::string unique = fmt::format("probe-{:016x}", dispatch::new_span());
+    const dispatch::JobFields job{options_.function, handle, unique, *workload};
+    dispatch::RequestBody body;
+    dispatch::encode(options_.format, job, body);
+
+    const auto now = std::chrono::system_clock::now();
+    std::string head;
+    endpoint_.append_head(head, body.content_type, body.size());
+    head += function_lines_;
+    const auto trace = dispatch::new_trace(0);
+    dispatch::append_attempt_lines(head,
+                                   {handle, unique, 1, now + options_.timeout, trace, dispatch::new_span()});
+    if (signer_) sign(head, job, now, body, sample.signature);
+    head += "\r\n";
+    one.post(std::move(head), std::move(workload), std::move(body));
+  }
+
+  void sign(std::string& head, const dispatch::JobFields& job, std::chrono::system_clock::time_point now,
+            const dispatch::RequestBody& body, Sample::Signature how) {
+    const std::string id = dispatch::webhook_id("probe", job);
+    switch (how) {
+      case Sample::Signature::none:
+        return;
+      case Sample::Signature::of_another_secret:
+        return dispatch::Signer({random_key()}).append_lines(head, id, now, body);
+      case Sample::Signature::of_another_body: {
+        dispatch::RequestBody other = body;
+        other.after += ' ';
+        return signer_->append_lines(head, id, now, other);
+      }
+      case Sample::Signature::late:
+        return signer_->append_lines(head, id, now - kStale, body);
+      case Sample::Signature::early:
+        return signer_->append_lines(head, id, now + kStale, body);
+      case Sample::Signature::good:
+        return signer_->append_lines(head, id, now, body);
+    }
+  }
+
+  Remark judge(const Outcome& outcome) {
+    return cli::judge(
+        outcome, decoder_,
+        {options_.timeout, signer_.has_value(), options_.format == config::RequestFormat::multipart});
+  }
+
+  void report(std::string_view sample, const Remark& remark) {
+    const char* grade = remark.grade == Grade::good ? "ok" : remark.grade == Grade::note ? "note" : "WRONG";
+    const bool again = remark.grade == Grade::finding && remark.what == last_finding_;
+    fmt::print("{:<6}{}: {}\n", grade, sample, again ? "the same" : remark.what);
+    if (!remark.remedy.empty() && !again) fmt::print("      -> {}\n", remark.remedy);
+    std::fflush(stdout);
+    if (remark.grade != Grade::finding) return;
+    ++findings_;
+    last_finding_ = remark.what;
+  }
+
+  const ProbeOptions& options_;
+  asio::io_context loop_{1};
+  base::DeadlineWheel deadlines_{loop_};
+  base::Resolver resolver_{loop_};
+  http::Endpoint endpoint_;
+  const std::string function_lines_;
+  std::optional<dispatch::Signer> signer_;
+  dispatch::AnswerDecoder decoder_;
+  int number_ = 0;          // of the last job
+  bool succeeded_ = false;  // the plain job
+  bool closes_ = false;     // the endpoint closed a connection after an answer
+  int findings_ = 0;
+  std::string last_finding_;
+};
+
+}  // namespace
+
+int probe(const ProbeOptions& options) {
+  if (!options.help) return Probe(options).run();
+  fmt::print("{}", probe_help_text());
+  return base::kExitOk;
+}
+
+}  // namespace driveshaft::cli

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include "cli/probe_options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "base/log.h"
+#include "config/headers.h"
+#include "config/keys.h"
+#include "config/load.h"
+#include "config/nearest.h"
+
+namespace driveshaft::cli {
+namespace {
+
+using base::Error;
+using base::Result;
+
+constexpr double kLongestTimeout = 3600;  // seconds
+
+Result<void> read_function(ProbeOptions& options, const std::string& text) {
+  if (text.empty()) return Error{"expected the name of a function, got an empty one"};
+  options.function = text;
+  return {};
+}
+
+Result<void> read_workload(ProbeOptions& options, const std::string& text) {
+  options.workload = text;
+  if (!text.starts_with('@')) return {};
+  auto content = config::read_file(text.substr(1));
+  if (!content) return Error{fmt::format("file {}: {}", text.substr(1), content.error().message)};
+  options.workload = std::move(*content);
+  return {};
+}
+
+Result<void> read_format(ProbeOptions& options, const std::string& text) {
+  using config::RequestFormat;
+  std::vector<std::string_view> names;
+  for (const auto format : {RequestFormat::json, RequestFormat::multipart, RequestFormat::urlencoded}) {
+    names.push_back(config::name_of(format));
+    if (names.back() != text) continue;
+    options.format = format;
+    return {};
+  }
+  return Error{
+      fmt::format("expected one of {}, got \"{}\"", fmt::join(names, ", "), base::printable(text, 60))};
+}
+
+Result<void> read_secrets(ProbeOptions& options, const std::string& text) {
+  const auto content = config::read_secret_file(text);
+  auto keys =
+      content ? config::signing_keys_of_file(*content) : Result<std::vector<std::string>>(content.error());
+  if (!keys) return Error{fmt::format("file {}: {}", base::printable(text, 200), keys.error().message)};
+  options.keys = std::move(*keys);
+  return {};
+}
+
+// "Name: value", or "Name: @path". Errors do not show the value.
+Result<void> read_header(ProbeOptions& options, const std::string& text) {
+  const auto colon = text.find(':');
+  if (colon == text.npos) return Error{"expected \"Name: value\" or \"Name: @path\", got no colon"};
+  config::Header header{text.substr(0, colon), {}, {}};
+  if (const auto good = config::check_header_name(header.name); !good) {
+    return Error{fmt::format("{}: {}", base::printable(header.name, 60), good.error().message)};
+  }
+  const auto begin = std::min(text.find_first_not_of(' ', colon + 1), text.size());
+  header.value = text.substr(begin);
+  if (header.value.starts_with('@')) {
+    header.file = header.value.substr(1);
+    const auto content = config::read_secret_file(header.file);
+    auto value = content ? config::header_value_of_file(*content) : content;
+    if (!value) return Error{fmt::format("{}: file {}: {}", header.name, header.file, value.error().message)};
+    header.value = std::move(*value);
+  } else if (const auto good = config::check_header_value(header.value); !good) {
+    return Error{fmt::format("{}: {}", header.name, good.error().message)};
+  }
+  for (const auto& other : options.headers) {
+    if (config::same_header(other.name, header.name))
+      return Error{fmt::format("{} is given twice", header.name)};
+  }
+  options.headers.push_back(std::move(header));
+  return {};
+}
+
+Result<void> read_timeout(ProbeOptions& options, const std::string& text) {
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() ||
+      !(seconds >= 0.001 && seconds <= kLongestTimeout)) {
+    return Error{fmt::format("expected a number of seconds > 0 and ≤ {}, got \"{}\"", kLongestTimeout,
+                             base::printable(text, 60))};
+  }
+  options.timeout = std::chrono::milliseconds(static_cast<long>(seconds * 1000));
+  return {};
+}
+
+struct Row {
+  std::string_view name;
+  std::string_view argument;
+  std::string_view description;
+  Result<void> (*set)(ProbeOptions& options, const std::string& text);
+  bool many = false;
+};
+
+constexpr Row kTable[] = {
+    {"function", "name", "what the sample jobs call; the endpoint runs it (default: driveshaft_probe)",
+     read_function},
+    {"workload", "text", "of the plain sample; @path: what that file holds (default: driveshaft probe)",
+     read_workload},
+    {"format", "format", "json, multipart or urlencoded, as request_format (default: json)", read_format},
+    {"secret-file", "path",
+     "sign requests with the secrets of this file, and see whether bad signatures are refused", read_secrets},
+    {"header", "text",
+     "\"Name: value\" to be sent too, or \"Name: @path\" to read the value; may be repeated", read_header,
+     true},
+    {"timeout", "seconds", "how long an answer may take (default: 10)", read_timeout},
+};
+
+const Row* find_row(std::string_view name) {
+  const auto row =
+      std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& r) { return r.name == name; });
+  return row == std::end(kTable) ? nullptr : row;
+}
+
+Error unknown_option(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Row& row : kTable) names.push_back(row.name);
+  const auto near = config::nearest(name, names);
+  return {fmt::format(
+      "unknown option --{} of probe; {}", base::printable(name, 60),
+      near.empty() ? "driveshaft probe --help lists them all" : fmt::format("did you mean --{}?", near))};
+}
+
+Result<void> check(const ProbeOptions& options, bool has_uri) {
+  if (!has_uri) return Error{"probe: the URI of the endpoint is missing; driveshaft probe --help says more"};
+  for (const auto& header : options.headers) {
+    if (config::same_header(header.name, "Authorization") && !options.uri.authorization.empty()) {
+      return Error{"--header Authorization: the URI has a user, which is sent as Authorization; remove one"};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_probe(std::span<const char* const> arguments) {
+  return !arguments.empty() && arguments[0] == std::string_view("probe");
+}
+
+Result<ProbeOptions> parse_probe(std::span<const char* const> arguments) {
+  ProbeOptions options;
+  bool has_uri = false;
+  std::vector<const Row*> seen;
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const std::string_view argument = arguments[i];
+    if (argument == "--help") {
+      options.help = true;
+      return options;
+    }
+    if (!argument.starts_with("-")) {
+      if (has_uri) return Error{"probe: one URI at a time; driveshaft probe --help says more"};
+      auto uri = base::parse_uri(argument);
+      if (!uri) return Error{"probe: " + uri.error().message};
+      options.uri = std::move(*uri);
+      has_uri = true;
+      continue;
+    }
+    const auto equals = argument.find('=');
+    const std::string_view name = argument.substr(std::min(argument.find_first_not_of('-'), argument.size()),
+                                                  equals == argument.npos ? argument.npos : equals - 2);
+    const Row* row = argument.starts_with("--") ? find_row(name) : nullptr;
+    if (!row) return unknown_option(name);
+    if (!row->many && std::find(seen.begin(), seen.end(), row) != seen.end()) {
+      return Error{fmt::format("--{} is given twice", row->name)};
+    }
+    seen.push_back(row);
+    if (equals == argument.npos && i + 1 == arguments.size()) {
+      return Error{fmt::format("--{}: its {} is missing", row->name, row->argument)};
+    }
+    const std::string text(equals == argument.npos ? std::string_view(arguments[++i])
+                                                   : argument.substr(equals + 1));
+    if (const auto read = row->set(options, text); !read) {
+      return Error{fmt::format("--{}: {}", row->name, read.error().message)};
+    }
+  }
+  if (const auto good = check(options, has_uri); !good) return good.error();
+  return options;
+}
+
+std::vector<std::string> probe_option_names() {
+  std::vector<std::string> names;
+  for (const Row& row : kTable) names.push_back(fmt::format("{} {}", row.name, row.argument));
+  return names;
+}
+
+std::string probe_help_text() {
+  std::string text =
+      "driveshaft probe URI [options]\n"
+      "  calls an endpoint with sample jobs, as the daemon would, and says what is wrong with its answers;\n"
+      "  exits with 0 if it conforms, 1 if it does not, 2 if the command line is wrong\n\n";
+  for (const Row& row : kTable) {
+    text += fmt::format("  {:<21} {}\n", fmt::format("--{} {}", row.name, row.argument), row.description);
+  }
+  return text;
+}
+
+}  // namespace driveshaft::cli

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/uri.h"
+#include "config/config.h"
+
+namespace driveshaft::cli {
+
+// The command line of `driveshaft probe`, with every default.
+struct ProbeOptions {
+  base::Uri uri;
+  std::string function = "driveshaft_probe";
+  std::string workload = "driveshaft probe";  // of the plain job
+  config::RequestFormat format = config::RequestFormat::json;
+  std::vector<config::Header> headers;
+  std::vector<std::string> keys;  // that requests are signed with; empty: they are not
+  std::chrono::milliseconds timeout{10'000};
+  bool help = false;
+};
+
+// Whether the arguments, those after the program's name, are of this command.
+bool is_probe(std::span<const char* const> arguments);
+
+// Those of which is_probe() is true. Reads the files that they name.
+base::Result<ProbeOptions> parse_probe(std::span<const char* const> arguments);
+
+std::string probe_help_text();
+
+// Every option with its argument, as in "format format", in the order of the help.
+std::vector<std::string> probe_option_names();
+
+}  // namespace driveshaft::cli

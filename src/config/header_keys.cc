@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "config/header_keys.h"
+
+#include "base/log.h"
+#include "config/headers.h"
+#include "config/key_table.h"
+#include "config/unknown_keys.h"
+
+namespace driveshaft::config {
+namespace {
+
+constexpr std::string_view kFile = "file";
+constexpr std::size_t kMaxPath = 4095;  // bytes
+
+std::string_view kind_of(const Value& value) {
+  switch (value.node().kind) {
+    case Node::Kind::null:
+      return "null";
+    case Node::Kind::boolean:
+      return "true or false";
+    case Node::Kind::number:
+      return "a number";
+    case Node::Kind::string:
+      return "text (not shown, it may be a secret)";
+    case Node::Kind::array:
+      return "an array";
+    case Node::Kind::object:
+      return "an object";
+  }
+  return {};
+}
+
+bool is_path(const Value& value) {
+  const std::string& text = value.node().text;
+  return value.is(Node::Kind::string) && text.starts_with('/') && text.size() <= kMaxPath &&
+         !has_control(text);
+}
+
+// Hands the file's content to `take`, which says what is wrong with it.
+template <class Take>
+void read_file(const Value& value, Take take) {
+  if (!value.read_file()) return;
+  const std::string& path = value.node().text;
+  const auto content = value.read_file()(path);
+  const base::Result<void> taken = content ? take(*content) : base::Result<void>(content.error());
+  if (!taken) value.error(fmt::format("file {}: {}", base::printable(path, kMaxPath), taken.error().message));
+}
+
+void read_value(const Value& value, Header& header) {
+  if (value.is(Node::Kind::string)) {
+    header.value = value.node().text;
+    if (const auto good = check_header_value(header.value); !good) value.error(good.error().message);
+    return;
+  }
+  const Node* file = value.is(Node::Kind::object) ? value.node().find(kFile) : nullptr;
+  if (!file) {
+    return value.error(fmt::format("expected text or {{\"file\": \"/path\"}}, got {}{}", kind_of(value),
+                                   value.is(Node::Kind::object) ? " without \"file\"" : ""));
+  }
+  const std::string_view known[] = {kFile};
+  warn_of_unknown_keys(value, known, {}, "");
+  const Value path = value.member(*file);
+  if (!is_path(path))
+    return path.error(fmt::format("expected the absolute path of a file, got {}", kind_of(path)));
+  header.file = file->text;
+  read_file(path, [&](const std::string& content) -> base::Result<void> {
+    auto text = header_value_of_file(content);
+    if (!text) return text.error();
+    header.value = std::move(*text);
+    return {};
+  });
+}
+
+}  // namespace
+
+bool read_headers(const Value& value, PoolSettings& settings) {
+  settings.headers.clear();
+  if (!value.is(Node::Kind::object)) {
+    value.error(fmt::format("expected an object of names and values, got {}", kind_of(value)));
+    return true;
+  }
+  if (value.node().children.size() > kMaxHeaders) {
+    value.error(
+        fmt::format("expected at most {} headers, got {}", kMaxHeaders, value.node().children.size()));
+    return true;
+  }
+  for (const Node& child : value.node().children) {
+    const Value member = value.member(child);
+    if (const auto good = check_header_name(child.key); !good) {
+      member.key_error(good.error().message);
+      continue;
+    }
+    const auto twin = std::find_if(settings.headers.begin(), settings.headers.end(),
+                                   [&](const Header& h) { return same_header(h.name, child.key); });
+    if (twin != settings.headers.end() && twin->name != child.key) {
+      member.key_error(fmt::format("the header stands twice, first as \"{}\"; remove one", twin->name));
+      continue;
+    }
+    if (child.key.find('_') != child.key.npos) {
+      member.key_warning(
+          "nginx drops headers with an underscore in their name, and others take it for a hyphen");
+    }
+    Header header{child.key, {}, {}};
+    read_value(member, header);
+    settings.headers.push_back(std::move(header));
+  }
+  return true;
+}
+
+bool read_signing_file(const Value& value, PoolSettings& settings) {
+  settings.signing = {};
+  if (value.is(Node::Kind::string) && value.node().text.empty()) return true;
+  if (!is_path(value)) {
+    value.error(
+        fmt::format("expected the absolute path of a file, or \"\" for none, got {}", kind_of(value)));
+    return true;
+  }
+  settings.signing.file = value.node().text;
+  read_file(value, [&](const std::string& content) -> base::Result<void> {
+    auto keys = signing_keys_of_file(content);
+    if (!keys) return keys.error();
+    settings.signing.keys = std::move(*keys);
+    return {};
+  });
+  return true;
+}
+
+std::string headers_text(const PoolSettings& settings) {
+  std::vector<std::string> members;
+  for (const Header& header : settings.headers) {
+    members.push_back(
+        fmt::format("{}: {}", quoted(header.name),
+                    header.file.empty() ? "\"***\"" : fmt::format("{{\"file\": {}}}", quoted(header.file))));
+  }
+  return fmt::format("{{{}}}", fmt::join(members, ", "));
+}
+
+void check_authorization(const Value& value, const Pool& pool) {
+  const auto& headers = pool.settings.headers;
+  const bool has_header = std::any_of(headers.begin(), headers.end(), [](const Header& header) {
+    return same_header(header.name, "Authorization");
+  });
+  const Node* uri = value.node().find("job_processing_uri");
+  if (!has_header || pool.uri.authorization.empty() || !uri) return;
+  value.member(*uri).error(
+      "it has a user, which is sent as Authorization, and so has headers, the pool's or the top level's; "
+      "remove one");
+}
+
+}  // namespace driveshaft::config

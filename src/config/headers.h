@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+// What users may put into a request: headers of their own, and the secrets that it is signed with. Pure.
+// Errors show no value: it may be a secret, in the wrong place too.
+namespace driveshaft::config {
+
+inline constexpr std::size_t kMaxHeaders = 50;
+inline constexpr std::size_t kMaxHeaderName = 100;        // bytes
+inline constexpr std::size_t kMaxHeaderValue = 8 * 1024;  // bytes
+inline constexpr std::size_t kMaxSecretFile = 64 * 1024;  // bytes
+inline constexpr std::size_t kMaxSigningSecrets = 2;      // one takes over from the other
+inline constexpr std::size_t kMinSigningKey = 24;         // bytes, as Standard Webhooks has it
+inline constexpr std::size_t kMaxSigningKey = 64;         // bytes
+
+bool same_header(std::string_view a, std::string_view b);
+
+// A name that HTTP allows and that is not one of those which Driveshaft sends itself, or must not be sent.
+base::Result<void> check_header_name(std::string_view name);
+
+// Visible ASCII, with spaces and tabs only in between.
+base::Result<void> check_header_value(std::string_view value);
+
+// The value that a file holds, which may end with a line break.
+base::Result<std::string> header_value_of_file(std::string_view content);
+
+// The secrets of a file, decoded: "whsec_" and base64, one a line.
+base::Result<std::vector<std::string>> signing_keys_of_file(std::string_view content);
+
+}  // namespace driveshaft::config

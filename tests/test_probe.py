@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""`driveshaft probe`: endpoints that conform, and fakes that are wrong in each way."""
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from behaviours import answer, chunked, contract, hang, raw, reverse
+from driveshaft import binary, run_binary
+from fakes import FullEndpoint
+from processes import Process, free_port, wait_until
+from servers import accepts
+from test_signatures import EXAMPLES, new_secret, write
+
+SAMPLES = ["plain job", "empty workload", "workload in UTF-8", "workload of all bytes", "workload of 1 MiB", "two at once",
+           "keep-alive"]
+REFUSALS = ["without a signature", "signed with another secret", "altered after it was signed", "signed an hour ago",
+            "signed in an hour"]
+
+
+def probe(uri, *options, expect):
+    """Its lines by sample, as (grade, what it says, remedy)."""
+    done = run_binary("probe", uri, *options, timeout=60)
+    assert done.returncode == expect and not done.stderr, done.stdout + done.stderr
+    lines, last = {}, None
+    for line in done.stdout.splitlines()[1:-1]:
+        if line.startswith("      -> "):
+            lines[last] = (*lines[last][:2], line[9:])
+        else:
+            grade, said = line[:6].strip(), line[6:]
+            last, _, what = said.partition(": ")
+            lines[last] = (grade, what, "")
+    ending = done.stdout.splitlines()[-1]
+    wrong = sum(grade == "WRONG" for grade, *_ in lines.values())
+    assert ending == "it conforms" if not wrong else ending.startswith(f"{wrong} finding(s)")
+    return lines
+
+
+def all_good(lines, samples=SAMPLES):
+    assert list(lines) == samples
+    assert {grade for grade, *_ in lines.values()} == {"ok"}, lines
+
+
+@pytest.mark.parametrize("request_format", ["json", "multipart", "urlencoded"])
+@pytest.mark.parametrize("way", ["uri", "uri_v6", "uri_unix"])
+def test_php_behind_nginx_conforms(web, request_format, way):
+    all_good(probe(getattr(web, way)(), "--function", "digest", "--format", request_format, expect=0))
+
+
+def test_an_endpoint_that_streams_conforms(web):
+    lines = probe(web.uri_of_example("stream.php"), "--workload", "3", expect=0)
+    assert lines["plain job"][0] == "ok" and "4 of progress, gearman_ret 0" in lines["plain job"][1]
+    assert {grade for grade, *_ in lines.values()} == {"ok"}, lines
+
+
+def test_tls(web):
+    done = run_binary("probe", web.uri_tls(), "--function", "digest", env={"SSL_CERT_FILE": str(web.certificate)})
+    assert done.returncode == 0 and done.stdout.endswith("it conforms\n")
+    done = run_binary("probe", web.uri_tls(), "--function", "digest")
+    assert done.returncode == 1 and "its certificate is not accepted" in done.stdout
+
+
+@pytest.mark.parametrize("request_format", ["json", "urlencoded"])
+def test_signatures_that_php_behind_nginx_verifies(tmp_path, web, request_format):
+    path = write(tmp_path / "secrets", new_secret(), new_secret())
+    uri = web.uri(secrets=path).replace("job.php", "signed.php")
+    all_good(probe(uri, "--function", "digest", "--format", request_format, "--secret-file", path, expect=0),
+             SAMPLES + REFUSALS)
+    unsigned = probe(uri, "--function", "digest", expect=1)
+    assert unsigned["plain job"][0] == "WRONG" and "--secret-file" in unsigned["plain job"][2]
+
+
+def test_php_cannot_verify_a_multipart_request_and_is_told_so(tmp_path, web):
+    path = write(tmp_path / "secrets", new_secret())
+    uri = web.uri(secrets=path).replace("job.php", "signed.php")
+    lines = probe(uri, "--function", "digest", "--format", "multipart", "--secret-file", path, expect=1)
+    assert lines["plain job"][0] == "WRONG" and "PHP has no raw body" in lines["plain job"][2]
+
+
+@pytest.mark.parametrize("program", [[sys.executable, EXAMPLES / "verify.py"], ["node", EXAMPLES / "verify.mjs"]],
+                         ids=["python", "node"])
+def test_the_examples_conform_and_verify(rig, program):
+    path, port = write(rig.directory / "secrets", new_secret()), free_port()
+    rig.started.append(server := Process("endpoint", rig.directory, [*program, port, path]))
+    server.start()
+    wait_until(lambda: accepts("127.0.0.1", port), "the endpoint accepts connections")
+    all_good(probe(f"http://127.0.0.1:{port}/", "--secret-file", path, expect=0), SAMPLES + REFUSALS)
+
+
+def test_an_endpoint_that_verifies_nothing(rig, tmp_path):
+    endpoint = rig.endpoint(answer())
+    lines = probe(endpoint.uri(), "--secret-file", write(tmp_path / "secrets", new_secret()), expect=1)
+    all_good({name: lines[name] for name in SAMPLES})
+    assert [lines[name][0] for name in REFUSALS] == ["WRONG"] * len(REFUSALS)
+    assert "not refused" in lines[REFUSALS[0]][1] and "answer 401" in lines[REFUSALS[0]][2]
+
+
+def test_an_endpoint_that_breaks_at_a_bad_signature(rig, tmp_path):
+    seen = []
+
+    def behave(request, sock):
+        seen.append(request)
+        return (answer() if len(seen) <= 8 else answer(b"", status="500 No"))(request, sock)
+    lines = probe(rig.endpoint(behave).uri(), "--secret-file", write(tmp_path / "secrets", new_secret()), expect=1)
+    assert lines[REFUSALS[0]][0] == "WRONG" and "as if the endpoint were in trouble" in lines[REFUSALS[0]][1]
+
+
+WRONG = {
+    "status 500": (answer(b"oops", status="500 Internal Server Error"), "HTTP status 500", "error log"),
+    "a redirect": (answer(b"", status="302 Found", headers=["Location: /x"]), "HTTP status 302", "not followed"),
+    "not found": (answer(b"", status="404 Not Found"), "HTTP status 404", "path of the URI"),
+    "in maintenance": (answer(b"", status="503 No", headers=["Retry-After: 5"]), "HTTP status 503", "asks to wait"),
+    "an empty body": (answer(b""), "not JSON", "the body is empty"),
+    "a page": (answer(b"<html>It works!</html>"), "not JSON", "a page, not an answer"),
+    "a warning before": (answer(b"Warning: x\n" + contract()), "not JSON", "display_errors=0"),
+    "no gearman_ret": (answer(b'{"response_string": "x"}'), "gearman_ret is missing", "0 for success"),
+    "a quoted gearman_ret": (answer(b'{"gearman_ret": "0", "response_string": ""}'), "gearman_ret is not", "without quotes"),
+    "no response_string": (answer(b'{"gearman_ret": 0}'), "response_string is missing", "write response_string"),
+    "a structured response_string": (answer(b'{"gearman_ret": 0, "response_string": [1]}'), "is not a string", "make"),
+    "an array": (answer(b"[0]"), "not an object", "write an object around"),
+    "half an answer": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "closed", "Content-Length"),
+    "no answer": (raw(b""), "closed", "Content-Length"),
+    "no HTTP": (raw(b"220 mail ready\r\n"), "HTTP", "https://"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_endpoints_that_are_wrong(rig, name):
+    behave, what, remedy = WRONG[name]
+    lines = probe(rig.endpoint(behave).uri(), expect=1)
+    assert lines["plain job"][0] == "WRONG"
+    assert what in lines["plain job"][1] and remedy in lines["plain job"][2]
+    assert lines["empty workload"][0] == "WRONG"
+
+
+def test_an_endpoint_that_does_not_answer(rig):
+    started = time.monotonic()
+    lines = probe(rig.endpoint(hang).uri(), "--timeout", "0.2", expect=1)
+    assert lines["plain job"] == ("WRONG", "no whole answer within 0.2 s", lines["plain job"][2])
+    assert time.monotonic() - started < 15
+
+
+def test_an_endpoint_that_is_not_there(rig):
+    lines = probe(f"http://127.0.0.1:{free_port()}/", expect=1)
+    assert list(lines) == ["plain job"] and "cannot be reached" in lines["plain job"][1]
+    full = rig.start(FullEndpoint())
+    lines = probe(f"http://127.0.0.1:{full.port}/", "--timeout", "0.3", expect=1)
+    assert list(lines) == ["plain job"]
+
+
+ONE_SAMPLE = {
+    "empty workload": lambda job: job["workload"] == "",
+    "workload in UTF-8": lambda job: "ß" in job["workload"],
+    "workload of all bytes": lambda job: "workload_encoding" in job,
+    "workload of 1 MiB": lambda job: len(job["workload"]) == 1 << 20,
+}
+
+
+@pytest.mark.parametrize("sample", ONE_SAMPLE)
+def test_an_endpoint_that_breaks_at_one_kind_of_workload(rig, sample):
+    def behave(request, sock):
+        broken = ONE_SAMPLE[sample](json.loads(request.body))
+        return (answer(b"", status="500 No") if broken else answer())(request, sock)
+    lines = probe(rig.endpoint(behave).uri(), expect=1)
+    assert [name for name, (grade, *_) in lines.items() if grade != "ok"] == [sample]
+
+
+@pytest.mark.parametrize("sample", ONE_SAMPLE)
+def test_a_function_that_refuses_one_kind_of_workload_is_worth_a_note(rig, sample):
+    def behave(request, sock):
+        refused = ONE_SAMPLE[sample](json.loads(request.body))
+        return answer(contract("no", ret=1) if refused else contract())(request, sock)
+    lines = probe(rig.endpoint(behave).uri(), expect=0)
+    assert {name: grade for name, (grade, *_) in lines.items() if grade != "ok"} == {sample: "note"}
+    assert "workload_encoding" in lines[sample][2]
+
+
+def test_an_endpoint_that_closes_its_connections(rig):
+    for behave in (answer(keep=False, headers=["Connection: close"]), answer(version="HTTP/1.0", keep=False),
+                   raw(b"HTTP/1.1 200 OK\r\n\r\n" + contract())):
+        lines = probe(rig.endpoint(behave).uri(), expect=0)
+        assert {name: grade for name, (grade, *_) in lines.items() if grade != "ok"} == {"keep-alive": "note"}
+    all_good(probe(rig.endpoint(chunked(contract())).uri(), expect=0))
+
+
+def test_an_endpoint_that_takes_one_job_at_a_time(rig):
+    turn = threading.Lock()
+
+    def behave(request, sock):
+        with turn:
+            time.sleep(0.2)  # a job's work
+            return answer()(request, sock)
+    lines = probe(rig.endpoint(behave).uri(), expect=0)
+    assert lines["two at once"][:2] == ("note", "the second waits for the first")
+    assert "worker_count" in lines["two at once"][2]
+
+
+def test_an_endpoint_that_breaks_when_two_come_at_once(rig):
+    endpoint = rig.endpoint(lambda request, sock: behave(request, sock))
+    met = threading.Barrier(2)
+
+    def behave(request, sock):
+        if len(endpoint.requests) < 7:
+            return answer()(request, sock)
+        met.wait(20)
+        return answer(b"", status="500 No")(request, sock)
+    lines = probe(endpoint.uri(), expect=1)
+    assert [name for name, (grade, *_) in lines.items() if grade != "ok"] == ["two at once"]
+
+
+def test_what_it_sends_is_what_the_options_say(rig, tmp_path):
+    (tmp_path / "token").write_text("Bearer hunter2\n")
+    endpoint = rig.endpoint(reverse)
+    lines = probe(endpoint.uri(), "--function", "Sum", "--workload", "[1]", "--header", "X-Shop: de",
+                  "--header", f"Authorization: @{tmp_path}/token", expect=0)
+    all_good(lines)
+    request = endpoint.requests[0]
+    job = json.loads(request.body)
+    assert (job["function_name"], job["workload"]) == ("Sum", "[1]")
+    assert request.headers["x-shop"] == "de" and request.headers["authorization"] == "Bearer hunter2"
+    assert request.headers["driveshaft-function"] == "Sum" and request.headers["driveshaft-handle"] == job["job_handle"]
+    assert endpoint.connections == 2  # that one is used again, and two at once need another
+    basic = rig.endpoint(answer())
+    probe(basic.uri(user="user:hunter2@"), expect=0)
+    assert basic.requests[0].headers["authorization"].startswith("Basic ")
+    assert "hunter2" not in run_binary("probe", basic.uri(user="user:hunter2@")).stdout
+
+
+def test_help_and_mistakes(tmp_path):
+    done = run_binary("probe", "--help")
+    assert done.returncode == 0 and "--secret-file" in done.stdout and not done.stderr
+    assert "driveshaft probe URI" in run_binary("--help").stdout
+    for arguments in ([], ["h", "--timeout", "x"], ["ftp://h"], ["h", "--secret-file", tmp_path / "none"]):
+        done = run_binary("probe", *arguments)
+        assert done.returncode == 2 and not done.stdout
+        assert done.stderr.startswith("driveshaft: ") and done.stderr.count("\n") == 1
+
+
+def test_its_output_may_go_away(web):
+    """As in `driveshaft probe … | head -1`."""
+    done = subprocess.run(["sh", "-c", '"$0" probe "$1" --function digest | head -1', str(binary()), web.uri()],
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("probing http://127.0.0.1:")
