@@ -113,10 +113,10 @@ std::string remedy_for_body(std::string_view body, const std::string& message) {
 
 // Of a streamed answer, what comes before its last line.
 struct Told final : dispatch::StreamDecoder::Sink {
-  void status(std::uint32_t, std::uint32_t) override { ++lines; }
-  void data(std::string_view) override { ++lines; }
-  void warning(std::string_view) override { ++lines; }
-  int lines = 0;
+  void status(std::uint32_t, std::uint32_t) override { ++times; }
+  void data(std::string_view) override { ++times; }
+  void warning(std::string_view) override { ++times; }
+  int times = 0;
 };
 
 base::Result<dispatch::Answer, dispatch::NotAnAnswer> decode(const Outcome::Response& response,
@@ -129,7 +129,7 @@ base::Result<dispatch::Answer, dispatch::NotAnAnswer> decode(const Outcome::Resp
 
 std::string shown_answer(const dispatch::Answer& answer, const Outcome& outcome, const Told& told) {
   return fmt::format("{}, {}gearman_ret {}, \"{}\", {:.1f} ms", outcome.response->status,
-                     outcome.response->streamed ? fmt::format("{} of progress, ", told.lines) : "",
+                     outcome.response->streamed ? fmt::format("told {} times before, ", told.times) : "",
                      answer.gearman_ret, base::printable(answer.response_string, kShown),
                      milliseconds(outcome.took));
 }
