@@ -5,8 +5,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
+
+#include "base/log.h"
+#include "base/tls.h"
 
 namespace driveshaft::config {
 namespace {
@@ -54,7 +59,39 @@ base::Result<Parsed, Rejected> load(const std::string& path) {
       return unreadable(path, fmt::format("it has more than {} bytes", kMaxJobsFileSize));
     }
   }
-  return parse(text);
+  auto parsed = parse(text);
+  if (!parsed) return parsed;
+  auto errors = check_files(parsed->config);
+  if (!errors.empty()) return Rejected{std::move(errors), std::move(parsed->warnings)};
+  return parsed;
+}
+
+std::vector<std::string> check_files(const Config& config) {
+  struct User {
+    std::string place;
+    const base::TlsSettings* tls;
+  };
+  std::vector<User> users;
+  for (const auto& server : config.servers) {
+    if (server.tls) {
+      users.push_back({fmt::format("gearman_servers_list: {}", base::to_string(server.address)), &*server.tls});
+    }
+  }
+  for (const auto& pool : config.pools) {
+    users.push_back({fmt::format("pools_list.{}", base::printable(pool.name, 60)), &pool.tls});
+  }
+  // Many pools may share the files; each is read once.
+  std::vector<base::TlsSettings> good{{}};
+  std::vector<std::string> errors;
+  for (const auto& [place, tls] : users) {
+    if (std::find(good.begin(), good.end(), *tls) != good.end()) continue;
+    if (auto usable = base::check_tls(*tls); !usable) {
+      errors.push_back(fmt::format("{}: tls: {}", place, usable.error().message));
+    } else {
+      good.push_back(*tls);
+    }
+  }
+  return errors;
 }
 
 }  // namespace driveshaft::config

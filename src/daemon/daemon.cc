@@ -99,6 +99,7 @@ class Daemon {
                  .deadlines = deadlines_,
                  .resolver = resolver_,
                  .servers = servers_,
+                 .tls = tls_,
                  .metrics = metrics_,
                  .outages = outages_,
                  .decoder = {},
@@ -116,7 +117,9 @@ class Daemon {
     warn_of_too_few_files(config_);
   }
 
+  // As the user that it will be.
   void start() {
+    if (!options_.user.empty()) jobs_file_.check_files_as(options_.user);
     supervisor_.apply(config_);
     metrics_.config_loaded();
     jobs_file_.watch(
@@ -219,6 +222,7 @@ class Daemon {
   base::DeadlineWheel deadlines_{loop_};
   base::Resolver resolver_{loop_};
   gearman::Servers servers_{deadlines_};
+  base::TlsClients tls_;
   metrics::Registry metrics_;
   dispatch::Outages outages_;
   dispatch::Context context_;

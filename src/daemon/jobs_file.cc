@@ -22,11 +22,9 @@ using base::kMainLog;
 
 constexpr auto kPollEvery = 500ms;
 
-bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
-
 std::vector<std::string> server_names(const config::Config& config) {
   std::vector<std::string> names;
-  for (const auto& server : config.servers) names.push_back(base::to_string(server));
+  for (const auto& server : config.servers) names.push_back(base::to_string(server.address) + (server.tls ? " (TLS)" : ""));
   return names;
 }
 
@@ -37,15 +35,10 @@ std::string describe(const config::Pool& pool) {
 
 }  // namespace
 
-bool JobsFile::Stamp::operator==(const Stamp& other) const {
-  return device == other.device && inode == other.inode && size == other.size &&
-         same(modified, other.modified) && same(changed, other.changed);
-}
-
 JobsFile::JobsFile(asio::io_context& loop, std::string path) : timer_(loop), path_(std::move(path)) {}
 
 const config::Config& JobsFile::load() {
-  read_ = seen_ = stamp();
+  read_ = seen_ = base::stamp_file(path_);
   const auto loaded = config::load(path_);
   if (!loaded) {
     std::string message = fmt::format("jobs file {} cannot be used:", path_);
@@ -59,6 +52,13 @@ const config::Config& JobsFile::load() {
   return config_;
 }
 
+void JobsFile::check_files_as(const std::string& user) const {
+  const auto errors = config::check_files(config_);
+  if (errors.empty()) return;
+  throw base::StartupError(base::kExitConfig, fmt::format("jobs file {} cannot be used by {}, which --user names:\n  {}",
+                                                          path_, user, fmt::join(errors, "\n  ")));
+}
+
 void JobsFile::watch(OnChange on_change, OnReload on_reload) {
   on_change_ = std::move(on_change);
   on_reload_ = std::move(on_reload);
@@ -69,7 +69,7 @@ void JobsFile::watch(OnChange on_change, OnReload on_reload) {
 }
 
 void JobsFile::poll() {
-  const auto now = stamp();
+  const auto now = base::stamp_file(path_);
   // A writer may be half way: what is read has stood still from one poll to the next.
   if (now != read_ && now == seen_) reload();
   seen_ = now;
@@ -77,7 +77,7 @@ void JobsFile::poll() {
 }
 
 void JobsFile::reload() {
-  read_ = stamp();
+  read_ = base::stamp_file(path_);
   const auto loaded = config::load(path_);
   if (!loaded) {
     for (const auto& error : loaded.error().errors) {
@@ -97,12 +97,6 @@ void JobsFile::reload() {
     on_change_(config_);
   }
   on_reload_(true);
-}
-
-std::optional<JobsFile::Stamp> JobsFile::stamp() const {
-  struct stat found {};
-  if (::stat(path_.c_str(), &found) != 0) return std::nullopt;
-  return Stamp{found.st_dev, found.st_ino, found.st_size, found.st_mtim, found.st_ctim};
 }
 
 int check_jobs_file(const std::string& path) {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/stat.h>
-
 #include <functional>
 #include <optional>
 #include <string>
 
 #include "base/asio.h"
+#include "base/file_stamp.h"
 #include "config/parse.h"
 
 namespace driveshaft::daemon {
@@ -25,6 +24,9 @@ class JobsFile {
 
   // Reads it for the first time. Throws base::StartupError with every error there is.
   const config::Config& load();
+  // After load() as another user, who this process has become: throws base::StartupError where that one may not
+  // read what the jobs file names.
+  void check_files_as(const std::string& user) const;
 
   // Polls it from now on, and reads it when a change has settled for one poll.
   void watch(OnChange on_change, OnReload on_reload);
@@ -33,23 +35,13 @@ class JobsFile {
   void stop() { timer_.cancel(); }
 
  private:
-  // What of a file changes when it is written or replaced.
-  struct Stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    timespec modified;
-    timespec changed;
-    bool operator==(const Stamp& other) const;
-  };
-  std::optional<Stamp> stamp() const;
   void poll();
 
   asio::steady_timer timer_;
   const std::string path_;
   config::Config config_;      // in force
-  std::optional<Stamp> read_;  // of the file as last read, good or not
-  std::optional<Stamp> seen_;  // at the last poll
+  std::optional<base::FileStamp> read_;  // of the file as last read, good or not
+  std::optional<base::FileStamp> seen_;  // at the last poll
   OnChange on_change_;
   OnReload on_reload_;
 };

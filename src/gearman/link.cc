@@ -54,10 +54,10 @@ Link::Link(base::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& 
       owner_(owner),
       settings_(std::move(settings)),
       dead_after_(std::max<std::chrono::milliseconds>(kLeastDeadAfter, 3 * settings_.loop_timeout)),
-      dialer_(resolver, deadlines, settings_.server, dead_after_),
+      dialer_(resolver, deadlines, settings_.server, settings_.tls, dead_after_),
       pause_(loop_),
       backoff_(kFirstPause, kLongestPause),
-      socket_(loop_),
+      stream_(loop_),
       grabber_(kShortestPoll) {}
 
 Link::~Link() = default;
@@ -77,7 +77,7 @@ asio::awaitable<void> Link::run() {
     if (!dialled) {
       report_lost(dialled.error());
     } else if (!closing_ && !retiring_) {
-      socket_ = std::move(*dialled);
+      stream_ = std::move(*dialled);
       session_begins();
       const LinkError why = co_await serve();
       report_lost(why);
@@ -101,7 +101,7 @@ void Link::session_begins() {
   grabber_ = Grabber(base::jittered(kShortestPoll, kLongestPoll));
   connected_at_ = alive_at_ = heard_at_ = Clock::now();
   pinged_at_ = {};
-  sent_ = taken_in_ = 0;
+  taken_in_ = 0;
   greeted_ = false;
   goodbye_sent_ = false;
   errors_ = 0;
@@ -120,8 +120,7 @@ void Link::session_ends() {
   nap_timer_.clear();
   answer_timer_.clear();
   life_timer_.clear();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
   owner_.slots_released(grabber_.outstanding() - std::exchange(lent_, 0));
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
   if (greeted_) {
@@ -142,14 +141,18 @@ void Link::greeted() {
 asio::awaitable<LinkError> Link::serve() {
   while (true) {
     const auto room = to_asio(reader_.prepare());
-    const auto [error, bytes] = co_await socket_.async_read_some(room, asio::as_tuple(asio::use_awaitable));
+    const auto [error, bytes] = co_await stream_.async_read_some(room, asio::as_tuple(asio::use_awaitable));
     if (error) {
       if (timed_out_) {
         co_return LinkError{
             fmt::format("connection lost: nothing came back for {} s, not even to a ping", dead_after_ / 1s)};
       }
-      co_return LinkError{fmt::format("connection lost: {}",
-                                      error == asio::error::eof ? "closed by the server" : error.message())};
+      if (error != asio::error::eof) co_return LinkError{fmt::format("connection lost: {}", error.message())};
+      const bool perhaps_tls = !greeted_ && !stream_.is_tls();
+      co_return LinkError{fmt::format("connection lost: closed by the server{}",
+                                      perhaps_tls ? " before it said anything (if it expects TLS, its entry in "
+                                                    "gearman_servers_list needs tls)"
+                                                  : "")};
     }
     alive_at_ = heard_at_ = Clock::now();
     reader_.commit(bytes);
@@ -172,7 +175,7 @@ base::Result<void, LinkError> Link::handle_input(bool more) {
     if (!more || reads == kReadsInTurn || packets >= kPacketsInTurn) break;
     const auto room = to_asio(reader_.prepare());
     boost::system::error_code error;
-    const std::size_t bytes = socket_.read_some(room, error);
+    const std::size_t bytes = stream_.read_some(room, error);
     if (error) break;  // nothing there, or the next read in serve() reports it
     reader_.commit(bytes);
     more = bytes == asio::buffer_size(room);
@@ -356,9 +359,8 @@ void Link::flush() {
   if (out_.empty() || !connected_ || !writing_.empty()) return;
   // Most often the kernel takes it all at once, and no completion needs to go through the loop.
   boost::system::error_code error;
-  const std::size_t written = socket_.write_some(asio::buffer(out_), error);
+  const std::size_t written = stream_.write_some(asio::const_buffer(asio::buffer(out_)), error);
   if (error && error != asio::error::would_block) return;  // the reading side reports it
-  sent_ += written;
   if (written == out_.size()) {
     release(out_);
     return;
@@ -369,16 +371,16 @@ void Link::flush() {
 }
 
 void Link::write_rest() {
-  socket_.async_write_some(
-      asio::buffer(writing_) + written_,
-      [self = shared_from_this(), generation = generation_](const auto& error, std::size_t bytes) {
-        const bool over = error || generation != self->generation_;
-        self->sent_ += over ? 0 : bytes;
-        self->written_ += bytes;
-        if (!over && self->written_ < self->writing_.size()) return self->write_rest();
-        release(self->writing_);
-        if (!over) self->flush();
-      });
+  stream_.async_wait([self = shared_from_this(), generation = generation_](boost::system::error_code error) {
+    bool over = error || generation != self->generation_ || !self->connected_;
+    if (!over) {
+      self->written_ += self->stream_.write_some(asio::const_buffer(asio::buffer(self->writing_)) + self->written_, error);
+      over = error && error != asio::error::would_block;
+    }
+    if (!over && self->written_ < self->writing_.size()) return self->write_rest();
+    release(self->writing_);
+    if (!over) self->flush();
+  });
 }
 
 void Link::retire() {
@@ -402,10 +404,9 @@ void Link::say_goodbye_if_done() {
 
 void Link::stop() {
   closing_ = true;
-  boost::system::error_code ignored;
   pause_.cancel();
   dialer_.cancel();
-  socket_.close(ignored);
+  stream_.close();
 }
 
 void Link::set_nap_timer() {
@@ -427,8 +428,7 @@ void Link::check_life() {
   if (is_reading()) alive_at_ = now;
   if (now - alive_at_ >= dead_after_) {
     timed_out_ = true;
-    boost::system::error_code ignored;
-    socket_.close(ignored);  // serve() comes back and reports it
+    stream_.close();  // serve() comes back and reports it
     return;
   }
   if (now - heard_at_ >= settings_.loop_timeout && pinged_at_ < heard_at_) {
@@ -445,8 +445,8 @@ void Link::check_life() {
 // takes more of it in, it lives. What it has taken in whole proves nothing more: then it has to answer.
 bool Link::is_reading() {
   int unread = 0;
-  if (::ioctl(socket_.native_handle(), SIOCOUTQ, &unread) != 0) return false;
-  const auto before = std::exchange(taken_in_, sent_ - static_cast<std::uint64_t>(unread));
+  if (::ioctl(stream_.socket().native_handle(), SIOCOUTQ, &unread) != 0) return false;
+  const auto before = std::exchange(taken_in_, stream_.sent() - static_cast<std::uint64_t>(unread));
   return (unread > 0 || has_unsent()) && taken_in_ > before;
 }
 
