@@ -82,8 +82,11 @@ const TlsCategory& tls_category() {
   return category;
 }
 
-// OpenSSL would ask a terminal for the passphrase.
-int no_passphrase(char*, int, int, void*) { return 0; }
+// Where OpenSSL would ask a terminal for a passphrase: there is none, and `asked`, if not null a bool, tells of it.
+int no_passphrase(char*, int, int, void* asked) {
+  if (asked) *static_cast<bool*>(asked) = true;
+  return -1;
+}
 
 Error unusable(std::string_view key, const std::string& path, std::string_view why) {
   return {fmt::format("{} {}: {}", key, printable(path, 256), why)};
@@ -135,25 +138,19 @@ Result<void> load_key(SSL_CTX* context, const TlsSettings& settings) {
   const std::string& path = settings.key_file;
   if (path.empty()) return {};
   if (auto readable = check_readable("key_file", path); !readable) return readable;
-  ERR_clear_error();
-  if (SSL_CTX_use_PrivateKey_file(context, path.c_str(), SSL_FILETYPE_PEM) == 1 &&
-      SSL_CTX_check_private_key(context) == 1) {
-    return {};
-  }
-  bool mismatch = false;
   bool encrypted = false;
-  while (const auto code = ERR_get_error()) {
-    const int reason = ERR_GET_REASON(code);
-    mismatch = mismatch || (ERR_GET_LIB(code) == ERR_LIB_X509 &&
-                            (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH));
-    encrypted = encrypted || (ERR_GET_LIB(code) == ERR_LIB_PEM && reason == PEM_R_BAD_PASSWORD_READ) ||
-                reason == ERR_R_INTERRUPTED_OR_CANCELLED;
-  }
-  if (mismatch) {
+  SSL_CTX_set_default_passwd_cb_userdata(context, &encrypted);
+  const bool used = SSL_CTX_use_PrivateKey_file(context, path.c_str(), SSL_FILETYPE_PEM) == 1;
+  SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+  if (used) return {};
+  if (encrypted) return unusable("key_file", path, "the key is encrypted; store it without a passphrase");
+  const auto code = ERR_peek_last_error();
+  const int reason = ERR_GET_REASON(code);
+  if (ERR_GET_LIB(code) == ERR_LIB_X509 &&
+      (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH)) {
     return unusable("key_file", path,
                     fmt::format("the key is not that of the certificate in {}", settings.certificate_file));
   }
-  if (encrypted) return unusable("key_file", path, "the key is encrypted; store it without a passphrase");
   return unusable("key_file", path, "expected a private key in PEM (-----BEGIN PRIVATE KEY-----)");
 }
 
