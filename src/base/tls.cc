@@ -201,6 +201,8 @@ Result<void> check_tls(const TlsSettings& settings) {
 
 error_code tls_error(unsigned long code) { return {static_cast<int>(code), tls_category()}; }
 
+bool is_tls_cut_off(const error_code& error) { return error == tls_error(kCutOff); }
+
 bool is_tls_alert(const error_code& error) {
   const auto code = static_cast<unsigned long>(static_cast<unsigned>(error.value()));
   return error.category() == tls_category() && ERR_GET_LIB(code) == ERR_LIB_SSL &&
@@ -251,7 +253,7 @@ Result<TlsSession> TlsClient::session(const std::string& host) {
 std::string TlsClient::describe_failure(const SSL& session, const std::string& host,
                                         const error_code& error) const {
   const long verdict = SSL_get_verify_result(&session);
-  if (error == asio::error::eof || error == tls_error(kCutOff) || error == asio::error::connection_reset) {
+  if (error == asio::error::eof || is_tls_cut_off(error) || error == asio::error::connection_reset) {
     return fmt::format("TLS handshake failed: {} (does it speak TLS on this port?)",
                        error == asio::error::connection_reset ? error.message() : "it closed the connection");
   }

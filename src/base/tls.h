@@ -31,6 +31,8 @@ Result<void> check_tls(const TlsSettings& settings);
 
 // An error of OpenSSL's queue as an error code, whose message says what can be done about it.
 boost::system::error_code tls_error(unsigned long code);
+// Whether the connection ended without TLS's goodbye.
+bool is_tls_cut_off(const boost::system::error_code& error);
 // Whether the peer has sent it, as the reason why it ends the connection.
 bool is_tls_alert(const boost::system::error_code& error);
 

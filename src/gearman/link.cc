@@ -147,12 +147,7 @@ asio::awaitable<LinkError> Link::serve() {
         co_return LinkError{
             fmt::format("connection lost: nothing came back for {} s, not even to a ping", dead_after_ / 1s)};
       }
-      if (error != asio::error::eof) co_return LinkError{fmt::format("connection lost: {}", error.message())};
-      const bool perhaps_tls = !greeted_ && !stream_.is_tls();
-      co_return LinkError{fmt::format("connection lost: closed by the server{}",
-                                      perhaps_tls ? " before it said anything (if it expects TLS, its entry in "
-                                                    "gearman_servers_list needs tls)"
-                                                  : "")};
+      co_return describe_end(error);
     }
     alive_at_ = heard_at_ = Clock::now();
     reader_.commit(bytes);
@@ -162,6 +157,17 @@ asio::awaitable<LinkError> Link::serve() {
     if (!handled) co_return handled.error();
     if (closing_) co_return LinkError{"closed by us"};
   }
+}
+
+LinkError Link::describe_end(const boost::system::error_code& error) const {
+  std::string why = error == asio::error::eof ? "closed by the server" : error.message();
+  const bool ended =
+      error == asio::error::eof || error == asio::error::connection_reset || base::is_tls_cut_off(error);
+  if (ended && !greeted_) {
+    why += stream_.is_tls() ? ", before it said anything (if it is a tunnel, is the gearmand behind it up?)"
+                            : ", before it said anything (if it expects TLS, its entry in gearman_servers_list needs tls)";
+  }
+  return {fmt::format("connection lost: {}", why)};
 }
 
 // Handles what was read, and takes in what more has come: handled in one turn of the loop, big jobs are sent

@@ -139,6 +139,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   asio::awaitable<void> run();
   asio::awaitable<LinkError> serve();
+  LinkError describe_end(const boost::system::error_code& error) const;
 
   void session_begins();
   void session_ends();
