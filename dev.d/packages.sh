@@ -5,11 +5,12 @@
 declare -A packages=(
   [build]='g++ cmake ninja-build ccache libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
            libboost-program-options1.81-dev liblog4cxx-dev prometheus-cpp-dev libssl-dev libfmt-dev
-           libbenchmark-dev'
+           libbenchmark-dev libjs-dygraphs'
   [unit]='libgtest-dev libgmock-dev python3'
   [integration]='gearman-job-server gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4
                  prometheus man-db iproute2
                  python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
+  [browser]='chromium'
   [package]='dpkg-dev lintian adduser logrotate systemd'
   [fuzz]='clang libclang-rt-14-dev llvm python3'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman'
@@ -17,6 +18,22 @@ declare -A packages=(
   [format]='clang-format'
   [lint]='clang clang-format clang-tidy libgtest-dev libgmock-dev python3'
 )
+
+# What npm brings is not Debian's; Node.js is, unless there is another already.
+command -v npm >/dev/null || packages[browser]+=' nodejs npm'
+
+# need_browser : returns once the tests of the page have their browser and what drives it, in build/browser.
+need_browser() {
+  need browser
+  cmp -s tests/browser/package-lock.json build/browser/installed && return
+  step browser 'install what drives the browser' install_browser_driver
+}
+
+install_browser_driver() {
+  mkdir -p build/browser && cp tests/browser/package*.json build/browser/ || return
+  npm ci --prefix build/browser --no-audit --no-fund --ignore-scripts &&
+    cp tests/browser/package-lock.json build/browser/installed
+}
 
 # need GROUP … : returns once every package of these groups is installed.
 need() {

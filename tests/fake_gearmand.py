@@ -2,6 +2,7 @@
 """A gearmand that a test drives packet by packet, for what the real one never does, and as a referee of the rules
 that a worker keeps."""
 import collections
+import socket
 import time
 
 from fakes import SocketServer
@@ -13,7 +14,8 @@ Packet = collections.namedtuple("Packet", "time link kind payload")
 class FakeGearmand(SocketServer):
     """A job server for workers only. It answers as gearmand does, records every packet, and keeps the books of each
     link: `faults` lists broken rules. `on_packet(link, kind, payload)` may take a packet over by a true value;
-    `on_connect(link)` runs first on a new link."""
+    `on_connect(link)` runs first on a new link. Who speaks the text protocol has another kind of connection, which is
+    none of the links: it is told that the server has nothing."""
 
     def __init__(self, on_packet=None, on_connect=None, **options):
         super().__init__(**options)
@@ -26,9 +28,17 @@ class FakeGearmand(SocketServer):
         self.faults = []
         self._handles = 0
 
-    def serve(self, sock, number):
-        link = WorkerLink(self, sock, number)
+    @property
+    def connections(self):
+        """Those of workers."""
+        return len(self.links)
+
+    def serve(self, sock, _):
+        if sock.recv(1, socket.MSG_PEEK) not in (b"", b"\0"):
+            return self._serve_text(sock)
         with self.lock:
+            number = len(self.links) + 1
+            link = WorkerLink(self, sock, number)
             self.links.append(link)
         try:
             self.on_connect(link)
@@ -39,6 +49,11 @@ class FakeGearmand(SocketServer):
                     link.answer(kind, payload)
         finally:
             link.closed_at = time.monotonic()
+
+    @staticmethod
+    def _serve_text(sock):
+        for _ in sock.makefile("rb"):
+            sock.sendall(b".\n")
 
     def count(self, kind):
         return sum(packet.kind == kind for packet in list(self.packets))
@@ -65,7 +80,7 @@ class WorkerLink:
         self.noop_unanswered = False  # woken, and no GRAB since: PRE_SLEEP now would make it deaf
         self.inflight = set()
         self.most_inflight = 0
-        self.closed_at = None
+        self.connected_at, self.closed_at = time.monotonic(), None
 
     def send(self, kind, *args):
         self.send_raw(response(kind, *args))

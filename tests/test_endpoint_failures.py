@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from behaviours import answer, chunked, contract, flood, in_turn, raw, slow, until_close
-from clients import Client, FAILED, complete, run
+from behaviours import answer, chunked, contract, flood, hang, in_turn, raw, slow, until_close
+from clients import Client, FAILED, complete, gearman_cli, php_client, run
 from driveshaft import jobs_file, pool, sanitized
 from fakes import SocketServer
 
@@ -120,6 +120,34 @@ def test_anything_else_fails_the_job_and_says_why(rig, behave, http_status, show
         assert daemon.metric("driveshaft_http_errors", pool="Regular", function="f", http_status=str(http_status)) == 1
     assert daemon.metric("driveshaft_timeouts") == 0
     assert re.search(f"reason=.*({shown})", daemon.wait_for_line("^Failed job: function=f "))
+
+
+EXPLAINED = {
+    "status": (answer(b"Fatal error: out of\0memory", status="500 Internal Server Error"),
+               r'the endpoint answered HTTP status 500: "Fatal error: out of\\x00memory"'),
+    "contract": (answer(b'{"response_string":"fine"}'), "gearman_ret is missing; the endpoint must answer .*"),
+    "lost": (with_length(100, b"{"), "the endpoint closed the connection before the response was complete"),
+    "time": (hang, r"no complete response within max_running_time \(1 s\)"),
+}
+
+
+@pytest.mark.parametrize("behave, reason", EXPLAINED.values(), ids=EXPLAINED.keys())
+def test_a_failure_found_here_can_explain_itself_to_php_gearman(rig, behave, reason):
+    server = rig.gearmand()
+    config = jobs_file([server], {"Regular": pool(rig.endpoint(behave).uri(), ["f"], explain_failures=True)})
+    daemon = rig.driveshaft(config, max_running_time=1)
+    daemon.expect_failed_jobs()
+    text = php_client(server, "exceptions", "f", "x")["exception"]
+    assert re.fullmatch(reason, text)
+    assert daemon.wait_for_line("^Failed job: function=f ").endswith(f"reason={text}")
+
+
+def test_an_explanation_goes_the_way_of_failure_text(rig):
+    endpoint = rig.endpoint(answer(b"oops", status="500 Internal Server Error"))
+    server, daemon = start(rig, endpoint.uri(), explain_failures=True, failure_text="warning")
+    daemon.expect_failed_jobs()
+    failed = gearman_cli(server, "-f", "f", data=b"x")
+    assert (failed.returncode, failed.stderr) == (1, b'the endpoint answered HTTP status 500: "oops"Job failed\n')
 
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect",

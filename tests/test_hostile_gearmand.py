@@ -3,6 +3,7 @@
 import random
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -159,7 +160,7 @@ def test_a_peer_that_is_silent_to_a_ping_is_dropped_after_20_seconds_and_not_bef
     began = time.monotonic()
     silent.append(True)
     wait_until(lambda: server.connections == 2, "a new connection", 40)
-    took = server.connected_at[1] - began
+    took = server.links[1].connected_at - began
     assert 19.5 < took < 26
     assert any(packet.kind == Kind.ECHO_REQ and packet.time > began for packet in server.packets)
     server.submit("reverse", "ab")
@@ -251,11 +252,12 @@ FLOODS = {
 
 @pytest.mark.parametrize("packet, shown", FLOODS.values(), ids=FLOODS.keys())
 def test_a_flood_of_packets_costs_bounded_memory_and_no_other_pool_its_speed(rig, web, packet, shown):
-    stop = []
+    start_flood, stop = threading.Event(), threading.Event()
 
     def flood(link):
+        start_flood.wait()
         link.send_raw(packet)
-        while not stop:
+        while not stop.is_set():
             if "byte" in packet_name:
                 link.send_raw(b"x")
                 time.sleep(0.001)
@@ -264,17 +266,22 @@ def test_a_flood_of_packets_costs_bounded_memory_and_no_other_pool_its_speed(rig
     packet_name = next(name for name, (bytes_sent, _) in FLOODS.items() if bytes_sent == packet)
     bad, good = rig.fake_gearmand(on_connect=flood), rig.gearmand()
     daemon = rig.driveshaft(jobs_file([bad, good], {"Regular": pool(web.uri(), ["f", "reverse"], connections=4)}))
-    before = daemon.memory("VmHWM")
-    began = time.monotonic()
-    ran = 0
     with Client(good) as client:
-        while time.monotonic() - began < 2:
-            assert client.run("reverse", "ab") == complete("ba")
-            ran += 1
-    assert ran > 100 or sanitized()
+        def jobs_in(seconds):
+            ran, end = 0, time.monotonic() + seconds
+            while time.monotonic() < end:
+                assert client.run("reverse", "ab") == complete("ba")
+                ran += 1
+            return ran / seconds
+        alone = jobs_in(1)
+        before = daemon.memory("VmHWM")
+        start_flood.set()
+        beside = jobs_in(2)
+    # The flood is this process's, and takes most of the time of a machine with few cores.
+    assert beside > alone / 20 or sanitized()
     if shown:
         assert shown in daemon.wait_for_line(f"gearmand {bad.address}.*{shown}")
         assert len(daemon.lines("it reports")) <= 10 * bad.connections
-    stop.append(True)
+    stop.set()
     if not sanitized():
         assert daemon.memory("VmHWM") - before < 16 * MIB

@@ -2,6 +2,7 @@
 """The alerting rules and the dashboard that ship, against promtool, a daemon's metrics and a real Prometheus."""
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def busy_daemon(rig):
         slow = client.submit("slow")
         assert client.run("reverse", "ab") == complete("ba")
         assert client.run("broken") == client.result(slow) == FAILED
+    wait_until(lambda: daemon.metric("driveshaft_queue_up") and daemon.metric("driveshaft_slots"), "a second has passed")
     return server, daemon
 
 
@@ -77,6 +79,8 @@ def test_the_manual_lists_every_metric_with_type_and_labels(busy_daemon):
     types = dict(re.findall(r"^# TYPE (driveshaft_\w+) (\w+)$", daemon.get("/metrics")[1], re.M))
     labels = {name: set() for name in types}
     for name, have, _ in daemon.samples():
+        if name.startswith("process_"):
+            continue
         labels[name if name in types else re.sub("_(bucket|sum|count)$", "", name)] |= set(have) - {"le"}
     manual = (PACKAGING.parent / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| `(driveshaft_\w+)` \| (\w+) \| ([\w, ]*?) ?\| ", manual, re.M)
@@ -139,3 +143,28 @@ def test_connections_are_counted_by_pool_and_server(rig):
     config["pools_list"]["Q"]["connections"] = 1
     daemon.reload(config)
     connections(P=2, Q=2, Unused=0)
+
+
+def test_metrics_of_phases_endpoints_slots_build_and_process(rig):
+    endpoint = rig.endpoint(reverse)
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"P": pool(endpoint.uri(), ["f"], 5, endpoint_down="fail")}))
+    daemon.expect_failed_jobs()
+    for _ in range(3):
+        assert run(server, "f", "ab") == complete("ba")
+    count = "driveshaft_http_phase_duration_count"
+    assert (daemon.metric(count, pool="P", phase="connect"), daemon.metric(count, pool="P", phase="first_byte")) == (1, 3)
+    wait_until(lambda: daemon.metric("driveshaft_endpoint_connections", pool="P", state="idle") == 1, "one is idle")
+    assert daemon.metric("driveshaft_slots", pool="P") == 5
+    assert daemon.metric("driveshaft_endpoint_up", pool="P") == 1
+    endpoint.stop()
+    assert run(server, "f", "ab") == FAILED
+    wait_until(lambda: daemon.metric("driveshaft_endpoint_up", pool="P") == 0, "it is down")
+    assert daemon.metric("driveshaft_build_info") == 1
+    with open(f"/proc/{daemon.pid}/limits") as limits:
+        most = next(line.split()[3] for line in limits if line.startswith("Max open files"))
+    assert daemon.metric("process_max_fds") == float(most)
+    assert abs(daemon.metric("process_resident_memory_bytes") / daemon.memory() - 1) < 0.5
+    assert daemon.metric("process_threads") >= 3
+    assert 0 < daemon.metric("process_cpu_seconds_total") <= daemon.cpu_seconds() + 0.1
+    assert abs(daemon.metric("process_start_time_seconds") - time.time()) < 120

@@ -242,7 +242,7 @@ def test_work_resumes_beside_long_jobs_that_the_outage_did_not_touch(rig):
         wait_until(lambda: is_down(daemon), "it is down")
         endpoint.start()
         assert [client.result(job) for job in short] == [complete("done")] * 20
-        assert endpoint.running == 2
+        wait_until(lambda: endpoint.running == 2, "only the long ones run")
         gate.open()
         assert [client.result(job) for job in long] == [complete("done")] * 2
     assert daemon.metric("driveshaft_errors") == 0

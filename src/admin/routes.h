@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,9 @@ struct Reply {
   std::string body;
   std::string_view allow = {};  // value of the Allow header, when it is due
 };
+
+// The answer to a method that only reading clients do not use, or nothing.
+std::optional<Reply> refuse_method(std::string_view method);
 
 // `target` is the request's, with its query if it has one. A source that throws makes a 500 and a log line.
 Reply answer(std::string_view method, std::string_view target, const Sources& sources);

@@ -9,6 +9,7 @@ namespace driveshaft::admin {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 const Sources kSources{.metrics = [] { return std::string("m 1\n"); },
@@ -40,9 +41,29 @@ TEST(Routes, HealthIsOkOrUnavailableAndSaysWhy) {
   EXPECT_EQ(answer("GET", "/readyz", kSources).body, "no gearmand\n");
 }
 
-TEST(Routes, IndexListsEveryPath) {
-  const Reply reply = answer("GET", "/", kSources);
-  for (const char* path : {"/metrics", "/healthz", "/readyz"}) EXPECT_THAT(reply.body, HasSubstr(path));
+TEST(Routes, ThePageAndItsFiles) {
+  const Reply page = answer("GET", "/", kSources);
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  EXPECT_THAT(page.body, StartsWith("<!doctype html>"));
+  EXPECT_EQ(answer("POST", "/", kSources).status, 405U);
+  const Reply library = answer("GET", "/dygraph.js", kSources);
+  EXPECT_EQ(library.content_type, "text/javascript");
+  EXPECT_THAT(library.body, HasSubstr("Dygraph"));
+}
+
+// Whatever it refers to is in the program, and nothing is inline: the policy that is sent along would stop
+// it.
+TEST(Routes, ThePageNeedsNobodyElse) {
+  const std::string page = answer("GET", "/", kSources).body;
+  for (std::size_t at = page.find("=\"/"); at != page.npos; at = page.find("=\"/", at + 1)) {
+    const std::string path = page.substr(at + 2, page.find('"', at + 2) - at - 2);
+    if (path.starts_with("/api/")) continue;
+    EXPECT_EQ(answer("GET", path, kSources).status, path == "/readyz" ? 503U : 200U) << path;
+  }
+  for (const char* inline_or_foreign :
+       {"<style", " style=", " onclick=", " onload=", "http://", "https://", "<script>"}) {
+    EXPECT_THAT(page, Not(HasSubstr(inline_or_foreign)));
+  }
 }
 
 TEST(Routes, UnknownPaths) {
@@ -66,7 +87,7 @@ TEST(Routes, ASourceThatThrows) {
   broken.metrics = []() -> std::string { throw std::runtime_error("secret"); };
   const Reply reply = answer("GET", "/metrics", broken);
   EXPECT_EQ(reply.status, 500U);
-  EXPECT_THAT(reply.body, testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(reply.body, Not(HasSubstr("secret")));
 }
 
 }  // namespace

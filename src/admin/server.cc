@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "admin/api.h"
+#include "admin/events.h"
 #include "base/asio.h"
 #include "base/error.h"
 #include "base/exit_codes.h"
@@ -63,6 +65,12 @@ Response to_response(Reply reply, unsigned version, bool keep_alive) {
   response.set(http::field::server, "driveshaft");
   response.set(http::field::content_type, reply.content_type);
   response.set(http::field::cache_control, "no-store");
+  // The page has nothing inline and asks nobody else.
+  response.set("Content-Security-Policy",
+               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+               "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  response.set("X-Content-Type-Options", "nosniff");
+  response.set("Referrer-Policy", "no-referrer");
   if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
   response.keep_alive(keep_alive);
   response.body() = std::move(reply.body);
@@ -100,23 +108,47 @@ class Waits {
 }  // namespace
 
 struct Server::Impl {
-  Impl(const base::Address& address, Sources from, const Limits& bounds)
-      : sources(std::move(from)), limits(bounds), acceptor(listen(io, address)) {}
+  Impl(const base::Address& address, Sources from, monitor::Watched watched, const Limits& bounds)
+      : sources(std::move(from)),
+        limits(bounds),
+        monitor(io, std::move(watched)),
+        acceptor(listen(io, address)) {}
 
   asio::awaitable<void> accept_all();
   asio::awaitable<void> serve(tcp::socket socket);
   asio::awaitable<bool> answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer);
+  asio::awaitable<Reply> reply_to(std::string_view method, std::string_view target);
+  asio::awaitable<void> stream_to(beast::tcp_stream& stream, bool head);
   asio::awaitable<bool> send(beast::tcp_stream& stream, Response response, bool head);
   bool make_room();
 
   const Sources sources;
   const Limits limits;
-  std::size_t open_connections = 0;  // the admin thread's
+  std::size_t open_connections = 0;  // the admin thread's, as all that follows
+  std::size_t open_streams = 0;
   Waits::Streams waiting;
   asio::io_context io{1};  // destroys the coroutines, which use what is above
+  monitor::Monitor monitor;
   tcp::acceptor acceptor;
   std::thread thread;
 };
+
+// What the page, the plain pages or the API have for it.
+asio::awaitable<Reply> Server::Impl::reply_to(std::string_view method, std::string_view target) {
+  if (!is_api(target)) co_return answer(method, target, sources);
+  if (auto refused = refuse_method(method)) co_return std::move(*refused);
+  Reply reply;
+  const bool known = co_await monitor.with_view(
+      detail_for(target), [&](const monitor::View& view) { reply = answer_api(target, view); });
+  if (!known) co_return api_error(503, "the event loop has not answered yet; see /healthz");
+  co_return reply;
+}
+
+asio::awaitable<void> Server::Impl::stream_to(beast::tcp_stream& stream, bool head) {
+  ++open_streams;
+  co_await stream_events(stream, monitor, limits.request, head);
+  --open_streams;
+}
 
 asio::awaitable<void> Server::Impl::accept_all() {
   asio::steady_timer pause(io);
@@ -155,6 +187,8 @@ bool Server::Impl::make_room() {
 asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
+  // A client that does not read is noticed soon: before pages without end have been made for it.
+  socket.set_option(asio::socket_base::send_buffer_size(64 * 1024), ignored);
   beast::tcp_stream stream(std::move(socket));
   beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(limits.body_bytes));
   bool first = true;
@@ -197,8 +231,20 @@ asio::awaitable<bool> Server::Impl::answer_one(beast::tcp_stream& stream, beast:
   const auto& message = request.get();
   const std::string_view method(message.method_string().data(), message.method_string().size());
   const std::string_view target(message.target().data(), message.target().size());
-  Response response = to_response(answer(method, target, sources), message.version(), message.keep_alive());
-  co_return co_await send(stream, std::move(response), message.method() == http::verb::head);
+  const bool head = message.method() == http::verb::head;
+  Reply reply;
+  if (target != kEventsPath) {
+    reply = co_await reply_to(method, target);
+  } else if (auto refused = refuse_method(method)) {
+    reply = std::move(*refused);
+  } else if (open_streams >= limits.streams) {
+    reply = api_error(503, "too many clients listen to events; ask for /api/v1/status every few seconds");
+  } else {
+    co_await stream_to(stream, head);
+    co_return false;
+  }
+  Response response = to_response(std::move(reply), message.version(), message.keep_alive());
+  co_return co_await send(stream, std::move(response), head);
 }
 
 // Whether the connection is good for another request.
@@ -219,12 +265,13 @@ asio::awaitable<bool> Server::Impl::send(beast::tcp_stream& stream, Response res
   co_return !failed && keep_alive;
 }
 
-Server::Server(const base::Address& address, Sources sources, const Limits& limits)
-    : impl_(std::make_unique<Impl>(address, std::move(sources), limits)) {}
+Server::Server(const base::Address& address, Sources sources, monitor::Watched watched, const Limits& limits)
+    : impl_(std::make_unique<Impl>(address, std::move(sources), std::move(watched), limits)) {}
 
 Server::~Server() { stop(); }
 
 void Server::start() {
+  impl_->monitor.start();
   asio::co_spawn(impl_->io, impl_->accept_all(), asio::detached);
   impl_->thread = std::thread([impl = impl_.get()] {
     ::pthread_setname_np(::pthread_self(), "admin");

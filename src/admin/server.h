@@ -8,6 +8,7 @@
 
 #include "admin/routes.h"
 #include "base/address.h"
+#include "monitor/monitor.h"
 
 namespace driveshaft::admin {
 
@@ -19,6 +20,8 @@ struct Limits {
   std::chrono::milliseconds request{10'000};  // from a request's first byte to its last; then for its answer
   std::chrono::milliseconds keep_alive{60'000};  // between two requests
   std::size_t connections = 256;                 // one more closes the one that has kept it waiting longest
+  std::size_t streams =
+      128;  // of them, clients of /api/v1/events; more are told to ask for the status instead
 };
 
 // HTTP on the exporter address, in one thread of its own, so that a slow scrape never delays a job.
@@ -26,7 +29,7 @@ class Server {
  public:
   // Binds and listens, so that it can be done before privileges are dropped; answers come after start().
   // Port 0 picks a free one. Throws base::StartupError when the address cannot be bound.
-  Server(const base::Address& address, Sources sources, const Limits& limits = {});
+  Server(const base::Address& address, Sources sources, monitor::Watched watched, const Limits& limits = {});
   ~Server();  // stops
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

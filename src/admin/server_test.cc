@@ -45,6 +45,25 @@ Sources sources() {
               }};
 }
 
+// A daemon without pools, whose jobs file has these errors. It answers in the thread that asks.
+monitor::Watched watched(std::vector<std::string> errors = {}) {
+  static metrics::Registry registry;
+  static base::TlsClients tls;
+  return {.about = {},
+          .snapshot =
+              [errors = std::move(errors)](monitor::Detail,
+                                           const std::function<void(monitor::SnapshotPtr)>& done) {
+                done(std::make_shared<const monitor::Snapshot>(
+                    monitor::Snapshot{.at = std::chrono::steady_clock::now(),
+                                      .wall = std::chrono::system_clock::now(),
+                                      .draining = false,
+                                      .config = {std::make_shared<const config::Config>(), {}, errors, {}},
+                                      .pools = {}}));
+              },
+          .metrics = registry,
+          .tls = tls};
+}
+
 // A client that fails instead of hanging: nothing here takes ten seconds.
 class Client {
  public:
@@ -96,7 +115,7 @@ std::string get(const std::string& path) {
 
 TEST(AdminServer, AnswersOnIpv4AndIpv6AndByName) {
   for (const char* host : {"127.0.0.1", "::1", "localhost"}) {
-    Server server({host, 0}, sources());
+    Server server({host, 0}, sources(), watched());
     server.start();
     EXPECT_NE(server.address().port, 0);
     const std::string reply = Client(server.address()).ask(get("/metrics"));
@@ -107,7 +126,7 @@ TEST(AdminServer, AnswersOnIpv4AndIpv6AndByName) {
 }
 
 TEST(AdminServer, HeadHasTheLengthButNoBody) {
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   server.start();
   const std::string reply =
       Client(server.address()).ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -117,7 +136,7 @@ TEST(AdminServer, HeadHasTheLengthButNoBody) {
 }
 
 TEST(AdminServer, StatusesOfTheRoutesArrive) {
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   server.start();
   EXPECT_THAT(Client(server.address()).ask(get("/readyz")), StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(Client(server.address()).ask(get("/nothing")), StartsWith("HTTP/1.1 404 "));
@@ -130,7 +149,7 @@ TEST(AdminServer, StatusesOfTheRoutesArrive) {
 }
 
 TEST(AdminServer, KeepsConnectionsAlive) {
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   server.start();
   Client client(server.address());
   for (int i = 0; i < 3; ++i) {
@@ -143,13 +162,79 @@ TEST(AdminServer, KeepsConnectionsAlive) {
 }
 
 TEST(AdminServer, Http10ClosesUnlessAsked) {
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   server.start();
   EXPECT_THAT(Client(server.address()).ask("GET /metrics HTTP/1.0\r\n\r\n"), EndsWith("m 1\n"));
 }
 
+TEST(AdminServer, TheApiIsJson) {
+  Server server(kLoopback, sources(), watched());
+  server.start();
+  const std::string reply = Client(server.address()).ask(get("/api/v1/status"));
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(reply, HasSubstr("\r\nContent-Type: application/json\r\n"));
+  EXPECT_THAT(reply, HasSubstr("\"well\":true"));
+  EXPECT_THAT(Client(server.address()).ask(get("/api/v1/jobs")), HasSubstr("\"jobs\":[]"));
+  EXPECT_THAT(Client(server.address()).ask(get("/api/v1/pools/none")), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(Client(server.address())
+                  .ask("POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+                       "Connection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 405 "));
+}
+
+TEST(AdminServer, TheApiSaysSoWhenTheLoopHasNeverAnswered) {
+  auto stuck = watched();
+  stuck.snapshot = [](monitor::Detail, const std::function<void(monitor::SnapshotPtr)>&) {};
+  Server server(kLoopback, sources(), std::move(stuck));
+  server.start();
+  EXPECT_THAT(Client(server.address()).ask(get("/api/v1/status")), StartsWith("HTTP/1.1 503 "));
+}
+
+constexpr std::string_view kListen = "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TEST(AdminServer, EventsKeepComing) {
+  Server server(kLoopback, sources(), watched());
+  server.start();
+  Client client(server.address());
+  client.send(std::string(kListen));
+  EXPECT_THAT(client.read_until("\r\n\r\n"), HasSubstr("\r\nContent-Type: text/event-stream\r\n"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(client.read_until("}\n\n"), HasSubstr("event: status\ndata: {\"at\":"));
+  }
+  server.stop();
+}
+
+TEST(AdminServer, ListenersAreLimited) {
+  Server server(kLoopback, sources(), watched(), {.streams = 1});
+  server.start();
+  Client client(server.address());
+  client.send(std::string(kListen));
+  EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(Client(server.address()).ask(get("/api/v1/events")), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(Client(server.address()).ask(get("/metrics")), EndsWith("m 1\n"));
+}
+
+TEST(AdminServer, AListenerThatDoesNotReadIsDropped) {
+  constexpr std::size_t kMuch = 32 * 1024 * 1024;  // more than the kernel takes for a client
+  Server server(kLoopback, sources(), watched({std::string(kMuch, 'x')}), {.request = 200ms, .streams = 1});
+  server.start();
+  Client client(server.address());
+  client.send(std::string(kListen));
+  EXPECT_THAT(client.read_until("data: "), EndsWith("data: "));
+  // Its place is somebody else's when it has gone.
+  const auto give_up = std::chrono::steady_clock::now() + 10s;
+  bool free = false;
+  while (!free && std::chrono::steady_clock::now() < give_up) {
+    Client other(server.address());
+    other.send(std::string(kListen));
+    free = other.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 ");
+  }
+  EXPECT_TRUE(free);
+  EXPECT_LT(client.read_all().size(), kMuch);
+}
+
 TEST(AdminServer, RefusesWhatIsTooLargeOrNoHttp) {
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   server.start();
   const std::string long_header = "GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(9'000, 'a') + "\r\n\r\n";
   EXPECT_THAT(Client(server.address()).ask(long_header), StartsWith("HTTP/1.1 431 "));
@@ -160,7 +245,7 @@ TEST(AdminServer, RefusesWhatIsTooLargeOrNoHttp) {
 }
 
 TEST(AdminServer, ClosesWhoIsTooSlowOrIdle) {
-  Server server(kLoopback, sources(), {.request = 50ms, .keep_alive = 50ms});
+  Server server(kLoopback, sources(), watched(), {.request = 50ms, .keep_alive = 50ms});
   server.start();
   EXPECT_EQ(Client(server.address()).read_all(), "") << "says nothing";
   EXPECT_EQ(Client(server.address()).ask("GET /metr"), "") << "never finishes";
@@ -170,7 +255,7 @@ TEST(AdminServer, ClosesWhoIsTooSlowOrIdle) {
 }
 
 TEST(AdminServer, TheConnectionThatWaitsLongestMakesRoom) {
-  Server server(kLoopback, sources(), {.connections = 2});
+  Server server(kLoopback, sources(), watched(), {.connections = 2});
   server.start();
   Client first(server.address());
   Client second(server.address());
@@ -185,7 +270,7 @@ TEST(AdminServer, TheConnectionThatWaitsLongestMakesRoom) {
 }
 
 TEST(AdminServer, AnswersBesideAnyNumberOfSilentConnections) {
-  Server server(kLoopback, sources(), {.connections = 2});
+  Server server(kLoopback, sources(), watched(), {.connections = 2});
   server.start();
   std::vector<std::unique_ptr<Client>> silent;
   for (int i = 0; i < 20; ++i) {
@@ -196,7 +281,7 @@ TEST(AdminServer, AnswersBesideAnyNumberOfSilentConnections) {
 }
 
 TEST(AdminServer, ManyScrapersAtOnce) {
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   server.start();
   std::vector<std::thread> scrapers;
   scrapers.reserve(8);
@@ -214,7 +299,7 @@ TEST(AdminServer, ManyScrapersAtOnce) {
 TEST(AdminServer, BigAnswersArriveWhole) {
   Sources big = sources();
   big.metrics = [] { return std::string(5'000'000, 'm') + "end"; };
-  Server server(kLoopback, big);
+  Server server(kLoopback, big, watched());
   server.start();
   const std::string reply = Client(server.address()).ask(get("/metrics"));
   EXPECT_GT(reply.size(), 5'000'000U);
@@ -222,10 +307,10 @@ TEST(AdminServer, BigAnswersArriveWhole) {
 }
 
 TEST(AdminServer, AddressInUseIsAStartupError) {
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   const std::string taken = base::to_string(server.address());
   try {
-    Server other(server.address(), sources());
+    Server other(server.address(), sources(), watched());
     FAIL() << "bound twice";
   } catch (const base::StartupError& e) {
     EXPECT_EQ(e.exit_code(), base::kExitExporter);
@@ -235,12 +320,12 @@ TEST(AdminServer, AddressInUseIsAStartupError) {
 }
 
 TEST(AdminServer, ForeignAddressIsAStartupError) {
-  EXPECT_THROW(Server({"192.0.2.1", 0}, sources()), base::StartupError);
-  EXPECT_THROW(Server({"no-such-host.invalid", 0}, sources()), base::StartupError);
+  EXPECT_THROW(Server({"192.0.2.1", 0}, sources(), watched()), base::StartupError);
+  EXPECT_THROW(Server({"no-such-host.invalid", 0}, sources(), watched()), base::StartupError);
 }
 
 TEST(AdminServer, StopsWithConnectionsOpen) {
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   server.start();
   Client alive(server.address());
   alive.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -251,7 +336,7 @@ TEST(AdminServer, StopsWithConnectionsOpen) {
   server.stop();
 }
 
-TEST(AdminServer, NeedNotBeStarted) { const Server server(kLoopback, sources()); }
+TEST(AdminServer, NeedNotBeStarted) { const Server server(kLoopback, sources(), watched()); }
 
 // Out of file descriptors: accepting goes on when there are some again.
 TEST(AdminServer, OutlivesTooManyOpenFiles) {
@@ -264,7 +349,7 @@ TEST(AdminServer, OutlivesTooManyOpenFiles) {
                                         "\n"
                                         "log4j.appender.file.layout=org.apache.log4j.SimpleLayout\n"));
   const int log = ::open((dir / "a.log").c_str(), O_RDONLY | O_CLOEXEC);
-  Server server(kLoopback, sources());
+  Server server(kLoopback, sources(), watched());
   Client client;
   client.open();
   server.start();

@@ -19,15 +19,16 @@
 
 namespace driveshaft::base {
 
-// Opens connections to one place, with TLS if it is to have it. When its name has several addresses, none can hide the others: the next is
-// tried as soon as one fails, and beside one that has not answered within 250 ms (RFC 8305); an address that
-// did not answer comes last for a while. On the loop's thread; outlives its attempts.
+// Opens connections to one place, with TLS if it is to have it. When its name has several addresses, none can
+// hide the others: the next is tried as soon as one fails, and beside one that has not answered within 250 ms
+// (RFC 8305); an address that did not answer comes last for a while. On the loop's thread; outlives its
+// attempts.
 class Connector {
  public:
   using Clock = Deadline::Clock;
   using Socket = asio::generic::stream_protocol::socket;
-  // The socket does not block, nor wait to send small pieces; over TLS hands have been shaken. The error is the
-  // reason only.
+  // The socket does not block, nor wait to send small pieces; over TLS hands have been shaken. The error is
+  // the reason only.
   using Handler = std::function<void(Result<Stream>)>;
   class Attempt;
   using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
@@ -95,9 +96,9 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   Handler handler_;  // empty once called
   bool looking_up_ = false;
   Addresses addresses_;
-  std::size_t next_ = 0;   // address to be tried
-  std::deque<Try> tries_;  // their places do not change
-  std::string reasons_;    // of those that failed
+  std::size_t next_ = 0;          // address to be tried
+  std::deque<Try> tries_;         // their places do not change
+  std::string reasons_;           // of those that failed
   std::optional<Stream> stream_;  // while hands are shaken
 };
 

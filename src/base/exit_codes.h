@@ -14,6 +14,9 @@ enum ExitCode : int {
   kExitUser = 5,       // --user is unknown, or the process may not become it
   kExitLogConfig = 6,  // --logconfig is missing or broken
   kExitInternal = 7,   // a bug, or a resource of the machine that ran out
+  // Of `driveshaft status`:
+  kExitNotWell = 8,      // the daemon says that something is the matter
+  kExitUnreachable = 9,  // there is no daemon that could be asked
 };
 
 }  // namespace driveshaft::base

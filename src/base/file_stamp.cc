@@ -14,10 +14,12 @@ bool FileStamp::operator==(const FileStamp& other) const {
 }
 
 bool FileStamp::younger_than(std::chrono::nanoseconds age) const {
-  const std::chrono::system_clock::time_point at(std::chrono::duration_cast<std::chrono::system_clock::duration>(
-      std::chrono::seconds(changed.tv_sec) + std::chrono::nanoseconds(changed.tv_nsec)));
+  const std::chrono::system_clock::time_point at(
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(
+          std::chrono::seconds(changed.tv_sec) + std::chrono::nanoseconds(changed.tv_nsec)));
   const auto now = std::chrono::system_clock::now();
-  // The kernel's stamps are up to a tick of its clock behind, never ahead; a time to come is a clock set back.
+  // The kernel's stamps are up to a tick of its clock behind, never ahead; a time to come is a clock set
+  // back.
   return at <= now && now - at < age;
 }
 

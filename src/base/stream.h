@@ -10,9 +10,10 @@
 
 namespace driveshaft::base {
 
-// The bytes of one connection, plain or over TLS: reads and writes take what there is and do not block. Plain,
-// each is the socket's own. A closed one is closed for good, and what waits on it ends with operation_aborted;
-// another may be moved into its place once that has been called back. On the loop's thread.
+// The bytes of one connection, plain or over TLS: reads and writes take what there is and do not block.
+// Plain, each is the socket's own. A closed one is closed for good, and what waits on it ends with
+// operation_aborted; another may be moved into its place once that has been called back. On the loop's
+// thread.
 class Stream {
  public:
   using Socket = asio::generic::stream_protocol::socket;
@@ -27,11 +28,12 @@ class Stream {
   ~Stream() { close(); }
 
   Socket& socket() { return socket_; }
+  bool is_open() const { return socket_.is_open(); }
   bool is_tls() const { return tls_ != nullptr; }
   SSL* tls() const { return tls_.get(); }
 
-  // Takes the handshake as far as it goes without waiting: would_block until async_wait() calls back, no error
-  // when it is done.
+  // Takes the handshake as far as it goes without waiting: would_block until async_wait() calls back, no
+  // error when it is done.
   void handshake(error_code& error);
 
   // would_block where there is nothing to read yet, or no room to write. An error does not hide what was read
@@ -44,7 +46,8 @@ class Stream {
   // What a call has not written must be offered again, from its first byte.
   template <class Buffers>
   std::size_t write_some(const Buffers& pieces, error_code& error) {
-    if (tls_) return write_tls({asio::buffer_sequence_begin(pieces), asio::buffer_sequence_end(pieces)}, error);
+    if (tls_)
+      return write_tls({asio::buffer_sequence_begin(pieces), asio::buffer_sequence_end(pieces)}, error);
     const std::size_t written = socket_.write_some(pieces, error);
     sent_ += written;
     return written;
@@ -54,13 +57,14 @@ class Stream {
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& room, Token&& token) {
     if (!tls_) return socket_.async_read_some(room, std::forward<Token>(token));
+    std::decay_t<Token> then(std::forward<Token>(token));
     return asio::async_compose<std::decay_t<Token>, void(error_code, std::size_t)>(Read<Buffers>{*this, room},
-                                                                                   token, socket_);
+                                                                                   then, socket_);
   }
-  // After would_block: calls `done(error)` when it is worth trying again to write, or to shake hands.
-  template <class Handler>
-  void async_wait(Handler&& done) {
-    socket_.async_wait(write_waits_for_, std::forward<Handler>(done));
+  // After would_block: ends when it is worth trying again to write, or to shake hands.
+  template <class Token>
+  auto async_wait(Token&& token) {
+    return socket_.async_wait(write_waits_for_, std::forward<Token>(token));
   }
 
   // Bytes given to the kernel so far, as they go over the wire.

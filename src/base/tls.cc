@@ -39,7 +39,8 @@ std::string_view remedy(int reason) {
     case SSL_R_SSLV3_ALERT_NO_CERTIFICATE:
       return "it wants a certificate of us: give certificate_file and key_file in tls";
     case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
-      return "it may want a certificate of us (certificate_file and key_file in tls), or other versions and ciphers; its "
+      return "it may want a certificate of us (certificate_file and key_file in tls), or other versions and "
+             "ciphers; its "
              "log says more";
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
     case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
@@ -49,7 +50,8 @@ std::string_view remedy(int reason) {
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
     case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
     case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
-      return "it does not accept our certificate: certificate_file in tls must be one that it trusts and that has not "
+      return "it does not accept our certificate: certificate_file in tls must be one that it trusts and "
+             "that has not "
              "expired";
     case SSL_R_TLSV1_UNRECOGNIZED_NAME:
       return "it knows no such name: see server_name in tls";
@@ -82,7 +84,8 @@ const TlsCategory& tls_category() {
   return category;
 }
 
-// Where OpenSSL would ask a terminal for a passphrase: there is none, and `asked`, if not null a bool, tells of it.
+// Where OpenSSL would ask a terminal for a passphrase: there is none, and `asked`, if not null a bool, tells
+// of it.
 int no_passphrase(char*, int, int, void* asked) {
   if (asked) *static_cast<bool*>(asked) = true;
   return -1;
@@ -114,8 +117,9 @@ Result<void> load_authorities(SSL_CTX* context, const TlsSettings& settings) {
   }
   if (auto readable = check_readable("ca_file", settings.ca_file); !readable) return readable;
   if (SSL_CTX_load_verify_file(context, settings.ca_file.c_str()) == 1) return {};
-  return unusable("ca_file", settings.ca_file,
-                  "expected certificates in PEM (-----BEGIN CERTIFICATE-----), and found none or a damaged one");
+  return unusable(
+      "ca_file", settings.ca_file,
+      "expected certificates in PEM (-----BEGIN CERTIFICATE-----), and found none or a damaged one");
 }
 
 Result<void> load_certificate(SSL_CTX* context, const TlsSettings& settings) {
@@ -125,11 +129,13 @@ Result<void> load_certificate(SSL_CTX* context, const TlsSettings& settings) {
   if (SSL_CTX_use_certificate_chain_file(context, path.c_str()) != 1) {
     const auto code = ERR_peek_last_error();
     if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_EE_KEY_TOO_SMALL) {
-      return unusable("certificate_file", path, "its key is too short to be safe; 2048 bits of RSA are the least");
+      return unusable("certificate_file", path,
+                      "its key is too short to be safe; 2048 bits of RSA are the least");
     }
-    return unusable("certificate_file", path,
-                    "expected a certificate in PEM (-----BEGIN CERTIFICATE-----), with its chain behind it, and found "
-                    "none or a damaged one");
+    return unusable(
+        "certificate_file", path,
+        "expected a certificate in PEM (-----BEGIN CERTIFICATE-----), with its chain behind it, and found "
+        "none or a damaged one");
   }
   return {};
 }
@@ -222,7 +228,8 @@ Result<void> TlsClient::refresh() {
   const auto now = stamps();
   if (context_) {
     if (now == read_) return {};
-    if (std::any_of(now.begin(), now.end(), [](const auto& one) { return one && one->younger_than(kSettled); })) {
+    if (std::any_of(now.begin(), now.end(),
+                    [](const auto& one) { return one && one->younger_than(kSettled); })) {
       return {};
     }
   }
@@ -240,6 +247,7 @@ Result<void> TlsClient::refresh() {
 }
 
 Result<TlsSession> TlsClient::session(const std::string& host) {
+  const std::lock_guard lock(mutex_);
   if (auto refreshed = refresh(); !refreshed) return refreshed.error();
   TlsSession session(SSL_new(context_.get()));
   if (!session || !expect_name(session.get(), expected_name(host))) {
@@ -264,7 +272,8 @@ std::string TlsClient::describe_failure(const SSL& session, const std::string& h
   switch (verdict) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      remedy = fmt::format("expected {}; if it has another name, give that as server_name in tls", expected_name(host));
+      remedy = fmt::format("expected {}; if it has another name, give that as server_name in tls",
+                           expected_name(host));
       break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
@@ -272,7 +281,8 @@ std::string TlsClient::describe_failure(const SSL& session, const std::string& h
       break;
     default:
       remedy = settings_.ca_file.empty()
-                   ? "trusted are the system's CAs, or those that SSL_CERT_FILE or SSL_CERT_DIR names; ca_file in tls "
+                   ? "trusted are the system's CAs, or those that SSL_CERT_FILE or SSL_CERT_DIR names; "
+                     "ca_file in tls "
                      "names others"
                    : fmt::format("trusted are the authorities in ca_file {}", settings_.ca_file);
   }
@@ -281,6 +291,7 @@ std::string TlsClient::describe_failure(const SSL& session, const std::string& h
 }
 
 std::shared_ptr<TlsClient> TlsClients::client(const TlsSettings& settings) {
+  const std::lock_guard lock(mutex_);
   std::erase_if(clients_, [](const auto& client) { return client.expired(); });
   for (const auto& known : clients_) {
     if (auto client = known.lock(); client && client->settings() == settings) return client;

@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/system/error_code.hpp>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,8 +26,8 @@ using TlsContext = std::unique_ptr<SSL_CTX, FreeTls>;
 // Of one connection. Lives on without the context that it was made from.
 using TlsSession = std::unique_ptr<SSL, FreeTls>;
 
-// Whether the files can be used, as they are now and by this user. Blocks while it reads them. The error names
-// the key and the file.
+// Whether the files can be used, as they are now and by this user. Blocks while it reads them. The error
+// names the key and the file.
 Result<void> check_tls(const TlsSettings& settings);
 
 // An error of OpenSSL's queue as an error code, whose message says what can be done about it.
@@ -39,7 +40,7 @@ bool is_tls_alert(const boost::system::error_code& error);
 // What all connections with the same settings share. Looks at its files before each new connection and reads
 // them again when they have changed: that costs three stat(), which is nothing beside a handshake, and needs
 // no timer, no signal and no delay. If they are broken then, that is logged once, and what was read before
-// goes on. On the loop's thread.
+// goes on. Any thread.
 class TlsClient {
  public:
   explicit TlsClient(TlsSettings settings) : settings_(std::move(settings)) {}
@@ -64,18 +65,26 @@ class TlsClient {
   }
 
   const TlsSettings settings_;
+  std::mutex mutex_;
+  // Under it.
   TlsContext context_;  // null until the files could be used once
   Stamps read_;         // of the files as last read, good or not
 };
 
 // One client for all that have the same settings, as long as one of them keeps it: authorities are many, and
-// are read once. On the loop's thread.
+// are read once. Any thread.
 class TlsClients {
  public:
   std::shared_ptr<TlsClient> client(const TlsSettings& settings);
 
+  // The one for a server or pool that may have none: null for null.
+  std::shared_ptr<TlsClient> client(const std::optional<TlsSettings>& settings) {
+    return settings ? client(*settings) : nullptr;
+  }
+
  private:
-  std::vector<std::weak_ptr<TlsClient>> clients_;
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<TlsClient>> clients_;  // under it
 };
 
 }  // namespace driveshaft::base

@@ -39,22 +39,27 @@ TEST_F(TlsTest, FilesThatCannotBeUsedAreNamedWithTheirKeyAndReason) {
   const std::string missing = dir / "missing";
   const std::string garbage = dir.write("garbage", "no PEM");
   const std::string empty = dir.write("empty", "");
-  EXPECT_EQ(error({missing, "", "", "", true}), "ca_file " + missing + ": cannot be read: No such file or directory");
+  EXPECT_EQ(error({missing, "", "", "", true}),
+            "ca_file " + missing + ": cannot be read: No such file or directory");
   EXPECT_EQ(error({"/", "", "", "", true}), "ca_file /: cannot be read: Is a directory");
   for (const auto& file : {garbage, empty}) {
-    EXPECT_THAT(error({file, "", "", "", true}), HasSubstr("ca_file " + file + ": expected certificates in PEM"));
+    EXPECT_THAT(error({file, "", "", "", true}),
+                HasSubstr("ca_file " + file + ": expected certificates in PEM"));
     EXPECT_THAT(error({"", file, one.key_file, "", true}),
                 HasSubstr("certificate_file " + file + ": expected a certificate in PEM"));
     EXPECT_THAT(error({"", one.certificate_file, file, "", true}),
                 HasSubstr("key_file " + file + ": expected a private key in PEM"));
   }
-  EXPECT_THAT(error({"", missing, one.key_file, "", true}), HasSubstr("certificate_file " + missing + ": cannot be read"));
-  EXPECT_THAT(error({"", one.certificate_file, missing, "", true}), HasSubstr("key_file " + missing + ": cannot be read"));
+  EXPECT_THAT(error({"", missing, one.key_file, "", true}),
+              HasSubstr("certificate_file " + missing + ": cannot be read"));
+  EXPECT_THAT(error({"", one.certificate_file, missing, "", true}),
+              HasSubstr("key_file " + missing + ": cannot be read"));
 }
 
 TEST_F(TlsTest, AKeyOfAnotherCertificateIsToldApart) {
-  EXPECT_EQ(error({"", one.certificate_file, other.key_file, "", true}),
-            "key_file " + other.key_file + ": the key is not that of the certificate in " + one.certificate_file);
+  EXPECT_EQ(
+      error({"", one.certificate_file, other.key_file, "", true}),
+      "key_file " + other.key_file + ": the key is not that of the certificate in " + one.certificate_file);
 }
 
 TEST_F(TlsTest, AnEncryptedKeyAsksNobody) {
@@ -103,15 +108,16 @@ TEST_F(TlsTest, AClientWithoutUsableFilesSaysSoUntilTheyAre) {
 
 TEST(TlsClients, OneForAllWithTheSameSettings) {
   TlsClients clients;
-  const auto client = clients.client({});
-  EXPECT_EQ(clients.client({}), client);
-  EXPECT_NE(clients.client({"", "", "", "n", true}), client);
+  const auto client = clients.client(TlsSettings{});
+  EXPECT_EQ(clients.client(TlsSettings{}), client);
+  EXPECT_NE(clients.client(TlsSettings{"", "", "", "n", true}), client);
 }
 
 TEST(TlsErrors, SayWhatCanBeDone) {
   const auto text = [](int reason) { return tls_error(ERR_PACK(ERR_LIB_SSL, 0, reason)).message(); };
   EXPECT_EQ(text(SSL_R_WRONG_VERSION_NUMBER), "wrong version number (does it speak TLS on this port?)");
-  EXPECT_THAT(text(SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED), HasSubstr("give certificate_file and key_file in tls"));
+  EXPECT_THAT(text(SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED),
+              HasSubstr("give certificate_file and key_file in tls"));
   EXPECT_THAT(text(SSL_R_TLSV1_ALERT_UNKNOWN_CA), HasSubstr("it does not accept our certificate"));
   EXPECT_THAT(text(SSL_R_UNEXPECTED_EOF_WHILE_READING), HasSubstr("closed without TLS's goodbye"));
   EXPECT_THAT(text(SSL_R_BAD_DIGEST_LENGTH), Not(HasSubstr("(")));

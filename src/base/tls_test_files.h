@@ -19,7 +19,8 @@ struct OwnCertificate {
   std::string key_file;
 };
 
-inline OwnCertificate make_certificate(const TestDir& dir, const std::string& name, const char* passphrase = nullptr) {
+inline OwnCertificate make_certificate(const TestDir& dir, const std::string& name,
+                                       const char* passphrase = nullptr) {
   const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
   const std::unique_ptr<X509, void (*)(X509*)> certificate(X509_new(), X509_free);
   X509* x = certificate.get();
@@ -32,7 +33,8 @@ inline OwnCertificate make_certificate(const TestDir& dir, const std::string& na
                              reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
   X509_set_issuer_name(x, X509_get_subject_name(x));
   const std::unique_ptr<X509_EXTENSION, void (*)(X509_EXTENSION*)> names(
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost, IP:127.0.0.1"), X509_EXTENSION_free);
+      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost, IP:127.0.0.1"),
+      X509_EXTENSION_free);
   X509_add_ext(x, names.get(), -1);
   X509_sign(x, key.get(), EVP_sha256());
 
@@ -42,7 +44,8 @@ inline OwnCertificate make_certificate(const TestDir& dir, const std::string& na
   std::fclose(file);
   file = std::fopen(files.key_file.c_str(), "w");
   PEM_write_PKCS8PrivateKey(file, key.get(), passphrase ? EVP_aes_128_cbc() : nullptr, passphrase,
-                            passphrase ? static_cast<int>(std::string(passphrase).size()) : 0, nullptr, nullptr);
+                            passphrase ? static_cast<int>(std::string(passphrase).size()) : 0, nullptr,
+                            nullptr);
   std::fclose(file);
   return files;
 }

@@ -65,6 +65,7 @@ struct Retry {
 struct PoolSettings {
   RequestFormat request_format = RequestFormat::json;
   FailureText failure_text = FailureText::exception;
+  bool explain_failures = false;                     // a failure found by us has its reason as its text
   int connections = 1;                               // to each gearmand server, 1 … 64
   std::chrono::milliseconds connect_timeout{5000};   // name, TCP and TLS together; > 0
   std::size_t max_response_size = 64 * 1024 * 1024;  // bytes of an endpoint's body; > 0

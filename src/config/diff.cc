@@ -86,7 +86,8 @@ void describe(const PoolChange& change, std::vector<std::string>& lines) {
 
 bool Diff::empty() const {
   return servers_added.empty() && servers_removed.empty() && servers_changed.empty() && pools_added.empty() &&
-         pools_removed.empty() && pools_changed.empty() && log_workload_size_before == log_workload_size_after;
+         pools_removed.empty() && pools_changed.empty() &&
+         log_workload_size_before == log_workload_size_after;
 }
 
 Diff compare(const Config& before, const Config& after) {
@@ -123,8 +124,8 @@ std::vector<std::string> describe(const Diff& diff) {
     lines.push_back(fmt::format("server {}: removed", base::to_string(server.address)));
   }
   for (const auto& [before, after] : diff.servers_changed) {
-    lines.push_back(fmt::format("server {}: tls {} -> {}", base::to_string(after.address), server_tls_text(before),
-                                server_tls_text(after)));
+    lines.push_back(fmt::format("server {}: tls {} -> {}", base::to_string(after.address),
+                                server_tls_text(before), server_tls_text(after)));
   }
   for (const Pool& pool : diff.pools_added) {
     lines.push_back(fmt::format("pool {}: added, worker_count {}, {}, jobs_list: {}", pool.name,

@@ -95,8 +95,8 @@ constexpr Key<Pool> kPoolKeys[] = {
 };
 
 constexpr Key<Server> kServerKeys[] = {
-    {"address", "the address of a server", "",
-     [](const Value& v, Server& s) { return read_address(v, s); }, nullptr},
+    {"address", "the address of a server", "", [](const Value& v, Server& s) { return read_address(v, s); },
+     nullptr},
     {"tls", kTlsType, "", [](const Value& v, Server& s) { return read_tls(v, s.tls.emplace()); },
      [](const Server&) { return std::string(); }},
 };
@@ -110,7 +110,8 @@ std::optional<Server> read_server(const Value& value) {
     append_names(names, kServerKeys);
     refuse_unknown_keys(value, names);
   } else if (!read_address(value, server)) {
-    value.error(fmt::format("expected the address of a server, or an object of address and tls, got {}", value.shown()));
+    value.error(fmt::format("expected the address of a server, or an object of address and tls, got {}",
+                            value.shown()));
   }
   if (server.address.host.empty()) return std::nullopt;
   return server;
@@ -136,7 +137,8 @@ bool read_pools(const Value& value, TopLevel& top);
 
 constexpr Key<TopLevel> kTopLevelKeys[] = {
     {"gearman_servers_list", "a non-empty array of servers",
-     "added servers are connected to; removed ones get the results of their running jobs, then are left; so it is "
+     "added servers are connected to; removed ones get the results of their running jobs, then are left; so "
+     "it is "
      "with the connections to one whose tls changes",
      read_servers, nullptr},
     {"pools_list", "an object of pools", "added pools start; removed ones finish their running jobs and go",
@@ -168,8 +170,8 @@ std::vector<std::string_view> pool_names() {
 void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
   const Node* tls = pool_value.node().find("tls");
   if (!tls || pool.uri.display.empty() || pool.uri.scheme == base::Uri::Scheme::https) return;
-  pool_value.member(*tls).error(fmt::format(
-      "{} does not use TLS: write it with https://, or remove tls", base::printable(pool.uri.display, 100)));
+  pool_value.member(*tls).error(fmt::format("{} does not use TLS: write it with https://, or remove tls",
+                                            base::printable(pool.uri.display, 100)));
 }
 
 void read_pool(const Value& value, Config& config, const PoolSettings& defaults) {

@@ -70,7 +70,7 @@ TEST(Keys, TheSchemaListsEachOfThemInItsPlaceWithItsDefault) {
 
 TEST(Keys, NoneIsListedTwice) {
   const auto keys = all_keys();
-  ASSERT_EQ(keys.size(), 18u);
+  ASSERT_EQ(keys.size(), 19u);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) EXPECT_NE(keys[i].name, keys[j].name);
   }
@@ -80,6 +80,7 @@ TEST(Keys, DefaultsAreThoseOfTheStructs) {
   const std::vector<std::pair<std::string_view, std::string>> expected = {
       {"request_format", "\"json\""},
       {"failure_text", "\"exception\""},
+      {"explain_failures", "false"},
       {"connections", "1"},
       {"connect_timeout", "5"},
       {"max_response_size", "67108864"},

@@ -74,7 +74,8 @@ std::vector<std::string> check_files(const Config& config) {
   std::vector<User> users;
   for (const auto& server : config.servers) {
     if (server.tls) {
-      users.push_back({fmt::format("gearman_servers_list: {}", base::to_string(server.address)), &*server.tls});
+      users.push_back(
+          {fmt::format("gearman_servers_list: {}", base::to_string(server.address)), &*server.tls});
     }
   }
   for (const auto& pool : config.pools) {

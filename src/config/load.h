@@ -8,14 +8,15 @@
 
 namespace driveshaft::config {
 
-// What is wrong with the files that the configuration names (`tls`), as they are now and for this user. A line
-// for the operator each. Blocks while it reads them.
+// What is wrong with the files that the configuration names (`tls`), as they are now and for this user. A
+// line for the operator each. Blocks while it reads them.
 std::vector<std::string> check_files(const Config& config);
 
 inline constexpr std::size_t kMaxJobsFileSize = 16 * 1024 * 1024;  // bytes
 
-// Reads the file, parses it, and checks the files it names; blocks while it reads. A file that cannot be read, or is longer than
-// kMaxJobsFileSize, gives one error that names it and why; the errors of parse() do not name the file.
+// Reads the file, parses it, and checks the files it names; blocks while it reads. A file that cannot be
+// read, or is longer than kMaxJobsFileSize, gives one error that names it and why; the errors of parse() do
+// not name the file.
 base::Result<Parsed, Rejected> load(const std::string& path);
 
 }  // namespace driveshaft::config

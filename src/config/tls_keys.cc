@@ -4,12 +4,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <boost/json.hpp>
+
 #include "base/address.h"
 #include "config/key_table.h"
 #include "config/unknown_keys.h"
 
 namespace driveshaft::config {
 namespace {
+
+std::string quoted_json(std::string_view text) { return boost::json::serialize(boost::json::string(text)); }
 
 constexpr std::string_view kFileType = "the absolute path of a file in PEM";
 
@@ -27,23 +31,25 @@ bool read_server_name(const Value& value, std::string& name) {
   if (read) {
     name = std::move(*read);
   } else {
-    value.error(fmt::format("expected a host name or address, got {}: {}", value.shown(), read.error().message));
+    value.error(
+        fmt::format("expected a host name or address, got {}: {}", value.shown(), read.error().message));
   }
   return true;
 }
 
 constexpr Key<base::TlsSettings> kTlsKeys[] = {
     {"ca_file", kFileType, "", [](const Value& v, base::TlsSettings& s) { return read_path(v, s.ca_file); },
-     [](const base::TlsSettings& s) { return quoted(s.ca_file); }},
+     [](const base::TlsSettings& s) { return quoted_json(s.ca_file); }},
     {"certificate_file", kFileType, "",
      [](const Value& v, base::TlsSettings& s) { return read_path(v, s.certificate_file); },
-     [](const base::TlsSettings& s) { return quoted(s.certificate_file); }},
+     [](const base::TlsSettings& s) { return quoted_json(s.certificate_file); }},
     {"key_file", kFileType, "", [](const Value& v, base::TlsSettings& s) { return read_path(v, s.key_file); },
-     [](const base::TlsSettings& s) { return quoted(s.key_file); }},
+     [](const base::TlsSettings& s) { return quoted_json(s.key_file); }},
     {"server_name", "a host name or address", "",
      [](const Value& v, base::TlsSettings& s) { return read_server_name(v, s.server_name); },
-     [](const base::TlsSettings& s) { return quoted(s.server_name); }},
-    {"verify", "true or false", "", [](const Value& v, base::TlsSettings& s) { return read_bool(v, s.verify); },
+     [](const base::TlsSettings& s) { return quoted_json(s.server_name); }},
+    {"verify", "true or false", "",
+     [](const Value& v, base::TlsSettings& s) { return read_bool(v, s.verify); },
      [](const base::TlsSettings& s) { return std::string(s.verify ? "true" : "false"); }},
 };
 

@@ -14,8 +14,8 @@ namespace driveshaft::config {
 inline constexpr std::string_view kTlsType =
     "true, or an object of ca_file, certificate_file, key_file, server_name and verify";
 
-// Unlike elsewhere an unknown key is an error: without what it was meant to be, a connection might be less safe
-// than was wanted. Whether the files can be used is not looked at. False: the value is not of kTlsType.
+// Unlike elsewhere an unknown key is an error: without what it was meant to be, a connection might be less
+// safe than was wanted. Whether the files can be used is not looked at. False: the value is not of kTlsType.
 bool read_tls(const Value& value, base::TlsSettings& settings);
 
 // As the file would write it, without what has its default.

@@ -25,8 +25,8 @@ void warn_of_unknown_keys(const Value& object, std::span<const std::string_view>
   for (const Node& child : object.node().children) {
     if (contains(known, child.key)) continue;
     const auto near = nearest(child.key, known);
-    const auto hint = contains(elsewhere, child.key) ? fmt::format("; it belongs {}", place)
-                                                     : did_you_mean(near);
+    const auto hint =
+        contains(elsewhere, child.key) ? fmt::format("; it belongs {}", place) : did_you_mean(near);
     object.member(child).key_warning("unknown key, ignored" + hint);
   }
 }

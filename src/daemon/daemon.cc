@@ -30,6 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kBeatEvery = 1s;
 constexpr auto kLoopStuckAfter = 10s;
+constexpr std::ptrdiff_t kShownErrors = 20;  // of a rejected jobs file; the log has them all
 constexpr auto kFlushBeforeReady = 2s;
 // A job needs a connection to its endpoint, a pool those to gearmand; this many files are open besides.
 constexpr std::uint64_t kOtherFiles = 64;
@@ -39,6 +40,9 @@ std::string host_name() {
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
   return host.data();
 }
+
+// As gearmand lists our connections: no spaces, at most 127 bytes.
+std::string client_id() { return fmt::format("driveshaft/{}/{}", host_name(), ::getpid()); }
 
 // Memory of big jobs is used again: by default the allocator returns each block of over 128 kB to the kernel,
 // and clearing its pages anew costs more than the job.
@@ -106,13 +110,13 @@ class Daemon {
                  .max_running_time = options.max_running_time,
                  .loop_timeout = options.loop_timeout,
                  // As gearmand lists our connections: no spaces, at most 127 bytes.
-                 .client_id = fmt::format("driveshaft/{}/{}", host_name(), ::getpid()),
+                 .client_id = client_id(),
                  .host = host_name()} {}
 
   // What can be refused, before privileges are dropped.
   void prepare() {
     config_ = jobs_file_.load();
-    if (options_.exporter) server_.emplace(*options_.exporter, sources());
+    if (options_.exporter) server_.emplace(*options_.exporter, sources(), watched());
     may_open_ = raise_open_file_limit();
     warn_of_too_few_files(config_);
   }
@@ -120,14 +124,19 @@ class Daemon {
   // As the user that it will be.
   void start() {
     if (!options_.user.empty()) jobs_file_.check_files_as(options_.user);
-    supervisor_.apply(config_);
+    put_in_force(config_);
     metrics_.config_loaded();
     jobs_file_.watch(
         [this](const config::Config& config) {
           warn_of_too_few_files(config);
-          supervisor_.apply(config);
+          put_in_force(config);
         },
-        [this](bool accepted) { metrics_.config_reloaded(accepted); });
+        [this](const std::vector<std::string>& errors) {
+          metrics_.config_reloaded(errors.empty());
+          config_state_.errors.assign(
+              errors.begin(), errors.begin() + std::min<std::ptrdiff_t>(std::ssize(errors), kShownErrors));
+          config_state_.rejected_at = std::chrono::system_clock::now();
+        });
     await_signals();
     if (server_) {
       server_->start();
@@ -154,6 +163,37 @@ class Daemon {
                           (Clock::now() - outage.since) / 1s, outage.why);
     }
     return {links > 0, text};
+  }
+
+  void put_in_force(const config::Config& config) {
+    supervisor_.apply(config);
+    config_state_.in_force = std::make_shared<const config::Config>(config);
+    config_state_.loaded_at = std::chrono::system_clock::now();
+  }
+
+  monitor::Watched watched() {
+    return {.about = {.version = DRIVESHAFT_VERSION,
+                      .host = host_name(),
+                      .pid = ::getpid(),
+                      .started_at = std::chrono::system_clock::now(),
+                      .client_id = context_.client_id,
+                      .jobs_file = options_.jobs_config,
+                      .max_running_time = options_.max_running_time},
+            .snapshot =
+                [this](dispatch::Detail detail, std::function<void(monitor::SnapshotPtr)> done) {
+                  asio::post(loop_, [this, detail, done = std::move(done)] { done(snapshot(detail)); });
+                },
+            .metrics = metrics_,
+            .tls = tls_};
+  }
+
+  monitor::SnapshotPtr snapshot(dispatch::Detail detail) const {
+    return std::make_shared<const monitor::Snapshot>(
+        monitor::Snapshot{.at = Clock::now(),
+                          .wall = std::chrono::system_clock::now(),
+                          .draining = supervisor_.draining(),
+                          .config = config_state_,
+                          .pools = supervisor_.status(detail)});
   }
 
   void warn_of_too_few_files(const config::Config& config) {
@@ -223,12 +263,13 @@ class Daemon {
   base::Resolver resolver_{loop_};
   gearman::Servers servers_{deadlines_};
   base::TlsClients tls_;
-  metrics::Registry metrics_;
+  metrics::Registry metrics_{DRIVESHAFT_VERSION};
   dispatch::Outages outages_;
   dispatch::Context context_;
   dispatch::Supervisor supervisor_{context_};
   JobsFile jobs_file_{loop_, options_.jobs_config};
   config::Config config_;
+  monitor::ConfigState config_state_;
   asio::signal_set signals_{loop_};
   Heartbeat heartbeat_{loop_};
   Service service_{loop_, [this] { return figures(); }};

@@ -24,7 +24,8 @@ constexpr auto kPollEvery = 500ms;
 
 std::vector<std::string> server_names(const config::Config& config) {
   std::vector<std::string> names;
-  for (const auto& server : config.servers) names.push_back(base::to_string(server.address) + (server.tls ? " (TLS)" : ""));
+  for (const auto& server : config.servers)
+    names.push_back(base::to_string(server.address) + (server.tls ? " (TLS)" : ""));
   return names;
 }
 
@@ -55,8 +56,9 @@ const config::Config& JobsFile::load() {
 void JobsFile::check_files_as(const std::string& user) const {
   const auto errors = config::check_files(config_);
   if (errors.empty()) return;
-  throw base::StartupError(base::kExitConfig, fmt::format("jobs file {} cannot be used by {}, which --user names:\n  {}",
-                                                          path_, user, fmt::join(errors, "\n  ")));
+  throw base::StartupError(base::kExitConfig,
+                           fmt::format("jobs file {} cannot be used by {}, which --user names:\n  {}", path_,
+                                       user, fmt::join(errors, "\n  ")));
 }
 
 void JobsFile::watch(OnChange on_change, OnReload on_reload) {
@@ -84,7 +86,7 @@ void JobsFile::reload() {
       kMainLog.error("jobs file {} is rejected, the one in force stays: {}", path_, error);
     }
     for (const auto& warning : loaded.error().warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
-    return on_reload_(false);
+    return on_reload_(loaded.error().errors);
   }
   for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
   const auto diff = config::compare(config_, loaded->config);
@@ -96,7 +98,7 @@ void JobsFile::reload() {
     config_ = loaded->config;
     on_change_(config_);
   }
-  on_reload_(true);
+  on_reload_({});
 }
 
 int check_jobs_file(const std::string& path) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/asio.h"
 #include "base/file_stamp.h"
@@ -17,15 +18,15 @@ class JobsFile {
  public:
   // Called for each file that differs from the one in force.
   using OnChange = std::function<void(const config::Config& config)>;
-  // Called when the file was read again; false: it was rejected.
-  using OnReload = std::function<void(bool accepted)>;
+  // Called when the file was read again, with what is wrong with it: nothing if it is good.
+  using OnReload = std::function<void(const std::vector<std::string>& errors)>;
 
   JobsFile(asio::io_context& loop, std::string path);
 
   // Reads it for the first time. Throws base::StartupError with every error there is.
   const config::Config& load();
-  // After load() as another user, who this process has become: throws base::StartupError where that one may not
-  // read what the jobs file names.
+  // After load() as another user, who this process has become: throws base::StartupError where that one may
+  // not read what the jobs file names.
   void check_files_as(const std::string& user) const;
 
   // Polls it from now on, and reads it when a change has settled for one poll.
@@ -39,7 +40,7 @@ class JobsFile {
 
   asio::steady_timer timer_;
   const std::string path_;
-  config::Config config_;      // in force
+  config::Config config_;                // in force
   std::optional<base::FileStamp> read_;  // of the file as last read, good or not
   std::optional<base::FileStamp> seen_;  // at the last poll
   OnChange on_change_;

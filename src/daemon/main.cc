@@ -1,24 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <span>
 
 #include "base/exit_codes.h"
 #include "base/stderr.h"
+#include "cli/command.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
 
 int main(int argc, char** argv) {
   using namespace driveshaft;
+  const std::span<const char* const> arguments(argv + std::min(argc, 1), argv + argc);
   try {
-    const auto options = daemon::parse_options(std::span<const char* const>(argv + 1, argv + argc));
+    if (cli::is_command(arguments)) {
+      const auto command = cli::parse_command(arguments);
+      if (command) return cli::run(*command);
+      base::tell_stderr("driveshaft: " + command.error().message);
+      return base::kExitUsage;
+    }
+    const auto options = daemon::parse_options(arguments);
     if (!options) {
       base::tell_stderr("driveshaft: " + options.error().message);
       return base::kExitUsage;
     }
     if (options->help) {
-      fmt::print("{}", daemon::help_text());
+      fmt::print("{}\nCommands that look at a running daemon:\n\n{}", daemon::help_text(), cli::help_text());
       return base::kExitOk;
     }
     if (options->version) {

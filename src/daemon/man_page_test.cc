@@ -86,7 +86,7 @@ TEST(ManPage, ListsTheExitCodesOfTheOtherManual) {
     if (code.find_first_not_of("0123456789") == code.npos) codes.push_back(code);
   }
   EXPECT_EQ(items(man_section("EXIT STATUS"), ".It "), codes);
-  EXPECT_EQ(codes.back(), std::to_string(base::kExitInternal));
+  EXPECT_EQ(codes.back(), std::to_string(base::kExitUnreachable));
 }
 
 TEST(CommandLineManual, ListsNoOtherOptions) {

@@ -27,6 +27,9 @@ constexpr std::size_t kCopiedBody = 4 * 1024;
 // For gearmand to take a dead letter.
 constexpr auto kBurial = 10s;
 constexpr auto kBurialAtShutdown = 1s;
+// Of an answer that made a job fail, as kept for people to look at.
+constexpr std::size_t kShownAnswer = 256;
+constexpr std::size_t kShownReason = 1024;
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -68,7 +71,8 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   } catch (const std::bad_alloc&) {
     function_->metrics.failed();
     return fail(
-        fmt::format("no memory for a request with its workload of {} bytes", fields_.workload.size()));
+        {config::AttemptFailure::failure,
+         fmt::format("no memory for a request with its workload of {} bytes", fields_.workload.size())});
   }
   upstream_->submit(*this);
   if (state_ != State::idle) log_started();  // it is on its way: what only people wait for comes after it
@@ -98,38 +102,44 @@ void Job::post(http::Endpoint& endpoint) {
 void Job::finished(base::Result<http::Response, http::Failure> result) {
   using config::AttemptFailure;
   attempt_timer_.clear();
+  if (phases_.connect) function_->metrics.connected(*phases_.connect);
+  if (phases_.first_byte) function_->metrics.answer_began(*phases_.first_byte);
   if (!result) {
     const http::Failure& failure = result.error();
-    const bool unreachable = failure.kind == http::Failure::Kind::unreachable;
-    if (unreachable && settings_->endpoint_down == config::EndpointDown::hold) {
-      return upstream_->left_unreachable(*this, *endpoint_, failure.message);
+    switch (failure.kind) {
+      case http::Failure::Kind::unreachable:
+        if (settings_->endpoint_down == config::EndpointDown::hold) {
+          return upstream_->left_unreachable(*this, *endpoint_, failure.message);
+        }
+        left(/*reached=*/false, false, false);
+        return set_back({AttemptFailure::unreachable, failure.message});
+      case http::Failure::Kind::connection_lost:
+        left(true, /*answered=*/false, /*overloaded=*/true);
+        return set_back({AttemptFailure::connection_lost, failure.message});
+      case http::Failure::Kind::malformed:
+      case http::Failure::Kind::too_large:
+        left(true, /*answered=*/false, /*overloaded=*/false);
+        return set_back({AttemptFailure::invalid_response, failure.message});
     }
-    left(false, failure.kind == http::Failure::Kind::connection_lost);
-    return set_back({unreachable ? AttemptFailure::unreachable
-                     : failure.kind == http::Failure::Kind::connection_lost
-                         ? AttemptFailure::connection_lost
-                         : AttemptFailure::invalid_response,
-                     failure.message});
   }
-  const auto answer = context_.decoder.decode(result->status, result->body);
+  const unsigned status = result->status;
+  const auto answer = context_.decoder.decode(status, result->body);
   if (answer) {
-    left(true, false);
+    left(true, /*answered=*/true, false);
     return answered(*answer);
   }
   if (asked_to_wait(*result)) return;
-  left(false, result->status == 429 || result->status / 100 == 5);
-  if (answer.error().kind == NotAnAnswer::Kind::invalid) {
-    return set_back({AttemptFailure::invalid_response, answer.error().message});
-  }
-  set_back({result->status == 429       ? AttemptFailure::too_many_requests
-            : result->status / 100 == 5 ? AttemptFailure::server_error
-                                        : AttemptFailure::other_status,
-            answer.error().message, result->status});
+  left(true, /*answered=*/false, /*overloaded=*/status == 429 || status / 100 == 5);
+  const auto kind = answer.error().kind == NotAnAnswer::Kind::invalid ? AttemptFailure::invalid_response
+                    : status == 429                                   ? AttemptFailure::too_many_requests
+                    : status / 100 == 5                               ? AttemptFailure::server_error
+                                                                      : AttemptFailure::other_status;
+  set_back({kind, answer.error().message, status, result->body});
 }
 
-void Job::left(bool answered, bool overloaded) {
+void Job::left(bool reached, bool answered, bool overloaded) {
   state_ = State::waiting;  // for what is decided now
-  upstream_->left({*function_, Clock::now() - posted_at_, answered, overloaded});
+  upstream_->left({*function_, Clock::now() - posted_at_, reached, answered, overloaded});
 }
 
 // 429 and 503 may say when to come again. That is no failure, as long as it is in time.
@@ -155,22 +165,25 @@ void Job::answered(const Answer& answer) {
   }
   const std::string reason = fmt::format("the endpoint answered gearman_ret {}: \"{}\"", answer.gearman_ret,
                                          base::printable(answer.response_string, context_.log_workload_size));
-  if (try_again({config::AttemptFailure::failure, reason})) return;
+  const Setback setback{config::AttemptFailure::failure, reason, 0, answer.response_string,
+                        answer.gearman_ret};
+  if (try_again(setback)) return;
   function_->metrics.refused();
   log_finished(answer, took);
-  settle_failure(failure_verdict(answer), answer.response_string, reason);
+  note_failure(setback);
+  settle_failure(failure_verdict(answer.response_string), answer.response_string, reason);
 }
 
 void Job::set_back(const Setback& setback) {
   if (try_again(setback)) return;
   if (setback.kind == config::AttemptFailure::timeout) {
     function_->metrics.timed_out();
-  } else if (setback.status != 0) {
+  } else if (setback.status != 0 && setback.kind != config::AttemptFailure::invalid_response) {
     function_->metrics.http_error(static_cast<int>(setback.status));
   } else {
     function_->metrics.failed();
   }
-  fail(setback.message);
+  fail(setback);
 }
 
 // False: it has finally failed. So has one that would come again after its time is over, or that nobody waits
@@ -201,7 +214,7 @@ void Job::attempt_is_over() {
       return context_.deadlines.set(attempt_timer_, settings_->retry.attempt_timeout);
     }
     endpoint_->cancel(*this);
-    left(/*answered=*/false, /*overloaded=*/true);
+    left(/*reached=*/true, /*answered=*/false, /*overloaded=*/true);
     return set_back(
         {config::AttemptFailure::timeout, fmt::format("no complete response within attempt_timeout ({} s)",
                                                       seconds(settings_->retry.attempt_timeout))});
@@ -210,8 +223,8 @@ void Job::attempt_is_over() {
   upstream_->submit(*this);
 }
 
-gearman::Verdict Job::failure_verdict(const Answer& answer) const {
-  if (answer.response_string.empty()) return gearman::Verdict::fail;
+gearman::Verdict Job::failure_verdict(std::string_view text) const {
+  if (text.empty()) return gearman::Verdict::fail;
   switch (settings_->failure_text) {
     case config::FailureText::exception:
       return gearman::Verdict::exception;
@@ -249,8 +262,8 @@ void Job::on_deadline() {
   leave();
   if (state_ == State::buried) return buried(gearman::Submitted::lost, "gearmand did not answer");
   function_->metrics.timed_out();
-  fail(fmt::format("no complete response within max_running_time ({} s){}",
-                   seconds(context_.max_running_time), place));
+  fail({config::AttemptFailure::timeout, fmt::format("no complete response within max_running_time ({} s){}",
+                                                     seconds(context_.max_running_time), place)});
 }
 
 void Job::abort(std::string_view why) {
@@ -259,7 +272,7 @@ void Job::abort(std::string_view why) {
   leave();
   if (settings_->on_shutdown == config::OnShutdown::requeue) return give_back();
   function_->metrics.timed_out();
-  fail(why);
+  fail({config::AttemptFailure::timeout, std::string(why)});
 }
 
 void Job::give_back() {
@@ -275,16 +288,18 @@ void Job::drop() {
   end();
 }
 
-void Job::fail(std::string_view reason) {
+void Job::fail(const Setback& setback) {
   if (kThreadLog.enabled(LogLevel::error)) {
     std::string& line = empty_line();
     append_identity(line, "Failed job: ");
     fmt::format_to(std::back_inserter(line), " pool={} uri={} duration={:.6f} reason={}",
                    base::printable(owner_.name(), 128), upstream_->uri().display,
-                   seconds(Clock::now() - started_at_), reason);
+                   seconds(Clock::now() - started_at_), setback.message);
     kThreadLog.write(LogLevel::error, line);
   }
-  settle_failure(gearman::Verdict::fail, {}, reason);
+  note_failure(setback);
+  const std::string_view text = settings_->explain_failures ? setback.message : std::string_view();
+  settle_failure(failure_verdict(text), text, setback.message);
 }
 
 // The last word on a failed job. With a dead letter it is said only when gearmand has the letter: should
@@ -333,6 +348,33 @@ void Job::buried(gearman::Submitted what, std::string_view why) {
 void Job::conclude(gearman::Verdict verdict, std::string_view data) {
   if (!report(verdict, data)) log_dropped();
   end();
+}
+
+RunningJob Job::status() const {
+  constexpr std::string_view kStates[] = {"idle", "running", "held", "waiting", "buried"};
+  return {.function = base::printable(fields_.function, 512),
+          .handle = base::printable(fields_.handle, 128),
+          .unique = base::printable(fields_.unique, 128),
+          .server = origin_.link->server(),
+          .started = started_at_,
+          .attempt = attempt_,
+          .state = kStates[static_cast<std::size_t>(state_)]};
+}
+
+void Job::note_failure(const Setback& setback) {
+  FailedJob failure{.function = base::printable(fields_.function, 512),
+                    .handle = base::printable(fields_.handle, 128),
+                    .unique = base::printable(fields_.unique, 128),
+                    .server = origin_.link->server(),
+                    .at = std::chrono::system_clock::now(),
+                    .took = Clock::now() - started_at_,
+                    .attempts = attempt_,
+                    .reason = base::printable(setback.message, kShownReason),
+                    .http_status = {},
+                    .gearman_ret = setback.gearman_ret,
+                    .answer = base::printable(setback.answer, kShownAnswer)};
+  if (setback.status != 0) failure.http_status = setback.status;
+  owner_.job_failed(std::move(failure));
 }
 
 // False: the connection that the job came through is gone.

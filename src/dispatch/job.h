@@ -3,11 +3,13 @@
 
 #include <boost/intrusive/list.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/deadlines.h"
 #include "dispatch/context.h"
+#include "dispatch/status.h"
 #include "gearman/link.h"
 #include "http/endpoint.h"
 #include "http/exchange.h"
@@ -31,6 +33,8 @@ class JobOwner {
   virtual const std::string& name() const = 0;
   // Its result is with the link, to be sent.
   virtual void result_ready() = 0;
+  // It did not succeed.
+  virtual void job_failed(FailedJob failure) = 0;
   // Its slot is free. The job's last act.
   virtual void job_done(Job& job) = 0;
 
@@ -63,6 +67,7 @@ class Job final : public http::Exchange,
   void abort(std::string_view why);
 
   Function& function() { return *function_; }
+  RunningJob status() const;
 
   // For the upstream. Each attempt: post it, now or after a while among the held.
   void post(http::Endpoint& endpoint);
@@ -85,7 +90,9 @@ class Job final : public http::Exchange,
   struct Setback {
     config::AttemptFailure kind;
     std::string message;
-    unsigned status = 0;  // of HTTP, when that is the failure
+    unsigned status = 0;                         // of HTTP, if an answer came
+    std::string_view answer{};                   // its body; valid as long as the call that brought it
+    std::optional<std::uint32_t> gearman_ret{};  // if the endpoint said that the job failed
   };
   using Timer = base::MemberDeadline<Job>;
 
@@ -93,14 +100,15 @@ class Job final : public http::Exchange,
   void on_deadline() override;
   void attempt_is_over();  // it has waited long enough for its next attempt, or for the answer to this one
   void leave();            // whatever it is doing
-  void left(bool answered, bool overloaded);
+  void left(bool reached, bool answered, bool overloaded);
 
   bool asked_to_wait(const http::Response& response);
   bool try_again(const Setback& setback);
   void answered(const Answer& answer);
   void set_back(const Setback& setback);
-  void fail(std::string_view reason);
-  gearman::Verdict failure_verdict(const Answer& answer) const;
+  void fail(const Setback& setback);
+  void note_failure(const Setback& setback);
+  gearman::Verdict failure_verdict(std::string_view text) const;
   void settle_failure(gearman::Verdict verdict, std::string_view text, std::string_view reason);
   void bury(gearman::Verdict verdict, std::string_view text, std::string_view reason);
   void buried(gearman::Submitted what, std::string_view why);

@@ -24,6 +24,11 @@ std::vector<std::string> missing_from(const std::vector<std::string>& list,
   return missing;
 }
 
+LinkStatus describe(const gearman::Link& link) {
+  const auto state = link.state();
+  return {link.server(), state.connected, state.since, std::string(state.why)};
+}
+
 }  // namespace
 
 Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<config::Server> servers)
@@ -88,8 +93,7 @@ void Pool::keep_links() {
   std::vector<Wanted> wanted;
   if (!draining_ && settings_.worker_count > 0 && !settings_.jobs_list.empty()) {
     for (const auto& server : servers_) {
-      wanted.push_back({server, server.tls ? context_.tls.client(*server.tls) : nullptr,
-                        settings_.settings.connections});
+      wanted.push_back({server, context_.tls.client(server.tls), settings_.settings.connections});
     }
   }
   for (const auto& link : Links(links_)) {
@@ -177,6 +181,35 @@ void Pool::job_done(Job& job) {
 // The result of a job that runs alone does not wait for others to share its write.
 void Pool::result_ready() {
   if (running_ == 1) flush_links();
+}
+
+void Pool::job_failed(FailedJob failure) {
+  if (failures_.size() == kKeptFailures) failures_.pop_back();
+  failures_.push_front(std::make_shared<const FailedJob>(std::move(failure)));
+}
+
+PoolStatus Pool::status(Detail detail) const {
+  PoolStatus status{.settings = settings_,
+                    .draining = draining_,
+                    .running = running_,
+                    .tally = metrics_->tally(),
+                    .endpoint = upstream_->status(),
+                    .links = {},
+                    .functions = {},
+                    .jobs = {},
+                    .failures = {}};
+  for (const auto& link : links_) {
+    if (!link->retiring()) status.links.push_back(describe(*link));
+  }
+  if (detail == Detail::figures) return status;
+  for (const auto& [name, function] : functions_) {
+    status.functions.push_back({name, function.running, function.withdrawn, function.metrics.outcomes()});
+  }
+  for (auto job = jobs_.begin(); job != jobs_.end() && status.jobs.size() < kListedJobs; ++job) {
+    status.jobs.push_back(job->status());
+  }
+  status.failures.assign(failures_.begin(), failures_.end());
+  return status;
 }
 
 void Pool::slots_released(int count) { reserved_ -= count; }

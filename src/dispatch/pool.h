@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "config/config.h"
 #include "dispatch/context.h"
 #include "dispatch/job.h"
+#include "dispatch/status.h"
 #include "dispatch/upstream.h"
 #include "gearman/link.h"
 
@@ -57,6 +59,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   const std::string& name() const override { return settings_.name; }
   int running() const { return running_; }
   int slots() const { return draining_ ? 0 : settings_.worker_count; }
+  PoolStatus status(Detail detail) const;
 
  private:
   using Links = std::vector<std::shared_ptr<gearman::Link>>;
@@ -73,6 +76,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void link_closed(gearman::Link& link) override;
   // JobOwner
   void result_ready() override;
+  void job_failed(FailedJob failure) override;
   void job_done(Job& job) override;
   // Upstream::Owner
   void room_changed() override { turn_needed(); }
@@ -101,7 +105,8 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   int running_ = 0;
   JobList jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
-  bool in_input_ = false;  // a link handles what it has read
+  std::deque<std::shared_ptr<const FailedJob>> failures_;  // the newest first
+  bool in_input_ = false;                                  // a link handles what it has read
   bool turn_wanted_ = false;
   bool turn_posted_ = false;
   bool withdrawing_ = false;  // functions_ holds some that the jobs file no longer has

@@ -111,6 +111,13 @@ int Supervisor::slots() const {
   return slots;
 }
 
+std::vector<PoolStatus> Supervisor::status(Detail detail) const {
+  std::vector<PoolStatus> pools;
+  for (const auto& [_, pool] : pools_) pools.push_back(pool->status(detail));
+  for (const auto& pool : leaving_) pools.push_back(pool->status(detail));
+  return pools;
+}
+
 void Supervisor::links_connected(int change) {
   connected_links_.fetch_add(change, std::memory_order_relaxed);
 }

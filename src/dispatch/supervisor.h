@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "dispatch/context.h"
 #include "dispatch/pool.h"
+#include "dispatch/status.h"
 
 namespace driveshaft::dispatch {
 
@@ -32,6 +33,8 @@ class Supervisor final : private Pool::Owner {
   int running_jobs() const;
   // Of the pools that take jobs.
   int slots() const;
+  // Every pool, those that only finish what they run after the others. Its cost is bounded, whatever runs.
+  std::vector<PoolStatus> status(Detail detail) const;
   // Connections to gearmand that are up. Any thread.
   int connected_links() const { return connected_links_.load(std::memory_order_relaxed); }
 

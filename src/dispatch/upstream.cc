@@ -149,7 +149,30 @@ void Upstream::drop_unwanted() {
   }
 }
 
+EndpointStatus Upstream::status() const {
+  const auto health = endpoint_->health();
+  EndpointStatus status;
+  status.connections = health.connections;
+  status.idle_connections = health.idle_connections;
+  status.held = held();
+  status.limit = adaptive_ ? adaptive_->limit() : settings_.worker_count;
+  using enum EndpointStatus::State;
+  if (state_ != State::up) {
+    status.state = state_ == State::down ? down : paused;
+    status.since = since_;
+    status.why = why_;
+    return status;
+  }
+  // Jobs that are not held tell how it is; a probe has the last word on those that are.
+  const bool failing = health.down && settings_.settings.endpoint_down == config::EndpointDown::fail;
+  status.state = failing ? down : health.tried ? up : untried;
+  status.since = health.since;
+  if (failing) status.why = health.why;
+  return status;
+}
+
 void Upstream::left(const Attempt& attempt) {
+  set_reached(attempt.reached);
   if (adaptive_) {
     adaptive_->on_result(&attempt.function, attempt.took, attempt.overloaded, at_endpoint_, Clock::now());
     limit_changed();
@@ -167,6 +190,10 @@ void Upstream::left() {
   owner_.room_changed();
 }
 
+void Upstream::set_reached(bool reached) {
+  if (std::exchange(reached_, reached) != reached) metrics_.set_endpoint_up(reached);
+}
+
 void Upstream::forget(const Function& function) {
   if (adaptive_) adaptive_->forget(&function);
 }
@@ -179,7 +206,7 @@ void Upstream::left_unreachable(Job& job, const http::Endpoint& from, const std:
   state_ = State::down;
   since_ = Clock::now();
   why_ = why;
-  metrics_.set_endpoint_up(false);
+  set_reached(false);
   publish();
   kMainLog.warn(
       "pool {}: endpoint {} cannot be reached: {}; its jobs are held and no more are taken until it can be",
@@ -191,6 +218,7 @@ void Upstream::left_unreachable(Job& job, const http::Endpoint& from, const std:
 void Upstream::left_to_wait(Job& job, const http::Endpoint& from, std::chrono::milliseconds time,
                             unsigned status) {
   --at_endpoint_;
+  if (&from == endpoint_.get()) set_reached(true);
   if (&from != endpoint_.get()) return submit(job);
   hold(job);
   if (state_ == State::down) return;
@@ -231,7 +259,7 @@ void Upstream::recover() {
   state_ = State::up;
   window_ = at_endpoint_ + 1;  // beside those that run on, on connections of before
   wait_.clear();
-  metrics_.set_endpoint_up(true);
+  set_reached(true);
   context_.outages.clear(pool_);
   release();
   owner_.room_changed();

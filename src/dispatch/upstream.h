@@ -13,6 +13,7 @@
 #include "dispatch/adaptive_limit.h"
 #include "dispatch/context.h"
 #include "dispatch/job.h"
+#include "dispatch/status.h"
 #include "dispatch/token_bucket.h"
 #include "http/endpoint.h"
 #include "metrics/metrics.h"
@@ -49,6 +50,7 @@ class Upstream {
   int room(int reserved);
   // A job was taken: it counts into the rate.
   void taken() { rate_.take(); }
+  EndpointStatus status() const;
   const base::Uri& uri() const { return settings_.uri; }
   int held() const { return static_cast<int>(held_.size()); }
 
@@ -59,6 +61,7 @@ class Upstream {
   struct Attempt {
     const Function& function;
     base::Deadline::Clock::duration took;
+    bool reached;     // the endpoint
     bool answered;    // with something of the contract
     bool overloaded;  // the endpoint could not cope, or so it seems
   };
@@ -93,6 +96,7 @@ class Upstream {
   void wait_is_over();
   void recover();
   void publish();
+  void set_reached(bool reached);
   int limit() const;
   bool has_place() const;
   void limit_changed();
@@ -109,6 +113,7 @@ class Upstream {
   std::unique_ptr<http::Endpoint> endpoint_;
   std::vector<std::unique_ptr<http::Endpoint>> old_endpoints_;  // until their last job is done
   State state_ = State::up;
+  bool reached_ = true;                        // when it was last tried
   base::Deadline::Clock::time_point since_{};  // not up
   base::Deadline::Clock::time_point paused_until_{};
   std::string why_;                        // not up

@@ -53,10 +53,11 @@ void Dialer::cancel() {
 }
 
 void Dialer::on_deadline() {
-  finish(LinkError{attempt_->looking_up()      ? "its name cannot be resolved: no answer in time"
-                   : attempt_->shaking_hands() ? "TLS handshake failed: no answer in time (does it speak TLS on this "
-                                                 "port?)"
-                                               : "cannot connect: no answer in time"});
+  finish(LinkError{attempt_->looking_up() ? "its name cannot be resolved: no answer in time"
+                   : attempt_->shaking_hands()
+                       ? "TLS handshake failed: no answer in time (does it speak TLS on this "
+                         "port?)"
+                       : "cannot connect: no answer in time"});
 }
 
 // Each is a refinement: none is worth a connection.

@@ -16,8 +16,8 @@ namespace driveshaft::gearman {
 // the loop's thread; whoever waits for dial() keeps it.
 class Dialer final : private base::Deadline {
  public:
-  // `tls`: null for plain text. `dead_after`: unacknowledged data this old, or an idle peer silent to the kernel's probes about as long,
-  // makes the kernel give a connection up.
+  // `tls`: null for plain text. `dead_after`: unacknowledged data this old, or an idle peer silent to the
+  // kernel's probes about as long, makes the kernel give a connection up.
   using Dialled = base::Result<base::Stream, LinkError>;
 
   Dialer(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,

@@ -23,8 +23,8 @@ constexpr auto kLongestPause = 5s;
 // A healthy gearmand can stall for 10 s, in a lingering close of its own.
 constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
 constexpr auto kShortestPoll = 5s;
-constexpr auto kLongestPoll = 9s;  // with the wheel's tick, delayed jobs run within 10 s of their time
-constexpr int kReadsInTurn = 32;   // then others are served,
+constexpr auto kLongestPoll = 9s;   // with the wheel's tick, delayed jobs run within 10 s of their time
+constexpr int kReadsInTurn = 32;    // then others are served,
 constexpr int kPacketsInTurn = 64;  // and after so many
 
 // A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
@@ -90,6 +90,8 @@ asio::awaitable<void> Link::run() {
 }
 
 void Link::report_lost(const LinkError& why) {
+  if (greeted_) lost_at_ = Clock::now();
+  lost_why_ = why.message;
   if (closing_ || std::exchange(reported_down_, true)) return;
   settings_.state.failed(why.message, inflight_);
 }
@@ -116,6 +118,7 @@ void Link::session_begins() {
 void Link::session_ends() {
   connected_ = false;
   inflight_ = 0;
+  const bool was_greeted = std::exchange(greeted_, false);
   out_.clear();
   nap_timer_.clear();
   answer_timer_.clear();
@@ -123,7 +126,7 @@ void Link::session_ends() {
   stream_.close();
   owner_.slots_released(grabber_.outstanding() - std::exchange(lent_, 0));
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
-  if (greeted_) {
+  if (was_greeted) {
     settings_.state.closed();
     owner_.link_changed(false);
   }
@@ -134,6 +137,7 @@ void Link::session_ends() {
 void Link::greeted() {
   greeted_ = true;
   reported_down_ = false;
+  lost_why_.clear();
   settings_.state.connected();
   owner_.link_changed(true);
 }
@@ -164,8 +168,9 @@ LinkError Link::describe_end(const boost::system::error_code& error) const {
   const bool ended =
       error == asio::error::eof || error == asio::error::connection_reset || base::is_tls_cut_off(error);
   if (ended && !greeted_) {
-    why += stream_.is_tls() ? ", before it said anything (if it is a tunnel, is the gearmand behind it up?)"
-                            : ", before it said anything (if it expects TLS, its entry in gearman_servers_list needs tls)";
+    why += stream_.is_tls()
+               ? ", before it said anything (if it is a tunnel, is the gearmand behind it up?)"
+               : ", before it said anything (if it expects TLS, its entry in gearman_servers_list needs tls)";
   }
   return {fmt::format("connection lost: {}", why)};
 }
@@ -380,7 +385,8 @@ void Link::write_rest() {
   stream_.async_wait([self = shared_from_this(), generation = generation_](boost::system::error_code error) {
     bool over = error || generation != self->generation_ || !self->connected_;
     if (!over) {
-      self->written_ += self->stream_.write_some(asio::const_buffer(asio::buffer(self->writing_)) + self->written_, error);
+      self->written_ +=
+          self->stream_.write_some(asio::const_buffer(asio::buffer(self->writing_)) + self->written_, error);
       over = error && error != asio::error::would_block;
     }
     if (!over && self->written_ < self->writing_.size()) return self->write_rest();

@@ -91,6 +91,13 @@ class Link : public std::enable_shared_from_this<Link> {
   const base::Address& server() const { return settings_.server; }
   const base::TlsClient* tls() const { return settings_.tls.get(); }
   bool connected() const { return connected_; }
+
+  struct State {
+    bool connected;  // to something that has shown that it is a gearmand
+    Grabber::Clock::time_point since;
+    std::string_view why;  // not connected: what the last connection or attempt ended with
+  };
+  State state() const { return {greeted_, greeted_ ? connected_at_ : lost_at_, lost_why_}; }
   bool retiring() const { return retiring_; }
 
   // How many grabs it would send now if it had the slots.
@@ -174,6 +181,8 @@ class Link : public std::enable_shared_from_this<Link> {
   base::Backoff backoff_;
   std::uint64_t generation_ = 0;
   bool reported_down_ = false;  // one report a change of state
+  Grabber::Clock::time_point lost_at_ = Grabber::Clock::now();
+  std::string lost_why_;
   bool retiring_ = false;
   bool closing_ = false;
 

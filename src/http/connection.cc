@@ -23,8 +23,8 @@ constexpr std::size_t kLargeBuffer = ResponseReader::kMaxHeader + kSmallBuffer;
 // trip; a connection that breaks later broke while the job ran.
 constexpr auto kStaleWithin = 1s;
 
-// With TLS 1.3 hands are shaken before the endpoint has looked at our certificate: it refuses one later, if within
-// a round trip. A probe waits so long.
+// With TLS 1.3 hands are shaken before the endpoint has looked at our certificate: it refuses one later, if
+// within a round trip. A probe waits so long.
 constexpr auto kSettled = 200ms;
 
 }  // namespace
@@ -34,15 +34,17 @@ Connection::Connection(Endpoint& endpoint) : endpoint_(endpoint), stream_(endpoi
 void Connection::open(Exchange* exchange) {
   exchange_ = exchange;
   if (exchange) exchange->connection_ = this;
+  opening_at_ = Clock::now();
   endpoint_.deadlines_.set(*this, endpoint_.settings_.connect_timeout);
   attempt_ = endpoint_.connector_.connect([this](auto stream) { connected(std::move(stream)); });
 }
 
 void Connection::on_deadline() {
   if (state_ == State::settling) return opened();
-  const char* phase = attempt_->shaking_hands() ? "the TLS handshake is not done (does it speak TLS on this port?)"
-                      : attempt_->looking_up()  ? "its name is still being looked up"
-                                                : "nothing answers";
+  const char* phase = attempt_->shaking_hands()
+                          ? "the TLS handshake is not done (does it speak TLS on this port?)"
+                      : attempt_->looking_up() ? "its name is still being looked up"
+                                               : "nothing answers";
   open_failed(fmt::format("no connection within connect_timeout ({} ms): {}",
                           endpoint_.settings_.connect_timeout.count(), phase));
 }
@@ -66,6 +68,7 @@ void Connection::opened() {
   clear();
   state_ = State::idle;
   if (exchange_) {
+    exchange_->phases_.connect = Clock::now() - opening_at_;
     send(*exchange_);
   } else {
     endpoint_.became_idle(*this);
@@ -134,13 +137,15 @@ void Connection::read() {
 void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (state_ == State::closed) return;
   if (state_ == State::settling) {
-    return open_failed(error ? fmt::format("TLS handshake failed: {}", error.message()) : "it speaks unasked");
+    return open_failed(error ? fmt::format("TLS handshake failed: {}", error.message())
+                             : "it speaks unasked");
   }
   if (state_ == State::idle) {  // closed by the endpoint, or it speaks unasked
     close();
     endpoint_.forget(*this);
     return;
   }
+  if (bytes > 0 && !exchange_->phases_.first_byte) exchange_->phases_.first_byte = Clock::now() - sent_at_;
   filled_ += bytes;
   const auto taken = read_response();
   if (!taken) return fail(taken.error());

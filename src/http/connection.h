@@ -72,6 +72,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool reused_ = false;        // this exchange is not the connection's first
   bool request_sent_ = false;  // whole, to the kernel
   std::size_t written_ = 0;    // bytes of it that the kernel has
+  Clock::time_point opening_at_{};
   Clock::time_point sent_at_{};
 };
 

@@ -60,6 +60,7 @@ void Endpoint::append_head(std::string& out, std::string_view content_type, std:
 
 void Endpoint::post(Exchange& exchange) {
   ++exchanges_;
+  exchange.phases_ = {};
   if (idle_.empty()) return open_connection(exchange);
   Connection& connection = *idle_.back();
   idle_.pop_back();
@@ -81,7 +82,27 @@ void Endpoint::cancel(Exchange& exchange) {
 
 void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> result) {
   --exchanges_;
+  note(result);
   exchange.finished(std::move(result));
+}
+
+// An answer of any kind, even a broken one, shows that somebody is there.
+void Endpoint::note(const base::Result<Response, Failure>& result) {
+  const bool down = !result && result.error().kind == Failure::Kind::unreachable;
+  if (!health_.tried || down != health_.down) {
+    health_.tried = true;
+    health_.down = down;
+    health_.since = base::Deadline::Clock::now();
+    health_.why.clear();
+  }
+  if (down && health_.why != result.error().message) health_.why = result.error().message;
+}
+
+Endpoint::Health Endpoint::health() const {
+  Health health = health_;
+  health.connections = connections_.size();
+  health.idle_connections = idle_.size();
+  return health;
 }
 
 void Endpoint::open_connection(Exchange& exchange) {

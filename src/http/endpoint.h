@@ -53,6 +53,16 @@ class Endpoint {
   // Opens a connection, to see whether that can be done; it then waits for the next request. Calls `probed`
   // once, not from within, unless the endpoint is destroyed before. One at a time.
   void probe(Probed probed);
+  // What is known of it from the last exchange that ended.
+  struct Health {
+    bool tried = false;
+    bool down = false;  // it could not be reached
+    base::Deadline::Clock::time_point since = base::Deadline::Clock::now();
+    std::string why;  // it is down
+    std::size_t connections = 0;
+    std::size_t idle_connections = 0;
+  };
+  Health health() const;
 
   bool unused() const { return exchanges_ == 0; }
   const base::Uri& uri() const { return settings_.uri; }
@@ -65,6 +75,7 @@ class Endpoint {
   Connection& open_connection_for(Exchange* exchange);
   void close_unused();
   Exchange* next_waiting();
+  void note(const base::Result<Response, Failure>& result);
 
   // Called by its connections.
   void opening_done(Connection& connection, base::Result<void, Failure> result);
@@ -86,6 +97,7 @@ class Endpoint {
   int opening_ = 0;
   Connection* probing_ = nullptr;
   Probed probed_;
+  Health health_;              // but for the numbers of connections
   std::size_t exchanges_ = 0;  // posted and neither finished nor cancelled
   Timer sweep_{*this, &Endpoint::close_unused};
 };

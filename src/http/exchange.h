@@ -3,6 +3,8 @@
 
 #include <array>
 #include <boost/asio/buffer.hpp>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -44,6 +46,13 @@ class Exchange {
 
  protected:
   ~Exchange() = default;
+
+  // What is known when finished() is called.
+  struct Phases {
+    std::optional<std::chrono::nanoseconds> connect;     // if a connection was opened for it
+    std::optional<std::chrono::nanoseconds> first_byte;  // from the request to the answer
+  };
+  Phases phases_;
 
   // Head and body, in order; unused pieces are empty, and come last.
   std::array<boost::asio::const_buffer, 4> request_;

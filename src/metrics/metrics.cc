@@ -11,6 +11,8 @@
 #include <tuple>
 #include <utility>
 
+#include "metrics/process.h"
+
 namespace driveshaft::metrics {
 namespace {
 
@@ -24,6 +26,10 @@ using prometheus::Labels;
 const Histogram::BucketBoundaries kDurationBuckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                    0.25,  0.5,    1,     2.5,  5,     10,   30,
                                                    60,    100,    300,   600,  1000,  3600};
+
+// Likewise; a connection within a machine takes less than a millisecond.
+const Histogram::BucketBoundaries kPhaseBuckets{
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
 
 }  // namespace
 
@@ -82,7 +88,7 @@ struct Families {
   Family<Gauge>& endpoint_up =
       prometheus::BuildGauge()
           .Name("driveshaft_endpoint_up")
-          .Help("1 if the pool's endpoint could be reached when it was last tried; 0: its jobs are held.")
+          .Help("1 if the pool's endpoint could be reached when it was last tried, otherwise 0.")
           .Register(registry);
   Family<Gauge>& limit =
       prometheus::BuildGauge()
@@ -119,16 +125,54 @@ struct Families {
           .Help("When a good jobs file was last read, in seconds since 1970.")
           .Register(registry);
 
+  Family<Histogram>& http_phases = prometheus::BuildHistogram()
+                                       .Name("driveshaft_http_phase_duration")
+                                       .Help(
+                                           "Seconds of a request to the endpoint: connect (name, TCP and "
+                                           "TLS, of new connections), first_byte "
+                                           "(from the request to the first byte of the answer).")
+                                       .Register(registry);
+  Family<Gauge>& slots = prometheus::BuildGauge()
+                             .Name("driveshaft_slots")
+                             .Help("Jobs that a pool may run at once; 0 while it drains.")
+                             .Register(registry);
+  Family<Gauge>& endpoint_connections =
+      prometheus::BuildGauge()
+          .Name("driveshaft_endpoint_connections")
+          .Help("Connections of a pool to its endpoint that are busy (or being opened) and idle.")
+          .Register(registry);
+  Family<Gauge>& build_info = prometheus::BuildGauge()
+                                  .Name("driveshaft_build_info")
+                                  .Help("1, with the version of the program.")
+                                  .Register(registry);
+  Process process{registry};
+  Family<Gauge>& queue_jobs =
+      prometheus::BuildGauge()
+          .Name("driveshaft_queue_jobs")
+          .Help("Jobs of a function at a gearmand, whoever takes them: queued (waiting) and running.")
+          .Register(registry);
+  Family<Gauge>& queue_workers =
+      prometheus::BuildGauge()
+          .Name("driveshaft_queue_workers")
+          .Help("Connections of anybody to a gearmand that take jobs of a function.")
+          .Register(registry);
+  Family<Gauge>& queue_up = prometheus::BuildGauge()
+                                .Name("driveshaft_queue_up")
+                                .Help("1 while the queue of a gearmand can be read, otherwise 0.")
+                                .Register(registry);
+
   Counter& reloads_accepted = config_reloads.Add({{"result", "ok"}});
   Counter& reloads_rejected = config_reloads.Add({{"result", "rejected"}});
   Gauge& reload_successful = last_reload_successful.Add({});
   Gauge& reload_success_time = last_reload_success.Add({});
 };
 
-FunctionMetrics::FunctionMetrics(Families& families, const std::string& pool, const std::string& function)
+FunctionMetrics::FunctionMetrics(Families& families, const std::string& pool, const std::string& function,
+                                 PoolSeries& pool_series)
     : families_(families),
       pool_(pool),
       function_(function),
+      pool_series_(pool_series),
       durations_(families.job_duration.Add({{"pool", pool}, {"function", function}}, kDurationBuckets)),
       errors_(families.errors.Add({{"pool", pool}, {"function", function}})),
       timeouts_(families.timeouts.Add({{"pool", pool}, {"function", function}})),
@@ -157,11 +201,28 @@ void FunctionMetrics::ended() { busy_.Decrement(); }
 void FunctionMetrics::completed(std::chrono::nanoseconds duration) {
   durations_.Observe(std::chrono::duration<double>(duration).count());
   completed_.Increment();
+  ++outcomes_.completed;
+  ++pool_series_.tally.outcomes.completed;
+  pool_series_.tally.durations.add(duration);
 }
 
-void FunctionMetrics::refused() { refused_.Increment(); }
+void FunctionMetrics::connected(std::chrono::nanoseconds took) {
+  pool_series_.connecting.Observe(std::chrono::duration<double>(took).count());
+}
+
+void FunctionMetrics::answer_began(std::chrono::nanoseconds took) {
+  pool_series_.first_byte.Observe(std::chrono::duration<double>(took).count());
+}
+
+void FunctionMetrics::refused() {
+  refused_.Increment();
+  ++outcomes_.refused;
+  ++pool_series_.tally.outcomes.refused;
+}
 
 void FunctionMetrics::failed() {
+  ++outcomes_.failed;
+  ++pool_series_.tally.outcomes.failed;
   errors_.Increment();
   failed_.Increment();
 }
@@ -218,7 +279,10 @@ PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
       endpoint_up_(families_->endpoint_up.Add({{"pool", pool_}})),
       limit_(families_->limit.Add({{"pool", pool_}})),
       held_(families_->jobs_held.Add({{"pool", pool_}})),
-      results_refused_(families_->results_refused.Add({{"pool", pool_}})) {}
+      results_refused_(families_->results_refused.Add({{"pool", pool_}})),
+      series_{{},
+              families_->http_phases.Add({{"pool", pool_}, {"phase", "connect"}}, kPhaseBuckets),
+              families_->http_phases.Add({{"pool", pool_}, {"phase", "first_byte"}}, kPhaseBuckets)} {}
 
 PoolMetrics::~PoolMetrics() {
   families_->threads.Remove(&idle_);
@@ -227,6 +291,8 @@ PoolMetrics::~PoolMetrics() {
   families_->limit.Remove(&limit_);
   families_->jobs_held.Remove(&held_);
   families_->results_refused.Remove(&results_refused_);
+  families_->http_phases.Remove(&series_.connecting);
+  families_->http_phases.Remove(&series_.first_byte);
 }
 
 void PoolMetrics::set_idle(int slots) { idle_.Set(slots); }
@@ -235,7 +301,7 @@ FunctionMetrics& PoolMetrics::function(const std::string& name) {
   if (const auto found = functions_.find(name); found != functions_.end()) return found->second;
   return functions_
       .emplace(std::piecewise_construct, std::forward_as_tuple(name),
-               std::forward_as_tuple(*families_, pool_, name))
+               std::forward_as_tuple(*families_, pool_, name, series_))
       .first->second;
 }
 
@@ -251,7 +317,64 @@ void PoolMetrics::held_changed(int change) { held_.Increment(change); }
 
 void PoolMetrics::result_refused() { results_refused_.Increment(); }
 
-Registry::Registry() : families_(std::make_shared<Families>()) {}
+QueueMetrics::QueueMetrics(std::shared_ptr<Families> families, std::string server)
+    : families_(std::move(families)),
+      server_(std::move(server)),
+      up_(families_->queue_up.Add({{"server", server_}})) {}
+
+QueueMetrics::~QueueMetrics() {
+  set_functions({});
+  families_->queue_up.Remove(&up_);
+}
+
+void QueueMetrics::set_up(bool up) { up_.Set(up ? 1 : 0); }
+
+void QueueMetrics::set_functions(const std::vector<Function>& functions) {
+  auto before = std::exchange(series_, {});
+  for (const auto& [name, queued, running, workers] : functions) {
+    auto known = before.extract(name);
+    const auto state = [&, &function = name](const char* value) -> Gauge& {
+      return families_->queue_jobs.Add({{"server", server_}, {"function", function}, {"state", value}});
+    };
+    const Series series =
+        known ? known.mapped()
+              : Series{state("queued"), state("running"),
+                       families_->queue_workers.Add({{"server", server_}, {"function", name}})};
+    series.queued.Set(static_cast<double>(queued));
+    series.running.Set(static_cast<double>(running));
+    series.workers.Set(static_cast<double>(workers));
+    series_.emplace(name, series);
+  }
+  for (const auto& [_, series] : before) remove(series);
+}
+
+void QueueMetrics::remove(const Series& series) {
+  families_->queue_jobs.Remove(&series.queued);
+  families_->queue_jobs.Remove(&series.running);
+  families_->queue_workers.Remove(&series.workers);
+}
+
+PoolGauges::PoolGauges(std::shared_ptr<Families> families, const std::string& pool)
+    : families_(std::move(families)),
+      slots_(families_->slots.Add({{"pool", pool}})),
+      busy_connections_(families_->endpoint_connections.Add({{"pool", pool}, {"state", "busy"}})),
+      idle_connections_(families_->endpoint_connections.Add({{"pool", pool}, {"state", "idle"}})) {}
+
+PoolGauges::~PoolGauges() {
+  families_->slots.Remove(&slots_);
+  families_->endpoint_connections.Remove(&busy_connections_);
+  families_->endpoint_connections.Remove(&idle_connections_);
+}
+
+void PoolGauges::set(const Values& values) {
+  slots_.Set(values.slots);
+  busy_connections_.Set(static_cast<double>(values.connections - values.idle_connections));
+  idle_connections_.Set(static_cast<double>(values.idle_connections));
+}
+
+Registry::Registry(const std::string& version) : families_(std::make_shared<Families>()) {
+  if (!version.empty()) families_->build_info.Add({{"version", version}}).Set(1);
+}
 Registry::~Registry() = default;
 
 std::shared_ptr<PoolMetrics> Registry::pool(const std::string& name) {
@@ -260,6 +383,14 @@ std::shared_ptr<PoolMetrics> Registry::pool(const std::string& name) {
   auto made = std::make_shared<PoolMetrics>(families_, name);
   pools_.emplace(name, made);
   return made;
+}
+
+std::shared_ptr<QueueMetrics> Registry::queue(const std::string& server) const {
+  return std::make_shared<QueueMetrics>(families_, server);
+}
+
+std::shared_ptr<PoolGauges> Registry::gauges(const std::string& pool) const {
+  return std::make_shared<PoolGauges>(families_, pool);
 }
 
 void Registry::config_loaded() {
@@ -277,6 +408,7 @@ void Registry::config_reloaded(bool accepted) {
 }
 
 std::string Registry::text() const {
+  families_->process.update();
   return prometheus::TextSerializer().Serialize(families_->registry.Collect());
 }
 

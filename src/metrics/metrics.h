@@ -2,11 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "metrics/tally.h"
 
 namespace prometheus {
 class Counter;
@@ -21,13 +26,22 @@ namespace driveshaft::metrics {
 
 struct Families;
 
+// What the functions of a pool have in common.
+struct PoolSeries {
+  Tally tally;
+  prometheus::Histogram& connecting;
+  prometheus::Histogram& first_byte;
+};
+
 // One function of one pool. Made by PoolMetrics::function() and alive until PoolMetrics::forget().
 // Nothing here looks a label up, except the first http_error() of a status.
 //
 // A job calls started(), one of the outcomes, and ended().
 class FunctionMetrics {
  public:
-  FunctionMetrics(Families& families, const std::string& pool, const std::string& function);
+  // `pool_series` are the pool's, which this function adds to.
+  FunctionMetrics(Families& families, const std::string& pool, const std::string& function,
+                  PoolSeries& pool_series);
   ~FunctionMetrics();
   FunctionMetrics(const FunctionMetrics&) = delete;
   FunctionMetrics& operator=(const FunctionMetrics&) = delete;
@@ -46,12 +60,20 @@ class FunctionMetrics {
   void http_error(int status);  // counts as failed too; a status that is not 100–999 is counted as "other"
   void requeued();              // left unanswered, so that gearmand gives it to another worker
 
+  // How long the endpoint took to be connected to, and from the request to the first byte of its answer.
+  void connected(std::chrono::nanoseconds took);
+  void answer_began(std::chrono::nanoseconds took);
+
+  const Outcomes& outcomes() const { return outcomes_; }
+
  private:
   prometheus::Counter& http_errors(int status);
 
   Families& families_;
   const std::string pool_;
   const std::string function_;
+  PoolSeries& pool_series_;
+  Outcomes outcomes_;
   prometheus::Histogram& durations_;
   prometheus::Counter& errors_;
   prometheus::Counter& timeouts_;
@@ -95,6 +117,9 @@ class PoolMetrics {
   // gearmand did not know a job whose result it was sent.
   void result_refused();
 
+  // Of all its functions, those it has forgotten among them.
+  const Tally& tally() const { return series_.tally; }
+
  private:
   const std::shared_ptr<Families> families_;
   const std::string pool_;
@@ -104,12 +129,71 @@ class PoolMetrics {
   prometheus::Gauge& limit_;
   prometheus::Gauge& held_;
   prometheus::Counter& results_refused_;
+  PoolSeries series_;
   std::map<std::string, FunctionMetrics, std::less<>> functions_;
+};
+
+// What one gearmand has queued. Made, called and destroyed by one thread, which need not be the loop's. Its
+// series go with it, and those of functions while nothing is known of them.
+class QueueMetrics {
+ public:
+  QueueMetrics(std::shared_ptr<Families> families, std::string server);
+  ~QueueMetrics();
+  QueueMetrics(const QueueMetrics&) = delete;
+  QueueMetrics& operator=(const QueueMetrics&) = delete;
+
+  struct Function {
+    std::string name;
+    std::uint64_t queued;
+    std::uint64_t running;
+    std::uint64_t workers;
+  };
+  // Those whose series there are from now on.
+  void set_functions(const std::vector<Function>& functions);
+  // Whether its queue could be read.
+  void set_up(bool up);
+
+ private:
+  struct Series {
+    prometheus::Gauge& queued;
+    prometheus::Gauge& running;
+    prometheus::Gauge& workers;
+  };
+  void remove(const Series& series);
+
+  const std::shared_ptr<Families> families_;
+  const std::string server_;
+  prometheus::Gauge& up_;
+  std::map<std::string, Series, std::less<>> series_;
+};
+
+// Gauges of a pool that follow its snapshots. Made, called and destroyed by one thread, which need not be the
+// loop's; its series go with it.
+class PoolGauges {
+ public:
+  PoolGauges(std::shared_ptr<Families> families, const std::string& pool);
+  ~PoolGauges();
+  PoolGauges(const PoolGauges&) = delete;
+  PoolGauges& operator=(const PoolGauges&) = delete;
+
+  struct Values {
+    int slots;
+    std::size_t connections;  // to the endpoint
+    std::size_t idle_connections;
+  };
+  void set(const Values& values);
+
+ private:
+  const std::shared_ptr<Families> families_;
+  prometheus::Gauge& slots_;
+  prometheus::Gauge& busy_connections_;
+  prometheus::Gauge& idle_connections_;
 };
 
 class Registry {
  public:
-  Registry();
+  // `version` is what driveshaft_build_info says.
+  explicit Registry(const std::string& version = {});
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
@@ -117,6 +201,10 @@ class Registry {
   // The same object for the same name while anyone holds it: a pool that is removed and comes back while its
   // old jobs still finish goes on counting where it was.
   std::shared_ptr<PoolMetrics> pool(const std::string& name);
+
+  // Of the server of that address, and of the pool of that name.
+  std::shared_ptr<QueueMetrics> queue(const std::string& server) const;
+  std::shared_ptr<PoolGauges> gauges(const std::string& pool) const;
 
   // The jobs file was put in force at the start.
   void config_loaded();

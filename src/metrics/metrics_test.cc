@@ -203,6 +203,88 @@ TEST(Metrics, ConnectionsOfAPool) {
   EXPECT_THAT(registry.text(), HasSubstr("driveshaft_gearmand_connections{pool=\"p\"} 1\n"));
 }
 
+TEST(Metrics, APoolTalliesWhatItsFunctionsDid) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f").completed(20ms);
+  pool->function("f").refused();
+  pool->function("g").timed_out();
+  EXPECT_EQ(pool->function("f").outcomes().completed, 1U);
+  EXPECT_EQ(pool->function("g").outcomes().failed, 1U);
+  pool->forget("g");
+  EXPECT_EQ(pool->tally().outcomes.completed, 1U);
+  EXPECT_EQ(pool->tally().outcomes.refused, 1U);
+  EXPECT_EQ(pool->tally().outcomes.failed, 1U);
+  EXPECT_NEAR(static_cast<double>(pool->tally().durations.quantile(0.5)->count()), 20e6, 4e6);
+}
+
+TEST(Metrics, PhasesOfRequests) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f").connected(3ms);
+  pool->function("f").answer_began(20ms);
+  pool->function("g").answer_began(20ms);
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_http_phase_duration_count{phase=\"connect\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_http_phase_duration_count{phase=\"first_byte\",pool=\"p\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_http_phase_duration_sum{phase=\"first_byte\",pool=\"p\"} 0.04\n"));
+}
+
+TEST(Metrics, GaugesOfAPool) {
+  Registry registry;
+  auto gauges = registry.gauges("p");
+  gauges->set({.slots = 7, .connections = 5, .idle_connections = 2});
+  const std::string text = registry.text();
+  for (const char* line : {
+           R"(driveshaft_slots{pool="p"} 7)",
+           R"(driveshaft_endpoint_connections{pool="p",state="busy"} 3)",
+           R"(driveshaft_endpoint_connections{pool="p",state="idle"} 2)",
+       }) {
+    EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
+  }
+  gauges.reset();
+  EXPECT_THAT(registry.text(), Not(HasSubstr("pool=")));
+}
+
+TEST(Metrics, OfTheProcessAndTheBuild) {
+  const Registry registry("1.2.3");
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_build_info{version=\"1.2.3\"} 1\n"));
+  for (const char* name :
+       {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
+        "process_open_fds", "process_max_fds", "process_threads", "process_start_time_seconds"}) {
+    const auto at = text.find(std::string("\n") + name + " ");
+    ASSERT_NE(at, text.npos) << name;
+    EXPECT_GT(std::stod(text.substr(at + 2 + std::string_view(name).size())), 0) << name;
+  }
+}
+
+TEST(Metrics, QueuesOfAServer) {
+  Registry registry;
+  auto queue = registry.queue("h:4730");
+  queue->set_up(true);
+  queue->set_functions({{"f", 7, 2, 1}, {"g", 0, 0, 0}});
+  const std::string both = registry.text();
+  for (const char* line : {
+           R"(driveshaft_queue_jobs{function="f",server="h:4730",state="queued"} 7)",
+           R"(driveshaft_queue_jobs{function="f",server="h:4730",state="running"} 2)",
+           R"(driveshaft_queue_jobs{function="g",server="h:4730",state="queued"} 0)",
+           R"(driveshaft_queue_workers{function="f",server="h:4730"} 1)",
+           R"(driveshaft_queue_up{server="h:4730"} 1)",
+       }) {
+    EXPECT_THAT(both, HasSubstr(std::string(line) + "\n"));
+  }
+  queue->set_functions({{"g", 3, 0, 0}});
+  EXPECT_THAT(registry.text(), Not(HasSubstr("function=\"f\"")));
+  EXPECT_THAT(registry.text(), HasSubstr("function=\"g\",server=\"h:4730\",state=\"queued\"} 3\n"));
+  queue->set_up(false);
+  queue->set_functions({});
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_queue_up{server=\"h:4730\"} 0\n"));
+  EXPECT_THAT(registry.text(), Not(HasSubstr("driveshaft_queue_jobs{")));
+  queue.reset();
+  EXPECT_THAT(registry.text(), Not(HasSubstr("h:4730")));
+}
+
 // For the thread sanitizer, and for a crash without it: the scraper reads while pools come and go.
 TEST(Metrics, ScrapingWhileCounting) {
   Registry registry;

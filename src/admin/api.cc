@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "admin/api.h"
+
+#include <boost/json/serialize.hpp>
+#include <boost/url/decode_view.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <optional>
+
+#include "monitor/json.h"
+
+namespace driveshaft::admin {
+namespace {
+
+using monitor::Detail;
+using monitor::View;
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kPoolPath = "/api/v1/pools/";
+constexpr std::string_view kHistory = "/history";
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+
+struct Row {
+  std::string_view path;
+  Detail detail;
+  std::string (*json)(const View& view);
+};
+
+constexpr Row kRows[] = {
+    {"/api/v1/status", Detail::figures,
+     [](const View& view) { return monitor::status_json(view, monitor::judge(view)); }},
+    {"/api/v1/pools", Detail::figures, monitor::pools_json},
+    {"/api/v1/servers", Detail::figures, monitor::servers_json},
+    {"/api/v1/config", Detail::figures, monitor::config_json},
+    {"/api/v1/jobs", Detail::all, monitor::jobs_json},
+    {"/api/v1/failures", Detail::all, monitor::failures_json},
+};
+
+const Row* find_row(std::string_view path) {
+  for (const Row& row : kRows) {
+    if (row.path == path) return &row;
+  }
+  return nullptr;
+}
+
+// The name in /api/v1/pools/NAME, whatever its bytes.
+std::optional<std::string> pool_name(std::string_view encoded) {
+  const auto decoded = boost::urls::make_pct_string_view(encoded);
+  if (!decoded || encoded.empty() || encoded.find('/') != encoded.npos) return std::nullopt;
+  std::string name;
+  for (const char c : boost::urls::decode_view(*decoded)) name.push_back(c);
+  return name;
+}
+
+std::optional<monitor::History::Span> span_of(std::string_view target) {
+  using Span = monitor::History::Span;
+  const auto mark = target.find('?');
+  const auto query = mark == target.npos ? std::string_view() : target.substr(mark + 1);
+  if (query.empty() || query == "span=15m") return Span::quarter_hour;
+  if (query == "span=24h") return Span::day;
+  return std::nullopt;
+}
+
+Reply found(std::string body) { return {.content_type = kJson, .body = std::move(body)}; }
+
+Reply answer_pool(std::string_view target, const View& view) {
+  auto path = path_of(target).substr(kPoolPath.size());
+  const bool history = path.ends_with(kHistory);
+  if (history) path.remove_suffix(kHistory.size());
+  const auto name = pool_name(path);
+  std::optional<std::string> body;
+  if (name && history) {
+    const auto span = span_of(target);
+    if (!span) return api_error(400, "expected ?span=15m or ?span=24h");
+    body = monitor::history_json(view, *name, *span);
+  } else if (name) {
+    body = monitor::pool_json(view, *name);
+  }
+  return body ? found(std::move(*body)) : api_error(404, "there is no pool of that name; see /api/v1/pools");
+}
+
+}  // namespace
+
+bool is_api(std::string_view target) { return target.starts_with("/api/") && path_of(target) != kEventsPath; }
+
+Detail detail_for(std::string_view target) {
+  const auto path = path_of(target);
+  if (const Row* row = find_row(path)) return row->detail;
+  return path.starts_with(kPoolPath) && !path.ends_with(kHistory) ? Detail::all : Detail::figures;
+}
+
+Reply answer_api(std::string_view target, const View& view) {
+  const auto path = path_of(target);
+  if (const Row* row = find_row(path)) return found(row->json(view));
+  if (path.starts_with(kPoolPath)) return answer_pool(target, view);
+  return api_error(404, "not found; docs/openapi.yaml lists what there is under /api/v1");
+}
+
+Reply api_error(unsigned status, std::string_view what) {
+  return {.status = status,
+          .content_type = kJson,
+          .body = boost::json::serialize(boost::json::object{{"error", what}})};
+}
+
+}  // namespace driveshaft::admin

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string_view>
+
+namespace driveshaft::admin {
+
+// A file of the page, embedded when the program was built.
+struct PageFile {
+  std::string_view content_type;
+  std::string_view body;
+};
+
+// The file at that path of the exporter address ("/" is the page itself), or null.
+const PageFile* find_page_file(std::string_view path);
+
+}  // namespace driveshaft::admin

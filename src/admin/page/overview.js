@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// The first page: a row a pool, a row a server.
+import { $, attribute, cell, el, keyed, number, seconds, text } from "./dom.js";
+import { Chart } from "./charts.js";
+
+const KEPT = 15 * 60; // samples, a second each
+
+// What became of a pool's jobs, second by second: from the daemon's memory first, then from what it says as it goes.
+class Samples {
+  rows = [];
+  #at = 0;
+  #ended = 0;
+
+  async load(name) {
+    const answer = await fetch(`/api/v1/pools/${encodeURIComponent(name)}/history`);
+    if (!answer.ok) return;
+    const history = await answer.json();
+    const before = history.time.map((at, i) => [new Date(at * 1000), history.jobs[i]]);
+    const last = before.at(-1)?.[0] ?? 0;
+    this.rows = [...before, ...this.rows.filter(([at]) => at > last)].slice(-KEPT);
+  }
+
+  add(at, total) {
+    const ended = total.completed + total.refused + total.failed;
+    const passed = at - this.#at;
+    if (this.#at && passed <= 0) return;
+    if (this.#at && passed < 10 && ended >= this.#ended) this.rows.push([new Date(at * 1000), (ended - this.#ended) / passed]);
+    this.#at = at;
+    this.#ended = ended;
+    if (this.rows.length > KEPT) this.rows.splice(0, this.rows.length - KEPT);
+  }
+}
+
+export const pool_link = (name) => `#/pool/${encodeURIComponent(name)}`;
+
+export function endpoint_chip(endpoint) {
+  return { untried: "not used yet", up: "up", down: "down", paused: "paused" }[endpoint.state];
+}
+
+// What is unusual about its jobs.
+export function endpoint_jobs(pool) {
+  const { held, limit } = pool.endpoint;
+  return [held > 0 ? `${number(held)} held` : "", limit < pool.slots ? `given ${number(limit)} at once` : ""].filter(Boolean).join(", ");
+}
+
+export function since(at, now) {
+  return at === null ? "" : `for ${seconds(Math.max(now - at, 0))}`;
+}
+
+export function queue_trend(trend) {
+  if (!trend) return "";
+  return `${number(Math.abs(trend))} ${trend > 0 ? "more" : "fewer"} than a minute ago`;
+}
+
+function pool_row(first) {
+  const name = el("a", { href: pool_link(first.name) }, first.name);
+  const state = el("span", { class: "sub" });
+  const chip = el("span", { class: "chip" });
+  const uri = el("span", { class: "sub" });
+  const busy = el("span");
+  const unusual = el("span", { class: "sub" });
+  const fill = el("i");
+  const bar = el("span", { class: "bar", "aria-hidden": "true" }, fill);
+  const jobs = el("span");
+  const failures = el("span");
+  const quantiles = el("span");
+  const queued = el("span");
+  const trend = el("span", { class: "sub" });
+  const spark = el("div", { class: "spark", role: "img" });
+  const node = el("tr", { role: "row" },
+    el("th", { role: "rowheader", scope: "row" }, name, state),
+    cell("Endpoint", "wide", el("div", {}, chip, uri)),
+    cell("Slots busy", "", el("div", {}, busy, bar, unusual)),
+    cell("Jobs/s", "number", jobs),
+    cell("Failures/s", "number", failures),
+    cell("p50 · p95 · p99", "number", quantiles),
+    cell("Waiting", "number", el("div", {}, queued, trend)),
+    cell("15 minutes", "", spark));
+  const samples = new Samples();
+  const chart = new Chart(spark, [{ label: "jobs/s", color: 1 }], { spark: true });
+  let loading = 0;
+
+  return {
+    node,
+    gone: () => chart.destroy(),
+    update({ pool, at, epoch }) {
+      text(state, pool.state === "draining" ? "finishing its last jobs" : pool.slots === 0 ? "no slots: takes no jobs" : "");
+      attribute(chip, "data-state", pool.endpoint.state);
+      text(chip, endpoint_chip(pool.endpoint));
+      text(uri, pool.endpoint.why ? `${pool.endpoint.uri}: ${pool.endpoint.why}` : pool.endpoint.uri);
+      text(busy, `${number(pool.busy)} of ${number(pool.slots)}`);
+      text(unusual, endpoint_jobs(pool));
+      fill.style.width = `${pool.slots ? Math.min(pool.busy / pool.slots, 1) * 100 : 0}%`;
+      attribute(bar, "data-full", pool.slots > 0 && pool.busy >= pool.slots);
+      text(jobs, number(pool.jobs_per_second));
+      text(failures, number(pool.failures_per_second));
+      failures.className = pool.failures_per_second > 0 ? "bad" : "";
+      text(quantiles, pool.p50 === null ? "–" : [pool.p50, pool.p95, pool.p99].map(seconds).join(" · "));
+      text(queued, number(pool.queued));
+      text(trend, queue_trend(pool.queue_trend));
+      trend.className = pool.queue_trend > 0 ? "sub up" : "sub";
+      samples.add(at, pool.total);
+      if (loading !== epoch) {
+        loading = epoch;
+        samples.load(pool.name).then(() => chart.show(samples.rows)).catch(() => (loading = 0));
+      }
+      chart.show(samples.rows);
+      const most = samples.rows.reduce((sum, [, jobs]) => Math.max(sum, jobs ?? 0), 0);
+      attribute(spark, "aria-label", `Jobs a second in the last 15 minutes: ${number(pool.jobs_per_second)} now, at most ${number(most)}`);
+    },
+  };
+}
+
+function server_row(first) {
+  const chip = el("span", { class: "chip" });
+  const state = el("span", { class: "sub" });
+  const cells = ["connections", "functions", "queued", "running", "others"].map(() => el("span"));
+  const [connections, functions, queued, running, others] = cells;
+  const node = el("tr", { role: "row" },
+    el("th", { role: "rowheader", scope: "row" }, first.address),
+    cell("State", "wide", el("div", {}, chip, state)),
+    cell("Connections", "number", connections),
+    cell("Functions", "number", functions),
+    cell("Waiting", "number", queued),
+    cell("Running", "number", running),
+    cell("Other workers", "number", others));
+  return {
+    node,
+    update({ server, at }) {
+      attribute(chip, "data-state", server.state);
+      text(chip, { up: "connected", connecting: "connecting", down: "down", unused: "not used" }[server.state]);
+      text(state, [since(server.since, at), server.why ?? server.queue_error ?? ""].filter(Boolean).join(": "));
+      text(connections, `${server.connections.up} of ${server.connections.wanted}`);
+      text(functions, number(server.queue?.functions.length));
+      text(queued, number(server.queue?.queued));
+      text(running, number(server.queue?.running));
+      text(others, number(server.queue?.other_workers));
+    },
+  };
+}
+
+const pools = new Map();
+const servers = new Map();
+
+// `epoch` changes when what was remembered may have a hole.
+export function show_overview(status, epoch) {
+  const names = new Set(); // of two pools of a name one only finishes what it runs
+  const listed = status.pools.filter(({ name }) => !names.has(name) && names.add(name));
+  keyed($("pools"), pools, listed.map((pool) => ({ pool, at: status.at, epoch })), ({ pool }) => pool.name,
+    ({ pool }) => pool_row(pool));
+  keyed($("servers"), servers, status.servers.map((server) => ({ server, at: status.at })),
+    ({ server }) => server.address, ({ server }) => server_row(server));
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+// A pool's own page: figures, charts, functions, running jobs, failures, settings. It asks for what it shows, every two
+// seconds while it is seen, and for the charts' history less often.
+import { $, attribute, cell, el, keyed, number, seconds, text, time } from "./dom.js";
+import { Chart, key } from "./charts.js";
+import { endpoint_chip, endpoint_jobs, queue_trend, since } from "./overview.js";
+
+const EVERY = 2000;
+const HISTORY_EVERY = { "15m": 5000, "24h": 60000 };
+
+const JOB_STATES = { running: "running", held: "held", waiting: "waits for its next attempt", buried: "becomes a dead letter" };
+
+const FAILURES_AT_FIRST = 10;
+
+const CHARTS = [
+  { title: "Jobs and failures a second", columns: ["jobs", "failures"], format: number,
+    series: [{ label: "jobs", color: 1 }, { label: "failures", color: 2 }] },
+  { title: "Slots", columns: ["busy", "slots"], format: number,
+    series: [{ label: "busy", color: 1 }, { label: "all", color: 3 }] },
+  { title: "Duration of successful jobs", columns: ["p50", "p95", "p99"], format: seconds,
+    series: [{ label: "p50", color: 1 }, { label: "p95", color: 3 }, { label: "p99", color: 2 }] },
+  { title: "Waiting at the servers", columns: ["queued"], format: number, series: [{ label: "jobs", color: 1 }] },
+];
+
+function shown_setting(value) {
+  if (Array.isArray(value)) return value.join(", ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function table(title, columns, body) {
+  const id = `t-${title.toLowerCase().replaceAll(" ", "-")}`;
+  const note = el("p", { class: "quiet" });
+  const head = el("tr", { role: "row" }, ...columns.map(([name, className = ""]) =>
+    el("th", { role: "columnheader", scope: "col", class: className }, name)));
+  const node = el("section", { "aria-labelledby": id }, el("h2", { id }, title), note,
+    el("table", { class: "rows", role: "table", "aria-labelledby": id },
+      el("thead", { role: "rowgroup" }, head), body));
+  return { node, note };
+}
+
+const body = () => el("tbody", { role: "rowgroup" });
+
+function function_row(first) {
+  const columns = ["Running", "Waiting", "Completed", "Refused", "Failed"];
+  const values = columns.map(() => el("span"));
+  const name = el("code", {}, first.name);
+  const note = el("span", { class: "sub" });
+  const node = el("tr", { role: "row" }, el("th", { role: "rowheader", scope: "row" }, name, note),
+    ...values.map((value, i) => cell(columns[i], "number", value)));
+  return {
+    node,
+    update(one) {
+      text(note, one.withdrawn ? "no longer in the jobs file" : "");
+      [one.running, one.queued, one.completed, one.refused, one.failed].forEach((value, i) => text(values[i], number(value)));
+    },
+  };
+}
+
+function job_row(first) {
+  const state = el("span");
+  const age = el("span");
+  const left = el("span");
+  const node = el("tr", { role: "row" },
+    el("th", { role: "rowheader", scope: "row" }, el("code", {}, first.handle), el("span", { class: "sub" }, first.server)),
+    cell("Function", "wide", el("code", {}, first.function)),
+    cell("Unique", "wide", el("code", {}, first.unique)),
+    cell("State", "", state),
+    cell("Age", "number", age),
+    cell("Time left", "number", left));
+  return {
+    node,
+    update(job) {
+      text(state, [JOB_STATES[job.state], job.attempt > 1 ? `attempt ${job.attempt}` : ""].filter(Boolean).join(", "));
+      text(age, seconds(job.age));
+      text(left, seconds(Math.max(job.time_left, 0)));
+      left.className = job.time_left < 0.1 * (job.age + job.time_left) ? "bad" : "";
+    },
+  };
+}
+
+function failure_row(failure) {
+  const what = failure.http_status !== null ? `HTTP ${failure.http_status}`
+    : failure.gearman_ret !== null ? `gearman_ret ${failure.gearman_ret}` : "no answer";
+  const answer = failure.answer && !failure.reason.includes(failure.answer) ? el("code", { class: "sub" }, failure.answer) : "";
+  const node = el("tr", { role: "row" },
+    el("th", { role: "rowheader", scope: "row" }, time(failure.at), el("span", { class: "sub" }, `after ${seconds(failure.took)}${failure.attempts > 1 ? `, ${failure.attempts} attempts` : ""}`)),
+    cell("Function", "wide", el("code", {}, failure.function)),
+    cell("Job", "wide", el("div", {}, el("code", {}, failure.handle), el("code", { class: "sub" }, failure.unique))),
+    cell("Status", "", what),
+    cell("Reason", "wide", el("div", {}, failure.reason, answer)));
+  return { node, update() {} };
+}
+
+export class PoolPage {
+  #name;
+  #timer = 0;
+  #history_timer = 0;
+  #span = "15m";
+  #closed = new AbortController();
+  #charts = [];
+  #facts = new Map();
+  #kept = { functions: new Map(), jobs: new Map(), failures: new Map() };
+  #parts = {};
+  #failures = [];
+  #all_failures = false;
+
+  constructor(name) {
+    this.#name = name;
+    const page = $("pool");
+    page.replaceChildren(...this.#build());
+    page.hidden = false;
+    const shown = () => {
+      clearTimeout(this.#timer);
+      clearTimeout(this.#history_timer);
+      if (document.hidden) return;
+      this.#ask();
+      this.#ask_history();
+    };
+    document.addEventListener("visibilitychange", shown, { signal: this.#closed.signal });
+    shown();
+  }
+
+  close() {
+    this.#closed.abort();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#history_timer);
+    this.#charts.forEach(({ chart }) => chart.destroy());
+    $("pool").replaceChildren();
+    $("pool").hidden = true;
+  }
+
+  #build() {
+    const chip = el("span", { class: "chip" });
+    const facts = el("dl", { class: "facts" });
+    for (const [name, long] of [["Slots busy"], ["Jobs/s"], ["Failures/s"], ["p50"], ["p95"], ["p99"], ["Waiting"], ["Endpoint", true]]) {
+      const value = el("dd");
+      const note = el("dd", { class: "sub quiet" });
+      this.#facts.set(name, { value, note });
+      facts.append(el("div", long ? { class: "long" } : {}, el("dt", {}, name), value));
+    }
+    const spans = el("div", { class: "spans", role: "group", "aria-label": "Stretch of time of the charts" },
+      ...[["15m", "15 minutes"], ["24h", "24 hours"]].map(([span, label]) => {
+        const button = el("button", { type: "button", "aria-pressed": span === this.#span }, label);
+        button.addEventListener("click", () => {
+          this.#span = span;
+          for (const other of spans.children) attribute(other, "aria-pressed", other === button);
+          this.#ask_history();
+        });
+        return button;
+      }));
+    const charts = el("div", { class: "charts" }, ...CHARTS.map((about) => {
+      const node = el("div", { class: "chart", role: "img", "aria-label": about.title });
+      this.#charts.push({ about, node, chart: new Chart(node, about.series, { format: about.format }) });
+      return el("div", { class: "card" }, el("h3", {}, about.title), key(about.series), node);
+    }));
+    const functions = body();
+    const jobs = body();
+    const failures = body();
+    const running = table("Running jobs", [["Job"], ["Function"], ["Unique"], ["State"], ["Age", "number"], ["Time left", "number"]], jobs);
+    const failed = table("Failures", [["When"], ["Function"], ["Job"], ["Status"], ["Reason"]], failures);
+    const more = el("button", { type: "button" });
+    more.addEventListener("click", () => {
+      this.#all_failures = !this.#all_failures;
+      this.#show_failures();
+    });
+    failed.node.append(el("p", {}, more));
+    const settings = el("dl", { class: "settings" });
+    const loaded = el("p", { class: "quiet" });
+    this.#parts = { chip, functions, jobs, failures, running, failed, more, settings, loaded };
+    return [
+      el("p", { class: "crumb" }, el("a", { href: "#/" }, "← All pools")),
+      el("div", { class: "title" }, el("h2", { tabindex: "-1", id: "pool-title" }, this.#name), chip),
+      facts,
+      el("section", { "aria-label": "Charts" }, spans, charts),
+      table("Functions", [["Function"], ["Running", "number"], ["Waiting", "number"], ["Completed", "number"],
+        ["Refused", "number"], ["Failed", "number"]], functions).node,
+      running.node,
+      failed.node,
+      el("section", { "aria-labelledby": "settings-title" }, el("h2", { id: "settings-title" }, "Configuration in force"),
+        loaded, el("div", { class: "card" }, settings)),
+    ];
+  }
+
+  async #get(path) {
+    const url = `/api/v1/pools/${encodeURIComponent(this.#name)}${path}`;
+    const signal = AbortSignal.any ? AbortSignal.any([this.#closed.signal, AbortSignal.timeout(5000)]) : this.#closed.signal;
+    const answer = await fetch(url, { signal });
+    return { found: answer.status !== 404, said: answer.ok ? await answer.json() : null };
+  }
+
+  // What fails is asked again: that the daemon is lost is said elsewhere.
+  async #ask() {
+    clearTimeout(this.#timer);
+    try {
+      const { found, said } = await this.#get("");
+      if (this.#closed.signal.aborted) return;
+      if (said) this.#show(said);
+      if (!found) text(this.#parts.chip, "no such pool");
+    } catch { /* as above */ }
+    if (!this.#closed.signal.aborted && !document.hidden) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#ask(), EVERY);
+    }
+  }
+
+  async #ask_history() {
+    clearTimeout(this.#history_timer);
+    const span = this.#span;
+    try {
+      const { said } = await this.#get(`/history?span=${span}`);
+      if (said && span === this.#span && !this.#closed.signal.aborted) this.#draw(said);
+    } catch { /* as above */ }
+    if (!this.#closed.signal.aborted && !document.hidden && span === this.#span) {
+      clearTimeout(this.#history_timer);
+      this.#history_timer = setTimeout(() => this.#ask_history(), HISTORY_EVERY[span]);
+    }
+  }
+
+  #draw(history) {
+    for (const { about, node, chart } of this.#charts) {
+      const columns = about.columns.map((column) => history[column]);
+      chart.show(history.time.map((at, i) => [new Date(at * 1000), ...columns.map((column) => column[i])]));
+      const last = about.series.map((one, i) => `${one.label} ${about.format(columns[i].at(-1))}`).join(", ");
+      attribute(node, "aria-label", `${about.title}, ${this.#span === "15m" ? "15 minutes" : "24 hours"}; last: ${last}`);
+    }
+  }
+
+  #show_failures() {
+    const all = this.#failures;
+    const listed = this.#all_failures ? all : all.slice(0, FAILURES_AT_FIRST);
+    keyed(this.#parts.failures, this.#kept.failures, listed, (one) => `${one.server} ${one.handle} ${one.at}`, failure_row);
+    text(this.#parts.failed.note, all.length === 0 ? "None since the start."
+      : `The last ${all.length}, the newest first${listed.length < all.length ? `; ${listed.length} of them are shown` : ""}.`);
+    this.#parts.more.hidden = all.length <= FAILURES_AT_FIRST;
+    text(this.#parts.more, this.#all_failures ? `Show ${FAILURES_AT_FIRST} only` : `Show all ${all.length}`);
+  }
+
+  #show(pool) {
+    const fact = (name, value) => text(this.#facts.get(name).value, value);
+    text(this.#parts.chip, pool.state === "draining" ? "finishing its last jobs" : `endpoint ${endpoint_chip(pool.endpoint)}`);
+    attribute(this.#parts.chip, "data-state", pool.state === "draining" ? "draining" : pool.endpoint.state);
+    fact("Slots busy", `${number(pool.busy)} of ${number(pool.slots)}`);
+    fact("Jobs/s", number(pool.jobs_per_second));
+    fact("Failures/s", number(pool.failures_per_second));
+    for (const name of ["p50", "p95", "p99"]) fact(name, seconds(pool[name]));
+    fact("Waiting", [number(pool.queued), queue_trend(pool.queue_trend)].filter(Boolean).join(", "));
+    fact("Endpoint", [`${pool.endpoint.uri} ${endpoint_chip(pool.endpoint)} ${since(pool.endpoint.since, pool.at)}`.trim(),
+      pool.endpoint.why, endpoint_jobs(pool), `${pool.endpoint.connections} connections, ${pool.endpoint.idle_connections} of them idle`]
+      .filter(Boolean).join("; "));
+    keyed(this.#parts.functions, this.#kept.functions, pool.functions, (one) => one.name, function_row);
+    keyed(this.#parts.jobs, this.#kept.jobs, pool.jobs, (one) => `${one.server} ${one.handle}`, job_row);
+    this.#failures = pool.failures;
+    this.#show_failures();
+    text(this.#parts.running.note, pool.busy === 0 ? "None." : pool.busy > pool.jobs.length
+      ? `The oldest ${pool.jobs.length} of ${number(pool.busy)}.` : "");
+    text(this.#parts.loaded, `The jobs file was loaded at ${time(pool.loaded_at)}. A job may run for ${seconds(pool.max_running_time)}.`);
+    const settings = Object.entries(pool.settings).flatMap(([name, value]) =>
+      [el("dt", {}, name), el("dd", {}, el("code", {}, shown_setting(value)))]);
+    const said = JSON.stringify(pool.settings);
+    if (this.#parts.said !== said) this.#parts.settings.replaceChildren(...settings);
+    this.#parts.said = said;
+  }
+}

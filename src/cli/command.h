@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/address.h"
+#include "base/error.h"
+
+// The commands that look at a running daemon, from any host: `driveshaft status` and `driveshaft top`.
+namespace driveshaft::cli {
+
+struct Command {
+  enum class Name { status, top };
+  Name name = Name::status;
+  base::Address daemon{"127.0.0.1", 8888};
+  bool json = false;  // status: the answer as it came
+  bool help = false;
+
+  bool operator==(const Command&) const = default;
+};
+
+// Whether the arguments, those after the program's name, begin with a command's name.
+bool is_command(std::span<const char* const> arguments);
+
+// Those of which is_command() is true.
+base::Result<Command> parse_command(std::span<const char* const> arguments);
+
+std::string help_text();
+
+// Returns the exit code.
+int run(const Command& command);
+
+}  // namespace driveshaft::cli

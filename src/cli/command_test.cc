@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#include "cli/command.h"
+
+#include <gmock/gmock.h>
+
+namespace driveshaft::cli {
+namespace {
+
+using testing::HasSubstr;
+
+base::Result<Command> parse(std::vector<const char*> arguments) { return parse_command(arguments); }
+
+TEST(Command, Names) {
+  EXPECT_TRUE(is_command(std::vector<const char*>{"status"}));
+  EXPECT_TRUE(is_command(std::vector<const char*>{"top", "h"}));
+  EXPECT_FALSE(is_command(std::vector<const char*>{}));
+  EXPECT_FALSE(is_command(std::vector<const char*>{"--jobsconfig", "status"}));
+}
+
+TEST(Command, AddressesAreAsInExporterAddr) {
+  EXPECT_EQ(parse({"status"})->daemon, (base::Address{"127.0.0.1", 8888}));
+  EXPECT_EQ(parse({"top", "worker-1"})->daemon, (base::Address{"worker-1", 8888}));
+  EXPECT_EQ(parse({"top", "[::1]:9000"})->daemon, (base::Address{"::1", 9000}));
+  EXPECT_EQ(*parse({"status", "--json", "h:1"}), (Command{Command::Name::status, {"h", 1}, true, false}));
+}
+
+TEST(Command, Mistakes) {
+  for (const auto& [arguments, shown] :
+       std::vector<std::pair<std::vector<const char*>, const char*>>{{{"status", "--jsno"}, "--jsno"},
+                                                                     {{"top", "--json"}, "--json"},
+                                                                     {{"status", "a", "b"}, "\"b\""},
+                                                                     {{"status", "h:port"}, "h:port"}}) {
+    const auto command = parse_command(arguments);
+    ASSERT_FALSE(command) << shown;
+    EXPECT_THAT(command.error().message, HasSubstr(shown));
+  }
+}
+
+}  // namespace
+}  // namespace driveshaft::cli

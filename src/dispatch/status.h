@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "config/config.h"
+#include "metrics/tally.h"
+
+// What pools tell of themselves: values, copied on the loop's thread and then anybody's. Texts that came from
+// outside are safe to show; workloads and passwords are not among them.
+namespace driveshaft::dispatch {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+using WallTime = std::chrono::system_clock::time_point;
+
+// Of running jobs and failures, a pool lists no more than this.
+inline constexpr std::size_t kListedJobs = 100;
+inline constexpr std::size_t kKeptFailures = 100;
+
+struct RunningJob {
+  std::string function;
+  std::string handle;
+  std::string unique;
+  base::Address server;
+  SteadyTime started;
+  int attempt = 1;
+  std::string_view
+      state;  // "running", "held", "waiting" for its next attempt, "buried": its dead letter is on its way
+};
+
+struct FailedJob {
+  std::string function;
+  std::string handle;
+  std::string unique;
+  base::Address server;
+  WallTime at;
+  std::chrono::nanoseconds took;
+  int attempts = 1;
+  std::string reason;                        // as in the log
+  std::optional<unsigned> http_status;       // of the endpoint's answer, if one came
+  std::optional<std::uint32_t> gearman_ret;  // if it said that the job failed
+  std::string answer;                        // its first bytes
+};
+
+struct FunctionStatus {
+  std::string name;
+  int running = 0;
+  bool withdrawn = false;  // no longer in the jobs file
+  metrics::Outcomes outcomes;
+};
+
+struct LinkStatus {
+  base::Address server;
+  bool connected = false;
+  SteadyTime since;  // connected or not
+  std::string why;   // it is not connected; empty before the first attempt has failed
+};
+
+struct EndpointStatus {
+  enum class State {
+    untried,  // nothing was sent there yet
+    up,       // the last thing heard of it was an answer
+    down,     // it could not be reached
+    paused,   // it asked to be left alone for a while
+  };
+  State state = State::untried;
+  SteadyTime since;
+  std::string why;  // it is down or paused
+  int held = 0;     // jobs that wait for it in their slots
+  int limit = 0;    // jobs it is given at once
+  std::size_t connections = 0;
+  std::size_t idle_connections = 0;
+};
+
+struct PoolStatus {
+  config::Pool settings;
+  bool draining = false;
+  int running = 0;
+  metrics::Tally tally;
+  EndpointStatus endpoint;
+  std::vector<LinkStatus> links;  // retiring ones left out
+  // Only if asked for.
+  std::vector<FunctionStatus> functions;
+  std::vector<RunningJob> jobs;                            // the oldest first
+  std::vector<std::shared_ptr<const FailedJob>> failures;  // the newest first
+
+  int slots() const { return draining ? 0 : settings.worker_count; }
+};
+
+enum class Detail {
+  figures,  // no lists
+  all,
+};
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "dispatch/status.h"
+#include "metrics/tally.h"
+
+namespace driveshaft::monitor {
+
+// A pool in one second, or on average in one minute. What is not known is NaN.
+struct Sample {
+  std::int64_t time;  // seconds since 1970, at its end
+  float slots;
+  float busy;      // slots
+  float jobs;      // that ended, a second
+  float failures;  // refused ones among them
+  float p50;       // seconds that successful jobs took
+  float p95;
+  float p99;
+  float queued;  // waiting at all servers
+};
+
+// The last `size` values; its memory is taken once.
+template <class T, std::size_t size>
+class Ring {
+ public:
+  void push(const T& value) {
+    values_[next_ % size] = value;
+    ++next_;
+  }
+  std::size_t count() const { return next_ < size ? next_ : size; }
+  // The value `back` steps before the last, which is 0 steps back.
+  const T& back(std::size_t back) const { return values_[(next_ - 1 - back) % size]; }
+
+ private:
+  std::array<T, size> values_{};
+  std::size_t next_ = 0;
+};
+
+// What a pool did, second by second: figures of the last moments, and samples of the last 15 minutes at a
+// second each and of the last day at a minute each. Its size is fixed: 125,000 bytes.
+class History {
+ public:
+  static constexpr std::size_t kSeconds = 15 * 60;
+  static constexpr std::size_t kMinutes = 24 * 60;
+  static constexpr std::size_t kRecent = 61;
+
+  // Once a second. `queued` is unknown while a server's queue is.
+  void add(dispatch::SteadyTime at, dispatch::WallTime wall, const dispatch::PoolStatus& pool,
+           std::optional<std::uint64_t> queued);
+
+  struct Figures {
+    double jobs_per_second = 0;  // over the last ten
+    double failures_per_second = 0;
+    metrics::Outcomes last_minute;
+    std::optional<std::chrono::nanoseconds> p50, p95, p99;  // over the last minute
+    std::optional<std::int64_t> queue_trend;                // waiting now, less those a minute ago
+    std::chrono::seconds saturated{0};                      // all slots busy for so long, and jobs waiting
+  };
+  Figures figures() const;
+
+  enum class Span { quarter_hour, day };
+  std::vector<Sample> samples(Span span) const;  // the oldest first
+
+ private:
+  struct Moment {
+    dispatch::SteadyTime at;
+    metrics::Tally tally;
+    std::optional<std::uint64_t> queued;
+  };
+  const Moment& recent(std::chrono::seconds ago) const;
+  std::optional<std::int64_t> queue_trend() const;
+  void end_minute(std::int64_t now);
+
+  Ring<Moment, kRecent> recent_;
+  Ring<Sample, kSeconds> seconds_;
+  Ring<Sample, kMinutes> minutes_;
+  std::size_t seconds_in_minute_ = 0;
+  std::chrono::seconds saturated_{0};
+};
+
+}  // namespace driveshaft::monitor

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: MIT
+#include "monitor/json.h"
+
+#include <boost/json.hpp>
+#include <cmath>
+
+#include "config/keys.h"
+#include "config/tls_keys.h"
+
+namespace driveshaft::monitor {
+namespace {
+
+namespace json = boost::json;
+using dispatch::EndpointStatus;
+using dispatch::PoolStatus;
+
+double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+// Whole numbers as such: else they would be written with an exponent.
+json::value figure(double value, double precision) {
+  const double rounded = std::round(value * precision) / precision;
+  if (std::trunc(rounded) == rounded && std::abs(rounded) < 1e15) return static_cast<std::int64_t>(rounded);
+  return rounded;
+}
+
+json::value rounded(double value) { return figure(value, 1000); }
+
+json::value time(WallTime at) { return rounded(seconds(at.time_since_epoch())); }
+
+json::value time(const View& view, SteadyTime at) { return time(view.snapshot.wall_time(at)); }
+
+json::value duration(std::optional<std::chrono::nanoseconds> took) {
+  if (!took) return nullptr;
+  return figure(seconds(*took), 1e6);
+}
+
+template <class Number>
+json::value number(const std::optional<Number>& value) {
+  if (!value) return nullptr;
+  return *value;
+}
+
+json::value text_or_null(const std::string& text) {
+  if (text.empty()) return nullptr;
+  return json::string(text);
+}
+
+json::object outcomes(const metrics::Outcomes& outcomes) {
+  return {{"completed", outcomes.completed}, {"refused", outcomes.refused}, {"failed", outcomes.failed}};
+}
+
+json::object endpoint(const View& view, const PoolStatus& pool) {
+  constexpr std::string_view kStates[] = {"untried", "up", "down", "paused"};
+  const EndpointStatus& endpoint = pool.endpoint;
+  const bool tried = endpoint.state != EndpointStatus::State::untried;
+  return {{"uri", pool.settings.uri.display},
+          {"state", kStates[static_cast<std::size_t>(endpoint.state)]},
+          {"since", tried ? time(view, endpoint.since) : nullptr},
+          {"why", text_or_null(endpoint.why)},
+          {"held", endpoint.held},
+          {"limit", endpoint.limit},
+          {"connections", endpoint.connections},
+          {"idle_connections", endpoint.idle_connections}};
+}
+
+History::Figures figures_of(const View& view, const std::string& pool) {
+  const auto history = view.histories.find(pool);
+  return history == view.histories.end() ? History::Figures{} : history->second.figures();
+}
+
+json::object pool(const View& view, const PoolStatus& pool) {
+  const auto figures = figures_of(view, pool.settings.name);
+  std::size_t connected = 0;
+  for (const auto& link : pool.links) connected += link.connected ? 1 : 0;
+  return {{"name", pool.settings.name},
+          {"state", pool.draining ? "draining" : "running"},
+          {"slots", pool.slots()},
+          {"busy", pool.running},
+          {"jobs_per_second", rounded(figures.jobs_per_second)},
+          {"failures_per_second", rounded(figures.failures_per_second)},
+          {"p50", duration(figures.p50)},
+          {"p95", duration(figures.p95)},
+          {"p99", duration(figures.p99)},
+          {"last_minute", outcomes(figures.last_minute)},
+          {"total", outcomes(pool.tally.outcomes)},
+          {"queued", number(view.queued(pool.settings))},
+          {"queue_trend", number(figures.queue_trend)},
+          {"endpoint", endpoint(view, pool)},
+          {"connections", {{"up", connected}, {"wanted", pool.links.size()}}}};
+}
+
+json::array pools(const View& view) {
+  json::array pools;
+  for (const auto& one : view.snapshot.pools) pools.push_back(pool(view, one));
+  return pools;
+}
+
+// The links of all pools to one server, taken together.
+struct Links {
+  std::size_t up = 0;
+  std::size_t wanted = 0;
+  std::optional<SteadyTime> up_since;    // of the oldest
+  std::optional<SteadyTime> down_since;  // likewise
+  std::string why;
+};
+
+Links links_to(const View& view, const base::Address& server) {
+  Links links;
+  const auto note = [](std::optional<SteadyTime>& oldest, SteadyTime since) {
+    if (!oldest || since < *oldest) oldest = since;
+  };
+  for (const auto& pool : view.snapshot.pools) {
+    for (const auto& link : pool.links) {
+      if (link.server != server) continue;
+      ++links.wanted;
+      if (link.connected) {
+        ++links.up;
+        note(links.up_since, link.since);
+      } else {
+        note(links.down_since, link.since);
+        if (links.why.empty()) links.why = link.why;
+      }
+    }
+  }
+  return links;
+}
+
+std::string_view state_of(const Links& links) {
+  if (links.wanted == 0) return "unused";
+  if (links.up > 0) return "up";
+  return links.why.empty() ? "connecting" : "down";
+}
+
+json::object queue(const Queue& queue) {
+  return {{"queued", queue.queued}, {"running", queue.running}, {"workers", queue.workers}};
+}
+
+json::value queue_of(const View& view, const std::string& server) {
+  const auto found = view.queues.find(server);
+  if (found == view.queues.end() || !found->second.known) return nullptr;
+  const QueueReport& report = found->second;
+  json::object shown = queue(report.all);
+  shown["other_workers"] = report.other_workers;
+  shown["at"] = time(view, report.at);
+  json::array& functions = shown["functions"].emplace_array();
+  for (const auto& [name, one] : report.functions) {
+    json::object function{{"name", name}};
+    for (const auto& [key, value] : queue(one)) function[key] = value;
+    functions.push_back(std::move(function));
+  }
+  return shown;
+}
+
+json::array servers(const View& view) {
+  json::array servers;
+  for (const auto& [address, tls] : view.snapshot.config.in_force->servers) {
+    const std::string name = base::to_string(address);
+    const Links links = links_to(view, address);
+    const bool up = links.up > 0;
+    const auto since = up ? links.up_since : links.down_since;
+    const auto report = view.queues.find(name);
+    servers.push_back({{"address", name},
+                       {"state", state_of(links)},
+                       {"since", since ? time(view, *since) : nullptr},
+                       {"why", up ? nullptr : text_or_null(links.why)},
+                       {"connections", {{"up", links.up}, {"wanted", links.wanted}}},
+                       {"queue", queue_of(view, name)},
+                       {"queue_error", report == view.queues.end() ? json::value(nullptr)
+                                                                   : text_or_null(report->second.why)}});
+  }
+  return servers;
+}
+
+json::array strings(const std::vector<std::string>& texts) {
+  json::array array;
+  for (const auto& text : texts) array.emplace_back(text);
+  return array;
+}
+
+json::object config_state(const View& view) {
+  const ConfigState& config = view.snapshot.config;
+  return {{"file", view.about.jobs_file},
+          {"loaded_at", time(config.loaded_at)},
+          {"rejected_at", config.errors.empty() ? nullptr : time(config.rejected_at)},
+          {"errors", strings(config.errors)}};
+}
+
+json::object settings(const config::Pool& pool) {
+  json::object shown{{"job_processing_uri", pool.uri.display},
+                     {"worker_count", pool.worker_count},
+                     {"jobs_list", strings(pool.jobs_list)}};
+  if (pool.uri.scheme == base::Uri::Scheme::https) shown["tls"] = json::parse(config::tls_text(pool.tls));
+  for (const auto& [name, text] : config::settings_text(pool.settings)) shown[name] = json::parse(text);
+  return shown;
+}
+
+json::object job(const View& view, const std::string& pool, const dispatch::RunningJob& job) {
+  const auto age = view.snapshot.at - job.started;
+  return {{"pool", pool},
+          {"function", job.function},
+          {"handle", job.handle},
+          {"unique", job.unique},
+          {"server", base::to_string(job.server)},
+          {"state", job.state},
+          {"attempt", job.attempt},
+          {"started_at", time(view, job.started)},
+          {"age", rounded(seconds(age))},
+          {"time_left", rounded(seconds(view.about.max_running_time - age))}};
+}
+
+json::array jobs(const View& view, const PoolStatus& pool) {
+  json::array jobs;
+  for (const auto& one : pool.jobs) jobs.push_back(job(view, pool.settings.name, one));
+  return jobs;
+}
+
+json::object failure(const std::string& pool, const dispatch::FailedJob& failure) {
+  return {{"pool", pool},
+          {"function", failure.function},
+          {"handle", failure.handle},
+          {"unique", failure.unique},
+          {"server", base::to_string(failure.server)},
+          {"at", time(failure.at)},
+          {"took", rounded(seconds(failure.took))},
+          {"attempts", failure.attempts},
+          {"reason", failure.reason},
+          {"http_status", number(failure.http_status)},
+          {"gearman_ret", number(failure.gearman_ret)},
+          {"answer", failure.answer}};
+}
+
+json::array failures(const PoolStatus& pool) {
+  json::array failures;
+  for (const auto& one : pool.failures) failures.push_back(failure(pool.settings.name, *one));
+  return failures;
+}
+
+// Over all servers; nothing while one of them is unknown.
+std::optional<std::uint64_t> queued(const View& view, const std::string& function) {
+  config::Pool only;
+  only.jobs_list = {function};
+  return view.queued(only);
+}
+
+json::array functions(const View& view, const PoolStatus& pool) {
+  json::array functions;
+  for (const auto& one : pool.functions) {
+    json::object function{{"name", one.name}, {"running", one.running}};
+    for (const auto& [key, value] : outcomes(one.outcomes)) function[key] = value;
+    function["withdrawn"] = one.withdrawn;
+    function["queued"] = one.withdrawn ? json::value(nullptr) : number(queued(view, one.name));
+    functions.push_back(std::move(function));
+  }
+  return functions;
+}
+
+json::array problems(const Verdict& verdict) {
+  json::array problems;
+  for (const auto& problem : verdict.problems) {
+    problems.push_back({{"level", problem.level == Level::bad ? "bad" : "warning"},
+                        {"pool", text_or_null(problem.pool)},
+                        {"server", text_or_null(problem.server)},
+                        {"text", problem.text}});
+  }
+  return problems;
+}
+
+const PoolStatus* find_pool(const View& view, std::string_view name) {
+  for (const auto& pool : view.snapshot.pools) {
+    if (pool.settings.name == name) return &pool;
+  }
+  return nullptr;
+}
+
+json::object about(const View& view) {
+  return {{"version", view.about.version},
+          {"host", view.about.host},
+          {"pid", view.about.pid},
+          {"started_at", time(view.about.started_at)},
+          {"state", view.snapshot.draining ? "draining" : "running"},
+          {"silent", rounded(seconds(view.silent))}};
+}
+
+}  // namespace
+
+std::string status_json(const View& view, const Verdict& verdict) {
+  return json::serialize(json::object{{"at", time(view.snapshot.wall)},
+                                      {"well", verdict.well()},
+                                      {"summary", verdict.summary},
+                                      {"problems", problems(verdict)},
+                                      {"daemon", about(view)},
+                                      {"config", config_state(view)},
+                                      {"pools", pools(view)},
+                                      {"servers", servers(view)}});
+}
+
+std::string pools_json(const View& view) {
+  return json::serialize(json::object{{"at", time(view.snapshot.wall)}, {"pools", pools(view)}});
+}
+
+std::string servers_json(const View& view) {
+  return json::serialize(json::object{{"at", time(view.snapshot.wall)}, {"servers", servers(view)}});
+}
+
+std::string config_json(const View& view) {
+  json::object shown = config_state(view);
+  shown["at"] = time(view.snapshot.wall);
+  shown["max_running_time"] = rounded(seconds(view.about.max_running_time));
+  const config::Config& config = *view.snapshot.config.in_force;
+  json::object& in_force = shown["in_force"].emplace_object();
+  json::array& servers = in_force["gearman_servers_list"].emplace_array();
+  for (const auto& [address, tls] : config.servers) {
+    if (tls) {
+      servers.push_back(
+          {{"address", base::to_string(address)}, {"tls", json::parse(config::tls_text(*tls))}});
+    } else {
+      servers.emplace_back(base::to_string(address));
+    }
+  }
+  json::object& pools = in_force["pools_list"].emplace_object();
+  for (const auto& one : config.pools) pools[one.name] = settings(one);
+  in_force["log_workload_size"] = config.log_workload_size;
+  return json::serialize(shown);
+}
+
+std::string jobs_json(const View& view) {
+  json::array listed;
+  std::int64_t running = 0;
+  for (const auto& pool : view.snapshot.pools) {
+    running += pool.running;
+    for (auto& one : jobs(view, pool)) listed.push_back(std::move(one));
+  }
+  return json::serialize(
+      json::object{{"at", time(view.snapshot.wall)}, {"running", running}, {"jobs", std::move(listed)}});
+}
+
+std::string failures_json(const View& view) {
+  json::array listed;
+  for (const auto& pool : view.snapshot.pools) {
+    for (auto& one : failures(pool)) listed.push_back(std::move(one));
+  }
+  return json::serialize(json::object{{"at", time(view.snapshot.wall)}, {"failures", std::move(listed)}});
+}
+
+std::optional<std::string> pool_json(const View& view, std::string_view name) {
+  const PoolStatus* found = find_pool(view, name);
+  if (!found) return std::nullopt;
+  json::object shown = pool(view, *found);
+  shown["at"] = time(view.snapshot.wall);
+  shown["functions"] = functions(view, *found);
+  shown["jobs"] = jobs(view, *found);
+  shown["failures"] = failures(*found);
+  shown["max_running_time"] = rounded(seconds(view.about.max_running_time));
+  shown["loaded_at"] = time(view.snapshot.config.loaded_at);
+  shown["settings"] = settings(found->settings);
+  return json::serialize(shown);
+}
+
+std::optional<std::string> history_json(const View& view, std::string_view name, History::Span span) {
+  const auto history = view.histories.find(std::string(name));
+  if (history == view.histories.end()) return std::nullopt;
+  constexpr std::pair<std::string_view, float Sample::*> kColumns[] = {
+      {"slots", &Sample::slots},       {"busy", &Sample::busy},    {"jobs", &Sample::jobs},
+      {"failures", &Sample::failures}, {"p50", &Sample::p50},      {"p95", &Sample::p95},
+      {"p99", &Sample::p99},           {"queued", &Sample::queued}};
+  const auto samples = history->second.samples(span);
+  json::object shown{{"pool", name}, {"step", span == History::Span::day ? 60 : 1}};
+  json::array& times = shown["time"].emplace_array();
+  for (const auto& sample : samples) times.emplace_back(sample.time);
+  for (const auto& [column, member] : kColumns) {
+    json::array& values = shown[column].emplace_array();
+    values.reserve(samples.size());
+    for (const auto& sample : samples) {
+      const double value = sample.*member;
+      values.push_back(std::isnan(value) ? json::value(nullptr) : figure(value, 1e5));
+    }
+  }
+  return json::serialize(shown);
+}
+
+}  // namespace driveshaft::monitor

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "monitor/monitor.h"
+
+#include <set>
+#include <utility>
+
+#include "monitor/json.h"
+
+namespace driveshaft::monitor {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
+constexpr auto kTick = 1s;
+
+}  // namespace
+
+Monitor::Monitor(asio::io_context& io, Watched watched)
+    : io_(io),
+      watched_(std::move(watched)),
+      tick_(io),
+      published_(io, Clock::time_point::max()),
+      arrived_(io, Clock::time_point::max()) {}
+
+Monitor::~Monitor() = default;
+
+void Monitor::start() { asio::co_spawn(io_, run(), asio::detached); }
+
+asio::awaitable<void> Monitor::run() {
+  auto at = Clock::now();
+  while (true) {
+    ask(Detail::figures);
+    co_await arrival(Clock::now() + kPatience);
+    ++number_;
+    status_.reset();
+    published_.cancel();
+    at = std::max(at + kTick, Clock::now());
+    tick_.expires_at(at);
+    co_await tick_.async_wait(kResult);
+  }
+}
+
+void Monitor::ask(Detail detail) {
+  if (detail == Detail::all) asked_ = true;
+  // Called in the loop's thread, maybe after this has gone with its io_context: then nobody runs what it
+  // posts.
+  watched_.snapshot(detail, [this, detail, &io = io_](SnapshotPtr snapshot) {
+    asio::post(io, [this, detail, snapshot = std::move(snapshot)] {
+      if (detail == Detail::all) {
+        asked_ = false;
+        detailed_ = snapshot;
+      }
+      received(snapshot);
+    });
+  });
+}
+
+void Monitor::received(SnapshotPtr snapshot) {
+  const bool newer = !latest_ || snapshot->at > latest_->at;
+  if (newer) latest_ = snapshot;
+  arrived_.cancel();
+  if (newer && snapshot != detailed_) note(*snapshot);
+}
+
+// Once a second.
+void Monitor::note(const Snapshot& snapshot) {
+  keep_watches(*snapshot.config.in_force);
+  std::set<std::string_view> names;
+  for (const auto& pool : snapshot.pools) {
+    const auto& name = pool.settings.name;
+    if (!names.insert(name).second)
+      continue;  // one of that name finishes what it runs, and another is in force
+    histories_[name].add(snapshot.at, snapshot.wall, pool,
+                         queued(pool.settings, *snapshot.config.in_force, queues_));
+    auto& gauges = gauges_[name];
+    if (!gauges) gauges = watched_.metrics.gauges(name);
+    gauges->set({.slots = pool.slots(),
+                 .connections = pool.endpoint.connections,
+                 .idle_connections = pool.endpoint.idle_connections});
+  }
+  const auto gone = [&](const auto& entry) { return !names.contains(entry.first); };
+  std::erase_if(histories_, gone);
+  std::erase_if(gauges_, gone);
+}
+
+void Monitor::keep_watches(const config::Config& config) {
+  std::set<std::string, std::less<>> functions;
+  for (const auto& pool : config.pools) functions.insert(pool.jobs_list.begin(), pool.jobs_list.end());
+  std::set<std::string> servers;
+  for (const auto& [address, tls] : config.servers) {
+    const std::string server = base::to_string(address);
+    servers.insert(server);
+    Watch& watch = watches_[server];
+    auto client = watched_.tls.client(tls);
+    if (watch.queue && watch.tls == client) {
+      watch.queue->watch(functions);
+      continue;
+    }
+    if (watch.queue) watch.queue->stop();
+    watch.tls = std::move(client);
+    watch.metrics = watched_.metrics.queue(server);
+    watch.queue =
+        std::make_shared<QueueWatch>(resolver_, deadlines_, address, watch.tls, watched_.about.client_id,
+                                     [this, server] { queue_changed(server); });
+    watch.queue->watch(functions);
+    watch.queue->start();
+  }
+  std::erase_if(watches_, [&](const auto& entry) {
+    if (servers.contains(entry.first)) return false;
+    entry.second.queue->stop();
+    queues_.erase(entry.first);
+    return true;
+  });
+}
+
+void Monitor::queue_changed(const std::string& server) {
+  const Watch& watch = watches_.at(server);
+  const QueueReport& report = watch.queue->report();
+  queues_[server] = report;
+  watch.metrics->set_up(report.known);
+  std::vector<metrics::QueueMetrics::Function> functions;
+  for (const auto& [name, queue] : report.functions) {
+    functions.push_back({name, queue.queued, queue.running, queue.workers});
+  }
+  watch.metrics->set_functions(functions);
+}
+
+View Monitor::view(const Snapshot& snapshot) const {
+  const auto age = Clock::now() - latest_->at;
+  return {watched_.about, snapshot, age > kTick ? age - kTick : Clock::duration::zero(), histories_, queues_};
+}
+
+std::shared_ptr<const std::string> Monitor::status() {
+  if (!latest_) return nullptr;
+  if (!status_) {
+    const View now = view(*latest_);
+    status_ = std::make_shared<const std::string>(status_json(now, judge(now)));
+  }
+  return status_;
+}
+
+asio::awaitable<void> Monitor::next(std::uint64_t seen) {
+  while (number_ == seen) co_await published_.async_wait(kResult);
+}
+
+// Returns when a snapshot has come, or then.
+asio::awaitable<void> Monitor::arrival(Clock::time_point until) {
+  asio::steady_timer patience(io_, until);
+  patience.async_wait([this](const boost::system::error_code& error) {
+    if (!error) arrived_.cancel();
+  });
+  co_await arrived_.async_wait(kResult);
+}
+
+// A snapshot that is good enough. Those who wait for the same one share it.
+asio::awaitable<SnapshotPtr> Monitor::take(Detail detail) {
+  const SnapshotPtr& held = detail == Detail::all ? detailed_ : latest_;
+  const auto good = [&] { return held && (detail == Detail::figures || Clock::now() - held->at <= kFresh); };
+  const auto until = Clock::now() + kPatience;
+  while (!good() && Clock::now() < until) {
+    if (detail == Detail::all && !asked_) ask(detail);
+    co_await arrival(until);
+  }
+  co_return held ? held : latest_;
+}
+
+}  // namespace driveshaft::monitor

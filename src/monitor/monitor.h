@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/asio.h"
+#include "base/deadlines.h"
+#include "base/resolver.h"
+#include "base/tls.h"
+#include "metrics/metrics.h"
+#include "monitor/view.h"
+
+namespace driveshaft::monitor {
+
+// What a monitor watches.
+struct Watched {
+  About about;
+  SnapshotSource snapshot;
+  metrics::Registry& metrics;
+  base::TlsClients& tls;
+};
+
+// Knows how the daemon fares: takes a snapshot of it every second, keeps the history, reads the queues of the
+// gearmand servers, and tells all of that as JSON. Lives on the admin thread; the loop's thread only makes
+// snapshots for it.
+class Monitor {
+ public:
+  // How often at most the loop is asked for lists of jobs and failures, whoever wants them.
+  static constexpr std::chrono::milliseconds kFresh{250};
+  // How long an answer may wait for the loop; then the last snapshot has to do.
+  static constexpr std::chrono::milliseconds kPatience{1000};
+
+  Monitor(asio::io_context& io, Watched watched);
+  ~Monitor();
+  Monitor(const Monitor&) = delete;
+  Monitor& operator=(const Monitor&) = delete;
+
+  void start();
+
+  // What the last second brought, as /api/v1/status has it; its number grows with each. Null: nothing yet.
+  std::uint64_t number() const { return number_; }
+  std::shared_ptr<const std::string> status();
+  // Returns when there is a number other than `seen`.
+  asio::awaitable<void> next(std::uint64_t seen);
+
+  // Calls `show` with the last second's view, or with one that has lists and is no older than kFresh. False:
+  // there is none, the loop has not answered yet.
+  template <class Show>
+  asio::awaitable<bool> with_view(Detail detail, Show show) {
+    const SnapshotPtr snapshot = co_await take(detail);
+    if (!snapshot) co_return false;
+    show(view(*snapshot));
+    co_return true;
+  }
+
+ private:
+  asio::awaitable<void> run();
+  asio::awaitable<SnapshotPtr> take(Detail detail);
+  asio::awaitable<void> arrival(std::chrono::steady_clock::time_point until);
+  void ask(Detail detail);
+  void received(SnapshotPtr snapshot);
+  void note(const Snapshot& snapshot);
+  void keep_watches(const config::Config& config);
+  void queue_changed(const std::string& server);
+  View view(const Snapshot& snapshot) const;
+
+  asio::io_context& io_;
+  const Watched watched_;
+  base::Resolver resolver_{io_};
+  base::DeadlineWheel deadlines_{io_};
+
+  SnapshotPtr latest_;                        // of any detail
+  SnapshotPtr detailed_;                      // of Detail::all
+  bool asked_ = false;                        // for a detailed one, and not answered
+  std::map<std::string, History> histories_;  // by pool, as the next
+  std::map<std::string, std::shared_ptr<metrics::PoolGauges>> gauges_;
+  std::map<std::string, QueueReport> queues_;
+
+  struct Watch {
+    std::shared_ptr<QueueWatch> queue;
+    std::shared_ptr<base::TlsClient> tls;
+    std::shared_ptr<metrics::QueueMetrics> metrics;
+  };
+  std::map<std::string, Watch> watches_;  // by server
+
+  std::uint64_t number_ = 0;
+  std::shared_ptr<const std::string> status_;  // of that number, once somebody wanted it
+  asio::steady_timer tick_;
+  asio::steady_timer published_;  // never expires: cancelled when number_ has changed
+  asio::steady_timer arrived_;    // likewise, when a snapshot has come
+};
+
+}  // namespace driveshaft::monitor

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "monitor/queue_watch.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <tuple>
+#include <utility>
+
+#include "base/backoff.h"
+#include "gearman/admin_text.h"
+
+namespace driveshaft::monitor {
+namespace {
+
+using namespace std::chrono_literals;
+using boost::system::error_code;
+
+constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
+constexpr std::string_view kCommands = "status\nworkers\n";
+constexpr auto kDeadAfter = 20s;
+
+// Two answers, one behind the other, to a report.
+class Answers {
+ public:
+  Answers(const std::set<std::string, std::less<>>& functions, std::string_view client_id)
+      : functions_(functions), client_id_(client_id) {
+    for (const auto& function : functions) report_.functions[function];
+  }
+
+  void take(std::string_view bytes) {
+    lines_.feed(bytes, [this](std::string_view line) {
+      if (line == ".") {
+        ++ends_;
+      } else if (ends_ == 0) {
+        take_status(line);
+      } else {
+        take_worker(line);
+      }
+    });
+  }
+
+  bool complete() const { return ends_ == 2; }
+  QueueReport& report() { return report_; }
+
+ private:
+  void take_status(std::string_view line) {
+    const auto queue = gearman::parse_status_line(line);
+    if (!queue) return;
+    report_.all.queued += queue->queued;
+    report_.all.running += queue->running;
+    const auto known = report_.functions.find(queue->function);
+    if (known != report_.functions.end()) known->second = {queue->queued, queue->running, queue->workers};
+  }
+
+  void take_worker(std::string_view line) {
+    const auto worker = gearman::parse_worker_line(line);
+    if (!worker || !worker->has_functions) return;
+    ++report_.all.workers;
+    if (worker->client_id != client_id_) ++report_.other_workers;
+  }
+
+  const std::set<std::string, std::less<>>& functions_;
+  const std::string_view client_id_;
+  gearman::LineReader lines_;
+  int ends_ = 0;
+  QueueReport report_;
+};
+
+}  // namespace
+
+QueueWatch::QueueWatch(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
+                       std::shared_ptr<base::TlsClient> tls, std::string client_id,
+                       std::function<void()> changed)
+    : deadlines_(deadlines),
+      client_id_(std::move(client_id)),
+      changed_(std::move(changed)),
+      pause_(resolver.loop()),
+      dialer_(resolver, deadlines, server, std::move(tls), kDeadAfter),
+      stream_(resolver.loop()) {}
+
+QueueWatch::~QueueWatch() = default;
+
+void QueueWatch::start() {
+  asio::co_spawn(
+      pause_.get_executor(), [self = shared_from_this()] { return self->run(); }, asio::detached);
+}
+
+void QueueWatch::stop() {
+  stopped_ = true;
+  pause_.cancel();
+  dialer_.cancel();
+  close();
+}
+
+void QueueWatch::close() {
+  patience_.clear();
+  stream_.close();
+}
+
+void QueueWatch::too_late() {
+  too_late_ = true;
+  close();
+}
+
+asio::awaitable<void> QueueWatch::run() {
+  while (!stopped_) {
+    if (const std::string why = co_await read(); !why.empty()) {
+      close();
+      QueueReport unknown;
+      unknown.why = why;
+      take(std::move(unknown));
+    }
+    if (stopped_) break;
+    // Many daemons that started together do not ask together for ever.
+    pause_.expires_after(base::jittered(kEvery - 250ms, kEvery + 250ms));
+    co_await pause_.async_wait(kResult);
+  }
+}
+
+asio::awaitable<std::string> QueueWatch::read() {
+  if (!stream_.is_open()) {
+    auto dialled = co_await dialer_.dial();
+    if (!dialled) co_return dialled.error().message;
+    stream_ = std::move(*dialled);
+  }
+  too_late_ = false;
+  deadlines_.set(patience_, kPatience);
+  for (std::size_t sent = 0; sent < kCommands.size();) {
+    error_code error;
+    sent += stream_.write_some(asio::const_buffer(asio::buffer(kCommands)) + sent, error);
+    if (error == asio::error::would_block) std::tie(error) = co_await stream_.async_wait(kResult);
+    if (error) co_return lost(error);
+  }
+
+  const auto functions = functions_;  // those of the jobs file may change meanwhile
+  Answers answers(functions, client_id_);
+  std::array<char, 16 * 1024> bytes;
+  for (std::size_t left = kMostBytes; !answers.complete();) {
+    const auto [error, size] = co_await stream_.async_read_some(asio::buffer(bytes), kResult);
+    if (error) co_return lost(error);
+    if (size > left) co_return fmt::format("its answer is longer than {} bytes", kMostBytes);
+    left -= size;
+    answers.take({bytes.data(), size});
+  }
+  patience_.clear();
+  answers.report().known = true;
+  take(std::move(answers.report()));
+  co_return std::string();
+}
+
+std::string QueueWatch::lost(const error_code& error) const {
+  return fmt::format("connection lost: {}", too_late_                   ? "no answer in time"
+                                            : error == asio::error::eof ? "closed by the server"
+                                                                        : error.message());
+}
+
+void QueueWatch::take(QueueReport report) {
+  if (stopped_) return;
+  report.at = std::chrono::steady_clock::now();
+  report_ = std::move(report);
+  changed_();
+}
+
+}  // namespace driveshaft::monitor

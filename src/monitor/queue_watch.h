@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/address.h"
+#include "base/asio.h"
+#include "base/deadlines.h"
+#include "base/resolver.h"
+#include "dispatch/status.h"
+#include "gearman/dialer.h"
+
+namespace driveshaft::monitor {
+
+struct Queue {
+  std::uint64_t queued = 0;  // waiting
+  std::uint64_t running = 0;
+  std::uint64_t workers = 0;  // connections, of anybody, that take such jobs
+};
+
+// What a gearmand says of itself.
+struct QueueReport {
+  bool known = false;  // the last attempt to ask it went well
+  std::string why;     // it did not; empty before the first
+  dispatch::SteadyTime at;
+  std::map<std::string, Queue, std::less<>> functions;  // of the jobs file; all of them, if known
+  Queue all;                        // over all functions of the server, of the jobs file or not
+  std::uint64_t other_workers = 0;  // connections that take jobs and are not ours
+};
+
+// Reads the queue of one gearmand every few seconds, over a connection of its own that speaks the text
+// protocol: `status` and `workers` cost the server about a millisecond. Bounded in time, and in memory by the
+// functions it was told, whatever the server answers. On the thread of the resolver's loop.
+class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
+ public:
+  static constexpr std::chrono::seconds kEvery{3};
+  static constexpr std::chrono::seconds kPatience{5};  // for connecting, and for each answer
+  static constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
+
+  // `tls`: null for plain text. `changed` is called after each attempt.
+  QueueWatch(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
+             std::shared_ptr<base::TlsClient> tls, std::string client_id, std::function<void()> changed);
+  QueueWatch(const QueueWatch&) = delete;
+  QueueWatch& operator=(const QueueWatch&) = delete;
+  ~QueueWatch();
+
+  void start();
+  void stop();  // `changed` is not called any more
+
+  // Takes effect with the next reading.
+  void watch(std::set<std::string, std::less<>> functions) { functions_ = std::move(functions); }
+
+  const QueueReport& report() const { return report_; }
+
+ private:
+  asio::awaitable<void> run();
+  asio::awaitable<std::string> read();  // empty, or why not
+  std::string lost(const boost::system::error_code& error) const;
+  void take(QueueReport report);
+  void too_late();
+  void close();
+
+  base::DeadlineWheel& deadlines_;
+  const std::string client_id_;
+  std::function<void()> changed_;
+  std::set<std::string, std::less<>> functions_;
+  QueueReport report_;
+  asio::steady_timer pause_;
+  gearman::Dialer dialer_;
+  base::Stream stream_;  // open between two readings, too
+  bool too_late_ = false;
+  bool stopped_ = false;
+  base::MemberDeadline<QueueWatch> patience_{*this, &QueueWatch::too_late};
+};
+
+}  // namespace driveshaft::monitor

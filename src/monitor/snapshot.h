@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "dispatch/status.h"
+
+namespace driveshaft::monitor {
+
+using dispatch::Detail;
+using dispatch::SteadyTime;
+using dispatch::WallTime;
+
+// What does not change while the daemon runs.
+struct About {
+  std::string version;
+  std::string host;
+  pid_t pid = 0;
+  WallTime started_at;
+  std::string client_id;  // how gearmand lists our connections
+  std::string jobs_file;
+  std::chrono::milliseconds max_running_time{};
+};
+
+// The jobs file: the one in force, and what is wrong with the one on disk if that is another.
+struct ConfigState {
+  std::shared_ptr<const config::Config> in_force;
+  WallTime loaded_at;
+  std::vector<std::string> errors;  // not empty: the file on disk was rejected
+  WallTime rejected_at;
+};
+
+// The state of the daemon at one moment, made by the loop's thread and never changed.
+struct Snapshot {
+  SteadyTime at;
+  WallTime wall;  // the same moment
+  bool draining = false;
+  ConfigState config;
+  std::vector<dispatch::PoolStatus> pools;
+
+  WallTime wall_time(SteadyTime then) const {
+    return wall + std::chrono::duration_cast<WallTime::duration>(then - at);
+  }
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// Asks for a snapshot, in any thread; `done` is called in the loop's, or never if the loop stands still.
+using SnapshotSource = std::function<void(Detail, std::function<void(SnapshotPtr)> done)>;
+
+}  // namespace driveshaft::monitor

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#include "monitor/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace driveshaft::monitor {
+namespace {
+
+using namespace std::chrono_literals;
+using dispatch::EndpointStatus;
+using dispatch::PoolStatus;
+
+// The loop's thread answers within a few ms, unless it stands still.
+constexpr auto kStuckAfter = 3s;
+// Of a minute's jobs, as the shipped alert says it.
+constexpr double kFailingShare = 0.05;
+constexpr auto kSaturatedAfter = 60s;
+
+std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
+
+std::string jobs(std::uint64_t count) { return fmt::format("{} job{}", count, plural(count)); }
+
+class Judge {
+ public:
+  explicit Judge(const View& view) : view_(view) {}
+
+  Verdict verdict() {
+    // In the order of their weight.
+    judge_loop();
+    judge_servers(Level::bad);
+    for (const auto& pool : view_.snapshot.pools) judge_endpoint(pool);
+    for (const auto& pool : view_.snapshot.pools) judge_failures(pool);
+    judge_servers(Level::warning);
+    for (const auto& pool : view_.snapshot.pools) judge_pause(pool);
+    judge_config();
+    for (const auto& pool : view_.snapshot.pools) judge_queue(pool);
+    judge_queue_reports();
+    judge_drain();
+    verdict_.summary = verdict_.well() ? all_is_well() : worst();
+    return std::move(verdict_);
+  }
+
+ private:
+  void add(Level level, std::string text, std::string pool = {}, std::string server = {}) {
+    verdict_.problems.push_back({level, std::move(pool), std::move(server), std::move(text)});
+  }
+
+  std::string since(SteadyTime then) const { return in_words(view_.snapshot.at - then); }
+
+  void judge_loop() {
+    if (view_.silent < kStuckAfter) return;
+    add(Level::bad,
+        fmt::format("the event loop has not turned for {}: no job moves, and what is shown is as old",
+                    in_words(view_.silent)));
+  }
+
+  // A server is up if any link to it is: each pool has its own.
+  struct Server {
+    bool up = false;
+    const dispatch::LinkStatus* down = nullptr;
+  };
+  std::map<std::string, Server> servers() const {
+    std::map<std::string, Server> servers;
+    for (const auto& pool : view_.snapshot.pools) {
+      for (const auto& link : pool.links) {
+        Server& server = servers[base::to_string(link.server)];
+        if (link.connected) {
+          server.up = true;
+        } else if (!link.why.empty() && (!server.down || link.since < server.down->since)) {
+          server.down = &link;
+        }
+      }
+    }
+    return servers;
+  }
+
+  void judge_servers(Level level) {
+    const auto all = servers();
+    const bool none_up = std::none_of(all.begin(), all.end(), [](const auto& one) { return one.second.up; });
+    if (none_up != (level == Level::bad)) return;
+    for (const auto& [address, server] : all) {
+      if (server.up || !server.down) continue;
+      add(level,
+          fmt::format("gearmand {}: {}, for {}{}", address, server.down->why, since(server.down->since),
+                      none_up ? "; no jobs are taken from it, nor from any other" : ""),
+          {}, address);
+    }
+  }
+
+  std::string waiting(const PoolStatus& pool, std::string_view before) const {
+    const auto queued = view_.queued(pool.settings);
+    if (queued.value_or(0) == 0) return {};
+    return fmt::format("{}{} wait{} in the queue", before, jobs(*queued), *queued == 1 ? "s" : "");
+  }
+
+  void judge_endpoint(const PoolStatus& pool) {
+    if (pool.endpoint.state != EndpointStatus::State::down) return;
+    const auto failed = figures_of(pool).last_minute.failed;
+    std::string text = trouble(pool);
+    if (failed > 0) text += fmt::format("; {} failed in the last minute", jobs(failed));
+    add(Level::bad, text + waiting(pool, "; "), pool.settings.name);
+  }
+
+  void judge_pause(const PoolStatus& pool) {
+    if (pool.endpoint.state != EndpointStatus::State::paused) return;
+    add(Level::warning, trouble(pool) + waiting(pool, "; "), pool.settings.name);
+  }
+
+  std::string trouble(const PoolStatus& pool) const {
+    const EndpointStatus& endpoint = pool.endpoint;
+    std::string text = fmt::format("{}: endpoint {}: {}, for {}", pool.settings.name,
+                                   pool.settings.uri.display, endpoint.why, since(endpoint.since));
+    if (endpoint.held > 0) {
+      const auto held = static_cast<std::uint64_t>(endpoint.held);
+      text += fmt::format("; {} {} held", jobs(held), held == 1 ? "is" : "are");
+    }
+    return text;
+  }
+
+  void judge_failures(const PoolStatus& pool) {
+    if (pool.endpoint.state == EndpointStatus::State::down) return;
+    const auto ended = figures_of(pool).last_minute;
+    if (static_cast<double>(ended.failed) <= kFailingShare * static_cast<double>(ended.all())) return;
+    add(Level::bad,
+        fmt::format("{}: {} of {} failed in the last minute without an answer of the endpoint; the list of "
+                    "failures has the reasons",
+                    pool.settings.name, ended.failed, jobs(ended.all())),
+        pool.settings.name);
+  }
+
+  void judge_config() {
+    const auto& config = view_.snapshot.config;
+    if (config.errors.empty()) return;
+    const std::size_t others = config.errors.size() - 1;
+    add(Level::warning,
+        fmt::format("the jobs file on disk is rejected, and the one before stays in force: {}{}",
+                    config.errors.front(),
+                    others == 0 ? "" : fmt::format(" (and {} more error{})", others, plural(others))));
+  }
+
+  void judge_queue(const PoolStatus& pool) {
+    const auto saturated = figures_of(pool).saturated;
+    if (saturated < kSaturatedAfter) return;
+    const int slots = pool.slots();
+    add(Level::warning,
+        fmt::format("{}: {} been busy for {}{}", pool.settings.name,
+                    slots == 1 ? "its one slot has" : fmt::format("all {} slots have", slots),
+                    in_words(saturated), waiting(pool, ", and ")),
+        pool.settings.name);
+  }
+
+  void judge_queue_reports() {
+    const auto links = servers();
+    for (const auto& [address, report] : view_.queues) {
+      if (report.known || report.why.empty()) continue;
+      const auto link = links.find(address);
+      if (link == links.end() || !link->second.up) continue;
+      add(Level::warning, fmt::format("gearmand {}: its queue cannot be read: {}", address, report.why), {},
+          address);
+    }
+  }
+
+  void judge_drain() {
+    if (!view_.snapshot.draining) return;
+    std::uint64_t running = 0;
+    for (const auto& pool : view_.snapshot.pools) running += static_cast<std::uint64_t>(pool.running);
+    add(Level::warning, fmt::format("shutting down: no more jobs are taken, {} still run{}", jobs(running),
+                                    running == 1 ? "s" : ""));
+  }
+
+  std::string worst() const {
+    const std::size_t others = verdict_.problems.size() - 1;
+    std::string text = verdict_.problems.front().text;
+    if (others > 0) text += fmt::format(" (and {} more problem{})", others, plural(others));
+    return text + ".";
+  }
+
+  std::string all_is_well() const {
+    std::uint64_t slots = 0;
+    std::uint64_t busy = 0;
+    std::uint64_t queued = 0;
+    double rate = 0;
+    for (const auto& pool : view_.snapshot.pools) {
+      slots += static_cast<std::uint64_t>(pool.slots());
+      busy += static_cast<std::uint64_t>(pool.running);
+      rate += figures_of(pool).jobs_per_second;
+    }
+    for (const auto& pool : view_.snapshot.config.in_force->pools) queued += view_.queued(pool).value_or(0);
+    const auto pools = view_.snapshot.pools.size();
+    return fmt::format(
+        "All is well: {} pool{}, {} of {} slots busy, {:.{}f} jobs a second, {}.", pools, plural(pools), busy,
+        slots, rate, rate < 10 ? 1 : 0,
+        queued == 0 ? "nothing waits" : fmt::format("{} wait{}", jobs(queued), queued == 1 ? "s" : ""));
+  }
+
+  History::Figures figures_of(const PoolStatus& pool) const {
+    const auto history = view_.histories.find(pool.settings.name);
+    return history == view_.histories.end() ? History::Figures{} : history->second.figures();
+  }
+
+  const View& view_;
+  Verdict verdict_;
+};
+
+}  // namespace
+
+std::string in_words(std::chrono::nanoseconds duration) {
+  const auto seconds = duration / 1s;
+  if (seconds < 120) return fmt::format("{} s", seconds);
+  if (seconds < 120 * 60) return fmt::format("{} min", seconds / 60);
+  if (seconds < 48 * 3600) return fmt::format("{} h", seconds / 3600);
+  return fmt::format("{} d", seconds / 86400);
+}
+
+Verdict judge(const View& view) { return Judge(view).verdict(); }
+
+}  // namespace driveshaft::monitor

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include "monitor/verdict.h"
+
+#include <gmock/gmock.h>
+
+namespace driveshaft::monitor {
+namespace {
+
+using namespace std::chrono_literals;
+using dispatch::EndpointStatus;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// A daemon with one pool and one server, both well, and a view of it.
+class Daemon {
+ public:
+  Daemon() {
+    pool.settings.name = "Regular";
+    pool.settings.worker_count = 4;
+    pool.settings.jobs_list = {"f"};
+    pool.settings.uri.display = "http://shop.example/job.php";
+    pool.links = {link("one:4730", true)};
+    config.servers = {{"one", 4730}};
+    config.pools = {pool.settings};
+    queues["one:4730"] = {.known = true, .why = {}, .at = {}, .functions = {{"f", {0, 0, 1}}}, .all = {}};
+    snapshot.at = SteadyTime(1h);
+  }
+
+  dispatch::LinkStatus link(const std::string& server, bool connected) const {
+    return {*base::parse_address(server, 4730), connected, SteadyTime(1h) - 14s,
+            connected ? "" : "cannot connect: Connection refused"};
+  }
+
+  void second(std::uint64_t completed, std::uint64_t failed) {
+    pool.tally.outcomes.completed += completed;
+    pool.tally.outcomes.failed += failed;
+    histories["Regular"].add(SteadyTime(passed), WallTime(passed), pool,
+                             queues["one:4730"].functions["f"].queued);
+    passed += 1s;
+  }
+
+  Verdict verdict() {
+    snapshot.config.in_force = std::make_shared<const config::Config>(config);
+    snapshot.pools = {pool};
+    return judge(View{about, snapshot, silent, histories, queues});
+  }
+
+  std::vector<std::string> problems() {
+    std::vector<std::string> texts;
+    for (const auto& problem : verdict().problems) texts.push_back(problem.text);
+    return texts;
+  }
+
+  About about;
+  Snapshot snapshot;
+  config::Config config;
+  dispatch::PoolStatus pool;
+  std::chrono::nanoseconds silent{0};
+  std::chrono::seconds passed{0};
+  std::map<std::string, History> histories;
+  std::map<std::string, QueueReport> queues;
+};
+
+TEST(Verdict, AllIsWell) {
+  Daemon daemon;
+  EXPECT_TRUE(daemon.verdict().well());
+  EXPECT_EQ(daemon.verdict().summary,
+            "All is well: 1 pool, 0 of 4 slots busy, 0.0 jobs a second, nothing waits.");
+  daemon.queues["one:4730"].functions["f"].queued = 1;
+  EXPECT_THAT(daemon.verdict().summary, HasSubstr(", 1 job waits."));
+}
+
+TEST(Verdict, AnEndpointThatIsDownComesWithItsConsequences) {
+  Daemon daemon;
+  daemon.second(0, 0);
+  daemon.second(10, 30);
+  daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s,
+                          "cannot connect: Connection refused"};
+  daemon.queues["one:4730"].functions["f"].queued = 312;
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: endpoint http://shop.example/job.php: cannot connect: Connection refused, "
+                  "for 14 s; 30 jobs failed in the last minute; 312 jobs wait in the queue"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
+  EXPECT_EQ(daemon.verdict().problems.front().pool, "Regular");
+}
+
+TEST(Verdict, JobsThatAreHeldAreCounted) {
+  Daemon daemon;
+  daemon.pool.endpoint = {EndpointStatus::State::paused, SteadyTime(1h) - 2s, "it asks to wait 30 s", 1};
+  EXPECT_THAT(daemon.problems(), ElementsAre("Regular: endpoint http://shop.example/job.php: it asks to wait "
+                                             "30 s, for 2 s; 1 job is held"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::warning);
+  daemon.pool.endpoint.state = EndpointStatus::State::down;
+  daemon.pool.endpoint.held = 3;
+  EXPECT_THAT(daemon.verdict().summary, HasSubstr("; 3 jobs are held."));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
+}
+
+TEST(Verdict, FailuresCountAboveOneInTwenty) {
+  Daemon daemon;
+  daemon.second(0, 0);
+  daemon.second(95, 5);
+  EXPECT_TRUE(daemon.verdict().well());
+  daemon.second(0, 1);
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("Regular: 6 of 101 jobs failed in the last minute")));
+}
+
+TEST(Verdict, NoServerIsBadAndOneOfTwoAWarning) {
+  Daemon daemon;
+  daemon.pool.links = {daemon.link("one:4730", false), daemon.link("two:4730", true)};
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("gearmand one:4730: cannot connect: Connection refused, for 14 s"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::warning);
+  EXPECT_EQ(daemon.verdict().problems.front().server, "one:4730");
+  daemon.pool.links.pop_back();
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("no jobs are taken")));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
+}
+
+TEST(Verdict, AServerThatIsBeingConnectedToIsNoProblem) {
+  Daemon daemon;
+  daemon.pool.links[0].connected = false;
+  EXPECT_TRUE(daemon.verdict().well());
+}
+
+TEST(Verdict, ARejectedJobsFile) {
+  Daemon daemon;
+  daemon.snapshot.config.errors = {"line 1", "line 2"};
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("in force: line 1 (and 1 more error)")));
+}
+
+TEST(Verdict, AMinuteOfWaiting) {
+  Daemon daemon;
+  daemon.pool.running = 4;
+  daemon.queues["one:4730"].functions["f"].queued = 2;
+  for (int i = 0; i < 59; ++i) daemon.second(1, 0);
+  EXPECT_TRUE(daemon.verdict().well());
+  daemon.second(1, 0);
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("Regular: all 4 slots have been busy for 60 s, and 2 jobs wait in the queue"));
+}
+
+TEST(Verdict, AQueueThatCannotBeRead) {
+  Daemon daemon;
+  daemon.queues["one:4730"].known = false;
+  daemon.queues["one:4730"].why = "no answer in time";
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("gearmand one:4730: its queue cannot be read: no answer in time"));
+}
+
+TEST(Verdict, ADrain) {
+  Daemon daemon;
+  daemon.snapshot.draining = true;
+  daemon.pool.draining = true;
+  daemon.pool.running = 1;
+  EXPECT_THAT(daemon.problems(), ElementsAre("shutting down: no more jobs are taken, 1 job still runs"));
+}
+
+TEST(Verdict, TheWorstComesFirstAndTheOthersAreCounted) {
+  Daemon daemon;
+  daemon.silent = 5s;
+  daemon.snapshot.config.errors = {"line 1"};
+  daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h), "why"};
+  const auto verdict = daemon.verdict();
+  ASSERT_EQ(verdict.problems.size(), 3U);
+  EXPECT_THAT(verdict.summary, testing::StartsWith("the event loop has not turned for 5 s"));
+  EXPECT_THAT(verdict.summary, testing::EndsWith(" (and 2 more problems)."));
+}
+
+TEST(Verdict, DurationsInWords) {
+  EXPECT_EQ(in_words(999ms), "0 s");
+  EXPECT_EQ(in_words(119s), "119 s");
+  EXPECT_EQ(in_words(2min), "2 min");
+  EXPECT_EQ(in_words(2h), "2 h");
+  EXPECT_EQ(in_words(std::chrono::hours(50)), "2 d");
+}
+
+}  // namespace
+}  // namespace driveshaft::monitor

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "monitor/history.h"
+#include "monitor/queue_watch.h"
+#include "monitor/snapshot.h"
+
+namespace driveshaft::monitor {
+
+// All that is known at a moment, for those who judge or show it. References, valid during a call.
+struct View {
+  const About& about;
+  const Snapshot& snapshot;
+  std::chrono::nanoseconds silent;  // since the loop made that snapshot, in excess of what is usual
+  const std::map<std::string, History>& histories;   // by pool
+  const std::map<std::string, QueueReport>& queues;  // by server
+
+  // Waiting jobs of a pool's functions at all servers; nothing while a server's queue is unknown.
+  std::optional<std::uint64_t> queued(const config::Pool& pool) const;
+};
+
+std::optional<std::uint64_t> queued(const config::Pool& pool, const config::Config& config,
+                                    const std::map<std::string, QueueReport>& queues);
+
+}  // namespace driveshaft::monitor

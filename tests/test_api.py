@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: MIT
+"""/api/v1: what it says in every state, by its documented schema; queue depth; events."""
+import json
+import re
+import signal
+import socket
+
+import pytest
+
+import api
+from behaviours import Gate, answer, contract, hang, in_turn, reverse
+from clients import Client, FAILED, complete, run
+from driveshaft import jobs_file, pool, sanitized
+from fakes import SocketServer
+from processes import wait_until
+
+
+def start(rig, uri, functions=("f",), worker_count=4, settings=None, **options):
+    server = rig.gearmand()
+    config = jobs_file([server], {"Regular": pool(uri, functions, worker_count, **(settings or {}))})
+    return server, rig.driveshaft(config, **options)
+
+
+def one_pool(status, name="Regular"):
+    return next(pool for pool in status["pools"] if pool["name"] == name)
+
+
+def problems(status):
+    return [problem["text"] for problem in status["problems"]]
+
+
+def test_every_path_of_the_description_answers_as_described(rig):
+    server, daemon = start(rig, rig.endpoint(reverse).uri())
+    run(server, "f", "ab")
+    for path in api.openapi()["paths"]:
+        if path != "/events":
+            api.get(daemon, path.replace("{name}", "Regular"))
+    api.get(daemon, "/pools/Regular/history?span=24h")
+    api.get(daemon, "/pools/Regular/history?span=1y", status=400)
+    api.get(daemon, "/pools/nobody", status=404)
+    assert daemon.get("/api/v1/nothing")[0] == daemon.get("/api/v2/status")[0] == 404
+    status, _, headers = daemon.get("/api/v1/status", method="DELETE")
+    assert (status, headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_all_is_well(rig):
+    _, daemon = start(rig, rig.endpoint(reverse).uri())
+    status = api.wait_for_status(daemon, lambda status: status["servers"][0]["queue"] and
+                                 status["servers"][0]["state"] == "up", "the server is up and its queue known")
+    assert status["well"] and not status["problems"]
+    assert status["summary"] == "All is well: 1 pool, 0 of 4 slots busy, 0.0 jobs a second, nothing waits."
+    assert one_pool(status)["endpoint"]["state"] == "untried"
+    assert status["daemon"]["pid"] == daemon.pid
+
+
+def test_running_jobs_are_listed_without_their_workloads(rig):
+    gate = Gate()
+    server, daemon = start(rig, rig.endpoint(gate).uri(), worker_count=3)
+    with Client(server) as client:
+        handles = [client.submit("f", b"s3cret workload", unique=b"u%d" % i) for i in range(5)]
+        wait_until(lambda: api.pool(daemon, "Regular")["busy"] == 3, "three jobs run")
+        jobs = api.get(daemon, "/jobs")
+        assert jobs["running"] == 3
+        assert [job["handle"] for job in jobs["jobs"]] == [handle.decode() for handle in handles[:3]]
+        first = jobs["jobs"][0]
+        assert (first["pool"], first["function"], first["unique"]) == ("Regular", "f", "u0")
+        assert first["server"] == server.address
+        assert first["age"] + first["time_left"] == pytest.approx(3600, abs=0.01)
+        api.wait_for_status(daemon, lambda status: one_pool(status)["queued"] == 2, "two wait")
+        for page in ("/jobs", "/pools/Regular", "/failures", "/status", "/config"):
+            assert "s3cret" not in daemon.get(api.BASE + page)[1]
+        gate.open()
+        for handle in handles:
+            client.result(handle)
+    wait_until(lambda: not api.get(daemon, "/jobs")["jobs"], "none runs")
+
+
+def test_only_the_oldest_running_jobs_are_listed(rig):
+    gate = Gate()
+    server, daemon = start(rig, rig.endpoint(gate).uri(), worker_count=150)
+    with Client(server) as client:
+        handles = client.submit_many("f", ["x"] * 150)
+        wait_until(lambda: api.get(daemon, "/jobs")["running"] == 150, "all run")
+        assert len(api.get(daemon, "/jobs")["jobs"]) == 100
+        gate.open()
+        for handle in handles:
+            client.result(handle)
+
+
+def test_failures_say_what_happened(rig):
+    endpoint = rig.endpoint(in_turn(answer(b"<h1>Fatal \x01 error</h1>", status="500 Oops"),
+                                    answer(contract("no such order", 3)), answer(b"nonsense"), hang))
+    server, daemon = start(rig, endpoint.uri(), max_running_time=1)
+    daemon.expect_failed_jobs()
+    for number in range(4):
+        run(server, "f", "x", unique=b"u%d" % number)
+    failures = {one["unique"]: one for one in api.get(daemon, "/failures")["failures"]}
+    assert list(failures) == ["u3", "u2", "u1", "u0"], "the newest first"
+    assert (failures["u0"]["http_status"], failures["u0"]["answer"]) == (500, "<h1>Fatal \\x01 error</h1>")
+    assert (failures["u1"]["gearman_ret"], failures["u1"]["answer"]) == (3, "no such order")
+    assert failures["u2"]["http_status"] == 200 and "not JSON" in failures["u2"]["reason"]
+    assert failures["u3"]["http_status"] is None and "max_running_time" in failures["u3"]["reason"]
+    assert 1 <= failures["u3"]["took"] < 3
+    status = api.wait_for_status(daemon, lambda status: "3 of 4 jobs failed in the last minute" in status["summary"],
+                                 "the failures count")
+    assert one_pool(status)["total"] == {"completed": 0, "refused": 1, "failed": 3}
+
+
+def test_a_hundred_failures_are_kept(rig):
+    server, daemon = start(rig, rig.endpoint(answer(status="500 Oops")).uri())
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        for number in range(130):
+            assert client.run("f", "x", unique=b"u%d" % number) == FAILED
+    kept = [one["unique"] for one in api.pool(daemon, "Regular")["failures"]]
+    assert kept == [f"u{number}" for number in range(129, 29, -1)]
+
+
+def test_an_endpoint_that_is_down_and_comes_back(rig):
+    endpoint = rig.endpoint(reverse)
+    server, daemon = start(rig, endpoint.uri())
+    endpoint.stop()
+    with Client(server) as client:
+        handle = client.submit("f", "ab")
+        status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["held"] == 1, "it is held")
+        assert one_pool(status)["endpoint"]["state"] == "down"
+        assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused, for \d+ s; "
+                            r"1 job is held\.", status["summary"])
+        assert status["problems"][0]["level"] == "bad"
+        (job,) = api.get(daemon, "/jobs")["jobs"]
+        assert (job["state"], job["attempt"]) == ("held", 1)
+        endpoint.start()
+        assert client.result(handle) == complete("ba")
+    api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "up", "it is up")
+
+
+def test_an_endpoint_that_is_down_and_whose_jobs_fail(rig):
+    endpoint = rig.endpoint(reverse)
+    server, daemon = start(rig, endpoint.uri(), settings={"endpoint_down": "fail"})
+    daemon.expect_failed_jobs()
+    endpoint.stop()
+    run(server, "f", "x")
+    status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "down", "it is down")
+    assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused, for \d+ s; "
+                        r"1 job failed in the last minute\.", status["summary"])
+    endpoint.start()
+    run(server, "f", "x")
+    api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "up", "it is up")
+
+
+def test_an_endpoint_that_asks_to_be_left_alone(rig):
+    endpoint = rig.endpoint(in_turn(answer(status="503 Busy", headers=["Retry-After: 2"]), reverse))
+    server, daemon = start(rig, endpoint.uri())
+    with Client(server) as client:
+        handle = client.submit("f", "ab")
+        status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "paused", "it pauses")
+        assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: it answered HTTP status 503 and asks to wait 2 s, "
+                            r"for \d+ s; 1 job is held\.", status["summary"])
+        assert status["problems"][0]["level"] == "warning"
+        assert client.result(handle) == complete("ba")
+    api.wait_for_status(daemon, lambda status: status["well"], "all is well")
+
+
+def test_attempts_are_counted(rig):
+    gate, oops = Gate(), answer(status="500 Oops")
+    endpoint = rig.endpoint(in_turn(oops, gate, oops, oops))
+    server, daemon = start(rig, endpoint.uri(), settings={"retry": {"attempts": 2, "initial_delay": 0.01, "on": ["5xx"]}})
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        handle = client.submit("f", "ab")
+        wait_until(lambda: [(job["state"], job["attempt"]) for job in api.get(daemon, "/jobs")["jobs"]] ==
+                   [("running", 2)], "its second attempt runs")
+        gate.open()
+        assert client.result(handle) == complete("done")
+        assert client.run("f", "ab") == FAILED
+    wait_until(lambda: [failure["attempts"] for failure in api.get(daemon, "/failures")["failures"]] == [2], "it is listed")
+
+
+def test_a_server_that_is_down_and_comes_back(rig):
+    one, two = rig.gearmand("one"), rig.gearmand("two")
+    daemon = rig.driveshaft(jobs_file([one, two], {"Regular": pool(rig.endpoint(reverse).uri(), ["f"])}))
+
+    def states(**expected):
+        return api.wait_for_status(daemon, lambda status: [server["state"] for server in status["servers"]] == [
+            expected["one"], expected["two"]], f"servers are {expected}")
+    states(one="up", two="up")
+    two.stop()
+    status = states(one="up", two="down")
+    assert [problem["level"] for problem in status["problems"]] == ["warning"]
+    assert problems(status)[0].startswith(f"gearmand {two.address}: ")
+    one.stop()
+    status = states(one="down", two="down")
+    assert status["problems"][0]["level"] == "bad" and "no jobs are taken" in status["summary"]
+    api.wait_for_status(daemon, lambda status: not any(server["queue"] for server in status["servers"]),
+                        "their queues are unknown")
+    one.start()
+    two.start()
+    states(one="up", two="up")
+    api.wait_for_status(daemon, lambda status: status["well"] and all(server["queue"] for server in status["servers"]),
+                        "all is well")
+
+
+def test_a_rejected_jobs_file_is_shown_until_a_good_one(rig):
+    good = jobs_file(["127.0.0.1:1"], {"Regular": pool("http://127.0.0.1:2/", ["f"], 0)})
+    daemon = rig.driveshaft(good, until="/healthz")
+    daemon.expect_errors("jobs file .* is rejected")
+    broken = json.loads(json.dumps(good))
+    broken["pools_list"]["Regular"]["worker_count"] = "ten"
+    daemon.reload(broken, result="rejected")
+    status = api.wait_for_status(daemon, lambda status: status["config"]["errors"], "the file is rejected")
+    assert "pools_list.Regular.worker_count" in status["config"]["errors"][0]
+    assert "the jobs file on disk is rejected" in status["summary"]
+    assert api.get(daemon, "/config")["in_force"]["pools_list"]["Regular"]["worker_count"] == 0
+    daemon.reload(good)
+    api.wait_for_status(daemon, lambda status: status["well"], "the file is good")
+
+
+def test_the_configuration_in_force_hides_passwords(rig):
+    endpoint = rig.endpoint(reverse)
+    _, daemon = start(rig, endpoint.uri(user="shop:s3cret@"))
+    settings = api.get(daemon, "/config")["in_force"]["pools_list"]["Regular"]
+    assert settings["job_processing_uri"] == endpoint.uri(user="shop:***@")
+    assert settings["request_format"] == "json" and settings["connect_timeout"] == 5
+    assert api.pool(daemon, "Regular")["settings"] == settings
+    for page in ("/", "/api/v1/config", "/api/v1/status", "/api/v1/pools/Regular"):
+        assert "s3cret" not in daemon.get(page)[1]
+
+
+def test_a_drain_is_shown(rig):
+    gate = Gate()
+    endpoint = rig.endpoint(gate)
+    server, daemon = start(rig, endpoint.uri())
+    with Client(server) as client:
+        handle = client.submit("f")
+        wait_until(lambda: endpoint.running == 1, "the job runs")
+        daemon.send(signal.SIGTERM)
+        status = api.wait_for_status(daemon, lambda status: status["daemon"]["state"] == "draining", "it drains")
+        assert status["summary"] == "shutting down: no more jobs are taken, 1 job still runs."
+        assert one_pool(status)["state"] == "draining"
+        gate.open()
+        client.result(handle)
+    assert daemon.wait() == 0
+
+
+def test_names_of_any_kind(rig):
+    name = "a/b ü%?&"
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {name: pool(rig.endpoint(reverse).uri(), ["f g"])}))
+    assert api.pool(daemon, name)["name"] == name
+    assert api.pool(daemon, name)["functions"][0]["name"] == "f g"
+
+
+# --- queues
+
+
+def queue_series(daemon):
+    return {(labels["server"], labels["function"], labels["state"]): value
+            for name, labels, value in daemon.samples() if name == "driveshaft_queue_jobs"}
+
+
+def test_queue_depth_is_of_the_functions_of_the_jobs_file_alone(rig):
+    server = rig.gearmand()
+    uri = rig.endpoint(hang).uri()
+    config = jobs_file([server], {"Regular": pool(uri, ["f"], 2), "Off": pool(uri, ["g"], 0)})
+    with Client(server) as client:
+        client.submit_many("f", ["x"] * 5, background=True)
+        client.submit_many("g", ["x"] * 3, background=True)
+        client.submit_many("foreign", ["x"] * 7, background=True)
+    daemon = rig.driveshaft(config, loop_timeout=1)
+    daemon.expect_failed_jobs()
+    address = server.address
+    wait_until(lambda: queue_series(daemon) == {
+        (address, "f", "queued"): 3, (address, "f", "running"): 2,
+        (address, "g", "queued"): 3, (address, "g", "running"): 0}, "the queue's series")
+    queue = api.wait_for_status(daemon, lambda status: status["servers"][0]["queue"], "it is known")["servers"][0]["queue"]
+    assert (queue["queued"], queue["running"], queue["other_workers"]) == (13, 2, 0)
+    del config["pools_list"]["Off"]
+    daemon.reload(config)
+    wait_until(lambda: {function for _, function, _ in queue_series(daemon)} == {"f"}, "g's series go")
+    server.kill()
+    wait_until(lambda: not queue_series(daemon), "the server's series go")
+    assert daemon.metric("driveshaft_queue_up", server=address) == 0
+    daemon.stop(timeout=20)
+
+
+def test_workers_of_others_are_counted(rig):
+    server, daemon = start(rig, rig.endpoint(reverse).uri())
+    rig.driveshaft(jobs_file([server], {"Other": pool(rig.endpoint(reverse).uri(), ["f"])}), name="other")
+    api.wait_for_status(daemon, lambda status: (status["servers"][0]["queue"] or {}).get("other_workers") == 1,
+                        "one other worker")
+    assert daemon.metric("driveshaft_queue_workers", function="f") == 2
+
+
+class Endless(SocketServer):
+    """Answers the text protocol without end."""
+    sent = 0
+
+    def serve(self, sock, number):
+        sock.recv(100)
+        while True:
+            self.sent += sock.send(b"x" * 65536)
+
+
+def test_a_server_that_answers_without_end_costs_neither_memory_nor_jobs(rig):
+    good = rig.gearmand()
+    endless = rig.start(Endless())
+    daemon = rig.driveshaft(jobs_file([good, endless.address], {"Regular": pool(rig.endpoint(reverse).uri(), ["f"])}))
+    wait_until(lambda: endless.sent > 64 * 1024 * 1024, "it is given up")
+    wait_until(lambda: run(good, "f", "ab").data == b"ba", "jobs run")
+    if not sanitized():
+        assert daemon.memory("VmHWM") < 150 * 1024 * 1024
+
+
+# --- events
+
+
+class Listener:
+    def __init__(self, daemon):
+        self.sock = socket.create_connection(("127.0.0.1", daemon.port), 20)
+        self.sock.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.stream = self.sock.makefile("rb")
+        self.head = b""
+        while not self.head.endswith(b"\r\n\r\n"):
+            self.head += self.stream.readline()
+
+    def status(self):
+        for line in self.stream:
+            if line.startswith(b"data: "):
+                value = json.loads(line[6:])
+                api.check("/status", 200, value)
+                return value
+        raise EOFError
+
+    def close(self):
+        self.stream.close()
+        self.sock.close()
+
+
+def test_events_follow_the_daemon(rig):
+    gate = Gate()
+    endpoint = rig.endpoint(gate)
+    server, daemon = start(rig, endpoint.uri())
+    listener = Listener(daemon)
+    assert one_pool(listener.status())["busy"] == 0
+    with Client(server) as client:
+        handle = client.submit("f")
+        wait_until(lambda: endpoint.running == 1, "the job runs")
+        wait_until(lambda: one_pool(listener.status())["busy"] == 1, "an event says so")
+        gate.open()
+        client.result(handle)
+    wait_until(lambda: one_pool(listener.status())["total"]["completed"] == 1, "an event says so")
+    daemon.stop()
+    with pytest.raises((EOFError, ConnectionResetError)):
+        while True:
+            listener.status()
+    listener.close()
+
+
+def test_listeners_in_plenty_leave_room_for_scrapes(rig):
+    _, daemon = start(rig, rig.endpoint(reverse).uri())
+    listeners = [Listener(daemon) for _ in range(140)]
+    answers = [listener.head.split()[1] for listener in listeners]
+    assert answers == [b"200"] * 128 + [b"503"] * 12
+    assert daemon.get("/metrics")[0] == 200
+    assert listeners[0].status() and listeners[127].status()
+    for listener in listeners:
+        listener.close()
+    wait_until(lambda: Listener(daemon).head.split()[1] == b"200", "room for another")
