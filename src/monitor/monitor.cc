@@ -100,7 +100,7 @@ void Monitor::keep_watches(const config::Config& config) {
     }
     if (watch.queue) watch.queue->stop();
     watch.tls = std::move(client);
-    watch.metrics = watched_.metrics.queue(server);
+    if (!watch.metrics) watch.metrics = watched_.metrics.queue(server);
     watch.queue =
         std::make_shared<QueueWatch>(resolver_, deadlines_, address, watch.tls, watched_.about.client_id,
                                      [this, server] { queue_changed(server); });
