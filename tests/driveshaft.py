@@ -47,8 +47,8 @@ def pool(uri, jobs_list, worker_count=4, **settings):
 
 
 def jobs_file(servers, pools, **settings):
-    """The jobs file as an object. `servers` are addresses, or servers with an `address`."""
-    addresses = [server if isinstance(server, str) else server.address for server in servers]
+    """The jobs file as an object. `servers` are what it has for one, or servers with an `address`."""
+    addresses = [server if isinstance(server, (str, dict)) else server.address for server in servers]
     return {"gearman_servers_list": addresses, "pools_list": pools, **settings}
 
 

@@ -2,6 +2,7 @@
 """The real servers around driveshaft: gearmand, PHP's built-in web server, and php-fpm behind nginx."""
 import glob
 import os
+import signal
 import socket
 import subprocess
 import urllib.parse
@@ -52,6 +53,108 @@ class Gearmand(Process):
                 return sock.recv(100).startswith(b"OK")
         except OSError:
             return False
+
+
+class Stunnel(Process):
+    """TLS in front of a server of plain text; with `clients`, an Authority, for those alone who have a certificate of
+    its. `certificate` is a Certificate."""
+
+    def __init__(self, directory, server, certificate, clients=None, host="127.0.0.1", name="stunnel"):
+        self.server, self.certificate, self.clients = server, certificate, clients
+        self.host, self.port = host, free_port()
+        self._conf = directory / f"{name}-{self.port}.conf"
+        super().__init__(f"{name}-{self.port}", directory, ["stunnel4", self._conf])
+
+    @property
+    def address(self):
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def entry(self, tls):
+        """As in gearman_servers_list."""
+        return {"address": self.address, "tls": tls}
+
+    def uri(self, path="/job"):
+        return f"https://{self.address}{path}"
+
+    def start(self):
+        demand = f"CAfile = {self.clients.file}\nverifyChain = yes\n" if self.clients else ""
+        self._conf.write_text(f"""foreground = yes
+pid =
+syslog = no
+debug = info
+[tunnel]
+accept = {self.host}:{self.port}
+connect = {self.server.host}:{self.server.port}
+cert = {self.certificate.certificate}
+key = {self.certificate.key}
+{demand}sslVersionMin = TLSv1.2
+options = NO_RENEGOTIATION
+socket = l:TCP_NODELAY=1
+socket = r:TCP_NODELAY=1
+TIMEOUTclose = 0
+""")
+        super().start()
+        wait_until(lambda: accepts(self.host, self.port), "stunnel accepts connections")
+        return self
+
+
+class NginxTls:
+    """nginx before an HTTP server, for those alone who have a certificate of the Authority `clients`. It passes on
+    who they are (X-Client) and which name they asked for (X-Name)."""
+
+    name = "nginx"
+
+    def __init__(self, directory, server, certificate, clients):
+        self.port = free_port()
+        conf = directory / "nginx-tls.conf"
+        user = "user root;" if os.geteuid() == 0 else ""
+        conf.write_text(f"""{user}
+daemon off;
+worker_processes 1;
+pid {directory}/nginx-tls.pid;
+error_log stderr warn;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_max_body_size 0;
+  client_body_temp_path {directory}/body;
+  fastcgi_temp_path {directory}/fastcgi;
+  proxy_temp_path {directory}/proxy;
+  scgi_temp_path {directory}/scgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  server {{
+    listen 127.0.0.1:{self.port} ssl;
+    listen [::1]:{self.port} ssl;
+    ssl_certificate {certificate.certificate};
+    ssl_certificate_key {certificate.key};
+    ssl_client_certificate {clients.file};
+    ssl_verify_client on;
+    location / {{
+      proxy_pass http://{server.address};
+      proxy_set_header X-Client $ssl_client_s_dn;
+      proxy_set_header X-Name $ssl_server_name;
+    }}
+  }}
+}}
+""")
+        self.process = Process(self.name, directory, ["nginx", "-p", directory, "-c", conf, "-e", "stderr"])
+
+    def uri(self, host="localhost"):
+        return f"https://{host}:{self.port}/job"
+
+    def start(self):
+        self.process.start()
+        wait_until(lambda: accepts("127.0.0.1", self.port), "nginx accepts connections")
+        return self
+
+    def stop(self):
+        self.process.stop()
+
+    def reload(self):
+        self.process.send(signal.SIGHUP)
+
+    def log(self):
+        return self.process.log()
 
 
 class PhpBuiltin(Process):

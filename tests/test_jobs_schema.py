@@ -30,12 +30,13 @@ BEYOND_A_SCHEMA = {
     "a file that is not there": "it is looked for nowhere",
     "two Authorizations": "one of them is in the URI",
     "a host of 254 characters": "the pattern bounds no part of a URI",
+    "a file for TLS that is not there": "it looks at no files",
 }
 
 
-def file_of(uri="http://h/j", servers=("h",), functions=("f",), **top):
+def file_of(uri="http://h/j", servers=("h",), functions=("f",), in_pool={}, **top):
     return {"gearman_servers_list": list(servers), **top,
-            "pools_list": {"P": {"job_processing_uri": uri, "worker_count": 1, "jobs_list": list(functions)}}}
+            "pools_list": {"P": {"job_processing_uri": uri, "worker_count": 1, "jobs_list": list(functions), **in_pool}}}
 
 
 MORE = {
@@ -68,8 +69,24 @@ MORE = {
                      {"file": ""}, {"file": "relative"}, {"file": "/a\n"}, {"file": 1}, {"path": "/a"})},
     "a secret's file with a relative path": file_of(signing_secret_file="secret"),
     "null": "null",
+    "a file for TLS that is not there": file_of("https://h/", in_pool={"tls": {"ca_file": "/nowhere/ca.pem"}}),
+    "a server as an object": file_of(servers=[{"address": "h:1"}, "g", {"address": "[::1]", "tls": True}]),
+    "a server as an object without an address": file_of(servers=[{"tls": True}]),
+    "a server as an object with a bad address": file_of(servers=[{"address": "h:0"}]),
+    "a server as an object with an unknown key": file_of(servers=[{"address": "h", "tsl": True}]),
+    "a server as an array": file_of(servers=[["h"]]),
+    "a pool with tls for http": file_of("http://h/", in_pool={"tls": {}}),
+    "a pool with tls without a scheme": file_of("h", in_pool={"tls": {}}),
+    "a pool with tls for a Unix socket": file_of("http+unix://%2Fs/", in_pool={"tls": {}}),
     "half of a surrogate pair": r'{"gearman_servers_list": ["h"], "pools_list": {}, "x": "\ud83d"}',
 }
+
+TLS = [None, False, True, {}, {"verify": False}, {"verify": "no"}, {"server_name": "h.example"}, {"server_name": "::1"},
+       {"server_name": "a b"}, {"server_name": ""}, {"server_name": 1}, {"ca": "/a"}, {"ca_file": "a.pem"}, {"ca_file": ""},
+       {"ca_file": "/a\0"}, {"ca_file": None}, {"certificate_file": "/a"}, {"key_file": "/a"}, [], "true", 1]
+for number, tls in enumerate(TLS):
+    MORE[f"tls {number} of a pool"] = file_of("HTTPS://h/", in_pool={"tls": tls})
+    MORE[f"tls {number} of a server"] = file_of(servers=[{"address": "h", "tls": tls}])
 
 URIS = """h h/ h:8080 h:8080/job.php h? h?x=1 h# http://h http://h: http://h:/ http://h:0/ http://h:65535/ http://h:65536/
  http://h:00080/ http://h:8x/ HTTP://H/ Https://h/x?y#z https://u:p@h/ https://u:p%40@h:443/ https://u:p@@h/ http://@h/
@@ -90,6 +107,11 @@ VALUES = [None, True, False, 0, -1, 1, 1.0, 1.5, 0.0001, 64, 65, 3600, 3600.5, 1
           ["a\tb"], ["f", "f"], [[]], {}, {"a": 1}]
 
 
+def up_to_tls(path):
+    """A schema complains of an unknown key at the object that has it."""
+    return tuple(path[:path.index("tls") + 1] if "tls" in path else path)
+
+
 def refused(path, text):
     """Paths of the keys that --check has errors of: ("pools_list", "P", "worker_count"); () is the whole file."""
     path.write_bytes(text)
@@ -101,13 +123,13 @@ def refused(path, text):
         if said.startswith("warning: ") or "not usable" in said:
             continue
         key = re.match(r"(\w+(?:\.\w+)*)(?:\[\d+\])*: ", said)
-        paths.add(tuple(key[1].split(".")) if key else ())
+        paths.add(up_to_tls(key[1].split(".")) if key else ())
     assert bool(paths) == (done.returncode == 1), done.stderr
     return paths
 
 
 def refused_by_schema(config):
-    return {tuple(str(part) for part in error.absolute_path if not isinstance(part, int))
+    return {up_to_tls([str(part) for part in error.absolute_path if not isinstance(part, int)])
             for error in VALIDATOR.iter_errors(config)}
 
 

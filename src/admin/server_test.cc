@@ -48,6 +48,7 @@ Sources sources() {
 // A daemon without pools, whose jobs file has these errors. It answers in the thread that asks.
 monitor::Watched watched(std::vector<std::string> errors = {}) {
   static metrics::Registry registry;
+  static base::TlsClients tls;
   return {.about = {},
           .snapshot =
               [errors = std::move(errors)](monitor::Detail,
@@ -59,7 +60,8 @@ monitor::Watched watched(std::vector<std::string> errors = {}) {
                                       .config = {std::make_shared<const config::Config>(), {}, errors, {}},
                                       .pools = {}}));
               },
-          .metrics = registry};
+          .metrics = registry,
+          .tls = tls};
 }
 
 // A client that fails instead of hanging: nothing here takes ten seconds.

@@ -3,7 +3,6 @@
 
 // The heavy headers, precompiled once for every folder that does I/O.
 #include <boost/asio.hpp>
-#include <boost/asio/ssl.hpp>
 
 namespace driveshaft {
 namespace asio = boost::asio;

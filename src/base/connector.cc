@@ -38,12 +38,14 @@ std::string to_string(const asio::generic::stream_protocol::endpoint& address) {
 
 }  // namespace
 
-Connector::Connector(Resolver& resolver, DeadlineWheel& deadlines, Address place, Clock::duration names_for)
+Connector::Connector(Resolver& resolver, DeadlineWheel& deadlines, Address place, Clock::duration names_for,
+                     std::shared_ptr<TlsClient> tls)
     : resolver_(resolver),
       deadlines_(deadlines),
       name_(std::move(place.host)),
       port_(place.port),
-      names_for_(names_for) {
+      names_for_(names_for),
+      tls_(std::move(tls)) {
   error_code not_a_literal;
   const auto address = asio::ip::make_address(name_, not_a_literal);
   if (not_a_literal) return;
@@ -147,7 +149,28 @@ void Connector::Attempt::tried(Try& which, const error_code& error) {
   which.socket.non_blocking(true, ignored);
   Socket socket = std::move(which.socket);
   tries_.clear();
-  std::exchange(handler_, nullptr)(std::move(socket));
+  if (connector_.tls_) return secure(std::move(socket));
+  std::exchange(handler_, nullptr)(Stream(std::move(socket)));
+}
+
+void Connector::Attempt::secure(Socket socket) {
+  auto session = connector_.tls_->session(connector_.name_);
+  if (!session) return give_up(session.error().message);
+  stream_.emplace(std::move(socket), std::move(*session));
+  shake_hands();
+}
+
+void Connector::Attempt::shake_hands() {
+  error_code error;
+  stream_->handshake(error);
+  if (error == asio::error::would_block) {
+    return stream_->async_wait([weak = weak_from_this()](const error_code& failure) {
+      const auto self = weak.lock();
+      if (self && !failure) self->shake_hands();
+    });
+  }
+  if (error) return give_up(connector_.tls_->describe_failure(*stream_->tls(), connector_.name_, error));
+  std::exchange(handler_, nullptr)(std::move(*stream_));
 }
 
 void Connector::Attempt::failed(const Endpoint& address, const error_code& error) {

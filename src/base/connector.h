@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,23 +14,29 @@
 #include "base/asio.h"
 #include "base/deadlines.h"
 #include "base/resolver.h"
+#include "base/stream.h"
+#include "base/tls.h"
 
 namespace driveshaft::base {
 
-// Opens connections to one place. When its name has several addresses, none can hide the others: the next is
-// tried as soon as one fails, and beside one that has not answered within 250 ms (RFC 8305); an address that
-// did not answer comes last for a while. On the loop's thread; outlives its attempts.
+// Opens connections to one place, with TLS if it is to have it. When its name has several addresses, none can
+// hide the others: the next is tried as soon as one fails, and beside one that has not answered within 250 ms
+// (RFC 8305); an address that did not answer comes last for a while. On the loop's thread; outlives its
+// attempts.
 class Connector {
  public:
   using Clock = Deadline::Clock;
   using Socket = asio::generic::stream_protocol::socket;
-  // The socket does not block, nor wait to send small pieces. The error is the reason only.
-  using Handler = std::function<void(Result<Socket>)>;
+  // The socket does not block, nor wait to send small pieces; over TLS hands have been shaken. The error is
+  // the reason only.
+  using Handler = std::function<void(Result<Stream>)>;
   class Attempt;
   using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
 
-  // A look-up of the name serves all attempts that begin within `names_for` after it.
-  Connector(Resolver& resolver, DeadlineWheel& deadlines, Address place, Clock::duration names_for);
+  // A look-up of the name serves all attempts that begin within `names_for` after it. `tls`: null for plain
+  // text.
+  Connector(Resolver& resolver, DeadlineWheel& deadlines, Address place, Clock::duration names_for,
+            std::shared_ptr<TlsClient> tls = nullptr);
   // To what needs no look-up; at least one.
   Connector(Resolver& resolver, DeadlineWheel& deadlines, Addresses addresses);
   Connector(const Connector&) = delete;
@@ -52,6 +59,7 @@ class Connector {
   const std::string name_;  // unused when the addresses are known
   const std::uint16_t port_ = 0;
   const Clock::duration names_for_{};
+  const std::shared_ptr<TlsClient> tls_;
 
   Addresses addresses_;
   Clock::time_point addresses_until_{};
@@ -64,6 +72,7 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   Attempt(Connector& connector, Handler handler) : connector_(connector), handler_(std::move(handler)) {}
 
   bool looking_up() const { return looking_up_; }
+  bool shaking_hands() const { return stream_.has_value(); }
 
  private:
   friend class Connector;
@@ -79,15 +88,18 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   void tried(Try& which, const boost::system::error_code& error);
   void failed(const Endpoint& address, const boost::system::error_code& error);
   void finish_if_hopeless();
+  void secure(Socket socket);
+  void shake_hands();
   void give_up(std::string why);
 
   Connector& connector_;
   Handler handler_;  // empty once called
   bool looking_up_ = false;
   Addresses addresses_;
-  std::size_t next_ = 0;   // address to be tried
-  std::deque<Try> tries_;  // their places do not change
-  std::string reasons_;    // of those that failed
+  std::size_t next_ = 0;          // address to be tried
+  std::deque<Try> tries_;         // their places do not change
+  std::string reasons_;           // of those that failed
+  std::optional<Stream> stream_;  // while hands are shaken
 };
 
 }  // namespace driveshaft::base

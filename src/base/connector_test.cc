@@ -50,7 +50,7 @@ struct ConnectorTest : ::testing::Test {
   DeadlineWheel deadlines{loop};
   Resolver resolver{loop};
   tcp::acceptor open{loop, {asio::ip::address_v4::loopback(), 0}};
-  std::optional<Result<Connector::Socket>> result;
+  std::optional<Result<Stream>> result;
 
   tcp::endpoint closed_port() {
     return tcp::acceptor(loop, {asio::ip::address_v4::loopback(), 0}).local_endpoint();
@@ -75,8 +75,8 @@ TEST_F(ConnectorTest, ConnectsToALiteral) {
   Connector connector(resolver, deadlines, {"127.0.0.1", open.local_endpoint().port()}, 0s);
   ASSERT_TRUE(connect(connector));
   ASSERT_TRUE(*result) << result->error().message;
-  EXPECT_TRUE((*result)->is_open());
-  EXPECT_TRUE((*result)->non_blocking());
+  EXPECT_TRUE((*result)->socket().is_open());
+  EXPECT_TRUE((*result)->socket().non_blocking());
 }
 
 TEST_F(ConnectorTest, ConnectsToAName) {

@@ -119,7 +119,10 @@ class Probe {
       : options_(options),
         endpoint_(resolver_, deadlines_,
                   {options.uri, std::min(config::PoolSettings{}.connect_timeout, options.timeout),
-                   config::PoolSettings{}.max_response_size}),
+                   config::PoolSettings{}.max_response_size,
+                   options.uri.scheme == base::Uri::Scheme::https
+                       ? std::make_shared<base::TlsClient>(base::TlsSettings{})
+                       : nullptr}),
         function_lines_(dispatch::function_lines("probe", options.function)) {
     endpoint_.set_header_lines(dispatch::header_lines(options.headers));
     if (!options.keys.empty()) signer_.emplace(options.keys);

@@ -3,10 +3,12 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/address.h"
+#include "base/tls_settings.h"
 #include "base/uri.h"
 
 // The jobs file as values. Every default stands here and nowhere else.
@@ -97,18 +99,27 @@ struct PoolSettings {
   bool operator==(const PoolSettings&) const = default;
 };
 
+// A gearmand.
+struct Server {
+  base::Address address;
+  std::optional<base::TlsSettings> tls = std::nullopt;  // none: plain text
+
+  bool operator==(const Server&) const = default;
+};
+
 struct Pool {
   std::string name;
   base::Uri uri;                       // job_processing_uri
   int worker_count = 0;                // slots: jobs running at once; 0 takes none
   std::vector<std::string> jobs_list;  // function names, in the file's order, each once
   PoolSettings settings;
+  base::TlsSettings tls = {};  // for an https URI
 
   bool operator==(const Pool&) const = default;
 };
 
 struct Config {
-  std::vector<base::Address> servers;    // gearman_servers_list, in the file's order, each once
+  std::vector<Server> servers;           // gearman_servers_list, in the file's order, each once
   std::vector<Pool> pools;               // pools_list, in the file's order
   std::size_t log_workload_size = 1024;  // bytes of a workload or response shown in a log line
 

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "config/keys.h"
+#include "config/tls_keys.h"
 
 namespace driveshaft::config {
 namespace {
@@ -22,14 +23,20 @@ std::vector<std::string> without(const std::vector<std::string>& from,
   return rest;
 }
 
-std::vector<base::Address> without(const std::vector<base::Address>& from,
-                                   const std::vector<base::Address>& other) {
-  std::vector<base::Address> rest;
-  std::copy_if(from.begin(), from.end(), std::back_inserter(rest), [&](const base::Address& address) {
-    return std::find(other.begin(), other.end(), address) == other.end();
-  });
+const Server* find(const Config& config, const base::Address& address) {
+  const auto server = std::find_if(config.servers.begin(), config.servers.end(),
+                                   [&](const Server& s) { return s.address == address; });
+  return server == config.servers.end() ? nullptr : &*server;
+}
+
+std::vector<Server> servers_without(const Config& from, const Config& other) {
+  std::vector<Server> rest;
+  std::copy_if(from.servers.begin(), from.servers.end(), std::back_inserter(rest),
+               [&](const Server& server) { return !find(other, server.address); });
   return rest;
 }
+
+std::string server_tls_text(const Server& server) { return server.tls ? tls_text(*server.tls) : "none"; }
 
 const Pool* find(const Config& config, const std::string& name) {
   const auto pool =
@@ -74,6 +81,9 @@ void describe(const PoolChange& change, std::vector<std::string>& lines) {
   } else if (change.uri_changed()) {
     add(fmt::format("job_processing_uri {}: another password", change.after.uri.display));
   }
+  if (change.tls_changed()) {
+    add(fmt::format("tls {} -> {}", tls_text(change.before.tls), tls_text(change.after.tls)));
+  }
   if (!change.functions_added.empty()) {
     add(fmt::format("jobs_list: added {}", fmt::join(change.functions_added, ", ")));
   }
@@ -93,14 +103,19 @@ void describe(const PoolChange& change, std::vector<std::string>& lines) {
 }  // namespace
 
 bool Diff::empty() const {
-  return servers_added.empty() && servers_removed.empty() && pools_added.empty() && pools_removed.empty() &&
-         pools_changed.empty() && log_workload_size_before == log_workload_size_after;
+  return servers_added.empty() && servers_removed.empty() && servers_changed.empty() && pools_added.empty() &&
+         pools_removed.empty() && pools_changed.empty() &&
+         log_workload_size_before == log_workload_size_after;
 }
 
 Diff compare(const Config& before, const Config& after) {
   Diff diff;
-  diff.servers_added = without(after.servers, before.servers);
-  diff.servers_removed = without(before.servers, after.servers);
+  diff.servers_added = servers_without(after, before);
+  diff.servers_removed = servers_without(before, after);
+  for (const Server& server : after.servers) {
+    const Server* known = find(before, server.address);
+    if (known && *known != server) diff.servers_changed.push_back({*known, server});
+  }
   for (const Pool& pool : after.pools) {
     const Pool* known = find(before, pool.name);
     if (!known) {
@@ -120,10 +135,15 @@ Diff compare(const Config& before, const Config& after) {
 std::vector<std::string> describe(const Diff& diff) {
   std::vector<std::string> lines;
   for (const auto& server : diff.servers_added) {
-    lines.push_back(fmt::format("server {}: added", base::to_string(server)));
+    const std::string tls = server.tls ? fmt::format(", tls {}", server_tls_text(server)) : "";
+    lines.push_back(fmt::format("server {}: added{}", base::to_string(server.address), tls));
   }
   for (const auto& server : diff.servers_removed) {
-    lines.push_back(fmt::format("server {}: removed", base::to_string(server)));
+    lines.push_back(fmt::format("server {}: removed", base::to_string(server.address)));
+  }
+  for (const auto& [before, after] : diff.servers_changed) {
+    lines.push_back(fmt::format("server {}: tls {} -> {}", base::to_string(after.address),
+                                server_tls_text(before), server_tls_text(after)));
   }
   for (const Pool& pool : diff.pools_added) {
     lines.push_back(fmt::format("pool {}: added, worker_count {}, {}, jobs_list: {}", pool.name,

@@ -20,15 +20,23 @@ struct PoolChange {
 
   bool uri_changed() const { return before.uri != after.uri; }
   bool worker_count_changed() const { return before.worker_count != after.worker_count; }
+  bool tls_changed() const { return before.tls != after.tls; }
   bool settings_changed() const { return before.settings != after.settings; }
   bool functions_changed() const {
     return !functions_added.empty() || !functions_removed.empty() || functions_reordered;
   }
 };
 
+// A server that both have, under the same address.
+struct ServerChange {
+  Server before;
+  Server after;
+};
+
 struct Diff {
-  std::vector<base::Address> servers_added;
-  std::vector<base::Address> servers_removed;
+  std::vector<Server> servers_added;
+  std::vector<Server> servers_removed;
+  std::vector<ServerChange> servers_changed;
   std::vector<Pool> pools_added;
   std::vector<Pool> pools_removed;
   std::vector<PoolChange> pools_changed;  // only those in which something differs

@@ -9,6 +9,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 Pool pool(std::string name, int worker_count = 4) {
   return {std::move(name), *base::parse_uri("http://user:old@h/job.php"), worker_count, {"Sum", "Sum2"}, {}};
@@ -39,8 +40,8 @@ TEST(Diff, TheOrderOfServersAndPoolsIsOfNoConsequence) {
 
 TEST(Diff, ServersComeAndGo) {
   const Diff diff = compare({{{"a", 1}, {"b", 2}}, {}, 1024}, {{{"b", 3}, {"a", 1}, {"::1", 9}}, {}, 1024});
-  EXPECT_THAT(diff.servers_added, ElementsAre(base::Address{"b", 3}, base::Address{"::1", 9}));
-  EXPECT_THAT(diff.servers_removed, ElementsAre(base::Address{"b", 2}));
+  EXPECT_THAT(diff.servers_added, ElementsAre(Server{{"b", 3}}, Server{{"::1", 9}}));
+  EXPECT_THAT(diff.servers_removed, ElementsAre(Server{{"b", 2}}));
   EXPECT_FALSE(diff.empty());
   EXPECT_THAT(describe(diff),
               ElementsAre("server b:3: added", "server [::1]:9: added", "server b:2: removed"));
@@ -127,6 +128,27 @@ TEST(Diff, LogWorkloadSize) {
   const Diff diff = compare({{}, {}, 1024}, {{}, {}, 10});
   EXPECT_FALSE(diff.empty());
   EXPECT_THAT(describe(diff), ElementsAre("log_workload_size 1024 -> 10"));
+}
+
+TEST(Diff, TlsOfAServer) {
+  const Config plain{{{"a", 1}}, {}, 1024};
+  Config tls = plain;
+  tls.servers[0].tls = base::TlsSettings{"/ca", "/cert", "/key", "", true};
+  const Diff diff = compare(plain, tls);
+  EXPECT_FALSE(diff.empty());
+  EXPECT_THAT(diff.servers_added, IsEmpty());
+  const std::string text = R"({"ca_file": "/ca", "certificate_file": "/cert", "key_file": "/key"})";
+  EXPECT_THAT(describe(diff), ElementsAre("server a:1: tls none -> " + text));
+  Config other = tls;
+  other.servers[0].tls->verify = false;
+  EXPECT_THAT(describe(compare(other, tls)), SizeIs(1));
+  EXPECT_THAT(describe(compare(tls, plain)), ElementsAre("server a:1: tls " + text + " -> none"));
+  EXPECT_THAT(describe(compare({}, tls)), testing::Contains("server a:1: added, tls " + text));
+}
+
+TEST(Diff, TlsOfAPool) {
+  EXPECT_THAT(lines_for([](Pool& p) { p.tls.server_name = "n"; }),
+              ElementsAre(R"(pool Regular: tls {} -> {"server_name": "n"})"));
 }
 
 }  // namespace

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <unordered_set>
 
+#include "base/log.h"
 #include "config/header_keys.h"
 #include "config/key_table.h"
 #include "config/setting_keys.h"
+#include "config/tls_keys.h"
 #include "config/unknown_keys.h"
 
 namespace driveshaft::config {
@@ -68,6 +70,17 @@ bool read_jobs_list(const Value& value, Pool& pool) {
   return true;
 }
 
+bool read_address(const Value& value, Server& server) {
+  if (!value.is(Node::Kind::string)) return false;
+  auto address = base::parse_address(value.node().text, kGearmanPort);
+  if (address) {
+    server.address = std::move(*address);
+  } else {
+    value.error(address.error().message);
+  }
+  return true;
+}
+
 constexpr Key<Pool> kPoolKeys[] = {
     {"job_processing_uri", "an http://, https:// or http+unix:// URI",
      "the next job goes to the new one; running ones finish at the old one", read_uri, nullptr},
@@ -77,24 +90,45 @@ constexpr Key<Pool> kPoolKeys[] = {
      "an added function is registered on the live connections; a removed one is withdrawn by new connections "
      "while the old ones finish their jobs",
      read_jobs_list, nullptr},
+    {"tls", kTlsType, "the next job goes over a new connection; running ones finish on theirs",
+     [](const Value& v, Pool& p) { return read_tls(v, p.tls); },
+     [](const Pool& p) { return tls_text(p.tls); }},
 };
+
+constexpr Key<Server> kServerKeys[] = {
+    {"address", "the address of a server", "", [](const Value& v, Server& s) { return read_address(v, s); },
+     nullptr},
+    {"tls", kTlsType, "", [](const Value& v, Server& s) { return read_tls(v, s.tls.emplace()); },
+     [](const Server&) { return std::string(); }},
+};
+
+// An address alone, or an object of it and more. Nothing: it was complained about.
+std::optional<Server> read_server(const Value& value) {
+  Server server;
+  if (value.is(Node::Kind::object)) {
+    read_keys(value, kServerKeys, server);
+    std::vector<std::string_view> names;
+    append_names(names, kServerKeys);
+    refuse_unknown_keys(value, names);
+  } else if (!read_address(value, server)) {
+    value.error(fmt::format("expected the address of a server, or an object of address and tls, got {}",
+                            value.shown()));
+  }
+  if (server.address.host.empty()) return std::nullopt;
+  return server;
+}
 
 bool read_servers(const Value& value, TopLevel& top) {
   if (!value.is(Node::Kind::array) || value.node().children.empty()) return false;
   std::unordered_set<std::string> seen;
   for (std::size_t i = 0; i < value.node().children.size(); ++i) {
     const Value element = value.element(i);
-    if (!element.is(Node::Kind::string)) {
-      element.error(fmt::format("expected the address of a server, got {}", element.shown()));
-      continue;
-    }
-    auto address = base::parse_address(element.node().text, kGearmanPort);
-    if (!address) {
-      element.error(address.error().message);
-    } else if (!seen.insert(base::to_string(*address)).second) {
-      element.warning(fmt::format("{} is listed already, ignored", base::to_string(*address)));
+    auto server = read_server(element);
+    if (!server) continue;
+    if (!seen.insert(base::to_string(server->address)).second) {
+      element.warning(fmt::format("{} is listed already, ignored", base::to_string(server->address)));
     } else {
-      top.config.servers.push_back(std::move(*address));
+      top.config.servers.push_back(std::move(*server));
     }
   }
   return true;
@@ -103,8 +137,10 @@ bool read_servers(const Value& value, TopLevel& top) {
 bool read_pools(const Value& value, TopLevel& top);
 
 constexpr Key<TopLevel> kTopLevelKeys[] = {
-    {"gearman_servers_list", "a non-empty array of server addresses",
-     "added servers are connected to; removed ones get the results of their running jobs, then are left",
+    {"gearman_servers_list", "a non-empty array of servers",
+     "added servers are connected to; removed ones get the results of their running jobs, then are left; so "
+     "it is "
+     "with the connections to one whose tls changes",
      read_servers, nullptr},
     {"pools_list", "an object of pools", "added pools start; removed ones finish their running jobs and go",
      read_pools, nullptr},
@@ -131,6 +167,14 @@ std::vector<std::string_view> pool_names() {
   return names;
 }
 
+// To pass it over would leave jobs in plain text that were meant to be safe.
+void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
+  const Node* tls = pool_value.node().find("tls");
+  if (!tls || pool.uri.display.empty() || pool.uri.scheme == base::Uri::Scheme::https) return;
+  pool_value.member(*tls).error(fmt::format("{} does not use TLS: write it with https://, or remove tls",
+                                            base::printable(pool.uri.display, 100)));
+}
+
 void read_pool(const Value& value, Config& config, const PoolSettings& defaults) {
   Pool pool;
   pool.name = value.node().key;
@@ -142,6 +186,7 @@ void read_pool(const Value& value, Config& config, const PoolSettings& defaults)
     return;
   }
   read_keys(value, kPoolKeys, pool);
+  check_tls_is_of_use(value, pool);
   read_settings(value, pool.settings);
   check_authorization(value, pool);
   warn_of_unknown_keys(value, pool_names(), top_level_names(), "at the top level");

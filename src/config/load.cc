@@ -6,11 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <system_error>
 #include <utility>
 
+#include "base/log.h"
+#include "base/tls.h"
 #include "config/headers.h"
 
 namespace driveshaft::config {
@@ -67,6 +70,23 @@ base::Result<std::string> read_secret_file(const std::string& path) {
   return content;
 }
 
+namespace {
+
+// Once they are good they are no part of the jobs file: each new connection looks at them itself.
+void add_tls_files(const Config& config, std::vector<std::string>& files) {
+  const auto add = [&](const base::TlsSettings& tls) {
+    for (const auto& file : {tls.ca_file, tls.certificate_file, tls.key_file}) {
+      if (!file.empty()) files.push_back(file);
+    }
+  };
+  for (const auto& server : config.servers) {
+    if (server.tls) add(*server.tls);
+  }
+  for (const auto& pool : config.pools) add(pool.tls);
+}
+
+}  // namespace
+
 base::Result<Parsed, Rejected> load(const std::string& path) {
   const auto text = read_file(path);
   if (!text) {
@@ -86,8 +106,41 @@ base::Result<Parsed, Rejected> load(const std::string& path) {
     rejected.files = std::move(files);
     return rejected;
   }
+  if (auto errors = check_files(parsed->config); !errors.empty()) {
+    add_tls_files(parsed->config, files);
+    return Rejected{std::move(errors), std::move(parsed->warnings), std::move(files)};
+  }
   parsed->files = std::move(files);
   return parsed;
+}
+
+std::vector<std::string> check_files(const Config& config) {
+  struct User {
+    std::string place;
+    const base::TlsSettings* tls;
+  };
+  std::vector<User> users;
+  for (const auto& server : config.servers) {
+    if (server.tls) {
+      users.push_back(
+          {fmt::format("gearman_servers_list: {}", base::to_string(server.address)), &*server.tls});
+    }
+  }
+  for (const auto& pool : config.pools) {
+    users.push_back({fmt::format("pools_list.{}", base::printable(pool.name, 60)), &pool.tls});
+  }
+  // Many pools may share the files; each is read once.
+  std::vector<base::TlsSettings> good{{}};
+  std::vector<std::string> errors;
+  for (const auto& [place, tls] : users) {
+    if (std::find(good.begin(), good.end(), *tls) != good.end()) continue;
+    if (auto usable = base::check_tls(*tls); !usable) {
+      errors.push_back(fmt::format("{}: tls: {}", place, usable.error().message));
+    } else {
+      good.push_back(*tls);
+    }
+  }
+  return errors;
 }
 
 }  // namespace driveshaft::config

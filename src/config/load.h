@@ -2,16 +2,21 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "config/parse.h"
 
 namespace driveshaft::config {
 
+// What is wrong with the files that the configuration names (`tls`), as they are now and for this user. A
+// line for the operator each. Blocks while it reads them.
+std::vector<std::string> check_files(const Config& config);
+
 inline constexpr std::size_t kMaxJobsFileSize = 16 * 1024 * 1024;  // bytes
 
-// Reads the file, and those that it names, and parses it; blocks while it reads. A file that cannot be read,
-// or is longer than kMaxJobsFileSize, gives one error that names it and why; the errors of parse() do not
-// name the file.
+// Reads the file and those that it names, parses it, and checks them; blocks while it reads. A file that
+// cannot be read, or is longer than kMaxJobsFileSize, gives one error that names it and why; the errors of
+// parse() do not name the file.
 base::Result<Parsed, Rejected> load(const std::string& path);
 
 // The content of any file, at most kMaxJobsFileSize bytes.

@@ -10,6 +10,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 Parsed accepted(std::string_view text) { return parse(text).value(); }
 
@@ -50,7 +51,7 @@ TEST(Parse, EveryDefault) {
     }
   })");
   EXPECT_THAT(parsed.warnings, IsEmpty());
-  EXPECT_THAT(parsed.config.servers, ElementsAre(base::Address{"localhost", 4730}));
+  EXPECT_THAT(parsed.config.servers, ElementsAre(Server{{"localhost", 4730}}));
   EXPECT_EQ(parsed.config.log_workload_size, 1024u);
   ASSERT_EQ(parsed.config.pools.size(), 1u);
   const Pool& pool = parsed.config.pools[0];
@@ -75,8 +76,7 @@ TEST(Parse, SettingsOfTheTopLevelHoldForPoolsWithoutTheirOwn) {
     "request_format": "multipart", "connections": 2, "connect_timeout": 3600, "max_response_size": 2147483647,
     "log_workload_size": 0
   })");
-  EXPECT_THAT(parsed.config.servers,
-              ElementsAre(base::Address{"b", 1}, base::Address{"::1", 2}, base::Address{"a", 4730}));
+  EXPECT_THAT(parsed.config.servers, ElementsAre(Server{{"b", 1}}, Server{{"::1", 2}}, Server{{"a", 4730}}));
   EXPECT_EQ(parsed.config.log_workload_size, 0u);
   ASSERT_EQ(parsed.config.pools.size(), 2u);
   PoolSettings own;
@@ -190,7 +190,8 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
           "gearman_servers_list[0]: expected host, host:port or [IPv6]:port, got \"localhost:0\": the port "
           "must "
           "be a whole number from 1 to 65535 (line 3)",
-          "gearman_servers_list[1]: expected the address of a server, got 5 (line 4)",
+          "gearman_servers_list[1]: expected the address of a server, or an object of address and "
+          "tls, got 5 (line 4)",
           "pools_list.A.worker_count: missing, expected a whole number ≥ 0 (line 6)",
           "pools_list.A.job_processing_uri: expected an http://, https:// or http+unix:// URI, got "
           "\"ftp://x/\": "
@@ -216,8 +217,8 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
 
 TEST(Parse, WhatMustBeThere) {
   EXPECT_THAT(errors("\n{}"),
-              ElementsAre("gearman_servers_list: missing, expected a non-empty array of server "
-                          "addresses (line 2)",
+              ElementsAre("gearman_servers_list: missing, expected a non-empty array of servers "
+                          "(line 2)",
                           "pools_list: missing, expected an object of pools (line 2)"));
   EXPECT_THAT(
       errors(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {}}})"),
@@ -225,11 +226,10 @@ TEST(Parse, WhatMustBeThere) {
                   "URI (line 1)",
                   "pools_list.P.worker_count: missing, expected a whole number ≥ 0 (line 1)",
                   "pools_list.P.jobs_list: missing, expected an array of function names (line 1)"));
-  EXPECT_THAT(
-      errors(R"({"gearman_servers_list": [], "pools_list": null})"),
-      ElementsAre("gearman_servers_list: expected a non-empty array of server addresses, got an empty "
-                  "array (line 1)",
-                  "pools_list: expected an object of pools, got null (line 1)"));
+  EXPECT_THAT(errors(R"({"gearman_servers_list": [], "pools_list": null})"),
+              ElementsAre("gearman_servers_list: expected a non-empty array of servers, got an empty "
+                          "array (line 1)",
+                          "pools_list: expected an object of pools, got null (line 1)"));
 }
 
 TEST(Parse, NotAnObject) {
@@ -308,7 +308,7 @@ TEST(Parse, EntriesGivenTwiceAreDropped) {
   const Parsed parsed = accepted(R"({"gearman_servers_list": ["localhost", "a", "LOCALHOST:4730"],
 "pools_list": {"P": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f", "g",
 "f"]}}})");
-  EXPECT_THAT(parsed.config.servers, ElementsAre(base::Address{"localhost", 4730}, base::Address{"a", 4730}));
+  EXPECT_THAT(parsed.config.servers, ElementsAre(Server{{"localhost", 4730}}, Server{{"a", 4730}}));
   EXPECT_THAT(parsed.config.pools[0].jobs_list, ElementsAre("f", "g"));
   EXPECT_THAT(parsed.warnings,
               ElementsAre("gearman_servers_list[2]: localhost:4730 is listed already, ignored (line 1)",
@@ -359,6 +359,91 @@ TEST(Parse, AFloodOfProblemsIsCounted) {
   ASSERT_EQ(many.size(), 1001u);
   EXPECT_EQ(many[0], "pools_list.P.key0: unknown key, ignored (line 5)");
   EXPECT_EQ(many[1000], "and 500 more like these");
+}
+
+// A server's entry and a pool with these members each.
+std::string with_tls(const std::string& server, const std::string& pool,
+                     const std::string& uri = "https://h/") {
+  return R"({"gearman_servers_list": [)" + server + R"(], "pools_list": {"P": {"job_processing_uri": ")" +
+         uri + R"(", "worker_count": 1, "jobs_list": ["f"])" + pool + "}}}";
+}
+
+TEST(Parse, TlsOfAServerAndOfAPool) {
+  const base::TlsSettings all{"/ca", "/cert", "/key", "name.example", false};
+  const std::string text = R"({"ca_file": "/ca", "certificate_file": "/cert", "key_file": "/key",
+                               "server_name": "Name.example", "verify": false})";
+  const Config full =
+      accepted(with_tls(R"({"address": "a:1", "tls": )" + text + "}", R"(, "tls": )" + text)).config;
+  EXPECT_THAT(full.servers, ElementsAre(Server{{"a", 1}, all}));
+  EXPECT_EQ(full.pools[0].tls, all);
+
+  const Config plain =
+      accepted(with_tls(R"({"address": "a"}, {"address": "b", "tls": true}, {"address": "::1", "tls": {}})",
+                        R"(, "tls": true)"))
+          .config;
+  EXPECT_THAT(plain.servers,
+              ElementsAre(Server{{"a", 4730}, std::nullopt}, Server{{"b", 4730}, base::TlsSettings{}},
+                          Server{{"::1", 4730}, base::TlsSettings{}}));
+  EXPECT_EQ(plain.pools[0].tls, base::TlsSettings{});
+  EXPECT_EQ(
+      accepted(with_tls("\"a\"", R"(, "tls": {"server_name": "::0:1"})")).config.pools[0].tls.server_name,
+      "::1");
+}
+
+TEST(Parse, WhatIsWrongWithTls) {
+  const auto of_pool = [](const std::string& tls) { return errors(with_tls("\"a\"", ", \"tls\": " + tls)); };
+  const std::string place = "pools_list.P.tls";
+  const std::string expected =
+      ": expected true, or an object of ca_file, certificate_file, key_file, server_name and verify, got ";
+  EXPECT_THAT(of_pool("false"), ElementsAre(place + expected + "false (line 1)"));
+  EXPECT_THAT(of_pool("\"yes\""), ElementsAre(place + expected + "\"yes\" (line 1)"));
+  EXPECT_THAT(of_pool(R"({"ca_flie": "/a"})"),
+              ElementsAre(place + ".ca_flie: unknown key, remove it; did you mean \"ca_file\"? (line 1)"));
+  EXPECT_THAT(
+      of_pool(R"({"ca_file": "ca.pem"})"),
+      ElementsAre(place + ".ca_file: expected the absolute path of a file in PEM, got \"ca.pem\" (line 1)"));
+  EXPECT_THAT(of_pool(R"({"ca_file": "/a\u0000b"})"), SizeIs(1));
+  EXPECT_THAT(
+      of_pool(R"({"certificate_file": "/a"})"),
+      ElementsAre(place +
+                  ": expected key_file beside certificate_file: a certificate is of use only with its "
+                  "key (line 1)"));
+  EXPECT_THAT(of_pool(R"({"key_file": "/a"})"), SizeIs(1));
+  EXPECT_THAT(
+      of_pool(R"({"server_name": "a b"})"),
+      ElementsAre(place +
+                  ".server_name: expected a host name or address, got \"a b\": ' ' cannot stand in a host "
+                  "name (line 1)"));
+  EXPECT_THAT(of_pool(R"({"server_name": ""})"), SizeIs(1));
+  EXPECT_THAT(of_pool(R"({"verify": 0})"),
+              ElementsAre(place + ".verify: expected true or false, got 0 (line 1)"));
+  EXPECT_THAT(
+      accepted(with_tls("\"a\"", R"(, "tls": {"ca_file": "/a", "verify": false})")).warnings,
+      ElementsAre(place + ": ca_file is not used: with verify false any certificate is taken (line 1)"));
+}
+
+TEST(Parse, TlsWithoutHttpsIsNoSlipToPassOver) {
+  for (const std::string uri : {"h", "http://h/", "http+unix://%2Fs/"}) {
+    EXPECT_THAT(
+        errors(with_tls("\"a\"", R"(, "tls": {})", uri)),
+        ElementsAre(testing::HasSubstr("does not use TLS: write it with https://, or remove tls (line 1)")));
+  }
+}
+
+TEST(Parse, WhatIsWrongWithAServerInAnObject) {
+  const auto of_server = [](const std::string& server) { return errors(with_tls(server, "")); };
+  EXPECT_THAT(of_server("{}"),
+              ElementsAre("gearman_servers_list[0].address: missing, expected the address of a server "
+                          "(line 1)"));
+  EXPECT_THAT(of_server(R"({"address": "h:0", "tls": true})"), SizeIs(1));
+  EXPECT_THAT(
+      of_server(R"({"address": 1, "tls": true})"),
+      ElementsAre("gearman_servers_list[0].address: expected the address of a server, got 1 (line 1)"));
+  EXPECT_THAT(
+      of_server(R"({"address": "h", "tsl": true})"),
+      ElementsAre("gearman_servers_list[0].tsl: unknown key, remove it; did you mean \"tls\"? (line 1)"));
+  EXPECT_THAT(of_server(R"({"address": "h", "tls": {"ca": "/a"}})"), SizeIs(1));
+  EXPECT_THAT(accepted(with_tls(R"("h", {"address": "H:4730", "tls": true})", "")).warnings, SizeIs(1));
 }
 
 }  // namespace

@@ -13,4 +13,7 @@ namespace driveshaft::config {
 void warn_of_unknown_keys(const Value& object, std::span<const std::string_view> known,
                           std::span<const std::string_view> elsewhere, std::string_view place);
 
+// The same, where to pass one over could do harm: as errors.
+void refuse_unknown_keys(const Value& object, std::span<const std::string_view> known);
+
 }  // namespace driveshaft::config

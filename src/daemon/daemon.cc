@@ -103,6 +103,7 @@ class Daemon {
                  .deadlines = deadlines_,
                  .resolver = resolver_,
                  .servers = servers_,
+                 .tls = tls_,
                  .metrics = metrics_,
                  .outages = outages_,
                  .decoder = {},
@@ -120,7 +121,9 @@ class Daemon {
     warn_of_too_few_files(config_);
   }
 
+  // As the user that it will be.
   void start() {
+    if (!options_.user.empty()) jobs_file_.check_files_as(options_.user);
     put_in_force(config_);
     metrics_.config_loaded();
     jobs_file_.watch(
@@ -180,7 +183,8 @@ class Daemon {
                 [this](dispatch::Detail detail, std::function<void(monitor::SnapshotPtr)> done) {
                   asio::post(loop_, [this, detail, done = std::move(done)] { done(snapshot(detail)); });
                 },
-            .metrics = metrics_};
+            .metrics = metrics_,
+            .tls = tls_};
   }
 
   monitor::SnapshotPtr snapshot(dispatch::Detail detail) const {
@@ -258,6 +262,7 @@ class Daemon {
   base::DeadlineWheel deadlines_{loop_};
   base::Resolver resolver_{loop_};
   gearman::Servers servers_{deadlines_};
+  base::TlsClients tls_;
   metrics::Registry metrics_{DRIVESHAFT_VERSION};
   dispatch::Outages outages_;
   dispatch::Context context_;

@@ -22,11 +22,10 @@ using base::kMainLog;
 
 constexpr auto kPollEvery = 500ms;
 
-bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
-
 std::vector<std::string> server_names(const config::Config& config) {
   std::vector<std::string> names;
-  for (const auto& server : config.servers) names.push_back(base::to_string(server));
+  for (const auto& server : config.servers)
+    names.push_back(base::to_string(server.address) + (server.tls ? " (TLS)" : ""));
   return names;
 }
 
@@ -36,11 +35,6 @@ std::string describe(const config::Pool& pool) {
 }
 
 }  // namespace
-
-bool JobsFile::Stamp::operator==(const Stamp& other) const {
-  return device == other.device && inode == other.inode && size == other.size &&
-         same(modified, other.modified) && same(changed, other.changed);
-}
 
 JobsFile::JobsFile(asio::io_context& loop, std::string path)
     : timer_(loop), path_(std::move(path)), files_{path_} {}
@@ -59,6 +53,18 @@ const config::Config& JobsFile::load() {
   config_ = loaded->config;
   for (const auto& pool : config_.pools) kMainLog.info("{}", describe(pool));
   return config_;
+}
+
+void JobsFile::check_files_as(const std::string& user) const {
+  auto errors = config::check_files(config_);
+  for (const auto& file : files_) {
+    const auto readable = file == path_ ? config::read_file(file) : config::read_secret_file(file);
+    if (!readable) errors.push_back(fmt::format("{}: {}", file, readable.error().message));
+  }
+  if (errors.empty()) return;
+  throw base::StartupError(base::kExitConfig,
+                           fmt::format("jobs file {} cannot be used by {}, which --user names:\n  {}", path_,
+                                       user, fmt::join(errors, "\n  ")));
 }
 
 void JobsFile::watch(OnChange on_change, OnReload on_reload) {
@@ -120,15 +126,9 @@ void JobsFile::watch_only(const std::vector<std::string>& named) {
   std::erase_if(read_, [&](const auto& entry) { return !files_.contains(entry.first); });
 }
 
-std::optional<JobsFile::Stamp> JobsFile::stamp_of(const std::string& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) return std::nullopt;
-  return Stamp{found.st_dev, found.st_ino, found.st_size, found.st_mtim, found.st_ctim};
-}
-
 JobsFile::Stamps JobsFile::stamps() const {
   Stamps stamps;
-  for (const auto& file : files_) stamps.emplace(file, stamp_of(file));
+  for (const auto& file : files_) stamps.emplace(file, base::stamp_file(file));
   return stamps;
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/stat.h>
-
 #include <functional>
 #include <map>
 #include <optional>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "base/file_stamp.h"
 #include "config/parse.h"
 
 namespace driveshaft::daemon {
@@ -29,6 +28,9 @@ class JobsFile {
 
   // Reads it for the first time. Throws base::StartupError with every error there is.
   const config::Config& load();
+  // After load() as another user, who this process has become: throws base::StartupError where that one may
+  // not read what the jobs file names.
+  void check_files_as(const std::string& user) const;
 
   // Polls it from now on, and reads it when a change has settled for one poll.
   void watch(OnChange on_change, OnReload on_reload);
@@ -37,18 +39,9 @@ class JobsFile {
   void stop() { timer_.cancel(); }
 
  private:
-  // What of a file changes when it is written or replaced.
-  struct Stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    timespec modified;
-    timespec changed;
-    bool operator==(const Stamp& other) const;
-  };
-  using Stamps = std::map<std::string, std::optional<Stamp>>;  // by path; none of a file that is not there
+  using Stamps =
+      std::map<std::string, std::optional<base::FileStamp>>;  // by path; none of a file that is not there
 
-  static std::optional<Stamp> stamp_of(const std::string& path);
   Stamps stamps() const;
   base::Result<config::Parsed, config::Rejected> read();
   void watch_only(const std::vector<std::string>& named);

@@ -9,6 +9,7 @@
 #include "base/asio.h"
 #include "base/deadlines.h"
 #include "base/resolver.h"
+#include "base/tls.h"
 #include "dispatch/contract.h"
 #include "dispatch/outages.h"
 #include "gearman/server_state.h"
@@ -22,6 +23,7 @@ struct Context {
   base::DeadlineWheel& deadlines;
   base::Resolver& resolver;
   gearman::Servers& servers;
+  base::TlsClients& tls;
   metrics::Registry& metrics;
   Outages& outages;
   AnswerDecoder decoder;

@@ -32,7 +32,7 @@ LinkStatus describe(const gearman::Link& link) {
 
 }  // namespace
 
-Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<base::Address> servers)
+Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<config::Server> servers)
     : context_(context),
       owner_(owner),
       metrics_(context.metrics.pool(settings.name)),
@@ -53,7 +53,7 @@ void Pool::start() {
   turn_needed();
 }
 
-void Pool::reconfigure(config::Pool settings, std::vector<base::Address> servers) {
+void Pool::reconfigure(config::Pool settings, std::vector<config::Server> servers) {
   const auto before = std::exchange(settings_, std::move(settings));
   servers_ = std::move(servers);
   upstream_->configure(settings_);
@@ -87,28 +87,35 @@ void Pool::register_functions() {
 
 // Makes the links what the jobs file says: `connections` to each server, none for a pool without slots.
 void Pool::keep_links() {
-  const bool wanted = !draining_ && settings_.worker_count > 0 && !settings_.jobs_list.empty();
-  std::map<std::string, int> missing;
-  if (wanted) {
-    for (const auto& server : servers_) missing[base::to_string(server)] = settings_.settings.connections;
+  struct Wanted {
+    const config::Server& server;
+    std::shared_ptr<base::TlsClient> tls;
+    int missing;
+  };
+  std::vector<Wanted> wanted;
+  if (!draining_ && settings_.worker_count > 0 && !settings_.jobs_list.empty()) {
+    for (const auto& server : servers_) {
+      wanted.push_back({server, context_.tls.client(server.tls), settings_.settings.connections});
+    }
   }
   for (const auto& link : Links(links_)) {
     if (link->retiring()) continue;
-    const auto server = missing.find(base::to_string(link->server()));
-    if (server == missing.end() || server->second == 0) {
+    const auto match = std::find_if(wanted.begin(), wanted.end(), [&](const Wanted& one) {
+      return one.missing > 0 && one.server.address == link->server() && one.tls.get() == link->tls();
+    });
+    if (match == wanted.end()) {
       link->retire();
     } else {
-      --server->second;
+      --match->missing;
     }
   }
-  if (!wanted) return;
   gearman::LinkOwner& owner = *this;
-  for (const auto& server : servers_) {
-    for (int count = std::exchange(missing[base::to_string(server)], 0); count > 0; --count) {
+  for (const auto& [server, tls, missing] : wanted) {
+    for (int count = missing; count > 0; --count) {
       links_.push_back(std::make_shared<gearman::Link>(
           context_.resolver, context_.deadlines, owner,
-          gearman::Link::Settings{server, context_.servers[server], context_.client_id, settings_.jobs_list,
-                                  context_.loop_timeout}));
+          gearman::Link::Settings{server.address, context_.servers[server.address], context_.client_id,
+                                  settings_.jobs_list, context_.loop_timeout, tls}));
       links_.back()->start();
     }
   }

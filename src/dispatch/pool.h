@@ -38,13 +38,13 @@ class Pool final : public std::enable_shared_from_this<Pool>,
     ~Owner() = default;
   };
 
-  Pool(Context& context, Owner& owner, config::Pool settings, std::vector<base::Address> servers);
+  Pool(Context& context, Owner& owner, config::Pool settings, std::vector<config::Server> servers);
   ~Pool();
 
   void start();
 
   // Puts a new jobs file in force. What is withdrawn finishes what it runs.
-  void reconfigure(config::Pool settings, std::vector<base::Address> servers);
+  void reconfigure(config::Pool settings, std::vector<config::Server> servers);
 
   // Takes no more jobs, for good; running ones finish. Owner::pool_drained() follows, not from within.
   void drain();
@@ -97,7 +97,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
 
   // Loop state. free slots = worker_count - reserved_ - running_, below zero after a reload to fewer.
   config::Pool settings_;
-  std::vector<base::Address> servers_;
+  std::vector<config::Server> servers_;
   std::map<std::string, Function, std::less<>> functions_;
   std::unique_ptr<Upstream> upstream_;
   Links links_;                // retiring ones among them

@@ -12,11 +12,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kConnectTimeout = 5s;
+
 }  // namespace
 
 Dialer::Dialer(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
-               std::chrono::milliseconds dead_after)
-    : deadlines_(deadlines), dead_after_(dead_after), connector_(resolver, deadlines, server, 0s) {}
+               std::shared_ptr<base::TlsClient> tls, std::chrono::milliseconds dead_after)
+    : deadlines_(deadlines),
+      dead_after_(dead_after),
+      connector_(resolver, deadlines, server, 0s, std::move(tls)) {}
 
 asio::awaitable<Dialer::Dialled> Dialer::dial() {
   const auto begin = [this](auto handler) {
@@ -25,10 +28,10 @@ asio::awaitable<Dialer::Dialled> Dialer::dial() {
       (*shared)(std::move(result));
     };
     deadlines_.set(*this, kConnectTimeout);
-    attempt_ = connector_.connect([this](base::Result<Socket> socket) {
-      if (!socket) return finish(LinkError{socket.error().message});
-      set_options(*socket);
-      finish(std::move(*socket));
+    attempt_ = connector_.connect([this](base::Result<base::Stream> stream) {
+      if (!stream) return finish(LinkError{stream.error().message});
+      set_options(stream->socket());
+      finish(std::move(*stream));
     });
   };
   co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Dialled)>(begin,
@@ -51,11 +54,14 @@ void Dialer::cancel() {
 
 void Dialer::on_deadline() {
   finish(LinkError{attempt_->looking_up() ? "its name cannot be resolved: no answer in time"
-                                          : "cannot connect: no answer in time"});
+                   : attempt_->shaking_hands()
+                       ? "TLS handshake failed: no answer in time (does it speak TLS on this "
+                         "port?)"
+                       : "cannot connect: no answer in time"});
 }
 
 // Each is a refinement: none is worth a connection.
-void Dialer::set_options(Socket& socket) const {
+void Dialer::set_options(base::Stream::Socket& socket) const {
   boost::system::error_code ignored;
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
   const auto set = [&](int option, int value) {

@@ -16,15 +16,14 @@ namespace driveshaft::gearman {
 // the loop's thread; whoever waits for dial() keeps it.
 class Dialer final : private base::Deadline {
  public:
-  // `dead_after`: unacknowledged data this old, or an idle peer silent to the kernel's probes about as long,
-  // makes the kernel give a connection up.
-  using Socket = base::Connector::Socket;
-  using Dialled = base::Result<Socket, LinkError>;
+  // `tls`: null for plain text. `dead_after`: unacknowledged data this old, or an idle peer silent to the
+  // kernel's probes about as long, makes the kernel give a connection up.
+  using Dialled = base::Result<base::Stream, LinkError>;
 
   Dialer(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
-         std::chrono::milliseconds dead_after);
+         std::shared_ptr<base::TlsClient> tls, std::chrono::milliseconds dead_after);
 
-  // One attempt, bounded in time. The socket does not block.
+  // One attempt, bounded in time, TLS included.
   asio::awaitable<Dialled> dial();
   // Ends the attempt under way, if any.
   void cancel();
@@ -32,7 +31,7 @@ class Dialer final : private base::Deadline {
  private:
   void on_deadline() override;
   void finish(Dialled result);
-  void set_options(Socket& socket) const;
+  void set_options(base::Stream::Socket& socket) const;
 
   // Constant after construction.
   base::DeadlineWheel& deadlines_;

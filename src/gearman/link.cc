@@ -58,10 +58,10 @@ Link::Link(base::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& 
       owner_(owner),
       settings_(std::move(settings)),
       dead_after_(std::max<std::chrono::milliseconds>(kLeastDeadAfter, 3 * settings_.loop_timeout)),
-      dialer_(resolver, deadlines, settings_.server, dead_after_),
+      dialer_(resolver, deadlines, settings_.server, settings_.tls, dead_after_),
       pause_(loop_),
       backoff_(kFirstPause, kLongestPause),
-      socket_(loop_),
+      stream_(loop_),
       grabber_(kShortestPoll) {}
 
 Link::~Link() = default;
@@ -81,7 +81,7 @@ asio::awaitable<void> Link::run() {
     if (!dialled) {
       report_lost(dialled.error());
     } else if (!closing_ && !retiring_) {
-      socket_ = std::move(*dialled);
+      stream_ = std::move(*dialled);
       session_begins();
       const LinkError why = co_await serve();
       report_lost(why);
@@ -107,7 +107,7 @@ void Link::session_begins() {
   grabber_ = Grabber(base::jittered(kShortestPoll, kLongestPoll));
   connected_at_ = alive_at_ = heard_at_ = Clock::now();
   pinged_at_ = {};
-  sent_ = taken_in_ = 0;
+  taken_in_ = 0;
   greeted_ = false;
   goodbye_sent_ = false;
   errors_ = 0;
@@ -127,8 +127,7 @@ void Link::session_ends() {
   nap_timer_.clear();
   answer_timer_.clear();
   life_timer_.clear();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
   owner_.slots_released(grabber_.outstanding() - std::exchange(lent_, 0));
   relieve();
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
@@ -151,14 +150,13 @@ void Link::greeted() {
 asio::awaitable<LinkError> Link::serve() {
   while (true) {
     const auto room = to_asio(reader_.prepare());
-    const auto [error, bytes] = co_await socket_.async_read_some(room, asio::as_tuple(asio::use_awaitable));
+    const auto [error, bytes] = co_await stream_.async_read_some(room, asio::as_tuple(asio::use_awaitable));
     if (error) {
       if (timed_out_) {
         co_return LinkError{
             fmt::format("connection lost: nothing came back for {} s, not even to a ping", dead_after_ / 1s)};
       }
-      co_return LinkError{fmt::format("connection lost: {}",
-                                      error == asio::error::eof ? "closed by the server" : error.message())};
+      co_return describe_end(error);
     }
     alive_at_ = heard_at_ = Clock::now();
     reader_.commit(bytes);
@@ -168,6 +166,18 @@ asio::awaitable<LinkError> Link::serve() {
     if (!handled) co_return handled.error();
     if (closing_) co_return LinkError{"closed by us"};
   }
+}
+
+LinkError Link::describe_end(const boost::system::error_code& error) const {
+  std::string why = error == asio::error::eof ? "closed by the server" : error.message();
+  const bool ended =
+      error == asio::error::eof || error == asio::error::connection_reset || base::is_tls_cut_off(error);
+  if (ended && !greeted_) {
+    why += stream_.is_tls()
+               ? ", before it said anything (if it is a tunnel, is the gearmand behind it up?)"
+               : ", before it said anything (if it expects TLS, its entry in gearman_servers_list needs tls)";
+  }
+  return {fmt::format("connection lost: {}", why)};
 }
 
 // Handles what was read, and takes in what more has come: handled in one turn of the loop, big jobs are sent
@@ -181,7 +191,7 @@ base::Result<void, LinkError> Link::handle_input(bool more) {
     if (!more || reads == kReadsInTurn || packets >= kPacketsInTurn) break;
     const auto room = to_asio(reader_.prepare());
     boost::system::error_code error;
-    const std::size_t bytes = socket_.read_some(room, error);
+    const std::size_t bytes = stream_.read_some(room, error);
     if (error) break;  // nothing there, or the next read in serve() reports it
     reader_.commit(bytes);
     more = bytes == asio::buffer_size(room);
@@ -399,9 +409,8 @@ void Link::flush() {
   if (out_.empty() || !connected_ || !writing_.empty()) return;
   // Most often the kernel takes it all at once, and no completion needs to go through the loop.
   boost::system::error_code error;
-  const std::size_t written = socket_.write_some(asio::buffer(out_), error);
+  const std::size_t written = stream_.write_some(asio::const_buffer(asio::buffer(out_)), error);
   if (error && error != asio::error::would_block) return;  // the reading side reports it
-  sent_ += written;
   if (written == out_.size()) {
     release(out_);
     return relieve();
@@ -412,18 +421,19 @@ void Link::flush() {
 }
 
 void Link::write_rest() {
-  socket_.async_write_some(
-      asio::buffer(writing_) + written_,
-      [self = shared_from_this(), generation = generation_](const auto& error, std::size_t bytes) {
-        const bool over = error || generation != self->generation_;
-        self->sent_ += over ? 0 : bytes;
-        self->written_ += bytes;
-        if (!over && self->written_ < self->writing_.size()) return self->write_rest();
-        release(self->writing_);
-        self->written_ = 0;
-        if (!over) self->flush();
-        self->relieve();
-      });
+  stream_.async_wait([self = shared_from_this(), generation = generation_](boost::system::error_code error) {
+    bool over = error || generation != self->generation_ || !self->connected_;
+    if (!over) {
+      self->written_ +=
+          self->stream_.write_some(asio::const_buffer(asio::buffer(self->writing_)) + self->written_, error);
+      over = error && error != asio::error::would_block;
+    }
+    if (!over && self->written_ < self->writing_.size()) return self->write_rest();
+    release(self->writing_);
+    self->written_ = 0;
+    if (!over) self->flush();
+    self->relieve();
+  });
 }
 
 void Link::retire() {
@@ -447,10 +457,9 @@ void Link::say_goodbye_if_done() {
 
 void Link::stop() {
   closing_ = true;
-  boost::system::error_code ignored;
   pause_.cancel();
   dialer_.cancel();
-  socket_.close(ignored);
+  stream_.close();
 }
 
 void Link::set_nap_timer() {
@@ -472,8 +481,7 @@ void Link::check_life() {
   if (is_reading()) alive_at_ = now;
   if (now - alive_at_ >= dead_after_) {
     timed_out_ = true;
-    boost::system::error_code ignored;
-    socket_.close(ignored);  // serve() comes back and reports it
+    stream_.close();  // serve() comes back and reports it
     return;
   }
   if (now - heard_at_ >= settings_.loop_timeout && pinged_at_ < heard_at_) {
@@ -490,8 +498,8 @@ void Link::check_life() {
 // takes more of it in, it lives. What it has taken in whole proves nothing more: then it has to answer.
 bool Link::is_reading() {
   int unread = 0;
-  if (::ioctl(socket_.native_handle(), SIOCOUTQ, &unread) != 0) return false;
-  const auto before = std::exchange(taken_in_, sent_ - static_cast<std::uint64_t>(unread));
+  if (::ioctl(stream_.socket().native_handle(), SIOCOUTQ, &unread) != 0) return false;
+  const auto before = std::exchange(taken_in_, stream_.sent() - static_cast<std::uint64_t>(unread));
   return (unread > 0 || has_unsent()) && taken_in_ > before;
 }
 

@@ -13,6 +13,8 @@
 #include "base/asio.h"
 #include "base/backoff.h"
 #include "base/deadlines.h"
+#include "base/stream.h"
+#include "base/tls.h"
 #include "gearman/dialer.h"
 #include "gearman/grabber.h"
 #include "gearman/packet.h"
@@ -79,6 +81,7 @@ class Link : public std::enable_shared_from_this<Link> {
     std::string client_id;  // at most 127 bytes, no spaces
     std::vector<std::string> functions;
     std::chrono::milliseconds loop_timeout;  // silence after which the server is asked whether it lives
+    std::shared_ptr<base::TlsClient> tls = nullptr;  // null for plain text
   };
 
   Link(base::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings);
@@ -88,6 +91,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void start();
 
   const base::Address& server() const { return settings_.server; }
+  const base::TlsClient* tls() const { return settings_.tls.get(); }
   bool connected() const { return connected_; }
 
   struct State {
@@ -153,6 +157,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   asio::awaitable<void> run();
   asio::awaitable<LinkError> serve();
+  LinkError describe_end(const boost::system::error_code& error) const;
 
   void session_begins();
   void session_ends();
@@ -196,7 +201,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool closing_ = false;
 
   // Of the present connection.
-  Dialer::Socket socket_;
+  base::Stream stream_;
   PacketReader reader_;
   Grabber grabber_;
   bool connected_ = false;
@@ -212,8 +217,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::string out_;                         // produced and not yet given to the kernel
   std::string writing_;                     // owned by the write in progress; empty when there is none
   std::size_t written_ = 0;                 // bytes of it that the kernel has
-  std::uint64_t sent_ = 0;                  // bytes given to the kernel on this connection
-  std::uint64_t taken_in_ = 0;  // of those, acknowledged by the server's kernel when last looked at
+  std::uint64_t taken_in_ = 0;  // bytes sent that the server's kernel had acknowledged when last looked at
   Grabber::Clock::time_point connected_at_{};
   Grabber::Clock::time_point heard_at_{};
   Grabber::Clock::time_point grabbed_at_{};

@@ -18,6 +18,8 @@ constexpr std::size_t kBufferSize = 32 * 1024;
 constexpr std::size_t kReadAheadOfBig = 4 * 1024;
 constexpr std::size_t kHeaderSize = 12;
 constexpr std::string_view kResponseMagic{"\0RES", 4};
+// How TLS refuses what is none: an alert, of any version, shorter than a header.
+constexpr std::string_view kTlsAlert{"\x15\x03", 2};
 constexpr std::string_view kRequestMagic{"\0REQ", 4};
 // An ERROR or an echo of ours is small; a server that sends more is not one.
 constexpr std::size_t kMaxSmallBody = 16 * 1024;
@@ -114,6 +116,9 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
     if (big_filled_ < big_size_) return std::nullopt;
     const std::string_view body(big_.get(), big_size_);
     return Packet{big_type_, body, std::move(big_)};
+  }
+  if (std::string_view(&buffer_[begin_], available()).starts_with(kTlsAlert)) {
+    return LinkError{"it answers with TLS: its entry in gearman_servers_list needs tls"};
   }
   if (available() < kHeaderSize) return std::nullopt;
   auto header = read_header();

@@ -97,6 +97,16 @@ TEST(PacketReader, RefusesWhatNoServerSends) {
       testing::ElementsAre("error: packet type 31 claims 4294967295 bytes; at most 536870912 are possible"));
 }
 
+TEST(PacketReader, KnowsTlsByItsShortAlert) {
+  PacketReader reader;
+  const std::string alert = "\x15\x03\x01\0\x02\x02\x46"s;
+  std::copy(alert.begin(), alert.end(), reader.prepare()[0].begin());
+  reader.commit(alert.size());
+  const auto packet = reader.next();
+  ASSERT_FALSE(packet);
+  EXPECT_EQ(packet.error().message, "it answers with TLS: its entry in gearman_servers_list needs tls");
+}
+
 TEST(Assignment, HasFourFieldsAndAWorkloadOfAnyBytes) {
   const std::string body = "H:a:1\0func\0uniq\0work\0load"s;
   const auto job = parse_assignment(body);

@@ -23,76 +23,50 @@ constexpr std::size_t kLargeBuffer = ResponseReader::kMaxHeader + kSmallBuffer;
 // trip; a connection that breaks later broke while the job ran.
 constexpr auto kStaleWithin = 1s;
 
-bool is_name(const std::string& host) {
-  error_code error;
-  asio::ip::make_address(host, error);
-  return error.failed();
-}
+// With TLS 1.3 hands are shaken before the endpoint has looked at our certificate: it refuses one later, if
+// within a round trip. A probe waits so long.
+constexpr auto kSettled = 200ms;
 
 }  // namespace
 
-Connection::Connection(Endpoint& endpoint, asio::ssl::context* tls)
-    : endpoint_(endpoint), socket_(endpoint.connector_.loop()) {
-  if (tls) tls_.emplace(socket_, *tls);
-}
+Connection::Connection(Endpoint& endpoint) : endpoint_(endpoint), stream_(endpoint.connector_.loop()) {}
 
 void Connection::open(Exchange* exchange) {
   exchange_ = exchange;
   if (exchange) exchange->connection_ = this;
   opening_at_ = Clock::now();
   endpoint_.deadlines_.set(*this, endpoint_.settings_.connect_timeout);
-  attempt_ = endpoint_.connector_.connect([this](auto socket) { connected(std::move(socket)); });
+  attempt_ = endpoint_.connector_.connect([this](auto stream) { connected(std::move(stream)); });
 }
 
 void Connection::on_deadline() {
-  const char* phase = !attempt_                ? "the TLS handshake is not done"
+  if (state_ == State::settling) return opened();
+  const char* phase = attempt_->shaking_hands()
+                          ? "the TLS handshake is not done (does it speak TLS on this port?)"
                       : attempt_->looking_up() ? "its name is still being looked up"
                                                : "nothing answers";
   open_failed(fmt::format("no connection within connect_timeout ({} ms): {}",
                           endpoint_.settings_.connect_timeout.count(), phase));
 }
 
-void Connection::connected(base::Result<Socket> socket) {
+void Connection::connected(base::Result<base::Stream> stream) {
   attempt_.reset();
-  if (!socket) return open_failed(socket.error().message);
-  socket_ = std::move(*socket);
-  if (tls_) {
-    handshake();
+  if (!stream) return open_failed(stream.error().message);
+  stream_ = std::move(*stream);
+  buffer_.resize(kSmallBuffer);
+  if (stream_.is_tls() && !exchange_) {
+    state_ = State::settling;
+    endpoint_.deadlines_.set(*this, kSettled);
+    read();
   } else {
+    read();
     opened();
   }
-}
-
-void Connection::handshake() {
-  const std::string& host = endpoint_.settings_.uri.host;
-  SSL* const tls = tls_->native_handle();
-  if (is_name(host)) {
-    SSL_set_tlsext_host_name(tls, host.c_str());
-    SSL_set1_host(tls, host.c_str());
-  } else {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host.c_str());
-  }
-  tls_->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this()](const error_code& error) {
-    if (self->state_ == State::closed) return;
-    if (error) return self->open_failed(self->describe_tls_failure(error));
-    self->opened();
-  });
-}
-
-std::string Connection::describe_tls_failure(const error_code& error) {
-  const long verdict = SSL_get_verify_result(tls_->native_handle());
-  if (verdict == X509_V_OK) return fmt::format("TLS handshake failed: {}", error.message());
-  return fmt::format(
-      "TLS handshake failed: its certificate is not accepted: {} (trusted are the system's CAs, or "
-      "those that SSL_CERT_FILE or SSL_CERT_DIR names)",
-      X509_verify_cert_error_string(verdict));
 }
 
 void Connection::opened() {
   clear();
   state_ = State::idle;
-  buffer_.resize(kSmallBuffer);
-  read();
   if (exchange_) {
     exchange_->phases_.connect = Clock::now() - opening_at_;
     send(*exchange_);
@@ -123,54 +97,50 @@ void Connection::send(Exchange& exchange) {
   request_sent_ = false;
   paused_ = false;
 
-  std::size_t written = 0;
-  if (!tls_) {
-    // Most often the kernel takes it all at once, and no completion needs to go through the loop.
-    error_code error;
-    const bool one_piece = exchange.request_[1].size() == 0;
-    written = one_piece ? socket_.write_some(exchange.request_[0], error)
-                        : socket_.write_some(exchange.request_, error);
-    if (error && error != asio::error::would_block) return;  // the read under way reports it
-    if (written == asio::buffer_size(exchange.request_)) {
-      request_sent_ = true;
-      return;
-    }
-  }
-  write_rest(written);
+  written_ = 0;
+  write();
 }
 
-void Connection::write_rest(std::size_t written) {
+// Most often the kernel takes it all at once, and no completion needs to go through the loop.
+void Connection::write() {
+  error_code error;
   auto rest = exchange_->request_;
-  for (auto& piece : rest) {
-    const std::size_t skipped = std::min(written, piece.size());
-    piece += skipped;
-    written -= skipped;
-  }
-  // An error is reported by the read under way.
-  auto done = [self = shared_from_this()](const error_code& error, std::size_t) {
-    self->request_sent_ = !error;
-  };
-  if (tls_) {
-    asio::async_write(*tls_, rest, std::move(done));
+  if (written_ == 0 && rest[1].size() == 0) {
+    written_ = stream_.write_some(rest[0], error);
   } else {
-    asio::async_write(socket_, rest, std::move(done));
+    std::size_t skip = written_;
+    for (auto& piece : rest) {
+      const std::size_t skipped = std::min(skip, piece.size());
+      piece += skipped;
+      skip -= skipped;
+    }
+    written_ += stream_.write_some(rest, error);
   }
+  if (error && error != asio::error::would_block) return;  // the read under way reports it
+  request_sent_ = written_ == asio::buffer_size(exchange_->request_);
+  if (!request_sent_) wait_to_write();
+}
+
+void Connection::wait_to_write() {
+  stream_.async_wait([self = shared_from_this(), of = exchange_](const error_code& error) {
+    // It may have been answered meanwhile, and closed for that.
+    if (!error && self->state_ == State::busy && self->exchange_ == of) self->write();
+  });
 }
 
 void Connection::read() {
   const auto room = asio::buffer(buffer_) + filled_;
-  auto done = [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+  stream_.async_read_some(room, [self = shared_from_this()](const error_code& error, std::size_t bytes) {
     self->on_read(error, bytes);
-  };
-  if (tls_) {
-    tls_->async_read_some(room, std::move(done));
-  } else {
-    socket_.async_read_some(room, std::move(done));
-  }
+  });
 }
 
 void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (state_ == State::closed) return;
+  if (state_ == State::settling) {
+    return open_failed(error ? fmt::format("TLS handshake failed: {}", error.message())
+                             : "it speaks unasked");
+  }
   if (state_ == State::idle) {  // closed by the endpoint, or it speaks unasked
     close();
     endpoint_.forget(*this);
@@ -189,6 +159,9 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   }
 
   if (!reader_.done() && error) {
+    if (refused_by_tls(error)) {
+      return fail({Failure::Kind::unreachable, fmt::format("TLS handshake failed: {}", error.message())});
+    }
     if (error != asio::error::eof) {
       return fail({Failure::Kind::connection_lost, fmt::format("the connection broke: {}", error.message())});
     }
@@ -217,6 +190,11 @@ base::Result<bool, Failure> Connection::pass_on() try {
   return more;
 } catch (const std::bad_alloc&) {
   return Failure{Failure::Kind::too_large, "there is no memory for its response"};
+}
+
+// Whether the endpoint has not even begun with the request.
+bool Connection::refused_by_tls(const error_code& error) const {
+  return base::is_tls_alert(error) && !reused_ && !reader_.started() && filled_ == 0;
 }
 
 base::Result<std::size_t, Failure> Connection::read_response() try {
@@ -267,8 +245,7 @@ void Connection::close() {
   state_ = State::closed;
   clear();
   attempt_.reset();
-  error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
   if (exchange_) exchange_->connection_ = nullptr;
   exchange_ = nullptr;
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,10 +21,7 @@ class Endpoint;
 // endpoint until close().
 class Connection final : public std::enable_shared_from_this<Connection>, private base::Deadline {
  public:
-  using Socket = base::Connector::Socket;
-
-  // `tls`: null for plain text.
-  Connection(Endpoint& endpoint, asio::ssl::context* tls);
+  explicit Connection(Endpoint& endpoint);
 
   // Opens it and sends the exchange, if any, when it is open.
   void open(Exchange* exchange);
@@ -39,7 +35,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   // Closes the socket and calls nobody any more. The exchange, if any, is let go without a word.
   void close();
 
-  bool opening() const { return state_ == State::opening; }
+  bool opening() const { return state_ == State::opening || state_ == State::settling; }
   // The exchange was cancelled while it was opening: it goes on, for another.
   void abandon();
 
@@ -47,26 +43,31 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool used_since_sweep = true;
 
  private:
-  enum class State { opening, idle, busy, closed };
+  enum class State {
+    opening,
+    settling,  // hands have been shaken, and it is seen whether TLS holds
+    idle,
+    busy,
+    closed,
+  };
 
-  void on_deadline() override;  // opening took too long
-  void connected(base::Result<Socket> socket);
-  void handshake();
+  void on_deadline() override;  // opening took too long, or has settled
+  void connected(base::Result<base::Stream> stream);
   void opened();
   void open_failed(const std::string& why);
-  std::string describe_tls_failure(const boost::system::error_code& error);
   void read();
   void on_read(const boost::system::error_code& error, std::size_t bytes);
   base::Result<std::size_t, Failure> read_response();
   base::Result<bool, Failure> pass_on();
   void take_response(const boost::system::error_code& error);
-  void write_rest(std::size_t written);
+  bool refused_by_tls(const boost::system::error_code& error) const;
+  void write();
+  void wait_to_write();
   void fail(Failure failure);
 
   Endpoint& endpoint_;                                 // not touched once closed
   std::shared_ptr<base::Connector::Attempt> attempt_;  // while connecting
-  Socket socket_;
-  std::optional<asio::ssl::stream<Socket&>> tls_;
+  base::Stream stream_;
   State state_ = State::opening;
   Exchange* exchange_ = nullptr;
 
@@ -76,6 +77,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool reused_ = false;        // this exchange is not the connection's first
   bool request_sent_ = false;  // whole, to the kernel
   bool paused_ = false;        // nothing is read, and no read is under way
+  std::size_t written_ = 0;    // bytes of it that the kernel has
   Clock::time_point opening_at_{};
   Clock::time_point sent_at_{};
 };

@@ -24,21 +24,13 @@ std::string make_head(const base::Uri& uri, std::string_view lines) {
   return head.append(lines).append("Content-Type: ");
 }
 
-std::unique_ptr<asio::ssl::context> make_tls(const base::Uri& uri) {
-  if (uri.scheme != base::Uri::Scheme::https) return nullptr;
-  auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
-  context->set_default_verify_paths();
-  context->set_verify_mode(asio::ssl::verify_peer);
-  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
-  return context;
-}
-
 base::Connector make_connector(base::Resolver& resolver, base::DeadlineWheel& deadlines,
-                               const base::Uri& uri) {
+                               const Endpoint::Settings& settings) {
+  const base::Uri& uri = settings.uri;
   if (uri.scheme == base::Uri::Scheme::http_unix) {
     return {resolver, deadlines, {asio::local::stream_protocol::endpoint(uri.socket_path)}};
   }
-  return {resolver, deadlines, base::Address{uri.host, uri.port}, kAddressesFor};
+  return {resolver, deadlines, base::Address{uri.host, uri.port}, kAddressesFor, settings.tls};
 }
 
 }  // namespace
@@ -46,9 +38,8 @@ base::Connector make_connector(base::Resolver& resolver, base::DeadlineWheel& de
 Endpoint::Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings)
     : deadlines_(deadlines),
       settings_(std::move(settings)),
-      tls_(make_tls(settings_.uri)),
       head_(make_head(settings_.uri, {})),
-      connector_(make_connector(resolver, deadlines, settings_.uri)) {}
+      connector_(make_connector(resolver, deadlines, settings_)) {}
 
 Endpoint::~Endpoint() {
   for (const auto& [_, connection] : connections_) connection->close();
@@ -120,7 +111,7 @@ void Endpoint::open_connection(Exchange& exchange) {
 
 Connection& Endpoint::open_connection_for(Exchange* exchange) {
   ++opening_;
-  auto connection = std::make_shared<Connection>(*this, tls_.get());
+  auto connection = std::make_shared<Connection>(*this);
   connections_.emplace(connection.get(), connection);
   if (!sweep_.is_set()) deadlines_.set(sweep_, kSweepEvery);
   connection->open(exchange);

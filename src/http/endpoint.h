@@ -26,6 +26,7 @@ class Endpoint {
     base::Uri uri;
     std::chrono::milliseconds connect_timeout;  // name, TCP and TLS together
     std::size_t max_response_size;              // bytes of body
+    std::shared_ptr<base::TlsClient> tls;       // for https alone; else null
   };
 
   Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings);
@@ -93,7 +94,6 @@ class Endpoint {
   // Constant after construction.
   base::DeadlineWheel& deadlines_;
   const Settings settings_;
-  std::unique_ptr<asio::ssl::context> tls_;
 
   // Loop state.
   std::string head_;  // of every request, up to the type of its body

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "config/keys.h"
+#include "config/tls_keys.h"
 
 namespace driveshaft::monitor {
 namespace {
@@ -152,7 +153,7 @@ json::value queue_of(const View& view, const std::string& server) {
 
 json::array servers(const View& view) {
   json::array servers;
-  for (const auto& address : view.snapshot.config.in_force->servers) {
+  for (const auto& [address, tls] : view.snapshot.config.in_force->servers) {
     const std::string name = base::to_string(address);
     const Links links = links_to(view, address);
     const bool up = links.up > 0;
@@ -188,6 +189,7 @@ json::object settings(const config::Pool& pool) {
   json::object shown{{"job_processing_uri", pool.uri.display},
                      {"worker_count", pool.worker_count},
                      {"jobs_list", strings(pool.jobs_list)}};
+  if (pool.uri.scheme == base::Uri::Scheme::https) shown["tls"] = json::parse(config::tls_text(pool.tls));
   for (const auto& [name, text] : config::settings_text(pool.settings)) shown[name] = json::parse(text);
   return shown;
 }
@@ -307,7 +309,14 @@ std::string config_json(const View& view) {
   const config::Config& config = *view.snapshot.config.in_force;
   json::object& in_force = shown["in_force"].emplace_object();
   json::array& servers = in_force["gearman_servers_list"].emplace_array();
-  for (const auto& server : config.servers) servers.emplace_back(base::to_string(server));
+  for (const auto& [address, tls] : config.servers) {
+    if (tls) {
+      servers.push_back(
+          {{"address", base::to_string(address)}, {"tls", json::parse(config::tls_text(*tls))}});
+    } else {
+      servers.emplace_back(base::to_string(address));
+    }
+  }
   json::object& pools = in_force["pools_list"].emplace_object();
   for (const auto& one : config.pools) pools[one.name] = settings(one);
   in_force["log_workload_size"] = config.log_workload_size;

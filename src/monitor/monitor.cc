@@ -89,17 +89,21 @@ void Monitor::keep_watches(const config::Config& config) {
   std::set<std::string, std::less<>> functions;
   for (const auto& pool : config.pools) functions.insert(pool.jobs_list.begin(), pool.jobs_list.end());
   std::set<std::string> servers;
-  for (const auto& address : config.servers) {
+  for (const auto& [address, tls] : config.servers) {
     const std::string server = base::to_string(address);
     servers.insert(server);
     Watch& watch = watches_[server];
-    if (watch.queue) {
+    auto client = watched_.tls.client(tls);
+    if (watch.queue && watch.tls == client) {
       watch.queue->watch(functions);
       continue;
     }
-    watch.metrics = watched_.metrics.queue(server);
-    watch.queue = std::make_shared<QueueWatch>(resolver_, deadlines_, address, watched_.about.client_id,
-                                               [this, server] { queue_changed(server); });
+    if (watch.queue) watch.queue->stop();
+    watch.tls = std::move(client);
+    if (!watch.metrics) watch.metrics = watched_.metrics.queue(server);
+    watch.queue =
+        std::make_shared<QueueWatch>(resolver_, deadlines_, address, watch.tls, watched_.about.client_id,
+                                     [this, server] { queue_changed(server); });
     watch.queue->watch(functions);
     watch.queue->start();
   }

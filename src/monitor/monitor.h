@@ -10,6 +10,7 @@
 #include "base/asio.h"
 #include "base/deadlines.h"
 #include "base/resolver.h"
+#include "base/tls.h"
 #include "metrics/metrics.h"
 #include "monitor/view.h"
 
@@ -20,6 +21,7 @@ struct Watched {
   About about;
   SnapshotSource snapshot;
   metrics::Registry& metrics;
+  base::TlsClients& tls;
 };
 
 // Knows how the daemon fares: takes a snapshot of it every second, keeps the history, reads the queues of the
@@ -80,6 +82,7 @@ class Monitor {
 
   struct Watch {
     std::shared_ptr<QueueWatch> queue;
+    std::shared_ptr<base::TlsClient> tls;
     std::shared_ptr<metrics::QueueMetrics> metrics;
   };
   std::map<std::string, Watch> watches_;  // by server

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "base/backoff.h"
@@ -69,19 +70,20 @@ class Answers {
 }  // namespace
 
 QueueWatch::QueueWatch(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
-                       std::string client_id, std::function<void()> changed)
+                       std::shared_ptr<base::TlsClient> tls, std::string client_id,
+                       std::function<void()> changed)
     : deadlines_(deadlines),
       client_id_(std::move(client_id)),
       changed_(std::move(changed)),
       pause_(resolver.loop()),
-      dialer_(resolver, deadlines, server, kDeadAfter),
-      socket_(resolver.loop()) {}
+      dialer_(resolver, deadlines, server, std::move(tls), kDeadAfter),
+      stream_(resolver.loop()) {}
 
 QueueWatch::~QueueWatch() = default;
 
 void QueueWatch::start() {
   asio::co_spawn(
-      socket_.get_executor(), [self = shared_from_this()] { return self->run(); }, asio::detached);
+      pause_.get_executor(), [self = shared_from_this()] { return self->run(); }, asio::detached);
 }
 
 void QueueWatch::stop() {
@@ -93,8 +95,7 @@ void QueueWatch::stop() {
 
 void QueueWatch::close() {
   patience_.clear();
-  error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
 }
 
 void QueueWatch::too_late() {
@@ -118,21 +119,25 @@ asio::awaitable<void> QueueWatch::run() {
 }
 
 asio::awaitable<std::string> QueueWatch::read() {
-  if (!socket_.is_open()) {
+  if (!stream_.is_open()) {
     auto dialled = co_await dialer_.dial();
     if (!dialled) co_return dialled.error().message;
-    socket_ = std::move(*dialled);
+    stream_ = std::move(*dialled);
   }
   too_late_ = false;
   deadlines_.set(patience_, kPatience);
-  const auto [unsent, sent] = co_await asio::async_write(socket_, asio::buffer(kCommands), kResult);
-  if (unsent) co_return lost(unsent);
+  for (std::size_t sent = 0; sent < kCommands.size();) {
+    error_code error;
+    sent += stream_.write_some(asio::const_buffer(asio::buffer(kCommands)) + sent, error);
+    if (error == asio::error::would_block) std::tie(error) = co_await stream_.async_wait(kResult);
+    if (error) co_return lost(error);
+  }
 
   const auto functions = functions_;  // those of the jobs file may change meanwhile
   Answers answers(functions, client_id_);
   std::array<char, 16 * 1024> bytes;
   for (std::size_t left = kMostBytes; !answers.complete();) {
-    const auto [error, size] = co_await socket_.async_read_some(asio::buffer(bytes), kResult);
+    const auto [error, size] = co_await stream_.async_read_some(asio::buffer(bytes), kResult);
     if (error) co_return lost(error);
     if (size > left) co_return fmt::format("its answer is longer than {} bytes", kMostBytes);
     left -= size;

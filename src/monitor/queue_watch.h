@@ -43,9 +43,9 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   static constexpr std::chrono::seconds kPatience{5};  // for connecting, and for each answer
   static constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
 
-  // `changed` is called after each attempt.
+  // `tls`: null for plain text. `changed` is called after each attempt.
   QueueWatch(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
-             std::string client_id, std::function<void()> changed);
+             std::shared_ptr<base::TlsClient> tls, std::string client_id, std::function<void()> changed);
   QueueWatch(const QueueWatch&) = delete;
   QueueWatch& operator=(const QueueWatch&) = delete;
   ~QueueWatch();
@@ -73,7 +73,7 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   QueueReport report_;
   asio::steady_timer pause_;
   gearman::Dialer dialer_;
-  gearman::Dialer::Socket socket_;  // open between two readings, too
+  base::Stream stream_;  // open between two readings, too
   bool too_late_ = false;
   bool stopped_ = false;
   base::MemberDeadline<QueueWatch> patience_{*this, &QueueWatch::too_late};

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#include "base/tls.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/asio.h"
+#include "base/tls_test_files.h"
+
+namespace driveshaft::base {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct TlsTest : ::testing::Test {
+  TestDir dir;
+  OwnCertificate one = make_certificate(dir, "one");
+  OwnCertificate other = make_certificate(dir, "other");
+
+  static std::string error(const TlsSettings& settings) {
+    const auto checked = check_tls(settings);
+    EXPECT_EQ(ERR_peek_error(), 0u) << "nothing is left for the next call to find";
+    return checked ? "" : checked.error().message;
+  }
+};
+
+TEST_F(TlsTest, FilesThatFit) {
+  EXPECT_EQ(error({}), "");
+  EXPECT_EQ(error({one.certificate_file, other.certificate_file, other.key_file, "", true}), "");
+}
+
+TEST_F(TlsTest, FilesThatCannotBeUsedAreNamedWithTheirKeyAndReason) {
+  const std::string missing = dir / "missing";
+  const std::string garbage = dir.write("garbage", "no PEM");
+  const std::string empty = dir.write("empty", "");
+  EXPECT_EQ(error({missing, "", "", "", true}),
+            "ca_file " + missing + ": cannot be read: No such file or directory");
+  EXPECT_EQ(error({"/", "", "", "", true}), "ca_file /: cannot be read: Is a directory");
+  for (const auto& file : {garbage, empty}) {
+    EXPECT_THAT(error({file, "", "", "", true}),
+                HasSubstr("ca_file " + file + ": expected certificates in PEM"));
+    EXPECT_THAT(error({"", file, one.key_file, "", true}),
+                HasSubstr("certificate_file " + file + ": expected a certificate in PEM"));
+    EXPECT_THAT(error({"", one.certificate_file, file, "", true}),
+                HasSubstr("key_file " + file + ": expected a private key in PEM"));
+  }
+  EXPECT_THAT(error({"", missing, one.key_file, "", true}),
+              HasSubstr("certificate_file " + missing + ": cannot be read"));
+  EXPECT_THAT(error({"", one.certificate_file, missing, "", true}),
+              HasSubstr("key_file " + missing + ": cannot be read"));
+}
+
+TEST_F(TlsTest, AKeyOfAnotherCertificateIsToldApart) {
+  EXPECT_EQ(
+      error({"", one.certificate_file, other.key_file, "", true}),
+      "key_file " + other.key_file + ": the key is not that of the certificate in " + one.certificate_file);
+}
+
+TEST_F(TlsTest, AnEncryptedKeyAsksNobody) {
+  const auto encrypted = make_certificate(dir, "encrypted", "passphrase");
+  EXPECT_EQ(error({"", encrypted.certificate_file, encrypted.key_file, "", true}),
+            "key_file " + encrypted.key_file + ": the key is encrypted; store it without a passphrase");
+}
+
+TEST_F(TlsTest, AnAuthorityThatIsDamagedIsNotHalfTrusted) {
+  const std::string good = dir.read("one.pem");
+  const std::string bundle = dir.write("bundle", good + good.substr(0, good.size() / 2) + "\n");
+  EXPECT_THAT(error({bundle, "", "", "", true}), HasSubstr("expected certificates in PEM"));
+}
+
+TEST_F(TlsTest, SessionsNameThePeer) {
+  TlsClient by_host{TlsSettings{}};
+  const auto session = by_host.session("a.example");
+  ASSERT_TRUE(session);
+  EXPECT_STREQ(SSL_get_servername(session->get(), TLSEXT_NAMETYPE_host_name), "a.example");
+  EXPECT_EQ(SSL_get_verify_mode(session->get()), SSL_VERIFY_PEER);
+
+  // An address is no name for SNI; it is checked as an address, a zone or not.
+  for (const auto* address : {"127.0.0.1", "::1", "fe80::1%lo"}) {
+    const auto of_address = by_host.session(address);
+    ASSERT_TRUE(of_address) << address;
+    EXPECT_EQ(SSL_get_servername(of_address->get(), TLSEXT_NAMETYPE_host_name), nullptr);
+    char* checked = X509_VERIFY_PARAM_get1_ip_asc(SSL_get0_param(of_address->get()));
+    ASSERT_TRUE(checked) << address;
+    OPENSSL_free(checked);
+  }
+  TlsClient by_name{TlsSettings{"", "", "", "b.example", false}};
+  const auto named = by_name.session("127.0.0.1");
+  ASSERT_TRUE(named);
+  EXPECT_STREQ(SSL_get_servername(named->get(), TLSEXT_NAMETYPE_host_name), "b.example");
+  EXPECT_EQ(SSL_get_verify_mode(named->get()), SSL_VERIFY_NONE);
+}
+
+TEST_F(TlsTest, AClientWithoutUsableFilesSaysSoUntilTheyAre) {
+  const std::string late = dir / "late.pem";
+  TlsClient client{{late, "", "", "", true}};
+  EXPECT_THAT(client.session("h").error().message, HasSubstr("No such file"));
+  EXPECT_THAT(client.session("h").error().message, HasSubstr("No such file"));
+  dir.write("late.pem", dir.read("one.pem"));
+  EXPECT_TRUE(client.session("h"));
+}
+
+TEST(TlsClients, OneForAllWithTheSameSettings) {
+  TlsClients clients;
+  const auto client = clients.client(TlsSettings{});
+  EXPECT_EQ(clients.client(TlsSettings{}), client);
+  EXPECT_NE(clients.client(TlsSettings{"", "", "", "n", true}), client);
+}
+
+TEST(TlsErrors, SayWhatCanBeDone) {
+  const auto text = [](int reason) { return tls_error(ERR_PACK(ERR_LIB_SSL, 0, reason)).message(); };
+  EXPECT_EQ(text(SSL_R_WRONG_VERSION_NUMBER), "wrong version number (does it speak TLS on this port?)");
+  EXPECT_THAT(text(SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED),
+              HasSubstr("give certificate_file and key_file in tls"));
+  EXPECT_THAT(text(SSL_R_TLSV1_ALERT_UNKNOWN_CA), HasSubstr("it does not accept our certificate"));
+  EXPECT_THAT(text(SSL_R_UNEXPECTED_EOF_WHILE_READING), HasSubstr("closed without TLS's goodbye"));
+  EXPECT_THAT(text(SSL_R_BAD_DIGEST_LENGTH), Not(HasSubstr("(")));
+}
+
+TEST(TlsErrors, AlertsAreThePeers) {
+  EXPECT_TRUE(is_tls_alert(tls_error(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_TLSV1_ALERT_UNKNOWN_CA))));
+  EXPECT_FALSE(is_tls_alert(tls_error(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_WRONG_VERSION_NUMBER))));
+  EXPECT_FALSE(is_tls_alert(asio::error::eof));
+}
+
+TEST(FileStamp, KnowsAFileThatWasReplacedOrWritten) {
+  const TestDir dir;
+  EXPECT_FALSE(stamp_file(dir / "file"));
+  const auto first = stamp_file(dir.write("file", "1"));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(stamp_file(dir / "file"), first);
+  std::filesystem::rename(dir.write("new", "2"), dir / "file");
+  const auto second = stamp_file(dir / "file");
+  EXPECT_NE(second, first);
+  dir.write("file", "longer");
+  EXPECT_NE(stamp_file(dir / "file"), second);
+}
+
+TEST(FileStamp, IsYoungForAWhile) {
+  const TestDir dir;
+  auto stamp = *stamp_file(dir.write("file", ""));
+  EXPECT_TRUE(stamp.younger_than(1h));
+  stamp.changed.tv_sec -= 3601;
+  EXPECT_FALSE(stamp.younger_than(1h));
+  stamp.changed.tv_sec += 7200;  // the clock was set back since
+  EXPECT_FALSE(stamp.younger_than(1h));
+}
+
+}  // namespace
+}  // namespace driveshaft::base

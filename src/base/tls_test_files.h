@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "base/test_dir.h"
+
+namespace driveshaft::base {
+
+// For tests: a key, and a certificate for `localhost` and 127.0.0.1 that it signs itself, in files.
+struct OwnCertificate {
+  std::string certificate_file;
+  std::string key_file;
+};
+
+inline OwnCertificate make_certificate(const TestDir& dir, const std::string& name,
+                                       const char* passphrase = nullptr) {
+  const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+  const std::unique_ptr<X509, void (*)(X509*)> certificate(X509_new(), X509_free);
+  X509* x = certificate.get();
+  X509_set_version(x, 2);
+  ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+  X509_gmtime_adj(X509_getm_notBefore(x), -60);
+  X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+  X509_set_pubkey(x, key.get());
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  X509_set_issuer_name(x, X509_get_subject_name(x));
+  const std::unique_ptr<X509_EXTENSION, void (*)(X509_EXTENSION*)> names(
+      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost, IP:127.0.0.1"),
+      X509_EXTENSION_free);
+  X509_add_ext(x, names.get(), -1);
+  X509_sign(x, key.get(), EVP_sha256());
+
+  OwnCertificate files{dir / (name + ".pem"), dir / (name + ".key")};
+  std::FILE* file = std::fopen(files.certificate_file.c_str(), "w");
+  PEM_write_X509(file, x);
+  std::fclose(file);
+  file = std::fopen(files.key_file.c_str(), "w");
+  PEM_write_PKCS8PrivateKey(file, key.get(), passphrase ? EVP_aes_128_cbc() : nullptr, passphrase,
+                            passphrase ? static_cast<int>(std::string(passphrase).size()) : 0, nullptr,
+                            nullptr);
+  std::fclose(file);
+  return files;
+}
+
+}  // namespace driveshaft::base

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "config/tls_keys.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <boost/json.hpp>
+
+#include "base/address.h"
+#include "config/key_table.h"
+#include "config/unknown_keys.h"
+
+namespace driveshaft::config {
+namespace {
+
+std::string quoted_json(std::string_view text) { return boost::json::serialize(boost::json::string(text)); }
+
+constexpr std::string_view kFileType = "the absolute path of a file in PEM";
+
+// A relative path would have its meaning from wherever the daemon was started.
+bool read_path(const Value& value, std::string& path) {
+  if (!value.is(Node::Kind::string)) return false;
+  path = value.node().text;
+  return path.starts_with('/') && !has_control(path);
+}
+
+bool read_server_name(const Value& value, std::string& name) {
+  if (!value.is(Node::Kind::string)) return false;
+  const std::string& text = value.node().text;
+  auto read = text.find(':') == text.npos ? base::parse_host_name(text) : base::parse_ipv6(text);
+  if (read) {
+    name = std::move(*read);
+  } else {
+    value.error(
+        fmt::format("expected a host name or address, got {}: {}", value.shown(), read.error().message));
+  }
+  return true;
+}
+
+constexpr Key<base::TlsSettings> kTlsKeys[] = {
+    {"ca_file", kFileType, "", [](const Value& v, base::TlsSettings& s) { return read_path(v, s.ca_file); },
+     [](const base::TlsSettings& s) { return quoted_json(s.ca_file); }},
+    {"certificate_file", kFileType, "",
+     [](const Value& v, base::TlsSettings& s) { return read_path(v, s.certificate_file); },
+     [](const base::TlsSettings& s) { return quoted_json(s.certificate_file); }},
+    {"key_file", kFileType, "", [](const Value& v, base::TlsSettings& s) { return read_path(v, s.key_file); },
+     [](const base::TlsSettings& s) { return quoted_json(s.key_file); }},
+    {"server_name", "a host name or address", "",
+     [](const Value& v, base::TlsSettings& s) { return read_server_name(v, s.server_name); },
+     [](const base::TlsSettings& s) { return quoted_json(s.server_name); }},
+    {"verify", "true or false", "",
+     [](const Value& v, base::TlsSettings& s) { return read_bool(v, s.verify); },
+     [](const base::TlsSettings& s) { return std::string(s.verify ? "true" : "false"); }},
+};
+
+void check_pair(const Value& value, std::string_view one, std::string_view other) {
+  if (value.node().find(one) && !value.node().find(other)) {
+    value.error(fmt::format("expected {} beside {}: a certificate is of use only with its key", other, one));
+  }
+}
+
+}  // namespace
+
+bool read_tls(const Value& value, base::TlsSettings& settings) {
+  settings = {};
+  if (value.is(Node::Kind::boolean)) return value.node().text == "true";
+  if (!value.is(Node::Kind::object)) return false;
+  read_keys(value, kTlsKeys, settings);
+  std::vector<std::string_view> names;
+  append_names(names, kTlsKeys);
+  refuse_unknown_keys(value, names);
+  check_pair(value, "certificate_file", "key_file");
+  check_pair(value, "key_file", "certificate_file");
+  if (!settings.verify && value.node().find("ca_file")) {
+    value.warning("ca_file is not used: with verify false any certificate is taken");
+  }
+  return true;
+}
+
+std::string tls_text(const base::TlsSettings& settings) {
+  std::vector<std::string> members;
+  for (const auto& key : kTlsKeys) {
+    auto text = key.show(settings);
+    if (text != key.show({})) members.push_back(fmt::format("{}: {}", quoted(key.name), text));
+  }
+  return fmt::format("{{{}}}", fmt::join(members, ", "));
+}
+
+}  // namespace driveshaft::config

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""Certificates, made by `openssl`."""
+import collections
+import subprocess
+
+# Paths, as the jobs file names them.
+Certificate = collections.namedtuple("Certificate", "certificate key")
+
+EVERYWHERE = "DNS:localhost,IP:127.0.0.1,IP:::1"
+_NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+
+
+def _openssl(*args):
+    subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
+
+
+class Authority:
+    """One that signs; `file` is what those who trust it have."""
+
+    def __init__(self, directory, name="ca"):
+        self.directory = directory
+        self.name = name
+        self.file, self._key = directory / f"{name}.pem", directory / f"{name}.key"
+        _openssl("req", "-x509", *_NEW_KEY, "-days", 1, "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.file)
+
+    def issue(self, name, alternative_names=EVERYWHERE, days=1):
+        """A certificate that is valid for so many days; it has expired if they are fewer than 0."""
+        made = Certificate(self.directory / f"{self.name}-{name}.pem", self.directory / f"{self.name}-{name}.key")
+        request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
+        extensions.write_text(f"subjectAltName={alternative_names}\n")
+        _openssl("req", *_NEW_KEY, "-subj", f"/CN={name}", "-keyout", made.key, "-out", request)
+        _openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self._key, "-days", days,
+                 "-extfile", extensions, "-out", made.certificate)
+        return made
+
+    def trusted(self, certificate=None, **more):
+        """The object `tls` of somebody who trusts this authority and has that certificate."""
+        tls = {"ca_file": str(self.file), **more}
+        if certificate:
+            tls |= {"certificate_file": str(certificate.certificate), "key_file": str(certificate.key)}
+        return tls
