@@ -45,7 +45,7 @@ Stream::Stream(Socket socket, TlsSession tls) : socket_(std::move(socket)), tls_
   }
 }
 
-Stream& Stream::operator=(Stream&& other) {
+Stream& Stream::operator=(Stream&& other) noexcept {
   close();
   socket_ = std::move(other.socket_);
   sent_ = other.sent_;

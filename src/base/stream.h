@@ -24,7 +24,7 @@ class Stream {
   explicit Stream(Socket socket, TlsSession tls = nullptr);
   Stream(Stream&&) = default;
   // Closes what was there.
-  Stream& operator=(Stream&& other);
+  Stream& operator=(Stream&& other) noexcept;
   ~Stream() { close(); }
 
   Socket& socket() { return socket_; }
