@@ -15,6 +15,7 @@ declare -A packages=(
   [fuzz]='clang libclang-rt-14-dev llvm python3'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman'
   [bench]='gearman-job-server nginx python3'
+  [instructions]='valgrind'
   [format]='clang-format'
   [lint]='clang clang-format clang-tidy libgtest-dev libgmock-dev python3'
 )
