@@ -100,7 +100,7 @@ def test_one_of_two_driveshafts_is_killed(rig, web, account):
     """gearmand gives its jobs to the other; those that it had begun, at most one a slot, run again."""
     server = rig.gearmand()
     one, two = (start(rig, [server], web.uri(record=account.path), name) for name in ("one", "two"))
-    account.submit(server, 2000)
+    account.submit(server, 6000)
     wait_until(lambda: one.metric("driveshaft_jobs", outcome="complete") > 200, "both work")
     assert status(server, "reverse").total > 100
     one.kill()

@@ -24,7 +24,9 @@ Monitor::Monitor(asio::io_context& io, Watched watched)
       published_(io, Clock::time_point::max()),
       arrived_(io, Clock::time_point::max()) {}
 
-Monitor::~Monitor() = default;
+Monitor::~Monitor() {
+  for (const auto& [_, watch] : watches_) watch.queue->stop();
+}
 
 void Monitor::start() { asio::co_spawn(io_, run(), asio::detached); }
 
