@@ -41,6 +41,8 @@ Remark no_response(const Outcome& outcome, std::chrono::milliseconds timeout) {
           "log knows why");
     case http::Failure::Kind::malformed:
       return finding(failure.message, "answer in HTTP/1.1; a port that speaks TLS wants https:// in the URI");
+    case http::Failure::Kind::overloaded:
+      return finding(failure.message, "give it more processes, or probe it again when it has less to do");
     case http::Failure::Kind::too_large:
       return finding(failure.message, "answer with less, or raise max_response_size");
   }
