@@ -116,7 +116,12 @@ base::Result<void, Failure> FastcgiReader::take_output(std::string_view bytes) {
 }
 
 void FastcgiReader::take_remarks(std::string_view bytes) {
-  while (!bytes.empty() && remarked_ < kMaxRemarks) {
+  while (!bytes.empty() && remarked_ <= kMaxRemarks) {
+    if (remarked_ == kMaxRemarks) {  // and there is more
+      ++remarked_;
+      remarks_ += kMoreRemarks;
+      return;
+    }
     const auto newline = bytes.find('\n');
     const auto part = bytes.substr(0, newline);
     // One byte more than is kept, so that a line that is cut looks so.
@@ -131,14 +136,13 @@ void FastcgiReader::add_remark() {
   if (remark_.ends_with('\r')) remark_.pop_back();
   if (!remark_.empty()) {
     remarks_.append(remark_) += '\n';
-    remarked_ += remark_.size();
-    if (remarked_ >= kMaxRemarks) remarks_ += kMoreRemarks;
+    ++remarked_;
   }
   remark_.clear();
 }
 
 std::string_view FastcgiReader::remarks(bool over) {
-  if (over && remarked_ < kMaxRemarks) add_remark();
+  if (over) add_remark();
   return remarks_;
 }
 

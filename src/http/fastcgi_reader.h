@@ -17,8 +17,8 @@ namespace driveshaft::http {
 // they come, whole or not. Memory: the body, up to its limit, and kMaxRemarks.
 class FastcgiReader {
  public:
-  static constexpr std::size_t kMaxRemark = 1024;        // bytes of a line of stderr; the rest is left out
-  static constexpr std::size_t kMaxRemarks = 16 * 1024;  // bytes of all of them for one request
+  static constexpr std::size_t kMaxRemark = 1024;  // bytes of a line of stderr; the rest is left out
+  static constexpr int kMaxRemarks = 50;           // lines of one request
   static constexpr std::string_view kMoreRemarks = "(what else it writes is left out)\n";
 
   // As ResponseReader has it.
@@ -67,7 +67,7 @@ class FastcgiReader {
   // Of stderr.
   std::string remark_;        // the present line, as far as it has come
   std::string remarks_;       // whole ones, not yet taken
-  std::size_t remarked_ = 0;  // bytes in all
+  int remarked_ = 0;          // lines in all
 };
 
 }  // namespace driveshaft::http

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace driveshaft::http {
 namespace {
 
@@ -178,7 +180,10 @@ TEST(FastcgiReader, RemarksAreBounded) {
   for (int i = 0; i < 10'000; ++i) many += err("0123456789\n");
   const std::string remarks = read(many + response).remarks;
   EXPECT_TRUE(remarks.ends_with("0123456789\n(what else it writes is left out)\n"));
-  EXPECT_LT(remarks.size(), FastcgiReader::kMaxRemarks * 2);
+  EXPECT_EQ(std::count(remarks.begin(), remarks.end(), '\n'), FastcgiReader::kMaxRemarks + 1);
+  std::string just;
+  for (int i = 0; i < FastcgiReader::kMaxRemarks; ++i) just += err("x\n");
+  EXPECT_EQ(read(just + response).remarks.size(), 2u * FastcgiReader::kMaxRemarks);
   // Also of a request that fails.
   EXPECT_EQ(read(err("the reason") + out("oops\n")).remarks, "the reason\n");
 }

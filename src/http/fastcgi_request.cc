@@ -84,7 +84,11 @@ std::string_view bytes_of(const asio::const_buffer& buffer) {
 }  // namespace
 
 std::string script_params(const base::Uri& uri, std::string_view document_root) {
-  const std::string_view script = uri.script;
+  // What follows a script's name is for the script to know: /srv/app/index.php/jobs.
+  constexpr std::string_view kEnd = ".php";
+  const auto end = uri.script.rfind(".php/");
+  const auto script = std::string_view(uri.script).substr(0, end == uri.script.npos ? end : end + kEnd.size());
+  const auto path_info = std::string_view(uri.script).substr(script.size());
   std::string_view root = document_root.empty() ? script.substr(0, script.rfind('/')) : document_root;
   if (root.ends_with('/')) root.remove_suffix(1);
   const std::string_view name = script.substr(root.size());
@@ -93,9 +97,10 @@ std::string script_params(const base::Uri& uri, std::string_view document_root) 
   std::string params;
   append_pair(params, "SCRIPT_FILENAME", script);
   append_pair(params, "SCRIPT_NAME", name);
-  append_pair(params, "DOCUMENT_URI", name);
+  if (!path_info.empty()) append_pair(params, "PATH_INFO", path_info);
+  append_pair(params, "DOCUMENT_URI", std::string(name).append(path_info));
   append_pair(params, "DOCUMENT_ROOT", root.empty() ? "/" : root);
-  append_pair(params, "REQUEST_URI", encoded(name).append(query));
+  append_pair(params, "REQUEST_URI", encoded(std::string(name).append(path_info)).append(query));
   append_pair(params, "QUERY_STRING", query.substr(query.empty() ? 0 : 1));
   append_pair(params, "REQUEST_METHOD", "POST");
   append_pair(params, "GATEWAY_INTERFACE", "CGI/1.1");

@@ -197,6 +197,14 @@ TEST(FastcgiRequest, ParametersWithADocumentRoot) {
   EXPECT_EQ(params["QUERY_STRING"], "");
   EXPECT_EQ(params["SERVER_NAME"], "localhost");
   EXPECT_EQ(params["SERVER_PORT"], "80");
+  params = params_of("fcgi://a/srv/b/index.php/jobs%20/1?x", "/srv");
+  EXPECT_EQ(params["SCRIPT_FILENAME"], "/srv/b/index.php");
+  EXPECT_EQ(params["SCRIPT_NAME"], "/b/index.php");
+  EXPECT_EQ(params["PATH_INFO"], "/jobs /1");
+  EXPECT_EQ(params["DOCUMENT_URI"], "/b/index.php/jobs /1");
+  EXPECT_EQ(params["REQUEST_URI"], "/b/index.php/jobs%20/1?x");
+  params = params_of("fcgi://a/srv/b/index.php/jobs");
+  EXPECT_EQ(params["DOCUMENT_ROOT"], "/srv/b");
   params = params_of("fcgi://a/srv/job.php", "/");
   EXPECT_EQ(params["SCRIPT_NAME"], "/srv/job.php");
   EXPECT_EQ(params["DOCUMENT_ROOT"], "/");
