@@ -287,10 +287,9 @@ class Probe {
   }
 
   Remark judge(const Outcome& outcome) {
-    return cli::judge(
-        outcome, decoder_,
-        {options_.timeout, signer_.has_value(), options_.format == config::RequestFormat::multipart,
-         options_.uri.is_fastcgi()});
+    return cli::judge(outcome, decoder_,
+                      {options_.timeout, signer_.has_value(),
+                       options_.format == config::RequestFormat::multipart, options_.uri.is_fastcgi()});
   }
 
   void report(std::string_view sample, const Remark& remark) {

@@ -65,9 +65,9 @@ class FastcgiReader {
   std::string body_;
 
   // Of stderr.
-  std::string remark_;        // the present line, as far as it has come
-  std::string remarks_;       // whole ones, not yet taken
-  int remarked_ = 0;          // lines in all
+  std::string remark_;   // the present line, as far as it has come
+  std::string remarks_;  // whole ones, not yet taken
+  int remarked_ = 0;     // lines in all
 };
 
 }  // namespace driveshaft::http

@@ -87,7 +87,8 @@ std::string script_params(const base::Uri& uri, std::string_view document_root) 
   // What follows a script's name is for the script to know: /srv/app/index.php/jobs.
   constexpr std::string_view kEnd = ".php";
   const auto end = uri.script.rfind(".php/");
-  const auto script = std::string_view(uri.script).substr(0, end == uri.script.npos ? end : end + kEnd.size());
+  const auto script =
+      std::string_view(uri.script).substr(0, end == uri.script.npos ? end : end + kEnd.size());
   const auto path_info = std::string_view(uri.script).substr(script.size());
   std::string_view root = document_root.empty() ? script.substr(0, script.rfind('/')) : document_root;
   if (root.ends_with('/')) root.remove_suffix(1);

@@ -62,7 +62,8 @@ void write(std::string_view head, std::string_view body) {
   std::string written;
   for (std::string_view rest = bytes; !rest.empty();) {
     require(rest.size() >= 8 && rest[0] == 1 && rest[3] == 1 && rest[6] == 0);
-    const std::size_t content = static_cast<unsigned char>(rest[4]) * 256U + static_cast<unsigned char>(rest[5]);
+    const std::size_t content =
+        static_cast<unsigned char>(rest[4]) * 256U + static_cast<unsigned char>(rest[5]);
     require(rest.size() >= 8 + content && content <= FastcgiRequest::kMaxContent);
     if (rest[1] == 5) written += rest.substr(8, content);
     rest.remove_prefix(8 + content);
