@@ -184,7 +184,7 @@ def fpm_argv(conf):
 class PhpFpm(Process):
     """php-fpm alone, with `children` processes each on IPv4, IPv6 and a Unix socket."""
 
-    def __init__(self, directory, children=16, max_requests=0):
+    def __init__(self, directory, children=16, max_requests=0, backlog=511):
         self.host, self.port, self.port_v6 = "127.0.0.1", free_port(), free_port()
         self.socket_path = directory / "php.sock"
         conf = directory / "php-fpm.conf"
@@ -192,7 +192,7 @@ class PhpFpm(Process):
         user = "user = root\ngroup = root\n" if os.geteuid() == 0 else ""
         conf.write_text("[global]\nerror_log = /proc/self/fd/2\n" + "".join(f"""[{name}]
 {user}listen = {address}
-listen.backlog = 511
+listen.backlog = {backlog}
 pm = static
 pm.max_children = {children}
 pm.max_requests = {max_requests}

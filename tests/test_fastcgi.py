@@ -180,6 +180,15 @@ def test_more_slots_than_processes_starve_no_job(rig):
         pass
 
 
+def test_a_unix_socket_whose_queue_is_full_costs_no_job(rig):
+    server, daemon = start(rig, rig.php_fpm(children=1, backlog=1).uri_unix(), 16)
+    daemon.expect_errors("cannot be reached")
+    with Client(server) as client:
+        texts = [f"job {number}" for number in range(300)]
+        assert client.run_all("reverse", texts, window=100) == [complete(text[::-1]) for text in texts]
+    assert daemon.metric("driveshaft_errors") == 0
+
+
 def test_processes_that_end_after_ten_requests_cost_no_job(rig):
     server, daemon = start(rig, rig.php_fpm(max_requests=10).uri(), 8)
     with Client(server) as client:

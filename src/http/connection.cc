@@ -104,17 +104,12 @@ void Connection::send(Exchange& exchange) {
 
 // Most often the kernel takes it all at once, and no completion needs to go through the loop.
 void Connection::write() {
-  for (auto rest = protocol_->unwritten(); !rest.empty(); rest = protocol_->unwritten()) {
-    error_code error;
-    const std::size_t written =
-        rest.size() == 1 ? stream_.write_some(rest[0], error) : stream_.write_some(rest, error);
-    protocol_->written(written);
-    if (error == asio::error::would_block || (!error && written < asio::buffer_size(rest))) {
-      return wait_to_write();
-    }
-    if (error) return;  // the read under way reports it
-  }
-  request_sent_ = true;
+  error_code error;
+  const auto rest = protocol_->unwritten();
+  protocol_->written(rest.size() == 1 ? stream_.write_some(rest[0], error) : stream_.write_some(rest, error));
+  if (error && error != asio::error::would_block) return;  // the read under way reports it
+  request_sent_ = protocol_->unwritten().empty();
+  if (!request_sent_) wait_to_write();
 }
 
 void Connection::wait_to_write() {
