@@ -7,7 +7,7 @@ import pytest
 from driveshaft import Driveshaft, binary
 from fake_gearmand import FakeGearmand
 from fakes import FakeEndpoint, Relay
-from servers import Gearmand, PhpBuiltin, PhpFpmNginx
+from servers import Gearmand, PhpBuiltin, PhpFpm, PhpFpmNginx
 
 LOG_TAIL = 12_000  # characters of each log shown for a failed test
 
@@ -25,6 +25,9 @@ class Rig:
 
     def php(self):
         return self.start(PhpBuiltin(self.directory))
+
+    def php_fpm(self, **options):
+        return self.start(PhpFpm(self.directory, **options))
 
     def endpoint(self, behave, **options):
         return self.start(FakeEndpoint(behave, **options))

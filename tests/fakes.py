@@ -195,3 +195,41 @@ class Relay(SocketServer):
             target.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
+
+
+class FakeFastcgi(SocketServer):
+    """A FastCGI server that answers each request with the bytes of `answers`, in turn, the last one for ever; after
+    None, and after one that `closes`, it closes the connection."""
+
+    def __init__(self, answers, closes=False, **options):
+        super().__init__(**options)
+        self.answers, self.closes = list(answers), closes
+        self.requests = 0
+
+    def uri(self, script="/srv/job.php"):
+        return f"fcgi://{self.host}:{self.port}{script}"
+
+    def serve(self, sock, number):
+        stream = sock.makefile("rb")
+        while self._read_request(stream):
+            with self.lock:
+                answer = self.answers[min(self.requests, len(self.answers) - 1)]
+                self.requests += 1
+            if answer is None:
+                return
+            sock.sendall(answer)
+            if self.closes:
+                return
+
+    @staticmethod
+    def _read_request(stream):
+        """False: the connection has ended."""
+        while True:
+            header = stream.read(8)
+            if len(header) < 8:
+                return False
+            length = int.from_bytes(header[4:6], "big") + header[6]
+            if len(stream.read(length)) < length:
+                return False
+            if header[1] == 5 and length == 0:  # the end of the body
+                return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The real servers around driveshaft: gearmand, PHP's built-in web server, and php-fpm behind nginx."""
+"""The real servers around driveshaft: gearmand, PHP's built-in web server, php-fpm, and php-fpm behind nginx."""
 import glob
 import os
 import signal
@@ -174,6 +174,47 @@ class PhpBuiltin(Process):
         return self
 
 
+def fpm_argv(conf):
+    found = sorted(glob.glob("/usr/sbin/php-fpm*"))
+    assert found, "php-fpm is not installed (Debian: apt-get install php-fpm)"
+    as_root = ["--allow-to-run-as-root"] if os.geteuid() == 0 else []
+    return [found[-1], "--nodaemonize", *as_root, "-y", conf, *PHP_SETTINGS]
+
+
+class PhpFpm(Process):
+    """php-fpm alone, with `children` processes each on IPv4, IPv6 and a Unix socket."""
+
+    def __init__(self, directory, children=16, max_requests=0, backlog=511):
+        self.host, self.port, self.port_v6 = "127.0.0.1", free_port(), free_port()
+        self.socket_path = directory / "php.sock"
+        conf = directory / "php-fpm.conf"
+        pools = {"v4": f"127.0.0.1:{self.port}", "v6": f"[::1]:{self.port_v6}", "local": self.socket_path}
+        user = "user = root\ngroup = root\n" if os.geteuid() == 0 else ""
+        conf.write_text("[global]\nerror_log = /proc/self/fd/2\n" + "".join(f"""[{name}]
+{user}listen = {address}
+listen.backlog = {backlog}
+pm = static
+pm.max_children = {children}
+pm.max_requests = {max_requests}
+""" for name, address in pools.items()))
+        super().__init__("php-fpm", directory, fpm_argv(conf))
+
+    def uri(self, script=PHP_DIR / "job.php", **query):
+        return script_uri(f"fcgi://127.0.0.1:{self.port}{script}", **query)
+
+    def uri_v6(self, script=PHP_DIR / "job.php", **query):
+        return script_uri(f"fcgi://[::1]:{self.port_v6}{script}", **query)
+
+    def uri_unix(self, script=PHP_DIR / "job.php", **query):
+        return script_uri(f"fcgi+unix://{urllib.parse.quote(str(self.socket_path), safe='')}{script}", **query)
+
+    def start(self):
+        super().start()
+        wait_until(lambda: accepts("127.0.0.1", self.port) and accepts("::1", self.port_v6)
+                   and self.socket_path.exists(), "php-fpm listens")
+        return self
+
+
 class PhpFpmNginx:
     """php-fpm with `CHILDREN` processes behind nginx, which keeps connections alive and listens on IPv4, IPv6, a
     Unix socket and, with a certificate for `localhost` (in `certificate`), TLS."""
@@ -186,14 +227,10 @@ class PhpFpmNginx:
         self.http_port, self.tls_port = free_port(), free_port()
         self.socket_path = directory / "web.sock"
         self.certificate = directory / "cert.pem"
-        fpm_program = sorted(glob.glob("/usr/sbin/php-fpm*"))
-        assert fpm_program, "php-fpm is not installed (Debian: apt-get install php-fpm)"
         fpm_conf, nginx_conf = directory / "fpm.conf", directory / "nginx.conf"
         fpm_conf.write_text(self._fpm_conf())
         nginx_conf.write_text(self._nginx_conf())
-        as_root = ["--allow-to-run-as-root"] if os.geteuid() == 0 else []
-        self.fpm = Process("php-fpm", directory, [fpm_program[-1], "--nodaemonize", *as_root, "-y", fpm_conf,
-                                                  *PHP_SETTINGS])
+        self.fpm = Process("php-fpm", directory, fpm_argv(fpm_conf))
         self.nginx = Process("nginx", directory, ["nginx", "-p", directory, "-c", nginx_conf, "-e", "stderr"])
 
     def uri(self, **query):

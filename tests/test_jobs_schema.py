@@ -18,6 +18,7 @@ CORPUS = sorted((ROOT / "tests/fuzz/corpus/jobs_file").iterdir())
 # not bytes, and its patterns neither decode nor look inside an IPv6 address.
 BEYOND_A_SCHEMA = {
     "bad_exponent.json": "a number too large for any type: JSON readers make it infinity, or an error, as they like",
+    "a document root without the script": "a schema cannot compare two keys",
     "half of a surrogate pair": "JSON readers may let it pass",
     "a name twice in an object": "readers keep the last one",
     "a function of 512 characters, 1024 bytes": "a length is in characters",
@@ -78,6 +79,13 @@ MORE = {
     "a pool with tls for http": file_of("http://h/", in_pool={"tls": {}}),
     "a pool with tls without a scheme": file_of("h", in_pool={"tls": {}}),
     "a pool with tls for a Unix socket": file_of("http+unix://%2Fs/", in_pool={"tls": {}}),
+    "a document root of FastCGI": file_of("fcgi://h/srv/x.php", in_pool={"fastcgi_document_root": "/srv/"}),
+    "a document root for http": file_of("http://h/srv/x.php", in_pool={"fastcgi_document_root": "/srv"}),
+    "no document root for http": file_of("http://h/srv/x.php", in_pool={"fastcgi_document_root": ""}),
+    "a relative document root": file_of("fcgi://h/srv/x.php", in_pool={"fastcgi_document_root": "srv"}),
+    "a document root with a control character": file_of("fcgi://h/a", in_pool={"fastcgi_document_root": "/\n"}),
+    "a pool with tls for FastCGI": file_of("fcgi://h/x.php", in_pool={"tls": {}}),
+    "a document root without the script": file_of("fcgi://h/srv/x.php", in_pool={"fastcgi_document_root": "/var"}),
     "half of a surrogate pair": r'{"gearman_servers_list": ["h"], "pools_list": {}, "x": "\ud83d"}',
 }
 
@@ -95,7 +103,11 @@ URIS = """h h/ h:8080 h:8080/job.php h? h?x=1 h# http://h http://h: http://h:/ h
  http://h/?ids[]=1|2&ü http://ü/ http://h\\x/ http://a_b.c-d/ http://a!b/ http://a(b)/ http://a~b/ http://%68/ http://h//x
  http+unix://%2Frun%2Fa.sock/x http+unix://%2frun http+unix:///run/a.sock http+unix://run http+unix://%2Frun:1/
  http+unix://u:p@%2Frun/x http+unix:%2Frun HTTP+UNIX://%2Fx?y http+tcp://h/ https:h https+unix://%2Fx http+unix://%2Fa%zz/
- http://u:p%@h/ http://u%41:p@h/ http://h/a@b http://h/a:b localhost:8080@h/ :80 h:80:81 http://u[:p@h/ http://h/{}""".split()
+ http://u:p%@h/ http://u%41:p@h/ http://h/a@b http://h/a:b localhost:8080@h/ :80 h:80:81 http://u[:p@h/ http://h/{}
+ fcgi://h fcgi://h/ fcgi://h/x.php FCGI://h:9001/a/b.php?x=1#y fcgi://[::1]/x fcgi://[::1]:0/x fcgi://h/x/ fcgi://h/x?/ fcgi://h/?x
+ fcgi://u:p@h/x fcgi://u@h/x fcgi:///x fcgi:h/x fcgi+unix://%2Fs/x.php fcgi+unix://%2Fs fcgi+unix://%2Fs/ fcgi+unix://s/x
+ Fcgi+Unix://%2Fs%2Ft/x?y fcgi+unix://%2Fs:1/x fcgi://h/a%2F fcgi://h/a%2Fb fcgi://h/a%00 fcgi://h/a%1f fcgi://h/a?%00
+ fcgi://h/%ff fcgi://h/ü.php fcgi://h/x#/ fcgi://h/a%7f fcgi+http://h/x""".split()
 URIS += ["", " ", "http://h/a b", "http://h/\n", "h\n", "http://h/\x7f", "http://h/x#a b", "http://h/x#\n"]
 
 SERVERS = """h H h:1 h:0 h:65535 h:65536 h:004730 h: h:x :1 a.b a_b a-b a/b a@b ü h:1:2 [::1] [::1]:4730 [::1]: [::1]x ::1 fe80::2

@@ -25,6 +25,10 @@ std::string describe(const error_code& error) {
            " (no local port is free: let the other side keep connections alive, or widen "
            "net.ipv4.ip_local_port_range)";
   }
+  if (error == asio::error::try_again) {
+    return "its queue of connections is full (raise the backlog of the listening socket, or have less at "
+           "once)";
+  }
   return error.message();
 }
 
@@ -34,6 +38,13 @@ std::string to_string(const asio::generic::stream_protocol::endpoint& address) {
   std::memcpy(tcp.data(), address.data(), address.size());
   tcp.resize(address.size());
   return to_string(Address{tcp.address().to_string(), tcp.port()});
+}
+
+// A Unix socket whose queue is full says EAGAIN at once, which Asio takes for a connection on its way.
+error_code refused_for_now(const Stream::Socket& socket) {
+  error_code not_connected;
+  socket.remote_endpoint(not_connected);
+  return not_connected ? asio::error::try_again : error_code();
 }
 
 }  // namespace
@@ -131,8 +142,9 @@ void Connector::Attempt::on_deadline() {
   try_next();
 }
 
-void Connector::Attempt::tried(Try& which, const error_code& error) {
+void Connector::Attempt::tried(Try& which, error_code error) {
   if (!handler_) return;
+  if (!error && which.address.protocol().family() == AF_UNIX) error = refused_for_now(which.socket);
   which.pending = false;
   if (error) {
     failed(which.address, error);

@@ -85,7 +85,7 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   void begin();
   void try_next();
   void on_deadline() override;  // the last one tried takes long
-  void tried(Try& which, const boost::system::error_code& error);
+  void tried(Try& which, boost::system::error_code error);
   void failed(const Endpoint& address, const boost::system::error_code& error);
   void finish_if_hopeless();
   void secure(Socket socket);

@@ -155,5 +155,18 @@ TEST_F(ConnectorTest, WithoutADescriptorItSaysWhatToDo) {
   EXPECT_THAT(result->error().message, HasSubstr("cannot connect: Too many open files (raise the limit"));
 }
 
+TEST_F(ConnectorTest, AUnixSocketWhoseQueueIsFull) {
+  using asio::local::stream_protocol;
+  const TestDir dir;
+  stream_protocol::acceptor full(loop, stream_protocol::endpoint(dir / "full.sock"), false);
+  full.listen(0);
+  stream_protocol::socket first(loop);
+  first.connect(full.local_endpoint());
+  Connector connector(resolver, deadlines, list(full.local_endpoint()));
+  ASSERT_TRUE(connect(connector));
+  ASSERT_FALSE(*result);
+  EXPECT_THAT(result->error().message, HasSubstr("cannot connect: its queue of connections is full"));
+}
+
 }  // namespace
 }  // namespace driveshaft::base

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/url/authority_view.hpp>
 #include <boost/url/parse.hpp>
+#include <boost/url/pct_string_view.hpp>
 #include <boost/url/url_view.hpp>
 
 #include "base/address.h"
@@ -27,9 +28,9 @@ struct SchemeRow {
   std::uint16_t default_port;
 };
 constexpr SchemeRow kSchemes[] = {
-    {"http", Uri::Scheme::http, 80},
-    {"https", Uri::Scheme::https, 443},
-    {"http+unix", Uri::Scheme::http_unix, 0},
+    {"http", Uri::Scheme::http, 80},          {"https", Uri::Scheme::https, 443},
+    {"http+unix", Uri::Scheme::http_unix, 0}, {"fcgi", Uri::Scheme::fcgi, 9000},  // where php-fpm listens
+    {"fcgi+unix", Uri::Scheme::fcgi_unix, 0},
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -151,6 +152,18 @@ Result<void> read_unix_host(const urls::authority_view& authority, Uri& uri) {
   return {};
 }
 
+// Of the request target, which is well encoded.
+Result<std::string> read_script(std::string_view target) {
+  std::string path = urls::pct_string_view(target.substr(0, target.find('?'))).decode();
+  if (path.ends_with('/')) {
+    return Error{"the path of the script's file follows the host, as in /srv/app/job.php"};
+  }
+  if (std::any_of(path.begin(), path.end(), is_control)) {
+    return Error{"the path of the script contains a control character"};
+  }
+  return {in_place_value, std::move(path)};
+}
+
 Result<Uri> read(std::string_view text) {
   const auto parts = split(text);
   if (!parts) return parts.error();
@@ -162,17 +175,22 @@ Result<Uri> read(std::string_view text) {
   }
   Uri uri;
   uri.scheme = parts->scheme->scheme;
-  const auto host = uri.scheme == Uri::Scheme::http_unix ? read_unix_host(*authority, uri)
-                                                         : read_tcp_host(*authority, *parts->scheme, uri);
+  const auto host =
+      uri.is_unix() ? read_unix_host(*authority, uri) : read_tcp_host(*authority, *parts->scheme, uri);
   if (!host) return host.error();
   auto target = request_target(parts->target);
   if (!target) return target.error();
   uri.target = std::move(*target);
+  if (uri.is_fastcgi()) {
+    if (authority->has_userinfo()) return Error{"FastCGI knows no user and password, remove them"};
+    auto script = read_script(uri.target);
+    if (!script) return script.error();
+    uri.script = std::move(*script);
+  }
   const auto userinfo = read_userinfo(*authority, uri);
   if (!userinfo) return userinfo.error();
-  const std::string shown_host = uri.scheme == Uri::Scheme::http_unix
-                                     ? std::string(std::string_view(authority->encoded_host()))
-                                     : uri.authority;
+  const std::string shown_host =
+      uri.is_unix() ? std::string(std::string_view(authority->encoded_host())) : uri.authority;
   uri.display = fmt::format("{}://{}{}{}", parts->scheme->name, *userinfo, shown_host, uri.target);
   return uri;
 }
@@ -191,8 +209,9 @@ std::string masked(std::string_view text) {
 Result<Uri> parse_uri(std::string_view text) {
   auto uri = read(text);
   if (uri) return uri;
-  return Error{fmt::format("expected an http://, https:// or http+unix:// URI, got \"{}\": {}", masked(text),
-                           uri.error().message)};
+  return Error{
+      fmt::format("expected an http://, https://, http+unix://, fcgi:// or fcgi+unix:// URI, got \"{}\": {}",
+                  masked(text), uri.error().message)};
 }
 
 }  // namespace driveshaft::base

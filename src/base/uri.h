@@ -11,22 +11,27 @@ namespace driveshaft::base {
 
 // Where jobs are POSTed: what a connection and a request line need, read once from the jobs file.
 struct Uri {
-  enum class Scheme { http, https, http_unix };
+  enum class Scheme { http, https, http_unix, fcgi, fcgi_unix };
 
   Scheme scheme = Scheme::http;
-  std::string host;           // name or literal, IPv6 without brackets; empty for http_unix
-  std::uint16_t port = 0;     // always set for http and https
-  std::string socket_path;    // http_unix: the socket's path, decoded
+  std::string host;           // name or literal, IPv6 without brackets; empty for a Unix socket
+  std::uint16_t port = 0;     // always set, but for a Unix socket
+  std::string socket_path;    // of a Unix socket, decoded
   std::string target;         // origin form: path and query, at least "/"
   std::string authority;      // value of the Host header: "shop.example", "[::1]:8080", "localhost"
+  std::string script;         // FastCGI: the path of the script's file, decoded
   std::string authorization;  // value of the Authorization header ("Basic …"), or empty. A secret.
   std::string display;        // the URI as it may be logged: password masked
+
+  bool is_unix() const { return scheme == Scheme::http_unix || scheme == Scheme::fcgi_unix; }
+  bool is_fastcgi() const { return scheme == Scheme::fcgi || scheme == Scheme::fcgi_unix; }
 
   bool operator==(const Uri&) const = default;
 };
 
-// Reads http://, https:// and http+unix://%2Fpath%2Fto.sock/path. `user:password@` becomes Basic
-// authorization. A fragment is dropped. The error says what is wrong and what is accepted.
+// Reads http://, https://, http+unix://%2Fpath%2Fto.sock/path, fcgi://host:port/path/of/script and
+// fcgi+unix://%2Fpath%2Fto.sock/path/of/script. `user:password@` becomes Basic authorization, where there is
+// such a thing. A fragment is dropped. The error says what is wrong and what is accepted.
 Result<Uri> parse_uri(std::string_view text);
 
 }  // namespace driveshaft::base

@@ -16,7 +16,8 @@ Uri read(std::string_view text) {
 std::string reason(std::string_view text) {
   const auto uri = parse_uri(text);
   if (uri) return "parsed as " + uri->display;
-  const std::string start = "expected an http://, https:// or http+unix:// URI, got \"";
+  const std::string start =
+      "expected an http://, https://, http+unix://, fcgi:// or fcgi+unix:// URI, got \"";
   EXPECT_EQ(uri.error().message.substr(0, start.size()), start);
   return uri.error().message.substr(start.size());
 }
@@ -93,6 +94,44 @@ TEST(Uri, UnixSocket) {
   EXPECT_EQ(uri.display, "http+unix://%2Frun%2Fapp.sock/path?q");
   EXPECT_EQ(read("http+unix://u:p@%2Fs/").authorization, "Basic dTpw");
   EXPECT_EQ(read("http+unix://%2F" + std::string(106, 's')).socket_path.size(), 107u);
+}
+
+TEST(Uri, FastCgi) {
+  const Uri uri = read("fcgi://Php.example/srv/my%20app/job.php?run=a&x[]=1#part");
+  EXPECT_EQ(uri.scheme, Uri::Scheme::fcgi);
+  EXPECT_TRUE(uri.is_fastcgi() && !uri.is_unix());
+  EXPECT_EQ(uri.host, "php.example");
+  EXPECT_EQ(uri.port, 9000);
+  EXPECT_EQ(uri.script, "/srv/my app/job.php");
+  EXPECT_EQ(uri.target, "/srv/my%20app/job.php?run=a&x%5B%5D=1");
+  EXPECT_EQ(uri.authority, "php.example");
+  EXPECT_EQ(uri.display, "fcgi://php.example/srv/my%20app/job.php?run=a&x%5B%5D=1");
+  EXPECT_EQ(read("fcgi://[::1]:9001/a.php").authority, "[::1]:9001");
+  EXPECT_EQ(read("http://a/x.php").script, "");
+}
+
+TEST(Uri, FastCgiOverAUnixSocket) {
+  const Uri uri = read("FCGI+unix://%2Frun%2Fphp%2Ffpm.sock/srv/app/job.php");
+  EXPECT_EQ(uri.scheme, Uri::Scheme::fcgi_unix);
+  EXPECT_TRUE(uri.is_fastcgi() && uri.is_unix());
+  EXPECT_EQ(uri.socket_path, "/run/php/fpm.sock");
+  EXPECT_EQ(uri.port, 0);
+  EXPECT_EQ(uri.script, "/srv/app/job.php");
+  EXPECT_EQ(uri.authority, "localhost");
+  EXPECT_EQ(uri.display, "fcgi+unix://%2Frun%2Fphp%2Ffpm.sock/srv/app/job.php");
+}
+
+TEST(Uri, SaysWhatIsWrongWithAFastCgiUri) {
+  const std::string script = ": the path of the script's file follows the host, as in /srv/app/job.php";
+  EXPECT_EQ(reason("fcgi://a:9000"), "fcgi://a:9000\"" + script);
+  EXPECT_EQ(reason("fcgi://a/srv/?x=1"), "fcgi://a/srv/?x=1\"" + script);
+  EXPECT_EQ(reason("fcgi+unix://%2Fs"), "fcgi+unix://%2Fs\"" + script);
+  EXPECT_EQ(reason("fcgi://a/x%00.php"),
+            "fcgi://a/x%00.php\": the path of the script contains a control character");
+  EXPECT_EQ(reason("fcgi://u:secret@a/x.php"),
+            "fcgi://***@a/x.php\": FastCGI knows no user and password, remove them");
+  EXPECT_EQ(reason("fcgi:a/x.php"), "fcgi:a/x.php\": two slashes must follow the scheme's colon");
+  EXPECT_EQ(reason("fcgi://a:0/x"), "fcgi://a:0/x\": the port must be a whole number from 1 to 65535");
 }
 
 TEST(Uri, SaysWhatIsWrong) {

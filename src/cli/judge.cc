@@ -11,7 +11,8 @@ namespace {
 
 using Grade = Remark::Grade;
 
-constexpr std::size_t kShown = 60;  // bytes of an answer's text
+constexpr std::size_t kShown = 60;         // bytes of an answer's text
+constexpr std::size_t kShownRemark = 200;  // bytes of stderr's first line
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kGzipMagic = "\x1f\x8b";
 
@@ -23,7 +24,8 @@ double milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-Remark no_response(const Outcome& outcome, std::chrono::milliseconds timeout) {
+Remark no_response(const Outcome& outcome, const Circumstances& circumstances) {
+  const auto timeout = circumstances.timeout;
   if (outcome.timed_out) {
     return finding(fmt::format("no whole answer within {} s", static_cast<double>(timeout.count()) / 1000),
                    "see what the endpoint waits for, or give it longer with --timeout; its daemon waits for "
@@ -40,7 +42,13 @@ Remark no_response(const Outcome& outcome, std::chrono::milliseconds timeout) {
           "send the whole answer, with a Content-Length that is its length; if the process died, its error "
           "log knows why");
     case http::Failure::Kind::malformed:
+      if (circumstances.is_fastcgi) {
+        return finding(failure.message,
+                       "see that php-fpm listens there; a web server wants http:// or https:// in the URI");
+      }
       return finding(failure.message, "answer in HTTP/1.1; a port that speaks TLS wants https:// in the URI");
+    case http::Failure::Kind::overloaded:
+      return finding(failure.message, "give it more processes, or probe it again when it has less to do");
     case http::Failure::Kind::too_large:
       return finding(failure.message, "answer with less, or raise max_response_size");
   }
@@ -134,10 +142,9 @@ std::string shown_answer(const dispatch::Answer& answer, const Outcome& outcome,
                      milliseconds(outcome.took));
 }
 
-}  // namespace
-
-Remark judge(const Outcome& outcome, dispatch::AnswerDecoder& decoder, const Circumstances& circumstances) {
-  if (outcome.timed_out || !outcome.response) return no_response(outcome, circumstances.timeout);
+Remark judge_answer(const Outcome& outcome, dispatch::AnswerDecoder& decoder,
+                    const Circumstances& circumstances) {
+  if (outcome.timed_out || !outcome.response) return no_response(outcome, circumstances);
   const auto& response = *outcome.response;
   Told told;
   const auto answer = decode(response, decoder, told);
@@ -156,6 +163,18 @@ Remark judge(const Outcome& outcome, dispatch::AnswerDecoder& decoder, const Cir
                                     ? "write a line of JSON for each thing to tell, and the object with "
                                       "gearman_ret as the last"
                                     : remedy_for_body(response.body, wrong.message));
+}
+
+}  // namespace
+
+Remark judge(const Outcome& outcome, dispatch::AnswerDecoder& decoder, const Circumstances& circumstances) {
+  Remark remark = judge_answer(outcome, decoder, circumstances);
+  if (!outcome.remarks.empty()) {
+    const std::string_view remarks = outcome.remarks;
+    remark.what += fmt::format("; its stderr: \"{}\"",
+                               base::printable(remarks.substr(0, remarks.find('\n')), kShownRemark));
+  }
+  return remark;
 }
 
 Remark judge_refusal(const Outcome& outcome) {

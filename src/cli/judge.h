@@ -24,6 +24,7 @@ struct Outcome {
   base::Result<Response, http::Failure> response;
   bool timed_out = false;
   std::chrono::nanoseconds took{};
+  std::string remarks = {};  // lines that a FastCGI script wrote to stderr
 };
 
 struct Remark {
@@ -37,6 +38,7 @@ struct Circumstances {
   std::chrono::milliseconds timeout;
   bool is_signed;
   bool is_multipart;
+  bool is_fastcgi = false;
 };
 
 // A sample that must be answered as the contract has it; `decoder` is the daemon's own.

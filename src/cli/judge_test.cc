@@ -33,6 +33,20 @@ TEST(Judge, AGoodAnswerNeedsNoRemedy) {
   EXPECT_EQ(remark.remedy, "");
 }
 
+TEST(Judge, WhatAScriptWritesToStderrIsShown) {
+  auto outcome = answered(404, "File not found.\n");
+  outcome.remarks = "Primary script \x1b unknown\nmore\n";
+  EXPECT_THAT(judged(outcome).what, testing::EndsWith("\"; its stderr: \"Primary script \\x1b unknown\""));
+}
+
+TEST(Judge, WhatIsNoFastcgi) {
+  dispatch::AnswerDecoder decoder;
+  const auto remark = judge(failed(http::Failure::Kind::malformed), decoder,
+                            {std::chrono::milliseconds(2500), false, false, /*is_fastcgi=*/true});
+  EXPECT_THAT(remark.remedy, HasSubstr("see that php-fpm listens there"));
+  EXPECT_EQ(judged(failed(http::Failure::Kind::overloaded)).grade, Grade::finding);
+}
+
 TEST(Judge, AFailedJobConforms) {
   EXPECT_EQ(judged(answered(200, R"({"gearman_ret": 1})")).grade, Grade::note);
   EXPECT_THAT(judged(answered(200, R"({"gearman_ret": 1, "response_string": "no"})")).what,

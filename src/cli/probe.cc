@@ -80,12 +80,14 @@ class Call final : public http::Exchange, private base::Deadline {
         http::Failure::Kind::too_large,
         fmt::format("it streams more than the {} bytes that are read of it here", kMostStreamed)};
   }
+  void remarked(std::string_view lines) override { remarks_ += lines; }
   void on_deadline() override {
     endpoint_.cancel(*this);
     done({http::Failure{http::Failure::Kind::connection_lost, ""}, true});
   }
   void done(Outcome outcome) {
     outcome.took = Clock::now() - started_;
+    outcome.remarks = std::move(remarks_);
     outcome_ = std::move(outcome);
   }
 
@@ -97,6 +99,7 @@ class Call final : public http::Exchange, private base::Deadline {
   dispatch::RequestBody body_;
   Clock::time_point started_;
   std::string streamed_;
+  std::string remarks_;
   std::optional<Outcome> outcome_;
 };
 
@@ -284,9 +287,9 @@ class Probe {
   }
 
   Remark judge(const Outcome& outcome) {
-    return cli::judge(
-        outcome, decoder_,
-        {options_.timeout, signer_.has_value(), options_.format == config::RequestFormat::multipart});
+    return cli::judge(outcome, decoder_,
+                      {options_.timeout, signer_.has_value(),
+                       options_.format == config::RequestFormat::multipart, options_.uri.is_fastcgi()});
   }
 
   void report(std::string_view sample, const Remark& remark) {

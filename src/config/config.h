@@ -113,7 +113,8 @@ struct Pool {
   int worker_count = 0;                // slots: jobs running at once; 0 takes none
   std::vector<std::string> jobs_list;  // function names, in the file's order, each once
   PoolSettings settings;
-  base::TlsSettings tls = {};  // for an https URI
+  base::TlsSettings tls = {};      // for an https URI
+  std::string document_root = {};  // for a FastCGI URI; empty: the script's folder
 
   bool operator==(const Pool&) const = default;
 };

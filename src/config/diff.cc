@@ -84,6 +84,10 @@ void describe(const PoolChange& change, std::vector<std::string>& lines) {
   if (change.tls_changed()) {
     add(fmt::format("tls {} -> {}", tls_text(change.before.tls), tls_text(change.after.tls)));
   }
+  if (change.document_root_changed()) {
+    add(fmt::format("fastcgi_document_root \"{}\" -> \"{}\"", change.before.document_root,
+                    change.after.document_root));
+  }
   if (!change.functions_added.empty()) {
     add(fmt::format("jobs_list: added {}", fmt::join(change.functions_added, ", ")));
   }

@@ -21,6 +21,7 @@ struct PoolChange {
   bool uri_changed() const { return before.uri != after.uri; }
   bool worker_count_changed() const { return before.worker_count != after.worker_count; }
   bool tls_changed() const { return before.tls != after.tls; }
+  bool document_root_changed() const { return before.document_root != after.document_root; }
   bool settings_changed() const { return before.settings != after.settings; }
   bool functions_changed() const {
     return !functions_added.empty() || !functions_removed.empty() || functions_reordered;

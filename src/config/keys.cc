@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/log.h"
+#include "config/fastcgi_keys.h"
 #include "config/header_keys.h"
 #include "config/key_table.h"
 #include "config/setting_keys.h"
@@ -82,7 +83,7 @@ bool read_address(const Value& value, Server& server) {
 }
 
 constexpr Key<Pool> kPoolKeys[] = {
-    {"job_processing_uri", "an http://, https:// or http+unix:// URI",
+    {"job_processing_uri", "an http://, https://, http+unix://, fcgi:// or fcgi+unix:// URI",
      "the next job goes to the new one; running ones finish at the old one", read_uri, nullptr},
     {"worker_count", "a whole number ≥ 0", "slots are added or, as their jobs finish, taken away",
      read_worker_count, nullptr},
@@ -93,6 +94,9 @@ constexpr Key<Pool> kPoolKeys[] = {
     {"tls", kTlsType, "the next job goes over a new connection; running ones finish on theirs",
      [](const Value& v, Pool& p) { return read_tls(v, p.tls); },
      [](const Pool& p) { return tls_text(p.tls); }},
+    {"fastcgi_document_root", kDocumentRootType,
+     "the next job goes over a new connection; running ones finish on theirs", read_document_root,
+     [](const Pool& p) { return quoted(p.document_root); }},
 };
 
 constexpr Key<Server> kServerKeys[] = {
@@ -171,8 +175,9 @@ std::vector<std::string_view> pool_names() {
 void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
   const Node* tls = pool_value.node().find("tls");
   if (!tls || pool.uri.display.empty() || pool.uri.scheme == base::Uri::Scheme::https) return;
-  pool_value.member(*tls).error(fmt::format("{} does not use TLS: write it with https://, or remove tls",
-                                            base::printable(pool.uri.display, 100)));
+  pool_value.member(*tls).error(
+      fmt::format("{} does not use TLS: {}remove tls", base::printable(pool.uri.display, 100),
+                  pool.uri.is_fastcgi() ? "FastCGI knows none, " : "write it with https://, or "));
 }
 
 void read_pool(const Value& value, Config& config, const PoolSettings& defaults) {
@@ -187,6 +192,7 @@ void read_pool(const Value& value, Config& config, const PoolSettings& defaults)
   }
   read_keys(value, kPoolKeys, pool);
   check_tls_is_of_use(value, pool);
+  check_document_root(value, pool);
   read_settings(value, pool.settings);
   check_authorization(value, pool);
   warn_of_unknown_keys(value, pool_names(), top_level_names(), "at the top level");

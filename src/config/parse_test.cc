@@ -193,14 +193,16 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
           "gearman_servers_list[1]: expected the address of a server, or an object of address and "
           "tls, got 5 (line 4)",
           "pools_list.A.worker_count: missing, expected a whole number ≥ 0 (line 6)",
-          "pools_list.A.job_processing_uri: expected an http://, https:// or http+unix:// URI, got "
+          "pools_list.A.job_processing_uri: expected an http://, https://, http+unix://, fcgi:// or "
+          "fcgi+unix:// URI, got "
           "\"ftp://x/\": "
           "the scheme \"ftp\" is not served (line 7)",
           "pools_list.A.jobs_list[1]: expected the name of a function, got \"\" (line 9)",
           "pools_list.A.jobs_list[2]: expected a name without control characters, got \"a\\x09b\" (line 9)",
           "pools_list.A.jobs_list[3]: expected the name of a function, got null (line 10)",
           "pools_list.B: expected a pool as an object, got an empty array (line 12)",
-          "pools_list.\"my pool\".job_processing_uri: expected an http://, https:// or http+unix:// URI, got "
+          "pools_list.\"my pool\".job_processing_uri: expected an http://, https://, http+unix://, fcgi:// "
+          "or fcgi+unix:// URI, got "
           "1 "
           "(line 13)",
           "pools_list.\"my pool\".worker_count: expected a whole number ≥ 0, got 1.5 (line 13)",
@@ -222,8 +224,8 @@ TEST(Parse, WhatMustBeThere) {
                           "pools_list: missing, expected an object of pools (line 2)"));
   EXPECT_THAT(
       errors(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {}}})"),
-      ElementsAre("pools_list.P.job_processing_uri: missing, expected an http://, https:// or http+unix:// "
-                  "URI (line 1)",
+      ElementsAre("pools_list.P.job_processing_uri: missing, expected an http://, https://, http+unix://, "
+                  "fcgi:// or fcgi+unix:// URI (line 1)",
                   "pools_list.P.worker_count: missing, expected a whole number ≥ 0 (line 1)",
                   "pools_list.P.jobs_list: missing, expected an array of function names (line 1)"));
   EXPECT_THAT(errors(R"({"gearman_servers_list": [], "pools_list": null})"),
@@ -422,7 +424,44 @@ TEST(Parse, WhatIsWrongWithTls) {
       ElementsAre(place + ": ca_file is not used: with verify false any certificate is taken (line 1)"));
 }
 
+std::string with_root(const std::string& uri, const std::string& root) {
+  return R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"worker_count": 1, "jobs_list": [],
+    "job_processing_uri": ")" +
+         uri + R"(", "fastcgi_document_root": )" + root + "}}}";
+}
+
+TEST(Parse, FastcgiDocumentRoot) {
+  const auto root = [](const std::string& text) {
+    const auto parsed = parse(with_root("fcgi://h/srv/app/job.php", text));
+    return parsed ? parsed->config.pools.at(0).document_root : "wrong";
+  };
+  EXPECT_EQ(root("\"/srv/app\""), "/srv/app");
+  EXPECT_EQ(root("\"/srv//\""), "/srv");
+  EXPECT_EQ(root("\"/\""), "/");
+  EXPECT_EQ(root("\"\""), "");
+  for (const std::string wrong : {"\"srv\"", "5", "null", "\"/srv/\\u0000\""}) {
+    EXPECT_THAT(
+        errors(with_root("fcgi://h/srv/app/job.php", wrong)),
+        ElementsAre(testing::HasSubstr("pools_list.P.fastcgi_document_root: expected the absolute path of "
+                                       "a folder, or \"\" for that of the script, got ")));
+  }
+}
+
+TEST(Parse, FastcgiDocumentRootThatIsOfNoUse) {
+  EXPECT_THAT(errors(with_root("fcgi://h/srv/app/job.php", "\"/srv/ap\"")),
+              ElementsAre("pools_list.P.fastcgi_document_root: expected a folder that the script "
+                          "/srv/app/job.php is in, got \"/srv/ap\" (line 2)"));
+  EXPECT_THAT(
+      errors(with_root("http://h/srv/app/job.php", "\"/srv\"")),
+      ElementsAre("pools_list.P.fastcgi_document_root: http://h/srv/app/job.php does not speak FastCGI: "
+                  "write it with fcgi:// or fcgi+unix://, or remove fastcgi_document_root (line 2)"));
+  EXPECT_THAT(errors(with_root("http://h/", "\"\"")), testing::IsEmpty());
+}
+
 TEST(Parse, TlsWithoutHttpsIsNoSlipToPassOver) {
+  EXPECT_THAT(errors(with_tls("\"a\"", R"(, "tls": {})", "fcgi://h/x.php")),
+              ElementsAre(testing::HasSubstr(
+                  "fcgi://h/x.php does not use TLS: FastCGI knows none, remove tls (line 1)")));
   for (const std::string uri : {"h", "http://h/", "http+unix://%2Fs/"}) {
     EXPECT_THAT(
         errors(with_tls("\"a\"", R"(, "tls": {})", uri)),

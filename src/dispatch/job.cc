@@ -133,6 +133,9 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
       case http::Failure::Kind::connection_lost:
         left(true, /*answered=*/false, /*overloaded=*/true);
         return set_back({AttemptFailure::connection_lost, failure.message});
+      case http::Failure::Kind::overloaded:
+        left(true, /*answered=*/false, /*overloaded=*/true);
+        return set_back({AttemptFailure::server_error, failure.message});
       case http::Failure::Kind::malformed:
       case http::Failure::Kind::too_large:
         left(true, /*answered=*/false, /*overloaded=*/false);
@@ -159,6 +162,22 @@ base::Result<bool, http::Failure> Job::piece(std::string_view bytes) {
   auto fed = stream().feed(bytes);
   if (!fed) return http::Failure{http::Failure::Kind::malformed, fed.error().message};
   return *fed;
+}
+
+void Job::remarked(std::string_view lines) {
+  if (!kThreadLog.enabled(LogLevel::warn)) return;
+  while (!lines.empty()) {
+    const auto end = lines.find('\n');
+    std::string& line = empty_line();
+    append_names(line.append("Script's stderr: "));
+    line.append(" pool=");
+    base::append_printable(line, owner_.name(), 128);
+    line.append(" text=");
+    base::append_printable(line, lines.substr(0, end), kShownReason);
+    append_trace(line);
+    kThreadLog.write(LogLevel::warn, line);
+    lines.remove_prefix(std::min(end, lines.size() - 1) + 1);
+  }
 }
 
 StreamRelay& Job::stream() {

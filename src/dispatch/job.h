@@ -103,6 +103,7 @@ class Job final : public http::Exchange,
 
   void finished(base::Result<http::Response, http::Failure> result) override;
   base::Result<bool, http::Failure> piece(std::string_view bytes) override;
+  void remarked(std::string_view lines) override;
   void on_deadline() override;
   void attempt_is_over();  // it has waited long enough for its next attempt, or for the answer to this one
   void leave();            // whatever it is doing

@@ -57,6 +57,7 @@ void Upstream::configure(const config::Pool& settings) {
   const auto before = std::exchange(settings_, settings);
   const auto& now = settings_.settings;
   const bool another = before.uri != settings_.uri || before.tls != settings_.tls ||
+                       before.document_root != settings_.document_root ||
                        before.settings.connect_timeout != now.connect_timeout ||
                        before.settings.max_response_size != now.max_response_size;
   if (another) {
@@ -83,9 +84,9 @@ void Upstream::open_endpoint() {
   const bool https = settings_.uri.scheme == base::Uri::Scheme::https;
   endpoint_ = std::make_unique<http::Endpoint>(
       context_.resolver, context_.deadlines,
-      http::Endpoint::Settings{settings_.uri, settings_.settings.connect_timeout,
-                               settings_.settings.max_response_size,
-                               https ? context_.tls.client(settings_.tls) : nullptr});
+      http::Endpoint::Settings{
+          settings_.uri, settings_.settings.connect_timeout, settings_.settings.max_response_size,
+          https ? context_.tls.client(settings_.tls) : nullptr, settings_.document_root});
   endpoint_->set_header_lines(header_lines(settings_.settings.headers));
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "http/endpoint.h"
+#include "http/response_reader.h"
 
 namespace driveshaft::http {
 namespace {
@@ -29,7 +30,8 @@ constexpr auto kSettled = 200ms;
 
 }  // namespace
 
-Connection::Connection(Endpoint& endpoint) : endpoint_(endpoint), stream_(endpoint.connector_.loop()) {}
+Connection::Connection(Endpoint& endpoint)
+    : endpoint_(endpoint), stream_(endpoint.connector_.loop()), protocol_(endpoint.make_protocol()) {}
 
 void Connection::open(Exchange* exchange) {
   exchange_ = exchange;
@@ -53,6 +55,7 @@ void Connection::connected(base::Result<base::Stream> stream) {
   attempt_.reset();
   if (!stream) return open_failed(stream.error().message);
   stream_ = std::move(*stream);
+  protocol_->opened(stream_.socket());
   buffer_.resize(kSmallBuffer);
   if (stream_.is_tls() && !exchange_) {
     state_ = State::settling;
@@ -92,32 +95,20 @@ void Connection::send(Exchange& exchange) {
   exchange_ = &exchange;
   exchange.connection_ = this;
   used_since_sweep = true;
-  reader_.reset(endpoint_.settings_.max_response_size, exchange.streams_);
+  protocol_->start(exchange.request_, endpoint_.settings_.max_response_size, exchange.streams_);
   sent_at_ = Clock::now();
   request_sent_ = false;
   paused_ = false;
-
-  written_ = 0;
   write();
 }
 
 // Most often the kernel takes it all at once, and no completion needs to go through the loop.
 void Connection::write() {
   error_code error;
-  auto rest = exchange_->request_;
-  if (written_ == 0 && rest[1].size() == 0) {
-    written_ = stream_.write_some(rest[0], error);
-  } else {
-    std::size_t skip = written_;
-    for (auto& piece : rest) {
-      const std::size_t skipped = std::min(skip, piece.size());
-      piece += skipped;
-      skip -= skipped;
-    }
-    written_ += stream_.write_some(rest, error);
-  }
+  const auto rest = protocol_->unwritten();
+  protocol_->written(rest.size() == 1 ? stream_.write_some(rest[0], error) : stream_.write_some(rest, error));
   if (error && error != asio::error::would_block) return;  // the read under way reports it
-  request_sent_ = written_ == asio::buffer_size(exchange_->request_);
+  request_sent_ = protocol_->unwritten().empty();
   if (!request_sent_) wait_to_write();
 }
 
@@ -149,6 +140,7 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (bytes > 0 && !exchange_->phases_.first_byte) exchange_->phases_.first_byte = Clock::now() - sent_at_;
   filled_ += bytes;
   const auto taken = read_response();
+  pass_remarks_on(/*over=*/false);
   if (!taken) return fail(taken.error());
   filled_ -= *taken;
   if (filled_ > 0 && *taken > 0) std::memmove(buffer_.data(), buffer_.data() + *taken, filled_);
@@ -158,16 +150,16 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
     return fail(more.error());
   }
 
-  if (!reader_.done() && error) {
+  if (!protocol_->done() && error) {
     if (refused_by_tls(error)) {
       return fail({Failure::Kind::unreachable, fmt::format("TLS handshake failed: {}", error.message())});
     }
     if (error != asio::error::eof) {
       return fail({Failure::Kind::connection_lost, fmt::format("the connection broke: {}", error.message())});
     }
-    if (auto ended = reader_.end_of_stream(); !ended) return fail(ended.error());
+    if (auto ended = protocol_->end_of_stream(); !ended) return fail(ended.error());
   }
-  if (reader_.done()) return take_response(error);
+  if (protocol_->done()) return take_response(error);
 
   // A long header, or a body that comes faster than it is read.
   if (*taken + filled_ == buffer_.size() && buffer_.size() < kLargeBuffer) buffer_.resize(kLargeBuffer);
@@ -184,32 +176,42 @@ void Connection::read_on() {
 
 // False: no more, for now.
 base::Result<bool, Failure> Connection::pass_on() try {
-  if (!reader_.streamed() || reader_.body().empty()) return true;
-  auto more = exchange_->piece(reader_.body());
-  reader_.body_taken();
+  const auto piece = protocol_->piece();
+  if (piece.empty()) return true;
+  auto more = exchange_->piece(piece);
+  protocol_->piece_taken();
   return more;
 } catch (const std::bad_alloc&) {
   return Failure{Failure::Kind::too_large, "there is no memory for its response"};
 }
 
+void Connection::pass_remarks_on(bool over) {
+  const auto remarks = protocol_->remarks(over);
+  if (remarks.empty()) return;
+  exchange_->remarked(remarks);
+  protocol_->remarks_taken();
+}
+
 // Whether the endpoint has not even begun with the request.
 bool Connection::refused_by_tls(const error_code& error) const {
-  return base::is_tls_alert(error) && !reused_ && !reader_.started() && filled_ == 0;
+  return base::is_tls_alert(error) && !reused_ && !protocol_->started() && filled_ == 0;
 }
 
 base::Result<std::size_t, Failure> Connection::read_response() try {
-  return reader_.read({buffer_.data(), filled_});
+  return protocol_->read({buffer_.data(), filled_});
 } catch (const std::bad_alloc&) {
   return Failure{Failure::Kind::too_large, "there is no memory for its response"};
 }
 
 void Connection::take_response(const error_code& error) {
-  const bool keep = !error && reader_.keep_alive() && filled_ == 0 && request_sent_;
+  pass_remarks_on(/*over=*/true);
+  Response response = protocol_->response();
+  response.keep_alive = response.keep_alive && !error && filled_ == 0 && request_sent_;
+  const bool keep = response.keep_alive && !endpoint_.is_old(*this);
   Exchange& exchange = *std::exchange(exchange_, nullptr);
   exchange.connection_ = nullptr;
   state_ = State::idle;
-  endpoint_.deliver(
-      exchange, Response{reader_.status(), reader_.body(), reader_.retry_after(), keep, reader_.streamed()});
+  endpoint_.deliver(exchange, response);
 
   if (!keep) {
     close();
@@ -226,8 +228,9 @@ void Connection::take_response(const error_code& error) {
 }
 
 void Connection::fail(Failure failure) {
-  const bool stale = failure.kind == Failure::Kind::connection_lost && reused_ && !reader_.started() &&
+  const bool stale = failure.kind == Failure::Kind::connection_lost && reused_ && !protocol_->started() &&
                      Clock::now() - sent_at_ < kStaleWithin;
+  pass_remarks_on(/*over=*/true);
   Exchange& exchange = *exchange_;
   close();
   endpoint_.forget(*this);

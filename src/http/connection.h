@@ -9,7 +9,7 @@
 #include "base/connector.h"
 #include "base/deadlines.h"
 #include "http/exchange.h"
-#include "http/response_reader.h"
+#include "http/protocol.h"
 
 namespace driveshaft::http {
 
@@ -36,6 +36,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void close();
 
   bool opening() const { return state_ == State::opening || state_ == State::settling; }
+  Clock::duration age() const { return Clock::now() - opening_at_; }  // since it began to be opened
   // The exchange was cancelled while it was opening: it goes on, for another.
   void abandon();
 
@@ -59,6 +60,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void on_read(const boost::system::error_code& error, std::size_t bytes);
   base::Result<std::size_t, Failure> read_response();
   base::Result<bool, Failure> pass_on();
+  void pass_remarks_on(bool over);
   void take_response(const boost::system::error_code& error);
   bool refused_by_tls(const boost::system::error_code& error) const;
   void write();
@@ -71,13 +73,12 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   State state_ = State::opening;
   Exchange* exchange_ = nullptr;
 
-  ResponseReader reader_;
+  const std::unique_ptr<Protocol> protocol_;
   std::vector<char> buffer_;  // bytes read and not yet taken are [0, filled_)
   std::size_t filled_ = 0;
   bool reused_ = false;        // this exchange is not the connection's first
   bool request_sent_ = false;  // whole, to the kernel
   bool paused_ = false;        // nothing is read, and no read is under way
-  std::size_t written_ = 0;    // bytes of it that the kernel has
   Clock::time_point opening_at_{};
   Clock::time_point sent_at_{};
 };

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "http/fastcgi_protocol.h"
+#include "http/http_protocol.h"
+
 namespace driveshaft::http {
 namespace {
 
@@ -14,7 +17,10 @@ using namespace std::chrono_literals;
 // Connections being opened at once: more overflow the backlog of the endpoint's listening socket, and each
 // overflow costs its job a second.
 constexpr int kMaxOpening = 64;
-constexpr auto kSweepEvery = 15s;   // unused for a whole one of these: closed
+constexpr auto kSweepEvery = 15s;  // unused for a whole one of these: closed
+// A process of php-fpm serves one connection until that is closed, and those that wait for a process wait as
+// long. So that everybody has a turn, a connection is not used again after this time, nor kept unused.
+constexpr auto kFastcgiTurn = 1s;
 constexpr auto kAddressesFor = 5s;  // one look-up serves all connections opened in that time
 
 std::string make_head(const base::Uri& uri, std::string_view lines) {
@@ -27,7 +33,7 @@ std::string make_head(const base::Uri& uri, std::string_view lines) {
 base::Connector make_connector(base::Resolver& resolver, base::DeadlineWheel& deadlines,
                                const Endpoint::Settings& settings) {
   const base::Uri& uri = settings.uri;
-  if (uri.scheme == base::Uri::Scheme::http_unix) {
+  if (uri.is_unix()) {
     return {resolver, deadlines, {asio::local::stream_protocol::endpoint(uri.socket_path)}};
   }
   return {resolver, deadlines, base::Address{uri.host, uri.port}, kAddressesFor, settings.tls};
@@ -38,11 +44,25 @@ base::Connector make_connector(base::Resolver& resolver, base::DeadlineWheel& de
 Endpoint::Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings)
     : deadlines_(deadlines),
       settings_(std::move(settings)),
+      script_params_(settings_.uri.is_fastcgi() ? script_params(settings_.uri, settings_.document_root) : ""),
       head_(make_head(settings_.uri, {})),
       connector_(make_connector(resolver, deadlines, settings_)) {}
 
 Endpoint::~Endpoint() {
   for (const auto& [_, connection] : connections_) connection->close();
+}
+
+std::unique_ptr<Protocol> Endpoint::make_protocol() const {
+  if (settings_.uri.is_fastcgi()) return std::make_unique<FastcgiProtocol>(script_params_);
+  return std::make_unique<HttpProtocol>();
+}
+
+bool Endpoint::is_old(const Connection& connection) const {
+  return settings_.uri.is_fastcgi() && connection.age() > kFastcgiTurn;
+}
+
+std::chrono::seconds Endpoint::sweep_every() const {
+  return settings_.uri.is_fastcgi() ? kFastcgiTurn : kSweepEvery;
 }
 
 void Endpoint::set_header_lines(std::string_view lines) { head_ = make_head(settings_.uri, lines); }
@@ -113,7 +133,7 @@ Connection& Endpoint::open_connection_for(Exchange* exchange) {
   ++opening_;
   auto connection = std::make_shared<Connection>(*this);
   connections_.emplace(connection.get(), connection);
-  if (!sweep_.is_set()) deadlines_.set(sweep_, kSweepEvery);
+  if (!sweep_.is_set()) deadlines_.set(sweep_, sweep_every());
   connection->open(exchange);
   return *connection;
 }
@@ -156,7 +176,7 @@ void Endpoint::close_unused() {
       forget(*connection);
     }
   }
-  if (!connections_.empty()) deadlines_.set(sweep_, kSweepEvery);
+  if (!connections_.empty()) deadlines_.set(sweep_, sweep_every());
 }
 
 }  // namespace driveshaft::http

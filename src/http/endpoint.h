@@ -27,6 +27,7 @@ class Endpoint {
     std::chrono::milliseconds connect_timeout;  // name, TCP and TLS together
     std::size_t max_response_size;              // bytes of body
     std::shared_ptr<base::TlsClient> tls;       // for https alone; else null
+    std::string document_root = {};             // for FastCGI alone; empty: the script's folder
   };
 
   Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings);
@@ -84,7 +85,11 @@ class Endpoint {
   Exchange* next_waiting();
   void note(const base::Result<Response, Failure>& result);
 
+  std::chrono::seconds sweep_every() const;
+
   // Called by its connections.
+  std::unique_ptr<Protocol> make_protocol() const;
+  bool is_old(const Connection& connection) const;
   void opening_done(Connection& connection, base::Result<void, Failure> result);
   void deliver(Exchange& exchange, base::Result<Response, Failure> result);
   void send_again(Exchange& exchange);
@@ -94,6 +99,7 @@ class Endpoint {
   // Constant after construction.
   base::DeadlineWheel& deadlines_;
   const Settings settings_;
+  const std::string script_params_;  // for FastCGI
 
   // Loop state.
   std::string head_;  // of every request, up to the type of its body

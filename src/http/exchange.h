@@ -19,8 +19,9 @@ struct Failure {
   enum class Kind {
     unreachable,      // the request never reached the endpoint: name, connect, TLS
     connection_lost,  // closed or reset before the response was complete
-    malformed,        // not HTTP
+    malformed,        // not HTTP, or not FastCGI
     too_large,        // header or body above its limit
+    overloaded,       // the endpoint says that it cannot take the request now
   };
   Kind kind;
   std::string message;
@@ -28,6 +29,8 @@ struct Failure {
 
 // The type of a response whose body may be taken in pieces, as it comes.
 inline constexpr std::string_view kStreamedType = "application/x-ndjson";
+// Whether a Content-Type is that, with or without parameters.
+bool is_streamed_type(std::string_view content_type);
 
 // Its views are valid during the call that brings it.
 struct Response {
@@ -54,6 +57,13 @@ class Exchange {
   // finished() has it.
   virtual base::Result<bool, Failure> piece(std::string_view /*bytes*/) { return true; }
 
+  // Lines of text, each with its newline, that the endpoint wrote for its log while it worked on the request:
+  // a FastCGI script's errors. Of bounded length altogether; never within post().
+  virtual void remarked(std::string_view /*lines*/) {}
+
+  // Head and body, in order, the head in the first piece; unused ones are empty, and come last.
+  using Request = std::array<boost::asio::const_buffer, 4>;
+
  protected:
   ~Exchange() = default;
 
@@ -67,8 +77,7 @@ class Exchange {
   };
   Phases phases_;
 
-  // Head and body, in order; unused pieces are empty, and come last.
-  std::array<boost::asio::const_buffer, 4> request_;
+  Request request_;
 
  private:
   friend class Connection;

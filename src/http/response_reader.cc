@@ -37,12 +37,6 @@ Failure to_failure(error_code error, std::string_view bytes, std::size_t max_bod
                                                 base::printable(bytes, kShownBytes))};
 }
 
-// With or without parameters.
-bool is_streamed_type(string_view value) {
-  const auto type = value.substr(0, std::min(value.find_first_of("; \t"), value.size()));
-  return boost::beast::iequals(type, string_view(kStreamedType.data(), kStreamedType.size()));
-}
-
 }  // namespace
 
 class ResponseReader::Parser final : public beast_http::basic_parser<false> {
@@ -63,7 +57,8 @@ class ResponseReader::Parser final : public beast_http::basic_parser<false> {
   }
   void on_field_impl(beast_http::field name, string_view, string_view value, error_code&) override {
     if (name == beast_http::field::retry_after) retry_after.assign(value.data(), value.size());
-    if (name == beast_http::field::content_type && streams_ && status / 100 == 2 && is_streamed_type(value)) {
+    if (name == beast_http::field::content_type && streams_ && status / 100 == 2 &&
+        is_streamed_type({value.data(), value.size()})) {
       streamed = true;
       body_limit(boost::none);
     }

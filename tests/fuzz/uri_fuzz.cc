@@ -23,12 +23,15 @@ bool visible(std::string_view text) {
 void check(const Uri& uri) {
   require(uri.target.starts_with('/'));
   require(visible(uri.target) && visible(uri.authority) && visible(uri.display));
-  require((uri.scheme == Uri::Scheme::http_unix) == uri.host.empty());
-  require((uri.scheme == Uri::Scheme::http_unix) == (uri.port == 0));
-  require((uri.scheme == Uri::Scheme::http_unix) == uri.socket_path.starts_with('/'));
+  require(uri.is_unix() == uri.host.empty());
+  require(uri.is_unix() == (uri.port == 0));
+  require(uri.is_unix() == uri.socket_path.starts_with('/'));
+  require(uri.is_fastcgi() == uri.script.starts_with('/'));
+  require(!uri.is_fastcgi() || uri.authorization.empty());
   const auto again = parse_uri(uri.display);
   require(again.has_value());
-  require(again->target == uri.target && again->authority == uri.authority && again->display == uri.display);
+  require(again->target == uri.target && again->authority == uri.authority && again->display == uri.display &&
+          again->script == uri.script);
 }
 
 void check(const Address& address) {

@@ -47,6 +47,8 @@ function run_job(string $function, array $job): array
         'sleep' => sleep_for($workload),
         'wait_for' => wait_for($workload),
         'fail_with_text' => ['gearman_ret' => 1, 'response_string' => $workload],
+        'pid' => succeed((string) getmypid()),
+        'log' => error_log($workload) ? succeed('logged') : ['gearman_ret' => 1],
         'fail' => ['gearman_ret' => 1],
         'about' => succeed(json_encode($job + ['server' => $_SERVER], JSON_THROW_ON_ERROR)),
         'crash' => throw new Exception('a job that throws'),

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string_view>
+
+#include "config/config.h"
+#include "config/value.h"
+
+// The key fastcgi_document_root.
+namespace driveshaft::config {
+
+inline constexpr std::string_view kDocumentRootType =
+    "the absolute path of a folder, or \"\" for that of the script";
+
+bool read_document_root(const Value& value, Pool& pool);
+
+// That it is of use to the pool's URI, which has been read.
+void check_document_root(const Value& pool_value, const Pool& pool);
+
+}  // namespace driveshaft::config

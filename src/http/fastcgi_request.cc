@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+#include "http/fastcgi_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "http/fastcgi.h"
+
+namespace driveshaft::http {
+namespace {
+
+using fastcgi::kHeaderSize;
+using fastcgi::Type;
+
+// Up to here a body is copied: one piece is sent faster than several.
+constexpr std::size_t kCopiedBody = 4 * 1024;
+// Memory that long parameters leave behind is given back.
+constexpr std::size_t kKeepCapacity = 32 * 1024;
+// A megabyte at a time, in no more pieces than one call of the system takes.
+constexpr int kRecordsAtOnce = 16;
+
+using Header = std::array<char, kHeaderSize>;
+
+constexpr Header record_header(Type type, std::size_t content) {
+  return {static_cast<char>(fastcgi::kVersion),
+          static_cast<char>(type),
+          static_cast<char>(fastcgi::kRequestId >> 8),
+          static_cast<char>(fastcgi::kRequestId & 0xff),
+          static_cast<char>(content >> 8),
+          static_cast<char>(content & 0xff),
+          0,
+          0};
+}
+
+constexpr Header kFullRecord = record_header(Type::in, FastcgiRequest::kMaxContent);
+constexpr Header kEndOfBody = record_header(Type::in, 0);
+
+void append(std::string& out, const Header& header) { out.append(header.data(), header.size()); }
+
+void append_begin(std::string& out) {
+  constexpr char kResponderKeepConnection[] = {0, 1, 1, 0, 0, 0, 0, 0};
+  append(out, record_header(Type::begin_request, sizeof kResponderKeepConnection));
+  out.append(kResponderKeepConnection, sizeof kResponderKeepConnection);
+}
+
+void append_length(std::string& out, std::size_t length) {
+  if (length >= 0x80) {
+    out += static_cast<char>(0x80 | (length >> 24));
+    out += static_cast<char>(length >> 16);
+    out += static_cast<char>(length >> 8);
+  }
+  out += static_cast<char>(length);
+}
+
+// By the name that CGI gives it.
+void param_name(std::string_view header, std::string& name) {
+  name = header == "Content-Type" || header == "Content-Length" ? "" : "HTTP_";
+  for (const char c : header) {
+    if (c >= 'a' && c <= 'z') {
+      name += static_cast<char>(c - 'a' + 'A');
+    } else {
+      name += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+    }
+  }
+}
+
+// A path as it stands in a URI.
+std::string encoded(std::string_view path) {
+  constexpr std::string_view kAllowed = "-._~!$&'()*+,;=:@/";
+  std::string text;
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       kAllowed.find(c) != kAllowed.npos;
+    text += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
+std::string_view bytes_of(const asio::const_buffer& buffer) {
+  return {static_cast<const char*>(buffer.data()), buffer.size()};
+}
+
+}  // namespace
+
+std::string script_params(const base::Uri& uri, std::string_view document_root) {
+  // What follows a script's name is for the script to know: /srv/app/index.php/jobs.
+  constexpr std::string_view kEnd = ".php";
+  const auto end = uri.script.rfind(".php/");
+  const auto script =
+      std::string_view(uri.script).substr(0, end == uri.script.npos ? end : end + kEnd.size());
+  const auto path_info = std::string_view(uri.script).substr(script.size());
+  std::string_view root = document_root.empty() ? script.substr(0, script.rfind('/')) : document_root;
+  if (root.ends_with('/')) root.remove_suffix(1);
+  const std::string_view name = script.substr(root.size());
+  const auto question = std::min(uri.target.find('?'), uri.target.size());
+  const auto query = std::string_view(uri.target).substr(question);
+  std::string params;
+  append_pair(params, "SCRIPT_FILENAME", script);
+  append_pair(params, "SCRIPT_NAME", name);
+  if (!path_info.empty()) append_pair(params, "PATH_INFO", path_info);
+  append_pair(params, "DOCUMENT_URI", std::string(name).append(path_info));
+  append_pair(params, "DOCUMENT_ROOT", root.empty() ? "/" : root);
+  append_pair(params, "REQUEST_URI", encoded(std::string(name).append(path_info)).append(query));
+  append_pair(params, "QUERY_STRING", query.substr(query.empty() ? 0 : 1));
+  append_pair(params, "REQUEST_METHOD", "POST");
+  append_pair(params, "GATEWAY_INTERFACE", "CGI/1.1");
+  append_pair(params, "SERVER_PROTOCOL", "HTTP/1.1");
+  append_pair(params, "SERVER_SOFTWARE", "driveshaft");
+  append_pair(params, "SERVER_NAME", uri.is_unix() ? "localhost" : uri.host);
+  append_pair(params, "SERVER_PORT", uri.is_unix() ? "80" : std::to_string(uri.port));
+  append_pair(params, "REDIRECT_STATUS", "200");  // php-cgi runs nothing without it
+  return params;
+}
+
+void append_pair(std::string& out, std::string_view name, std::string_view value) {
+  append_length(out, name.size());
+  append_length(out, value.size());
+  out.append(name).append(value);
+}
+
+void FastcgiRequest::start(std::span<const asio::const_buffer> request) {
+  const std::string_view first = bytes_of(request[0]);
+  const std::size_t head = std::min(first.find("\r\n\r\n"), first.size());
+  const std::size_t body = std::min(head + 4, first.size());
+
+  if (front_.capacity() > kKeepCapacity) std::string().swap(front_);
+  front_.clear();
+  append_begin(front_);
+  open_params_record();
+  front_ += fixed_params_;
+  add_params_of(first.substr(0, head));
+  close_params_record();
+  append(front_, record_header(Type::params, 0));
+
+  body_ = {first.substr(body)};
+  for (std::size_t i = 1; i < request.size(); ++i) body_[i] = bytes_of(request[i]);
+  body_left_ = 0;
+  for (const auto piece : body_) body_left_ += piece.size();
+  if (body_left_ <= kCopiedBody) {
+    if (body_left_ > 0) {
+      append(front_, record_header(Type::in, body_left_));
+      for (const auto piece : body_) front_ += piece;
+    }
+    append(front_, kEndOfBody);
+    body_left_ = 0;
+    ended_ = true;
+  } else {
+    ended_ = false;
+  }
+  window_.clear();
+  first_ = 0;
+  add_piece(front_);
+  if (!ended_) add_records();
+}
+
+// The request line is told by the fixed parameters.
+void FastcgiRequest::add_params_of(std::string_view head) {
+  std::string name;
+  for (std::size_t end = head.find("\r\n"); end != head.npos;) {
+    head.remove_prefix(end + 2);
+    end = head.find("\r\n");
+    const std::string_view line = head.substr(0, end);
+    const std::size_t colon = std::min(line.find(':'), line.size());
+    const std::size_t value = std::min(line.find_first_not_of(' ', colon + 1), line.size());
+    param_name(line.substr(0, colon), name);
+    add_param(name, line.substr(value));
+  }
+}
+
+void FastcgiRequest::add_param(std::string_view name, std::string_view value) {
+  constexpr std::size_t kLengths = 8;
+  const std::size_t open = front_.size() - record_ - kHeaderSize;
+  if (open > 0 && open + kLengths + name.size() + value.size() > kMaxContent) {
+    close_params_record();
+    open_params_record();
+  }
+  append_pair(front_, name, value);
+}
+
+void FastcgiRequest::open_params_record() {
+  record_ = front_.size();
+  front_.append(kHeaderSize, '\0');
+}
+
+// One parameter that is longer than a record is cut, whatever php-fpm makes of it.
+void FastcgiRequest::close_params_record() {
+  std::size_t content = front_.size() - record_ - kHeaderSize;
+  while (content > kMaxContent) {
+    const Header full = record_header(Type::params, kMaxContent);
+    std::copy(full.begin(), full.end(), front_.begin() + static_cast<std::ptrdiff_t>(record_));
+    record_ += kHeaderSize + kMaxContent;
+    front_.insert(record_, kHeaderSize, '\0');
+    content -= kMaxContent;
+  }
+  const Header header = record_header(Type::params, content);
+  std::copy(header.begin(), header.end(), front_.begin() + static_cast<std::ptrdiff_t>(record_));
+}
+
+std::span<const asio::const_buffer> FastcgiRequest::unwritten() {
+  if (first_ == window_.size()) {
+    window_.clear();
+    first_ = 0;
+    if (!ended_) add_records();
+  }
+  return std::span(window_).subspan(first_);
+}
+
+void FastcgiRequest::written(std::size_t bytes) {
+  while (first_ < window_.size()) {
+    const std::size_t of_this = std::min(bytes, window_[first_].size());
+    window_[first_] += of_this;
+    bytes -= of_this;
+    if (window_[first_].size() > 0) return;
+    ++first_;
+  }
+}
+
+void FastcgiRequest::add_records() {
+  for (int records = 0; records < kRecordsAtOnce && !ended_; ++records) {
+    const std::size_t content = std::min(body_left_, kMaxContent);
+    if (content == kMaxContent) {
+      add_piece({kFullRecord.data(), kFullRecord.size()});
+    } else if (content > 0) {
+      last_record_ = record_header(Type::in, content);
+      add_piece({last_record_.data(), last_record_.size()});
+    } else {
+      add_piece({kEndOfBody.data(), kEndOfBody.size()});
+      ended_ = true;
+    }
+    add_content(content);
+  }
+}
+
+void FastcgiRequest::add_content(std::size_t bytes) {
+  body_left_ -= bytes;
+  for (auto& piece : body_) {
+    const auto now = piece.substr(0, bytes);
+    if (!now.empty()) add_piece(now);
+    piece.remove_prefix(now.size());
+    bytes -= now.size();
+  }
+}
+
+void FastcgiRequest::add_piece(std::string_view bytes) { window_.emplace_back(bytes.data(), bytes.size()); }
+
+}  // namespace driveshaft::http
