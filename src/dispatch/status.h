@@ -29,6 +29,7 @@ struct RunningJob {
   std::string unique;
   base::Address server;
   SteadyTime started;
+  SteadyTime ends;  // then it fails
   int attempt = 1;
   std::string_view
       state;  // "running", "held", "waiting" for its next attempt, "buried": its dead letter is on its way
@@ -52,6 +53,7 @@ struct FunctionStatus {
   std::string name;
   int running = 0;
   bool withdrawn = false;  // no longer in the jobs file
+  int max_concurrency = 0;  // 0: it has none of its own
   metrics::Outcomes outcomes;
 };
 
@@ -84,6 +86,13 @@ struct PoolStatus {
   int running = 0;
   metrics::Tally tally;
   EndpointStatus endpoint;
+  // Of functions that have another than the pool's.
+  struct FunctionEndpoint {
+    std::string uri;  // as it may be shown
+    EndpointStatus endpoint;
+    std::vector<std::string> functions;
+  };
+  std::vector<FunctionEndpoint> function_endpoints;
   std::vector<LinkStatus> links;  // retiring ones left out
   // Only if asked for.
   std::vector<FunctionStatus> functions;
