@@ -203,6 +203,7 @@ def test_an_outage_of_one_endpoint_leaves_the_functions_of_the_other_alone(rig, 
             wait_until(lambda: gone.uri() in json.loads(daemon.get("/api/v1/status")[1])["summary"], "the page says it")
             assert run_binary("status", f"127.0.0.1:{daemon.port}").stdout.count(gone.uri()) == 2
             assert status(server, name).running <= 2
+            assert json.loads(daemon.get("/api/v1/pools")[1])["pools"][0]["busy"] <= 2
             gone.start()
         assert [client.result(handle) for handle in handles] == [complete("ba")] * 10
     assert daemon.metric("driveshaft_endpoint_up", pool="Regular") == 1
@@ -343,12 +344,12 @@ def test_a_drain_with_endpoints_of_functions(rig, state):
 
 def test_adaptive_limits_are_of_each_endpoint(rig):
     """One that answers 500 gets less; the other keeps what it has."""
-    regular, bad = rig.endpoint(reverse), rig.endpoint(slow(0.002, answer(status="500 Oops", body=b"{}")))
+    regular, bad = rig.endpoint(slow(0.01, reverse)), rig.endpoint(slow(0.01, answer(status="500 Oops", body=b"{}")))
     server, daemon, _ = start(rig, regular.uri(), ["g", {"function": "f", "job_processing_uri": bad.uri()}], 50,
                               adaptive=True)
     daemon.expect_failed_jobs()
     with Client(server) as client:
-        client.run_all("g", ["x"] * 500)
+        client.run_all("g", ["x"] * 1000)
         client.submit_many("f", ["x"] * 400, background=True)
 
         def limits():

@@ -131,7 +131,7 @@ struct Pool {
   int worker_count = 0;                // slots: jobs running at once; 0 takes none
   std::vector<std::string> jobs_list;  // function names, in the file's order, each once
   PoolSettings settings;
-  base::TlsSettings tls = {};  // for an https URI
+  base::TlsSettings tls = {};                                           // for an https URI
   std::map<std::string, FunctionSettings, std::less<>> functions = {};  // those of jobs_list that have any
 
   bool operator==(const Pool&) const = default;

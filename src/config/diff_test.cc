@@ -152,12 +152,13 @@ TEST(Diff, TlsOfAPool) {
 }
 
 TEST(Diff, SettingsOfFunctions) {
-  EXPECT_THAT(lines_for([](Pool& p) {
-                p.functions["Sum"] = {*base::parse_uri("http://u:secret@r/"), 4, std::chrono::milliseconds(500)};
-              }),
-              ElementsAre("pool Regular: jobs_list: Sum: max_concurrency none -> 4",
-                          "pool Regular: jobs_list: Sum: max_running_time none -> 0.5",
-                          "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://u:***@r/\""));
+  EXPECT_THAT(
+      lines_for([](Pool& p) {
+        p.functions["Sum"] = {*base::parse_uri("http://u:secret@r/"), 4, std::chrono::milliseconds(500)};
+      }),
+      ElementsAre("pool Regular: jobs_list: Sum: max_concurrency none -> 4",
+                  "pool Regular: jobs_list: Sum: max_running_time none -> 0.5",
+                  "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://u:***@r/\""));
   Pool before = pool("Regular");
   before.functions["Sum"] = {*base::parse_uri("http://u:secret@r/"), 0, {}};
   Pool after = before;

@@ -32,8 +32,7 @@ bool read_name(const Value& value, Entry& entry) {
   } else if (has_control(name)) {
     value.error(fmt::format("expected a name without control characters, got {}", value.shown()));
   } else if (name.size() > kMaxFunctionSize) {
-    value.error(
-        fmt::format("expected a name of at most {} bytes, got {}", kMaxFunctionSize, value.shown()));
+    value.error(fmt::format("expected a name of at most {} bytes, got {}", kMaxFunctionSize, value.shown()));
   } else {
     entry.name = name;
   }
@@ -74,9 +73,8 @@ Entry read_entry(const Value& value) {
   } else if (value.is(Node::Kind::string)) {
     read_name(value, entry);
   } else {
-    value.error(
-        fmt::format("expected the name of a function, or an object of function and its settings, got {}",
-                    value.shown()));
+    value.error(fmt::format(
+        "expected the name of a function, or an object of function and its settings, got {}", value.shown()));
   }
   return entry;
 }

@@ -50,8 +50,7 @@ bool read_address(const Value& value, Server& server) {
 }
 
 constexpr Key<Pool> kPoolKeys[] = {
-    {"job_processing_uri", kUriType,
-     "the next job goes to the new one; running ones finish at the old one",
+    {"job_processing_uri", kUriType, "the next job goes to the new one; running ones finish at the old one",
      [](const Value& v, Pool& p) { return read_uri(v, p.uri); }, nullptr},
     {"worker_count", "a whole number ≥ 0", "slots are added or, as their jobs finish, taken away",
      read_worker_count, nullptr},

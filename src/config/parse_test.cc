@@ -198,7 +198,8 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
           "the scheme \"ftp\" is not served (line 7)",
           "pools_list.A.jobs_list[1]: expected the name of a function, got \"\" (line 9)",
           "pools_list.A.jobs_list[2]: expected a name without control characters, got \"a\\x09b\" (line 9)",
-          "pools_list.A.jobs_list[3]: expected the name of a function, or an object of function and its settings, got null (line 10)",
+          "pools_list.A.jobs_list[3]: expected the name of a function, or an object of function and its "
+          "settings, got null (line 10)",
           "pools_list.B: expected a pool as an object, got an empty array (line 12)",
           "pools_list.\"my pool\".job_processing_uri: expected an http://, https:// or http+unix:// URI, got "
           "1 "
@@ -487,10 +488,12 @@ TEST(Parse, WhatIsWrongWithAFunctionInAnObject) {
                           "\"max_concurrency\"? (line 2)",
                           "pools_list.P.jobs_list[0].worker_count: unknown key, remove it (line 2)"));
   for (const char* wrong : {R"("4")", "1.5", "true", "null", "[]", "1000001", "-1"}) {
-    EXPECT_THAT(of(R"({"function": "f", "max_concurrency": )" + std::string(wrong) + "}"), SizeIs(1)) << wrong;
+    EXPECT_THAT(of(R"({"function": "f", "max_concurrency": )" + std::string(wrong) + "}"), SizeIs(1))
+        << wrong;
   }
   for (const char* wrong : {R"("4")", "-0.1", "true", "null", "{}", "1000000001", "1e400"}) {
-    EXPECT_THAT(of(R"({"function": "f", "max_running_time": )" + std::string(wrong) + "}"), SizeIs(1)) << wrong;
+    EXPECT_THAT(of(R"({"function": "f", "max_running_time": )" + std::string(wrong) + "}"), SizeIs(1))
+        << wrong;
   }
   EXPECT_THAT(of(R"({"function": 1})"), SizeIs(1));
   EXPECT_THAT(of(R"({"function": "f", "job_processing_uri": null})"), SizeIs(1));
@@ -498,7 +501,8 @@ TEST(Parse, WhatIsWrongWithAFunctionInAnObject) {
 
 TEST(Parse, AFunctionListedTwiceIsAnErrorWhereOneHasSettings) {
   const std::string twice =
-      "pools_list.P.jobs_list[1]: \"f\" is listed already, and only one entry can say how it runs; remove one "
+      "pools_list.P.jobs_list[1]: \"f\" is listed already, and only one entry can say how it runs; remove "
+      "one "
       "(line 2)";
   for (const char* list : {R"("f", {"function": "f"})", R"({"function": "f"}, "f")",
                            R"({"function": "f", "max_concurrency": 1}, {"function": "f"})"}) {
@@ -509,17 +513,19 @@ TEST(Parse, AFunctionListedTwiceIsAnErrorWhereOneHasSettings) {
 TEST(Parse, TlsOfAPoolIsOfUseToAFunction) {
   const std::string tls = R"(, "tls": {"verify": false})";
   EXPECT_THAT(errors(with_functions(R"("f")", tls)), SizeIs(1));
-  EXPECT_THAT(errors(with_functions(R"({"function": "f", "job_processing_uri": "http://r/"})", tls)), SizeIs(1));
+  EXPECT_THAT(errors(with_functions(R"({"function": "f", "job_processing_uri": "http://r/"})", tls)),
+              SizeIs(1));
   EXPECT_THAT(errors(with_functions(R"({"function": "f", "job_processing_uri": "https://r/"})", tls)),
               IsEmpty());
 }
 
 TEST(Parse, AuthorizationOfAFunctionComesFromOnePlace) {
   const std::string headers = R"(, "headers": {"Authorization": "x"})";
-  EXPECT_THAT(errors(with_functions(R"("g", {"function": "f", "job_processing_uri": "http://u:p@r/"})", headers)),
-              ElementsAre("pools_list.P.jobs_list[1].job_processing_uri: it has a user, which is sent as "
-                          "Authorization, and so has headers, the pool's or the top level's; remove one "
-                          "(line 2)"));
+  EXPECT_THAT(
+      errors(with_functions(R"("g", {"function": "f", "job_processing_uri": "http://u:p@r/"})", headers)),
+      ElementsAre("pools_list.P.jobs_list[1].job_processing_uri: it has a user, which is sent as "
+                  "Authorization, and so has headers, the pool's or the top level's; remove one "
+                  "(line 2)"));
 }
 
 }  // namespace

@@ -163,7 +163,7 @@ class Job final : public http::Exchange,
   std::unique_ptr<char[]> storage_;  // or of a big one
   JobFields fields_;                 // views into either
   Clock::time_point started_at_;
-  Clock::time_point ends_at_;  // then its time is over
+  Clock::time_point ends_at_;    // then its time is over
   Clock::time_point posted_at_;  // the present attempt
   std::string head_;
   RequestBody body_;

@@ -20,7 +20,7 @@ class Outages {
   struct Outage {
     std::string pool;
     std::string functions;  // whose jobs are not taken; empty: all of the pool's
-    std::string why;  // names the endpoint
+    std::string why;        // names the endpoint
     Clock::time_point since;
   };
 

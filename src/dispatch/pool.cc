@@ -26,7 +26,8 @@ std::string in_a_line(const std::vector<std::string>& functions) {
     if (i > 0) line += ", ";
     base::append_printable(line, functions[i], 128);
   }
-  if (functions.size() > kNamedFunctions) line += fmt::format(" and {} more", functions.size() - kNamedFunctions);
+  if (functions.size() > kNamedFunctions)
+    line += fmt::format(" and {} more", functions.size() - kNamedFunctions);
   return line;
 }
 
@@ -98,14 +99,13 @@ void Pool::register_functions() {
 
 Upstream& Pool::upstream_of(const config::FunctionSettings& function) {
   if (!function.uri || *function.uri == settings_.uri) return *upstream_;
-  const auto known =
-      std::find_if(function_upstreams_.begin(), function_upstreams_.end(), [&](const auto& upstream) {
-        return !upstream->retired() && upstream->uri() == *function.uri;
-      });
+  const auto known = std::find_if(
+      function_upstreams_.begin(), function_upstreams_.end(),
+      [&](const auto& upstream) { return !upstream->retired() && upstream->uri() == *function.uri; });
   if (known != function_upstreams_.end()) return **known;
-  function_upstreams_.push_back(
-      std::make_unique<Upstream>(context_, static_cast<Upstream::Owner&>(*this), *metrics_, places_,
-                                 Upstream::Kind::of_functions, settings_at(*function.uri)));
+  function_upstreams_.push_back(std::make_unique<Upstream>(context_, static_cast<Upstream::Owner&>(*this),
+                                                           *metrics_, places_, Upstream::Kind::of_functions,
+                                                           settings_at(*function.uri)));
   return *function_upstreams_.back();
 }
 
@@ -148,17 +148,17 @@ void Pool::retire_upstreams() {
 void Pool::keep_lanes() {
   const auto plans = plan_lanes(settings_);
   for (const auto& lane : lanes_) {
-    const bool is_planned =
-        std::any_of(plans.begin(), plans.end(), [&](const LanePlan& plan) { return plan.key == lane->key(); });
+    const bool is_planned = std::any_of(plans.begin(), plans.end(),
+                                        [&](const LanePlan& plan) { return plan.key == lane->key(); });
     if (!is_planned) lane->configure({}, nullptr, kNoLimit);
     lane->set_running(0);
   }
   for (const auto& plan : plans) {
-    auto known = std::find_if(lanes_.begin(), lanes_.end(),
-                              [&](const auto& lane) { return lane->key() == plan.key; });
+    auto known =
+        std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->key() == plan.key; });
     if (known == lanes_.end()) {
-      known = lanes_.insert(lanes_.end(), std::make_unique<Lane>(
-                                              context_, static_cast<gearman::LinkOwner&>(*this), plan.key));
+      known = lanes_.insert(
+          lanes_.end(), std::make_unique<Lane>(context_, static_cast<gearman::LinkOwner&>(*this), plan.key));
     }
     Lane& lane = **known;
     int running = 0;
@@ -255,6 +255,7 @@ PoolStatus Pool::status(Detail detail) const {
   PoolStatus status{.settings = settings_,
                     .draining = draining_,
                     .running = running_,
+                    .lent = lent_slots(),
                     .tally = metrics_->tally(),
                     .endpoint = upstream_->status(),
                     .function_endpoints = {},
@@ -300,9 +301,7 @@ void Pool::link_changed(bool connected) {
 }
 void Pool::result_refused() { metrics_->result_refused(); }
 
-void Pool::link_closed(gearman::Link&) {
-  turn_needed();
-}
+void Pool::link_closed(gearman::Link&) { turn_needed(); }
 
 // Whatever happens in one turn of the loop is answered once at its end: slots are shared out, and each link
 // sends what it has in one write.
@@ -330,7 +329,7 @@ void Pool::end_turn() {
   turn_wanted_ = false;
   share_out_slots();
   flush_links();
-  if (!draining_) metrics_->set_idle(std::max(settings_.worker_count - running_, 0));
+  if (!draining_) metrics_->set_idle(std::max(settings_.worker_count - running_ + lent_slots(), 0));
   if (spare_jobs_.size() > kSpareJobs) spare_jobs_.resize(kSpareJobs);
   sweep();
   if (!draining_ || drained_ || running_ > 0) return;
@@ -354,15 +353,21 @@ void Pool::share_out_slots() {
     free -= sent;
   }
   if (!function_upstreams_.empty()) {
-    for_each_upstream([&](Upstream& upstream) {
-      upstream.release();
-      free += upstream.stuck();
-    });
+    for_each_upstream([](Upstream& upstream) { upstream.release(); });
+    free += lent_slots();
   }
   if (free <= 0) return;
   free = std::min(free, rate_room());
   if (lanes_.size() == 1) return reserve(lanes_.front()->grab(std::min(free, lanes_.front()->room())));
   share_out_scarce(free);
+}
+
+// Slots of jobs that wait for one endpoint are of use to the functions of another.
+int Pool::lent_slots() const {
+  int lent = 0;
+  if (function_upstreams_.empty()) return lent;
+  for_each_upstream([&](const Upstream& upstream) { lent += upstream.stuck(); });
+  return lent;
 }
 
 // Among several lanes: each gets what it wants if there is enough, else slots go one by one to the one that
@@ -382,9 +387,10 @@ void Pool::share_out_scarce(int free) {
     return;
   }
   for (; free > 0 && !wanting_.empty(); --free) {
-    const auto next = std::min_element(wanting_.begin(), wanting_.end(), [](const Lane* one, const Lane* other) {
-      return std::pair(one->jobs(), one->turn) < std::pair(other->jobs(), other->turn);
-    });
+    const auto next =
+        std::min_element(wanting_.begin(), wanting_.end(), [](const Lane* one, const Lane* other) {
+          return std::pair(one->jobs(), one->turn) < std::pair(other->jobs(), other->turn);
+        });
     Lane& lane = **next;
     lane.turn = ++turn_;
     reserve(lane.grab(1));
@@ -416,7 +422,7 @@ void Pool::forget_withdrawn() {
   std::erase_if(functions_, [&](const auto& entry) {
     const Function& function = entry.second;
     if (!function.withdrawn || function.running > 0) return false;
-    function.upstream->forget(function);
+    for_each_upstream([&](Upstream& upstream) { upstream.forget(function); });
     metrics_->forget(function.name);
     return true;
   });

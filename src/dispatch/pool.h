@@ -21,7 +21,8 @@ namespace driveshaft::dispatch {
 
 // One pool of the jobs file: its slots, its lanes with their links to every gearmand, its endpoints, its
 // running jobs. It shares the slots out between them, so that a job is only ever taken for a slot that is
-// free, and carries out reloads without touching a job that runs. The supervisor owns it, the loop's thread drives it.
+// free, and carries out reloads without touching a job that runs. The supervisor owns it, the loop's thread
+// drives it.
 class Pool final : public std::enable_shared_from_this<Pool>,
                    private gearman::LinkOwner,
                    private JobOwner,
@@ -88,6 +89,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void flush_links();
   void share_out_slots();
   void share_out_scarce(int free);
+  int lent_slots() const;
   void reserve(int slots) { reserved_ += slots; }
   int rate_room();
   void rate_allows() { turn_needed(); }
@@ -116,11 +118,11 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   std::vector<config::Server> servers_;
   std::map<std::string, Function, std::less<>> functions_;
   Places places_;
-  std::unique_ptr<Upstream> upstream_;                          // the pool's own
+  std::unique_ptr<Upstream> upstream_;                         // the pool's own
   std::vector<std::unique_ptr<Upstream>> function_upstreams_;  // of functions with another, retired ones too
-  std::vector<std::unique_ptr<Lane>> lanes_;                    // those that only finish among them
-  std::vector<Lane*> wanting_;                                  // while slots are shared out
-  std::uint64_t turn_ = 0;                                      // counts slots given while they are scarce
+  std::vector<std::unique_ptr<Lane>> lanes_;                   // those that only finish among them
+  std::vector<Lane*> wanting_;                                 // while slots are shared out
+  std::uint64_t turn_ = 0;                                     // counts slots given while they are scarce
   TokenBucket rate_;
   int reserved_ = 0;  // for grabs that are unanswered
   int running_ = 0;

@@ -52,7 +52,7 @@ struct FailedJob {
 struct FunctionStatus {
   std::string name;
   int running = 0;
-  bool withdrawn = false;  // no longer in the jobs file
+  bool withdrawn = false;   // no longer in the jobs file
   int max_concurrency = 0;  // 0: it has none of its own
   metrics::Outcomes outcomes;
 };
@@ -84,6 +84,7 @@ struct PoolStatus {
   config::Pool settings;
   bool draining = false;
   int running = 0;
+  int lent = 0;  // of these, held jobs whose slots others may use
   metrics::Tally tally;
   EndpointStatus endpoint;
   // Of functions that have another than the pool's.
@@ -100,6 +101,7 @@ struct PoolStatus {
   std::vector<std::shared_ptr<const FailedJob>> failures;  // the newest first
 
   int slots() const { return draining ? 0 : settings.worker_count; }
+  int busy() const { return running - lent; }  // slots
 };
 
 enum class Detail {

@@ -123,9 +123,7 @@ int Upstream::limit() const {
   return adaptive_ ? std::min(window_, adaptive_->limit()) : window_;
 }
 
-bool Upstream::has_place() const {
-  return at_endpoint_ < limit() && places_.taken < places_.most;
-}
+bool Upstream::has_place() const { return at_endpoint_ < limit() && places_.taken < places_.most; }
 
 int Upstream::room() const {
   const int most = limit();
@@ -186,9 +184,8 @@ void Upstream::release() {
 
 // The one held longest that may go, or that nobody waits for.
 Job* Upstream::next_held() {
-  const auto next = std::find_if(held_.begin(), held_.end(), [](Job& job) {
-    return job.function().has_place() || !job.wanted();
-  });
+  const auto next = std::find_if(held_.begin(), held_.end(),
+                                 [](Job& job) { return job.function().has_place() || !job.wanted(); });
   return next == held_.end() ? nullptr : &*next;
 }
 

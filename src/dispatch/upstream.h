@@ -26,10 +26,10 @@ struct Places {
   int taken = 0;
 };
 
-// A pool's endpoint, or that of some of its functions, as the pool sees it: how many jobs it is given at once, and which wait for it in their
-// slots. When it cannot be reached, or asks to be left alone for a while (429 and 503 with Retry-After), the
-// jobs are held and no more are taken; then it is approached carefully: one job, and one more for each that
-// succeeds. The pool owns it; the loop's thread drives it.
+// A pool's endpoint, or that of some of its functions, as the pool sees it: how many jobs it is given at
+// once, and which wait for it in their slots. When it cannot be reached, or asks to be left alone for a while
+// (429 and 503 with Retry-After), the jobs are held and no more are taken; then it is approached carefully:
+// one job, and one more for each that succeeds. The pool owns it; the loop's thread drives it.
 class Upstream {
  public:
   enum class Kind { of_pool, of_functions };
@@ -150,7 +150,7 @@ class Upstream {
   int at_endpoint_ = 0;                    // jobs
   int window_;                             // so many at once, while it recovers; else no limit
   std::optional<AdaptiveLimit> adaptive_;  // when asked for
-  HeldJobs held_;  // the longest held first
+  HeldJobs held_;                          // the longest held first
   bool draining_ = false;
   bool retired_ = false;
   Timer wait_{*this, &Upstream::wait_is_over};  // for the next probe, or the end of a pause

@@ -90,11 +90,12 @@ struct Families {
           .Name("driveshaft_endpoint_up")
           .Help("1 if each endpoint of the pool could be reached when it was last tried, otherwise 0.")
           .Register(registry);
-  Family<Gauge>& limit =
-      prometheus::BuildGauge()
-          .Name("driveshaft_concurrency_limit")
-          .Help("Jobs that the pool's own endpoint is given at once: worker_count, or less in an adaptive pool.")
-          .Register(registry);
+  Family<Gauge>& limit = prometheus::BuildGauge()
+                             .Name("driveshaft_concurrency_limit")
+                             .Help(
+                                 "Jobs that the pool's own endpoint is given at once: worker_count, or less "
+                                 "in an adaptive pool.")
+                             .Register(registry);
   Family<Gauge>& jobs_held = prometheus::BuildGauge()
                                  .Name("driveshaft_jobs_held")
                                  .Help("Jobs that wait in their slots for the pool's endpoint.")

@@ -87,7 +87,7 @@ json::object pool(const View& view, const PoolStatus& pool) {
   return {{"name", pool.settings.name},
           {"state", pool.draining ? "draining" : "running"},
           {"slots", pool.slots()},
-          {"busy", pool.running},
+          {"busy", pool.busy()},
           {"jobs_per_second", rounded(figures.jobs_per_second)},
           {"failures_per_second", rounded(figures.failures_per_second)},
           {"p50", duration(figures.p50)},

@@ -216,7 +216,7 @@ class Judge {
     double rate = 0;
     for (const auto& pool : view_.snapshot.pools) {
       slots += static_cast<std::uint64_t>(pool.slots());
-      busy += static_cast<std::uint64_t>(pool.running);
+      busy += static_cast<std::uint64_t>(pool.busy());
       rate += figures_of(pool).jobs_per_second;
     }
     for (const auto& pool : view_.snapshot.config.in_force->pools) queued += view_.queued(pool).value_or(0);

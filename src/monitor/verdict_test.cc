@@ -106,10 +106,11 @@ TEST(Verdict, AnEndpointOfFunctionsIsJudgedAsThePoolsOwn) {
   daemon.pool.function_endpoints = {
       {"http://r/", {EndpointStatus::State::down, since, "refused", 2}, {"g"}},
       {"http://s/", {EndpointStatus::State::paused, since, "it asks to wait"}, {"h"}}};
-  EXPECT_THAT(daemon.problems(),
-              ElementsAre("Regular: endpoint http://r/: refused, for 9 s; 2 jobs are held; 1 job waits in the "
-                          "queue",
-                          "Regular: endpoint http://s/: it asks to wait, for 9 s"));
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: endpoint http://r/: refused, for 9 s; 2 jobs are held; 1 job waits in the "
+                  "queue",
+                  "Regular: endpoint http://s/: it asks to wait, for 9 s"));
   daemon.pool.endpoint = {EndpointStatus::State::down, since, "refused"};
   EXPECT_THAT(daemon.problems(), testing::Contains("Regular: endpoint http://shop.example/job.php: refused, "
                                                    "for 9 s; 7 jobs wait in the queue"));
