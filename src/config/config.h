@@ -138,9 +138,9 @@ struct Pool {
 
   // Of any function; defaults for one without settings. Valid as long as the pool does not change.
   const FunctionSettings& of_function(std::string_view function) const {
-    static const FunctionSettings kNone;
+    static const FunctionSettings none;
     const auto own = functions.find(function);
-    return own == functions.end() ? kNone : own->second;
+    return own == functions.end() ? none : own->second;
   }
 };
 
