@@ -30,6 +30,7 @@ BEYOND_A_SCHEMA = {
     "a header twice": "names that differ in case alone are two names",
     "a file that is not there": "it is looked for nowhere",
     "two Authorizations": "one of them is in the URI",
+    "a function twice": "it is no name twice to a schema",
     "a host of 254 characters": "the pattern bounds no part of a URI",
     "a file for TLS that is not there": "it looks at no files",
 }
@@ -86,6 +87,20 @@ MORE = {
     "a document root with a control character": file_of("fcgi://h/a", in_pool={"fastcgi_document_root": "/\n"}),
     "a pool with tls for FastCGI": file_of("fcgi://h/x.php", in_pool={"tls": {}}),
     "a document root without the script": file_of("fcgi://h/srv/x.php", in_pool={"fastcgi_document_root": "/var"}),
+    "functions with settings": file_of(functions=["f", {"function": "g"}, {"function": "h", "max_concurrency": 1.0,
+                                                  "max_running_time": 0.5, "job_processing_uri": "https://h/"}]),
+    "a pool with tls for a function": file_of(functions=[{"function": "f", "job_processing_uri": "HTTPS://h/"}],
+                                              in_pool={"tls": {"verify": False}}),
+    "a document root for a function": file_of(functions=[{"function": "f", "job_processing_uri": "fcgi://h/srv/x.php"}],
+                                              in_pool={"fastcgi_document_root": "/srv"}),
+    "a pool with tls for no function": file_of(functions=["f", {"function": "g", "job_processing_uri": "http://h/"}],
+                                               in_pool={"tls": {"verify": False}}),
+    "a function twice": file_of(functions=["f", {"function": "f"}]),
+    **{f"a function as {entry}"[:60]: file_of(functions=[entry])
+       for entry in ({}, {"max_concurrency": 1}, {"function": ""}, {"function": None}, {"function": "f\n"},
+                     {"function": "n" * 513}, {"function": "f", "max_concurency": 1},
+                     *({"function": "f", key: value} for key in ("max_concurrency", "max_running_time", "job_processing_uri")
+                       for value in (None, 0, -1, 1, 1.5, 1_000_000, 1_000_001, 1e9, 1e9 + 1, "1", "", "ftp://h/", [], {}, True)))},
     "half of a surrogate pair": r'{"gearman_servers_list": ["h"], "pools_list": {}, "x": "\ud83d"}',
 }
 

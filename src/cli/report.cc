@@ -147,6 +147,27 @@ std::string spark(const std::deque<double>& values) {
   return bars;
 }
 
+// Of a pool's endpoints the one that is worst off, and how many others it has.
+struct ShownEndpoint {
+  const json::object* worst;
+  std::size_t others;
+};
+
+ShownEndpoint shown_endpoint(const json::object& pool) {
+  const auto trouble = [](const json::object& endpoint) {
+    const auto& state = endpoint.at("state").as_string();
+    return state == "down" ? 2 : state == "paused" ? 1 : 0;
+  };
+  ShownEndpoint shown{&pool.at("endpoint").as_object(), 0};
+  const auto* others = pool.if_contains("function_endpoints");
+  if (!others) return shown;
+  for (const auto& entry : others->as_array()) {
+    ++shown.others;
+    if (trouble(entry.as_object()) > trouble(*shown.worst)) shown.worst = &entry.as_object();
+  }
+  return shown;
+}
+
 std::vector<std::string> pool_lines(const json::object& status, const Style& style, const Trends* trends) {
   std::vector<std::string> head{"POOL", "BUSY", "JOBS/S",  "FAILED/S", "P50",
                                 "P95",  "P99",  "WAITING", "ENDPOINT"};
@@ -154,7 +175,8 @@ std::vector<std::string> pool_lines(const json::object& status, const Style& sty
   Table table(std::move(head));
   for (const auto& entry : status.at("pools").as_array()) {
     const auto& pool = entry.as_object();
-    const auto& endpoint = pool.at("endpoint").as_object();
+    const auto [worst, others] = shown_endpoint(pool);
+    const json::object& endpoint = *worst;
     const double busy = number_of(pool.at("busy"));
     const double slots = number_of(pool.at("slots"));
     const bool down = endpoint.at("state").as_string() == "down";
@@ -162,6 +184,7 @@ std::vector<std::string> pool_lines(const json::object& status, const Style& sty
     std::string shown = fmt::format("{} {}", safe(endpoint.at("state")), safe(endpoint.at("uri")));
     if (number_of(endpoint.at("held")) > 0) shown += fmt::format(" ({} held)", number(endpoint.at("held")));
     if (down || paused) shown += ": " + safe(endpoint.at("why"));
+    if (others > 0) shown += fmt::format(" (and {} other{})", others, others == 1 ? "" : "s");
     std::vector<Cell> row{
         {safe(pool.at("name")), kBold},
         {fmt::format("{:.0f}/{:.0f}", busy, slots), slots > 0 && busy >= slots ? kYellow : ""},

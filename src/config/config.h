@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/address.h"
@@ -77,6 +79,12 @@ struct Signing {
   bool operator==(const Signing&) const = default;
 };
 
+// Between whom the pool takes turns when its slots are scarce.
+enum class Fairness {
+  none,      // whatever comes next from gearmand, which drains one function of a connection before the next
+  function,  // its functions: each has connections of its own
+};
+
 // Settings a pool may give itself; given at the top level of the jobs file they hold for every pool
 // that does not.
 struct PoolSettings {
@@ -95,6 +103,7 @@ struct PoolSettings {
   std::vector<Header> headers;  // in the file's order, no name twice
   Signing signing;
   double trace_sampling = 1;  // share of the jobs whose trace is marked as sampled, 0 … 1
+  Fairness fairness = Fairness::none;
 
   bool operator==(const PoolSettings&) const = default;
 };
@@ -107,6 +116,15 @@ struct Server {
   bool operator==(const Server&) const = default;
 };
 
+// What a function has of its own, where it does not go by its pool.
+struct FunctionSettings {
+  std::optional<base::Uri> uri;                   // none: the pool's
+  int max_concurrency = 0;                        // jobs of it at once; 0: as many as the pool has slots
+  std::chrono::milliseconds max_running_time{0};  // 0: the command line's
+
+  bool operator==(const FunctionSettings&) const = default;
+};
+
 struct Pool {
   std::string name;
   base::Uri uri;                       // job_processing_uri
@@ -115,8 +133,16 @@ struct Pool {
   PoolSettings settings;
   base::TlsSettings tls = {};      // for an https URI
   std::string document_root = {};  // for a FastCGI URI; empty: the script's folder
+  std::map<std::string, FunctionSettings, std::less<>> functions = {};  // those of jobs_list that have any
 
   bool operator==(const Pool&) const = default;
+
+  // Of any function; defaults for one without settings. Valid as long as the pool does not change.
+  const FunctionSettings& of_function(std::string_view function) const {
+    static const FunctionSettings none;
+    const auto own = functions.find(function);
+    return own == functions.end() ? none : own->second;
+  }
 };
 
 struct Config {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "config/function_keys.h"
 #include "config/keys.h"
 #include "config/tls_keys.h"
 
@@ -69,6 +70,26 @@ void describe_secrets(const PoolSettings& before, const PoolSettings& after, Add
   }
 }
 
+// What the functions have of their own.
+template <class Add>
+void describe_functions(const Pool& before, const Pool& after, Add add) {
+  for (const auto& name : after.jobs_list) {
+    const auto& own_before = before.of_function(name);
+    const auto& own_after = after.of_function(name);
+    if (own_before == own_after) continue;
+    const auto texts_before = function_settings_text(own_before);
+    const auto texts_after = function_settings_text(own_after);
+    bool shown = false;
+    for (std::size_t i = 0; i < texts_before.size(); ++i) {
+      if (texts_before[i] == texts_after[i]) continue;
+      shown = true;
+      add(fmt::format("jobs_list: {}: {} {} -> {}", name, texts_before[i].first, texts_before[i].second,
+                      texts_after[i].second));
+    }
+    if (!shown) add(fmt::format("jobs_list: {}: job_processing_uri: another password", name));
+  }
+}
+
 void describe(const PoolChange& change, std::vector<std::string>& lines) {
   const auto add = [&](const std::string& text) {
     lines.push_back(fmt::format("pool {}: {}", change.after.name, text));
@@ -95,6 +116,7 @@ void describe(const PoolChange& change, std::vector<std::string>& lines) {
     add(fmt::format("jobs_list: removed {}", fmt::join(change.functions_removed, ", ")));
   }
   if (change.functions_reordered) add("jobs_list: in another order");
+  describe_functions(change.before, change.after, add);
   const auto before = settings_text(change.before.settings);
   const auto after = settings_text(change.after.settings);
   for (std::size_t i = 0; i < before.size(); ++i) {

@@ -151,5 +151,26 @@ TEST(Diff, TlsOfAPool) {
               ElementsAre(R"(pool Regular: tls {} -> {"server_name": "n"})"));
 }
 
+TEST(Diff, SettingsOfFunctions) {
+  EXPECT_THAT(
+      lines_for([](Pool& p) {
+        p.functions["Sum"] = {*base::parse_uri("http://u:secret@r/"), 4, std::chrono::milliseconds(500)};
+      }),
+      ElementsAre("pool Regular: jobs_list: Sum: max_concurrency none -> 4",
+                  "pool Regular: jobs_list: Sum: max_running_time none -> 0.5",
+                  "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://u:***@r/\""));
+  Pool before = pool("Regular");
+  before.functions["Sum"] = {*base::parse_uri("http://u:secret@r/"), 0, {}};
+  Pool after = before;
+  after.functions["Sum"].uri = base::parse_uri("http://u:other@r/").value();
+  EXPECT_THAT(describe(compare(one_pool(before), one_pool(after))),
+              ElementsAre("pool Regular: jobs_list: Sum: job_processing_uri: another password"));
+}
+
+TEST(Diff, Fairness) {
+  EXPECT_THAT(lines_for([](Pool& p) { p.settings.fairness = Fairness::function; }),
+              ElementsAre("pool Regular: fairness \"none\" -> \"function\""));
+}
+
 }  // namespace
 }  // namespace driveshaft::config

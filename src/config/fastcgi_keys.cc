@@ -20,18 +20,24 @@ bool read_document_root(const Value& value, Pool& pool) {
 void check_document_root(const Value& pool_value, const Pool& pool) {
   if (pool.document_root.empty() || pool.uri.display.empty()) return;
   const Value value = pool_value.member(*pool_value.node().find("fastcgi_document_root"));
-  if (!pool.uri.is_fastcgi()) {
-    value.error(
-        fmt::format("{} does not speak FastCGI: write it with fcgi:// or fcgi+unix://, or remove "
-                    "fastcgi_document_root",
-                    base::printable(pool.uri.display, 100)));
-    return;
-  }
   const std::string folder = pool.document_root == "/" ? "/" : pool.document_root + '/';
-  if (!pool.uri.script.starts_with(folder)) {
+  bool of_use = false;
+  const auto check = [&](const base::Uri& uri) {
+    if (!uri.is_fastcgi()) return;
+    of_use = true;
+    if (uri.script.starts_with(folder)) return;
     value.error(fmt::format("expected a folder that the script {} is in, got {}",
-                            base::printable(pool.uri.script, 100), value.shown()));
+                            base::printable(uri.script, 100), value.shown()));
+  };
+  check(pool.uri);
+  for (const auto& [_, function] : pool.functions) {
+    if (function.uri) check(*function.uri);
   }
+  if (of_use) return;
+  value.error(
+      fmt::format("{} does not speak FastCGI: write it with fcgi:// or fcgi+unix://, or remove "
+                  "fastcgi_document_root",
+                  base::printable(pool.uri.display, 100)));
 }
 
 }  // namespace driveshaft::config

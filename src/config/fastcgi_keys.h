@@ -14,7 +14,8 @@ inline constexpr std::string_view kDocumentRootType =
 
 bool read_document_root(const Value& value, Pool& pool);
 
-// That it is of use to the pool's URI, which has been read.
+// That it is of use to the pool's URI, or one of its functions', and right for each of them. They have been
+// read.
 void check_document_root(const Value& pool_value, const Pool& pool);
 
 }  // namespace driveshaft::config

@@ -135,14 +135,12 @@ std::string headers_text(const PoolSettings& settings) {
   return fmt::format("{{{}}}", fmt::join(members, ", "));
 }
 
-void check_authorization(const Value& value, const Pool& pool) {
-  const auto& headers = pool.settings.headers;
-  const bool has_header = std::any_of(headers.begin(), headers.end(), [](const Header& header) {
-    return same_header(header.name, "Authorization");
-  });
-  const Node* uri = value.node().find("job_processing_uri");
-  if (!has_header || pool.uri.authorization.empty() || !uri) return;
-  value.member(*uri).error(
+void check_authorization(const Value& value, const base::Uri& uri, const PoolSettings& settings) {
+  const bool has_header =
+      std::any_of(settings.headers.begin(), settings.headers.end(),
+                  [](const Header& header) { return same_header(header.name, "Authorization"); });
+  if (!has_header || uri.authorization.empty()) return;
+  value.error(
       "it has a user, which is sent as Authorization, and so has headers, the pool's or the top level's; "
       "remove one");
 }

@@ -16,7 +16,7 @@ bool read_signing_file(const Value& value, PoolSettings& settings);
 // Values of headers are masked.
 std::string headers_text(const PoolSettings& settings);
 
-// What `pool`, which stands at `value`, has in its own keys and in those of the top level may clash.
-void check_authorization(const Value& value, const Pool& pool);
+// What a URI, which stands at `value`, and the headers say of Authorization may clash.
+void check_authorization(const Value& value, const base::Uri& uri, const PoolSettings& settings);
 
 }  // namespace driveshaft::config

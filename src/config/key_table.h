@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -48,6 +49,19 @@ inline bool read_number(const Value& value, double min, double max, double& out)
   if (!value.is(Node::Kind::number) || !(number >= min && number <= max)) return false;
   out = number;
   return true;
+}
+
+// A number of seconds from `least` to `most`. One that is not 0 is at least a millisecond: a limit of no time
+// at all would let nothing through.
+inline bool read_seconds(const Value& value, double least, double most, std::chrono::milliseconds& out) {
+  const double seconds = value.node().number;
+  if (!value.is(Node::Kind::number) || !(seconds >= least && seconds <= most)) return false;
+  out = std::chrono::milliseconds(seconds > 0 ? std::max(1L, std::lround(seconds * 1000)) : 0);
+  return true;
+}
+
+inline std::string seconds_text(std::chrono::milliseconds time) {
+  return fmt::format("{}", static_cast<double>(time.count()) / 1000);
 }
 
 inline bool read_bool(const Value& value, bool& out) {

@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <unordered_set>
 
 #include "base/log.h"
 #include "config/fastcgi_keys.h"
+#include "config/function_keys.h"
 #include "config/header_keys.h"
 #include "config/key_table.h"
 #include "config/setting_keys.h"
@@ -26,17 +28,6 @@ struct TopLevel {
   PoolSettings settings;  // for pools that do not give their own
 };
 
-bool read_uri(const Value& value, Pool& pool) {
-  if (!value.is(Node::Kind::string)) return false;
-  auto uri = base::parse_uri(value.node().text);
-  if (uri) {
-    pool.uri = std::move(*uri);
-  } else {
-    value.error(uri.error().message);
-  }
-  return true;
-}
-
 bool read_worker_count(const Value& value, Pool& pool) {
   double count = 0;
   if (!read_whole(value, 0, std::numeric_limits<double>::max(), count)) return false;
@@ -45,29 +36,6 @@ bool read_worker_count(const Value& value, Pool& pool) {
     return true;
   }
   pool.worker_count = static_cast<int>(count);
-  return true;
-}
-
-bool read_jobs_list(const Value& value, Pool& pool) {
-  if (!value.is(Node::Kind::array)) return false;
-  if (value.node().children.empty()) value.warning("empty, so this pool takes no job");
-  std::unordered_set<std::string_view> seen;
-  for (std::size_t i = 0; i < value.node().children.size(); ++i) {
-    const Value element = value.element(i);
-    const std::string& name = element.node().text;
-    if (!element.is(Node::Kind::string) || name.empty()) {
-      element.error(fmt::format("expected the name of a function, got {}", element.shown()));
-    } else if (has_control(name)) {
-      element.error(fmt::format("expected a name without control characters, got {}", element.shown()));
-    } else if (name.size() > kMaxFunctionSize) {
-      element.error(
-          fmt::format("expected a name of at most {} bytes, got {}", kMaxFunctionSize, element.shown()));
-    } else if (!seen.insert(name).second) {
-      element.warning(fmt::format("{} is listed already, ignored", element.shown()));
-    } else {
-      pool.jobs_list.push_back(name);
-    }
-  }
   return true;
 }
 
@@ -83,13 +51,13 @@ bool read_address(const Value& value, Server& server) {
 }
 
 constexpr Key<Pool> kPoolKeys[] = {
-    {"job_processing_uri", "an http://, https://, http+unix://, fcgi:// or fcgi+unix:// URI",
-     "the next job goes to the new one; running ones finish at the old one", read_uri, nullptr},
+    {"job_processing_uri", kUriType, "the next job goes to the new one; running ones finish at the old one",
+     [](const Value& v, Pool& p) { return read_uri(v, p.uri); }, nullptr},
     {"worker_count", "a whole number ≥ 0", "slots are added or, as their jobs finish, taken away",
      read_worker_count, nullptr},
-    {"jobs_list", "an array of function names",
+    {"jobs_list", "an array of functions",
      "an added function is registered on the live connections; a removed one is withdrawn by new connections "
-     "while the old ones finish their jobs",
+     "while the old ones finish their jobs; a limit or URI of its own is changed in place",
      read_jobs_list, nullptr},
     {"tls", kTlsType, "the next job goes over a new connection; running ones finish on theirs",
      [](const Value& v, Pool& p) { return read_tls(v, p.tls); },
@@ -175,9 +143,30 @@ std::vector<std::string_view> pool_names() {
 void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
   const Node* tls = pool_value.node().find("tls");
   if (!tls || pool.uri.display.empty() || pool.uri.scheme == base::Uri::Scheme::https) return;
+  const bool of_use = std::any_of(pool.functions.begin(), pool.functions.end(), [](const auto& function) {
+    return function.second.uri && function.second.uri->scheme == base::Uri::Scheme::https;
+  });
+  if (of_use) return;
   pool_value.member(*tls).error(
       fmt::format("{} does not use TLS: {}remove tls", base::printable(pool.uri.display, 100),
                   pool.uri.is_fastcgi() ? "FastCGI knows none, " : "write it with https://, or "));
+}
+
+// A user of a URI is sent as Authorization, and so is what headers may have.
+void check_authorizations(const Value& pool_value, const Pool& pool) {
+  if (const Node* uri = pool_value.node().find("job_processing_uri")) {
+    check_authorization(pool_value.member(*uri), pool.uri, pool.settings);
+  }
+  const Node* list = pool_value.node().find("jobs_list");
+  if (!list) return;
+  const Value functions = pool_value.member(*list);
+  for (std::size_t i = 0; i < list->children.size(); ++i) {
+    const Node* uri = list->children[i].find("job_processing_uri");
+    const Node* name = list->children[i].find("function");
+    if (!uri || !name) continue;
+    const auto& own = pool.of_function(name->text);
+    if (own.uri) check_authorization(functions.element(i).member(*uri), *own.uri, pool.settings);
+  }
 }
 
 void read_pool(const Value& value, Config& config, const PoolSettings& defaults) {
@@ -194,7 +183,7 @@ void read_pool(const Value& value, Config& config, const PoolSettings& defaults)
   check_tls_is_of_use(value, pool);
   check_document_root(value, pool);
   read_settings(value, pool.settings);
-  check_authorization(value, pool);
+  check_authorizations(value, pool);
   warn_of_unknown_keys(value, pool_names(), top_level_names(), "at the top level");
   config.pools.push_back(std::move(pool));
 }

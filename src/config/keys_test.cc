@@ -70,7 +70,7 @@ TEST(Keys, TheSchemaListsEachOfThemInItsPlaceWithItsDefault) {
 
 TEST(Keys, NoneIsListedTwice) {
   const auto keys = all_keys();
-  ASSERT_EQ(keys.size(), 23u);
+  ASSERT_EQ(keys.size(), 24u);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) EXPECT_NE(keys[i].name, keys[j].name);
   }
@@ -94,6 +94,7 @@ TEST(Keys, DefaultsAreThoseOfTheStructs) {
       {"headers", "{}"},
       {"signing_secret_file", "\"\""},
       {"trace_sampling", "1"},
+      {"fairness", "\"none\""},
   };
   EXPECT_EQ(settings_text({}), expected);
 }

@@ -199,14 +199,15 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
           "the scheme \"ftp\" is not served (line 7)",
           "pools_list.A.jobs_list[1]: expected the name of a function, got \"\" (line 9)",
           "pools_list.A.jobs_list[2]: expected a name without control characters, got \"a\\x09b\" (line 9)",
-          "pools_list.A.jobs_list[3]: expected the name of a function, got null (line 10)",
+          "pools_list.A.jobs_list[3]: expected the name of a function, or an object of function and its "
+          "settings, got null (line 10)",
           "pools_list.B: expected a pool as an object, got an empty array (line 12)",
           "pools_list.\"my pool\".job_processing_uri: expected an http://, https://, http+unix://, fcgi:// "
           "or fcgi+unix:// URI, got "
           "1 "
           "(line 13)",
           "pools_list.\"my pool\".worker_count: expected a whole number ≥ 0, got 1.5 (line 13)",
-          "pools_list.\"my pool\".jobs_list: expected an array of function names, got \"f\" (line 13)",
+          "pools_list.\"my pool\".jobs_list: expected an array of functions, got \"f\" (line 13)",
           "pools_list.\"my pool\".request_format: expected \"json\", \"multipart\" or \"urlencoded\", got "
           "\"JSON\" "
           "(line 14)",
@@ -227,7 +228,7 @@ TEST(Parse, WhatMustBeThere) {
       ElementsAre("pools_list.P.job_processing_uri: missing, expected an http://, https://, http+unix://, "
                   "fcgi:// or fcgi+unix:// URI (line 1)",
                   "pools_list.P.worker_count: missing, expected a whole number ≥ 0 (line 1)",
-                  "pools_list.P.jobs_list: missing, expected an array of function names (line 1)"));
+                  "pools_list.P.jobs_list: missing, expected an array of functions (line 1)"));
   EXPECT_THAT(errors(R"({"gearman_servers_list": [], "pools_list": null})"),
               ElementsAre("gearman_servers_list: expected a non-empty array of servers, got an empty "
                           "array (line 1)",
@@ -483,6 +484,87 @@ TEST(Parse, WhatIsWrongWithAServerInAnObject) {
       ElementsAre("gearman_servers_list[0].tsl: unknown key, remove it; did you mean \"tls\"? (line 1)"));
   EXPECT_THAT(of_server(R"({"address": "h", "tls": {"ca": "/a"}})"), SizeIs(1));
   EXPECT_THAT(accepted(with_tls(R"("h", {"address": "H:4730", "tls": true})", "")).warnings, SizeIs(1));
+}
+
+// A file of one pool with these functions, all on line 2.
+std::string with_functions(const std::string& functions, const std::string& more = "") {
+  return "{\"gearman_servers_list\": [\"h\"], \"pools_list\": {\"P\": {\n\"jobs_list\": [" + functions +
+         "], \"job_processing_uri\": \"h\", \"worker_count\": 9" + more + "}}}";
+}
+
+TEST(Parse, FunctionsWithSettingsOfTheirOwn) {
+  const Parsed parsed = accepted(with_functions(R"("f", {"function": "Resize", "max_running_time": 0.5,
+      "max_concurrency": 4, "job_processing_uri": "http://r/"}, {"function": "g"}, {"function": "k",
+      "max_concurrency": 1.0})"));
+  EXPECT_THAT(parsed.warnings, IsEmpty());
+  const Pool& pool = parsed.config.pools[0];
+  EXPECT_THAT(pool.jobs_list, ElementsAre("f", "Resize", "g", "k"));
+  EXPECT_THAT(pool.functions, SizeIs(2));  // one without settings is as good as its name
+  EXPECT_EQ(pool.of_function("Resize"),
+            (FunctionSettings{*base::parse_uri("http://r/"), 4, std::chrono::milliseconds(500)}));
+  EXPECT_EQ(pool.of_function("k"), (FunctionSettings{.uri = {}, .max_concurrency = 1}));
+  EXPECT_EQ(pool.of_function("f"), FunctionSettings{});
+  EXPECT_EQ(accepted(with_functions(R"({"function": "f"})")).config,
+            accepted(with_functions(R"("f")")).config);
+}
+
+TEST(Parse, WhatIsWrongWithAFunctionInAnObject) {
+  const auto of = [](const std::string& functions) { return errors(with_functions(functions)); };
+  EXPECT_THAT(of("{}"), ElementsAre("pools_list.P.jobs_list[0].function: missing, expected the name of a "
+                                    "function (line 2)"));
+  EXPECT_THAT(of(R"("f", {"function": "", "max_concurrency": 0, "max_running_time": 0,
+"job_processing_uri": "ftp://x/"})"),
+              ElementsAre("pools_list.P.jobs_list[1].function: expected the name of a function, got \"\" "
+                          "(line 2)",
+                          "pools_list.P.jobs_list[1].max_concurrency: expected a whole number from 1 to "
+                          "1000000, got 0 (line 2)",
+                          "pools_list.P.jobs_list[1].max_running_time: expected a number of seconds > 0 and "
+                          "≤ 1000000000, got 0 (line 2)",
+                          "pools_list.P.jobs_list[1].job_processing_uri: expected an http://, https://, "
+                          "http+unix://, fcgi:// or fcgi+unix:// URI, got \"ftp://x/\": the scheme \"ftp\" is not served (line 3)"));
+  EXPECT_THAT(of(R"({"function": "f", "max_concurency": 1, "worker_count": 2})"),
+              ElementsAre("pools_list.P.jobs_list[0].max_concurency: unknown key, remove it; did you mean "
+                          "\"max_concurrency\"? (line 2)",
+                          "pools_list.P.jobs_list[0].worker_count: unknown key, remove it (line 2)"));
+  for (const char* wrong : {R"("4")", "1.5", "true", "null", "[]", "1000001", "-1"}) {
+    EXPECT_THAT(of(R"({"function": "f", "max_concurrency": )" + std::string(wrong) + "}"), SizeIs(1))
+        << wrong;
+  }
+  for (const char* wrong : {R"("4")", "-0.1", "true", "null", "{}", "1000000001", "1e400"}) {
+    EXPECT_THAT(of(R"({"function": "f", "max_running_time": )" + std::string(wrong) + "}"), SizeIs(1))
+        << wrong;
+  }
+  EXPECT_THAT(of(R"({"function": 1})"), SizeIs(1));
+  EXPECT_THAT(of(R"({"function": "f", "job_processing_uri": null})"), SizeIs(1));
+}
+
+TEST(Parse, AFunctionListedTwiceIsAnErrorWhereOneHasSettings) {
+  const std::string twice =
+      "pools_list.P.jobs_list[1]: \"f\" is listed already, and only one entry can say how it runs; remove "
+      "one "
+      "(line 2)";
+  for (const char* list : {R"("f", {"function": "f"})", R"({"function": "f"}, "f")",
+                           R"({"function": "f", "max_concurrency": 1}, {"function": "f"})"}) {
+    EXPECT_THAT(errors(with_functions(list)), ElementsAre(twice)) << list;
+  }
+}
+
+TEST(Parse, TlsOfAPoolIsOfUseToAFunction) {
+  const std::string tls = R"(, "tls": {"verify": false})";
+  EXPECT_THAT(errors(with_functions(R"("f")", tls)), SizeIs(1));
+  EXPECT_THAT(errors(with_functions(R"({"function": "f", "job_processing_uri": "http://r/"})", tls)),
+              SizeIs(1));
+  EXPECT_THAT(errors(with_functions(R"({"function": "f", "job_processing_uri": "https://r/"})", tls)),
+              IsEmpty());
+}
+
+TEST(Parse, AuthorizationOfAFunctionComesFromOnePlace) {
+  const std::string headers = R"(, "headers": {"Authorization": "x"})";
+  EXPECT_THAT(
+      errors(with_functions(R"("g", {"function": "f", "job_processing_uri": "http://u:p@r/"})", headers)),
+      ElementsAre("pools_list.P.jobs_list[1].job_processing_uri: it has a user, which is sent as "
+                  "Authorization, and so has headers, the pool's or the top level's; remove one "
+                  "(line 2)"));
 }
 
 }  // namespace

@@ -27,6 +27,10 @@ constexpr Choice<OnShutdown> kOnShutdowns[] = {
     {"fail", OnShutdown::fail},
     {"requeue", OnShutdown::requeue},
 };
+constexpr Choice<Fairness> kFairnesses[] = {
+    {"none", Fairness::none},
+    {"function", Fairness::function},
+};
 constexpr Choice<AttemptFailure> kAttemptFailures[] = {
     {"timeout", AttemptFailure::timeout},
     {"5xx", AttemptFailure::server_error},
@@ -36,19 +40,6 @@ constexpr Choice<AttemptFailure> kAttemptFailures[] = {
     {"failure", AttemptFailure::failure},
     {"unreachable", AttemptFailure::unreachable},
 };
-
-// A number of seconds from `least` to `most`. One that is not 0 is at least a millisecond: a limit of no time
-// at all would let nothing through.
-bool read_seconds(const Value& value, double least, double most, std::chrono::milliseconds& out) {
-  const double seconds = value.node().number;
-  if (!value.is(Node::Kind::number) || !(seconds >= least && seconds <= most)) return false;
-  out = std::chrono::milliseconds(seconds > 0 ? std::max(1L, std::lround(seconds * 1000)) : 0);
-  return true;
-}
-
-std::string seconds_text(std::chrono::milliseconds time) {
-  return fmt::format("{}", static_cast<double>(time.count()) / 1000);
-}
 
 bool read_attempt_failures(const Value& value, Retry& retry) {
   if (!value.is(Node::Kind::array)) return false;
@@ -156,6 +147,10 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
     {"trace_sampling", "a number from 0 to 1", "holds from the next job on",
      [](const Value& v, PoolSettings& s) { return read_number(v, 0, 1, s.trace_sampling); },
      [](const PoolSettings& s) { return fmt::format("{}", s.trace_sampling); }},
+    {"fairness", R"("none" or "function")",
+     "functions move to connections of their own, or back; the old connections finish their jobs",
+     [](const Value& v, PoolSettings& s) { return read_choice(v, kFairnesses, s.fairness); },
+     [](const PoolSettings& s) { return quoted(name_of(kFairnesses, s.fairness)); }},
 };
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
 #include "daemon/service.h"
+#include "dispatch/lane.h"
 #include "dispatch/supervisor.h"
 
 namespace driveshaft::daemon {
@@ -64,7 +65,8 @@ std::uint64_t files_needed(const config::Config& config) {
   std::uint64_t needed = kOtherFiles;
   for (const auto& pool : config.pools) {
     needed += static_cast<std::uint64_t>(pool.worker_count) +
-              static_cast<std::uint64_t>(pool.settings.connections) * config.servers.size();
+              static_cast<std::uint64_t>(pool.settings.connections) * config.servers.size() *
+                  dispatch::plan_lanes(pool).size();
   }
   return needed;
 }
@@ -159,7 +161,8 @@ class Daemon {
     std::string text =
         links > 0 ? fmt::format("{} connection(s) to gearmand", links) : "connected to no gearmand";
     for (const auto& outage : outages_.all()) {
-      text += fmt::format("\npool {} takes no jobs since {} s: {}", outage.pool,
+      text += fmt::format("\npool {} takes no jobs{}{} since {} s: {}", outage.pool,
+                          outage.functions.empty() ? "" : " of ", outage.functions,
                           (Clock::now() - outage.since) / 1s, outage.why);
     }
     return {links > 0, text};

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/stderr.h"
 #include "config/diff.h"
+#include "config/function_keys.h"
 #include "config/keys.h"
 #include "config/load.h"
 
@@ -30,8 +31,15 @@ std::vector<std::string> server_names(const config::Config& config) {
 }
 
 std::string describe(const config::Pool& pool) {
-  return fmt::format("pool {}: {} at once, to {} as {}: {}", pool.name, pool.worker_count, pool.uri.display,
-                     config::name_of(pool.settings.request_format), fmt::join(pool.jobs_list, ", "));
+  std::string own;
+  for (const auto& [name, settings] : pool.functions) {
+    own += fmt::format("; {}:", name);
+    for (const auto& [key, text] : config::function_settings_text(settings)) {
+      if (text != "none") own += fmt::format(" {} {}", key, text);
+    }
+  }
+  return fmt::format("pool {}: {} at once, to {} as {}: {}{}", pool.name, pool.worker_count, pool.uri.display,
+                     config::name_of(pool.settings.request_format), fmt::join(pool.jobs_list, ", "), own);
 }
 
 }  // namespace

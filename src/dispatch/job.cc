@@ -46,11 +46,11 @@ std::string& empty_line() {
 }  // namespace
 
 void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage, Origin origin,
-                Function& function, Upstream& upstream, const config::PoolSettings& settings) {
+                Function& function, const config::PoolSettings& settings) {
   started_at_ = Clock::now();
   origin_ = std::move(origin);
   function_ = &function;
-  upstream_ = &upstream;
+  upstream_ = function.upstream;
   settings_ = &settings;
   attempt_ = 1;
   waits_ = 0;
@@ -68,7 +68,8 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   }
   function_->running++;
   function_->metrics.started();
-  context_.deadlines.set(*this, started_at_ + context_.max_running_time);
+  ends_at_ = started_at_ + function.max_running_time;
+  context_.deadlines.set(*this, ends_at_);
   state_ = State::waiting;
   try {
     encode(settings.request_format, fields_, body_);
@@ -78,8 +79,13 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
         {config::AttemptFailure::failure,
          fmt::format("no memory for a request with its workload of {} bytes", fields_.workload.size())});
   }
-  upstream_->submit(*this);
+  submit();
   if (state_ != State::idle) log_started();  // it is on its way: what only people wait for comes after it
+}
+
+void Job::submit() {
+  upstream_ = function_->upstream;
+  upstream_->submit(*this);
 }
 
 void Job::post(http::Endpoint& endpoint) {
@@ -102,7 +108,7 @@ void Job::post(http::Endpoint& endpoint) {
 
 void Job::append_request_head() {
   const auto now = std::chrono::system_clock::now();
-  auto time_left = started_at_ + context_.max_running_time - posted_at_;
+  auto time_left = ends_at_ - posted_at_;
   const auto attempt_timeout = settings_->retry.attempt_timeout;
   if (attempt_timeout.count() > 0) time_left = std::min<Clock::duration>(time_left, attempt_timeout);
   head_.clear();
@@ -201,7 +207,7 @@ void Job::left(bool reached, bool answered, bool overloaded) {
 bool Job::asked_to_wait(const http::Response& response) {
   if (response.retry_after.empty() || (response.status != 429 && response.status != 503)) return false;
   const auto wait = http::parse_retry_after(response.retry_after, std::chrono::system_clock::now());
-  if (!wait || Clock::now() + *wait >= started_at_ + context_.max_running_time) return false;
+  if (!wait || Clock::now() + *wait >= ends_at_) return false;
   ++attempt_;
   ++waits_;
   function_->metrics.retried("retry_after");
@@ -247,7 +253,7 @@ bool Job::try_again(const Setback& setback) {
   if (stream_ && stream_->gave_data()) return false;
   const int attempt = attempt_ - waits_;  // to be asked to wait is no failure
   const auto delay = retry_delay(settings_->retry, setback.kind, attempt);
-  if (!delay || !wanted() || Clock::now() + *delay >= started_at_ + context_.max_running_time) return false;
+  if (!delay || !wanted() || Clock::now() + *delay >= ends_at_) return false;
   function_->metrics.retried(config::name_of(setback.kind));
   if (kThreadLog.enabled(LogLevel::warn)) {
     std::string& line = empty_line();
@@ -277,7 +283,7 @@ void Job::attempt_is_over() {
                                                       seconds(settings_->retry.attempt_timeout))});
   }
   if (!wanted()) return drop();
-  upstream_->submit(*this);
+  submit();
 }
 
 gearman::Verdict Job::failure_verdict(std::string_view text) const {
@@ -298,7 +304,7 @@ void Job::leave() {
   switch (state_) {
     case State::posted:
       endpoint_->cancel(*this);
-      upstream_->left();
+      upstream_->left(*function_);
       break;
     case State::held:
       upstream_->withdraw(*this);
@@ -320,7 +326,7 @@ void Job::on_deadline() {
   if (state_ == State::buried) return buried(gearman::Submitted::lost, "gearmand did not answer");
   function_->metrics.timed_out();
   fail({config::AttemptFailure::timeout, fmt::format("no complete response within max_running_time ({} s){}",
-                                                     seconds(context_.max_running_time), place)});
+                                                     seconds(ends_at_ - started_at_), place)});
 }
 
 void Job::abort(std::string_view why) {
@@ -350,7 +356,7 @@ void Job::fail(const Setback& setback) {
     std::string& line = empty_line();
     append_identity(line, "Failed job: ");
     fmt::format_to(std::back_inserter(line), " pool={} uri={} duration={:.6f} reason={}",
-                   base::printable(owner_.name(), 128), upstream_->uri().display,
+                   base::printable(owner_.name(), 128), function_->upstream->uri().display,
                    seconds(Clock::now() - started_at_), setback.message);
     append_trace(line);
     kThreadLog.write(LogLevel::error, line);
@@ -415,6 +421,7 @@ RunningJob Job::status() const {
           .unique = base::printable(fields_.unique, 128),
           .server = origin_.link->server(),
           .started = started_at_,
+          .ends = ends_at_,
           .attempt = attempt_,
           .state = kStates[static_cast<std::size_t>(state_)]};
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <boost/intrusive/list.hpp>
+#include <chrono>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,17 +20,29 @@
 
 namespace driveshaft::dispatch {
 
+class Job;
+class Lane;
+class Upstream;
+
+inline constexpr int kNoLimit = std::numeric_limits<int>::max();
+
 // A function that a pool serves, now or until the last job of it is done.
 struct Function {
   std::string name;
   metrics::FunctionMetrics& metrics;
-  std::string header_lines;  // of its requests, see request_headers.h
-  int running = 0;           // jobs
-  bool withdrawn = false;    // no longer in the jobs file
-};
+  std::string header_lines;                      // of its requests, see request_headers.h
+  std::chrono::milliseconds max_running_time{};  // of the next job
+  int max_concurrency = kNoLimit;                // jobs at once
+  Upstream* upstream = nullptr;                  // where its jobs go from now on
+  Lane* lane = nullptr;                          // that it is grabbed by; null when withdrawn
+  int running = 0;                               // jobs
+  int at_endpoint = 0;                           // of these
+  bool withdrawn = false;                        // no longer in the jobs file
 
-class Job;
-class Upstream;
+  // An endpoint may have one more job of it. There is none only if a server was late with its jobs, or
+  // after a reload.
+  bool has_place() const { return at_endpoint < max_concurrency; }
+};
 
 // What a job tells its pool. Called from within the job.
 class JobOwner {
@@ -63,7 +77,7 @@ class Job final : public http::Exchange,
   // Runs `assignment`; its bytes are copied, or with `storage` kept. What is passed by reference outlives the
   // job; settings may change meanwhile.
   void start(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage, Origin origin,
-             Function& function, Upstream& upstream, const config::PoolSettings& settings);
+             Function& function, const config::PoolSettings& settings);
 
   // The end of a shutdown's window: it is failed, or given back, as the settings say. Called again, it ends
   // now.
@@ -75,6 +89,8 @@ class Job final : public http::Exchange,
   // For the upstream. Each attempt: post it, now or after a while among the held.
   void post(http::Endpoint& endpoint);
   void held() { state_ = State::held; }
+  // To the endpoint that its function has now.
+  void submit();
   // Whether anybody waits for its result: otherwise gearmand gives it to another worker anyway.
   bool wanted() const { return origin_.link->holds(origin_.generation); }
   void drop();
@@ -148,6 +164,7 @@ class Job final : public http::Exchange,
   std::unique_ptr<char[]> storage_;  // or of a big one
   JobFields fields_;                 // views into either
   Clock::time_point started_at_;
+  Clock::time_point ends_at_;    // then its time is over
   Clock::time_point posted_at_;  // the present attempt
   std::string head_;
   RequestBody body_;

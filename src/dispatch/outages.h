@@ -1,45 +1,52 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace driveshaft::dispatch {
 
-// Which pools take no jobs because of their endpoint, and why: for those who ask whether all is well. Any
-// thread.
+// Which pools take no jobs, or none of some functions, because of an endpoint, and why: for those who ask
+// whether all is well. Any thread.
 class Outages {
  public:
   using Clock = std::chrono::steady_clock;
   struct Outage {
     std::string pool;
-    std::string why;  // names the endpoint
+    std::string functions;  // whose jobs are not taken; empty: all of the pool's
+    std::string why;        // names the endpoint
     Clock::time_point since;
   };
 
-  void set(const std::string& pool, std::string why, Clock::time_point since) {
+  // `upstream` says whose it is, and is not looked at.
+  void set(const void* upstream, Outage outage) {
     const std::lock_guard lock(mutex_);
-    outages_[pool] = {pool, std::move(why), since};
+    outages_[upstream] = std::move(outage);
   }
-  void clear(const std::string& pool) {
+  void clear(const void* upstream) {
     const std::lock_guard lock(mutex_);
-    outages_.erase(pool);
+    outages_.erase(upstream);
   }
-  // By the name of the pool.
+  // By the names of pools and functions.
   std::vector<Outage> all() const {
     const std::lock_guard lock(mutex_);
     std::vector<Outage> outages;
     for (const auto& [_, outage] : outages_) outages.push_back(outage);
+    std::sort(outages.begin(), outages.end(), [](const Outage& one, const Outage& other) {
+      return std::tie(one.pool, one.functions) < std::tie(other.pool, other.functions);
+    });
     return outages;
   }
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, Outage> outages_;
+  std::map<const void*, Outage> outages_;
 };
 
 }  // namespace driveshaft::dispatch

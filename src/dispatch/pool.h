@@ -11,15 +11,18 @@
 #include "config/config.h"
 #include "dispatch/context.h"
 #include "dispatch/job.h"
+#include "dispatch/lane.h"
 #include "dispatch/status.h"
+#include "dispatch/token_bucket.h"
 #include "dispatch/upstream.h"
 #include "gearman/link.h"
 
 namespace driveshaft::dispatch {
 
-// One pool of the jobs file: its slots, its links to every gearmand, its endpoint, its running jobs. It
-// shares the slots out between the links, so that a job is only ever taken for a slot that is free, and
-// carries out reloads without touching a job that runs. The supervisor owns it, the loop's thread drives it.
+// One pool of the jobs file: its slots, its lanes with their links to every gearmand, its endpoints, its
+// running jobs. It shares the slots out between them, so that a job is only ever taken for a slot that is
+// free, and carries out reloads without touching a job that runs. The supervisor owns it, the loop's thread
+// drives it.
 class Pool final : public std::enable_shared_from_this<Pool>,
                    private gearman::LinkOwner,
                    private JobOwner,
@@ -62,9 +65,9 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   PoolStatus status(Detail detail) const;
 
  private:
-  using Links = std::vector<std::shared_ptr<gearman::Link>>;
+  using Timer = base::MemberDeadline<Pool>;
 
-  // LinkOwner
+  // LinkOwner, of the links of all lanes
   bool job_assigned(gearman::Link& link, const gearman::Assignment& assignment,
                     std::unique_ptr<char[]> storage) override;
   void slots_released(int count) override;
@@ -85,9 +88,23 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void end_turn();
   void flush_links();
   void share_out_slots();
+  void share_out_scarce(int free);
+  int lent_slots() const;
+  void reserve(int slots) { reserved_ += slots; }
+  int rate_room();
+  void rate_allows() { turn_needed(); }
+  void sweep();
   void forget_withdrawn();
   void register_functions();
+  void keep_endpoints();
+  void retire_upstreams();
+  void keep_lanes();
   void keep_links();
+  Upstream& upstream_of(const config::FunctionSettings& function);
+  config::Pool settings_at(const base::Uri& uri) const;
+  std::vector<std::string> functions_of(const Upstream& upstream) const;
+  template <class Do>
+  void for_each_upstream(Do act) const;
   std::unique_ptr<Job> spare_job();
 
   // Constant after construction.
@@ -95,14 +112,19 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   Owner& owner_;
   const std::shared_ptr<metrics::PoolMetrics> metrics_;
 
-  // Loop state. free slots = worker_count - reserved_ - running_, below zero after a reload to fewer.
+  // Loop state. free slots = worker_count - reserved_ - running_, below zero after a reload to fewer. Jobs
+  // that one endpoint keeps waiting do not keep their slots from the functions of the others.
   config::Pool settings_;
   std::vector<config::Server> servers_;
   std::map<std::string, Function, std::less<>> functions_;
-  std::unique_ptr<Upstream> upstream_;
-  Links links_;                // retiring ones among them
-  std::size_t next_link_ = 0;  // whose turn it is for the next slot
-  int reserved_ = 0;           // for grabs that are unanswered
+  Places places_;
+  std::unique_ptr<Upstream> upstream_;                         // the pool's own
+  std::vector<std::unique_ptr<Upstream>> function_upstreams_;  // of functions with another, retired ones too
+  std::vector<std::unique_ptr<Lane>> lanes_;                   // those that only finish among them
+  std::vector<Lane*> wanting_;                                 // while slots are shared out
+  std::uint64_t turn_ = 0;                                     // counts slots given while they are scarce
+  TokenBucket rate_;
+  int reserved_ = 0;  // for grabs that are unanswered
   int running_ = 0;
   JobList jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
@@ -113,6 +135,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   bool withdrawing_ = false;  // functions_ holds some that the jobs file no longer has
   bool draining_ = false;
   bool drained_ = false;
+  Timer rate_wait_{*this, &Pool::rate_allows};
 };
 
 }  // namespace driveshaft::dispatch

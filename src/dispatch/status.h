@@ -29,6 +29,7 @@ struct RunningJob {
   std::string unique;
   base::Address server;
   SteadyTime started;
+  SteadyTime ends;  // then it fails
   int attempt = 1;
   std::string_view
       state;  // "running", "held", "waiting" for its next attempt, "buried": its dead letter is on its way
@@ -51,7 +52,8 @@ struct FailedJob {
 struct FunctionStatus {
   std::string name;
   int running = 0;
-  bool withdrawn = false;  // no longer in the jobs file
+  bool withdrawn = false;   // no longer in the jobs file
+  int max_concurrency = 0;  // 0: it has none of its own
   metrics::Outcomes outcomes;
 };
 
@@ -82,8 +84,16 @@ struct PoolStatus {
   config::Pool settings;
   bool draining = false;
   int running = 0;
+  int lent = 0;  // of these, held jobs whose slots others may use
   metrics::Tally tally;
   EndpointStatus endpoint;
+  // Of functions that have another than the pool's.
+  struct FunctionEndpoint {
+    std::string uri;  // as it may be shown
+    EndpointStatus endpoint;
+    std::vector<std::string> functions;
+  };
+  std::vector<FunctionEndpoint> function_endpoints;
   std::vector<LinkStatus> links;  // retiring ones left out
   // Only if asked for.
   std::vector<FunctionStatus> functions;
@@ -91,6 +101,7 @@ struct PoolStatus {
   std::vector<std::shared_ptr<const FailedJob>> failures;  // the newest first
 
   int slots() const { return draining ? 0 : settings.worker_count; }
+  int busy() const { return running - lent; }  // slots
 };
 
 enum class Detail {

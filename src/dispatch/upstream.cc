@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/backoff.h"
@@ -18,8 +17,6 @@ using namespace std::chrono_literals;
 using base::kMainLog;
 using Clock = base::Deadline::Clock;
 
-constexpr int kNoLimit = std::numeric_limits<int>::max();
-
 // Probes come when it has been down for a fifth longer than at the last one, within these bounds: what was
 // away for five seconds is found again within one.
 constexpr std::chrono::milliseconds kFirstProbe = 100ms;
@@ -32,25 +29,26 @@ double seconds(Clock::duration time) { return std::chrono::duration<double>(time
 
 }  // namespace
 
-Upstream::Upstream(Context& context, Owner& owner, metrics::PoolMetrics& metrics,
+Upstream::Upstream(Context& context, Owner& owner, metrics::PoolMetrics& metrics, Places& places, Kind kind,
                    const config::Pool& settings)
     : context_(context),
       owner_(owner),
       metrics_(metrics),
+      places_(places),
+      kind_(kind),
       pool_(settings.name),
       settings_(settings),
-      window_(kNoLimit),
-      rate_(settings.settings.max_rate, Clock::now()) {
+      window_(kNoLimit) {
   open_endpoint();
   make_signer();
   if (settings_.settings.adaptive) adaptive_.emplace(settings_.worker_count);
   limit_changed();
-  metrics_.set_endpoint_up(true);
 }
 
 Upstream::~Upstream() {
   metrics_.held_changed(-held());
-  context_.outages.clear(pool_);
+  set_reached(true);
+  context_.outages.clear(this);
 }
 
 void Upstream::configure(const config::Pool& settings) {
@@ -67,7 +65,6 @@ void Upstream::configure(const config::Pool& settings) {
     endpoint_->set_header_lines(header_lines(now.headers));
   }
   if (before.settings.signing != now.signing) make_signer();
-  if (before.settings.max_rate != now.max_rate) rate_ = TokenBucket(now.max_rate, Clock::now());
   if (!now.adaptive) {
     adaptive_.reset();
   } else if (another || !adaptive_) {
@@ -78,6 +75,29 @@ void Upstream::configure(const config::Pool& settings) {
   limit_changed();
   const bool not_to_be_held = state_ == State::down && now.endpoint_down == config::EndpointDown::fail;
   if (state_ != State::up && (another || not_to_be_held)) recover();
+}
+
+void Upstream::set_functions(std::string functions) {
+  if (functions == functions_) return;
+  functions_ = std::move(functions);
+  if (state_ != State::up) publish();
+}
+
+void Upstream::hand_over() {
+  for (auto held = held_.begin(); held != held_.end();) {
+    Job& job = *held++;
+    if (job.function().upstream == this) continue;
+    withdraw(job);
+    job.submit();
+  }
+}
+
+void Upstream::retire() {
+  retired_ = true;
+  state_ = State::up;
+  wait_.clear();
+  set_reached(true);
+  context_.outages.clear(this);
 }
 
 void Upstream::open_endpoint() {
@@ -104,27 +124,38 @@ int Upstream::limit() const {
   return adaptive_ ? std::min(window_, adaptive_->limit()) : window_;
 }
 
-bool Upstream::has_place() const {
-  return at_endpoint_ < std::min(limit(), std::max(settings_.worker_count, 1));
+bool Upstream::has_place() const { return at_endpoint_ < limit() && places_.taken < places_.most; }
+
+int Upstream::room() const {
+  const int most = limit();
+  return most == kNoLimit ? kNoLimit : std::max(most - at_endpoint_ - held() - reserved_, 0);
 }
 
-int Upstream::room(int reserved) {
-  const int most = limit();
-  const int room = most == kNoLimit ? kNoLimit : std::max(most - at_endpoint_ - held() - reserved, 0);
-  if (rate_.rate() == 0 || room == 0) return room;
-  const int tokens = std::max(rate_.available(Clock::now()) - reserved, 0);
-  if (tokens == 0) context_.deadlines.set(rate_wait_, rate_.wait_for(reserved + 1));
-  return std::min(room, tokens);
+int Upstream::stuck() const {
+  if (held_.empty()) return 0;
+  return std::max(held() - std::max(limit() - at_endpoint_, 0), 0);
 }
 
 void Upstream::limit_changed() {
-  metrics_.set_limit(adaptive_ ? adaptive_->limit() : settings_.worker_count);
+  if (kind_ == Kind::of_pool) metrics_.set_limit(adaptive_ ? adaptive_->limit() : settings_.worker_count);
 }
 
 void Upstream::submit(Job& job) {
-  if (!has_place()) return hold(job);
+  if (!has_place() || !job.function().has_place()) return hold(job);
+  send(job);
+}
+
+void Upstream::send(Job& job) {
   ++at_endpoint_;
+  ++places_.taken;
+  ++job.function().at_endpoint;
   job.post(*endpoint_);
+}
+
+void Upstream::gone(Function& function) {
+  --at_endpoint_;
+  --places_.taken;
+  --function.at_endpoint;
 }
 
 void Upstream::hold(Job& job) {
@@ -141,15 +172,22 @@ void Upstream::withdraw(Job& job) {
 
 void Upstream::release() {
   while (!held_.empty() && has_place()) {
-    Job& job = held_.front();
-    withdraw(job);
-    if (!job.wanted()) {
-      job.drop();
-      continue;
+    Job* job = next_held();
+    if (!job) return;
+    withdraw(*job);
+    if (job->wanted()) {
+      send(*job);
+    } else {
+      job->drop();
     }
-    ++at_endpoint_;
-    job.post(*endpoint_);
   }
+}
+
+// The one held longest that may go, or that nobody waits for.
+Job* Upstream::next_held() {
+  const auto next = std::find_if(held_.begin(), held_.end(),
+                                 [](Job& job) { return job.function().has_place() || !job.wanted(); });
+  return next == held_.end() ? nullptr : &*next;
 }
 
 void Upstream::drop_unwanted() {
@@ -192,18 +230,18 @@ void Upstream::left(const Attempt& attempt) {
   if (window_ != kNoLimit && state_ == State::up && attempt.answered && ++window_ >= settings_.worker_count) {
     window_ = kNoLimit;
   }
-  left();
+  left(attempt.function);
 }
 
-void Upstream::left() {
-  --at_endpoint_;
+void Upstream::left(Function& function) {
+  gone(function);
   if (limit() == kNoLimit && held_.empty()) return;
   release();
   owner_.room_changed();
 }
 
 void Upstream::set_reached(bool reached) {
-  if (std::exchange(reached_, reached) != reached) metrics_.set_endpoint_up(reached);
+  if (std::exchange(reached_, reached) != reached) metrics_.endpoints_down_changed(reached ? -1 : +1);
 }
 
 void Upstream::forget(const Function& function) {
@@ -211,8 +249,8 @@ void Upstream::forget(const Function& function) {
 }
 
 void Upstream::left_unreachable(Job& job, const http::Endpoint& from, const std::string& why) {
-  --at_endpoint_;
-  if (&from != endpoint_.get()) return submit(job);
+  gone(job.function());
+  if (&from != endpoint_.get() || job.function().upstream != this) return job.submit();
   hold(job);
   if (state_ == State::down) return;
   state_ = State::down;
@@ -229,9 +267,9 @@ void Upstream::left_unreachable(Job& job, const http::Endpoint& from, const std:
 
 void Upstream::left_to_wait(Job& job, const http::Endpoint& from, std::chrono::milliseconds time,
                             unsigned status) {
-  --at_endpoint_;
-  if (&from == endpoint_.get()) set_reached(true);
-  if (&from != endpoint_.get()) return submit(job);
+  gone(job.function());
+  if (&from != endpoint_.get() || job.function().upstream != this) return job.submit();
+  set_reached(true);
   hold(job);
   if (state_ == State::down) return;
   const auto now = Clock::now();
@@ -272,13 +310,14 @@ void Upstream::recover() {
   window_ = at_endpoint_ + 1;  // beside those that run on, on connections of before
   wait_.clear();
   set_reached(true);
-  context_.outages.clear(pool_);
+  context_.outages.clear(this);
   release();
   owner_.room_changed();
 }
 
 void Upstream::publish() {
-  context_.outages.set(pool_, fmt::format("endpoint {}: {}", settings_.uri.display, why_), since_);
+  context_.outages.set(
+      this, {pool_, functions_, fmt::format("endpoint {}: {}", settings_.uri.display, why_), since_});
 }
 
 void Upstream::drain() {

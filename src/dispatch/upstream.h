@@ -15,18 +15,25 @@
 #include "dispatch/job.h"
 #include "dispatch/signer.h"
 #include "dispatch/status.h"
-#include "dispatch/token_bucket.h"
 #include "http/endpoint.h"
 #include "metrics/metrics.h"
 
 namespace driveshaft::dispatch {
 
-// A pool's endpoint as the pool sees it: how many jobs it is given at once, and which wait for it in their
-// slots. When it cannot be reached, or asks to be left alone for a while (429 and 503 with Retry-After), the
-// jobs are held and no more are taken; then it is approached carefully: one job, and one more for each that
-// succeeds. The pool owns it; the loop's thread drives it.
+// The places of a pool: jobs that all its endpoints together work on at once.
+struct Places {
+  int most = 0;
+  int taken = 0;
+};
+
+// A pool's endpoint, or that of some of its functions, as the pool sees it: how many jobs it is given at
+// once, and which wait for it in their slots. When it cannot be reached, or asks to be left alone for a while
+// (429 and 503 with Retry-After), the jobs are held and no more are taken; then it is approached carefully:
+// one job, and one more for each that succeeds. The pool owns it; the loop's thread drives it.
 class Upstream {
  public:
+  enum class Kind { of_pool, of_functions };
+
   class Owner {
    public:
     // More or fewer jobs may be taken.
@@ -36,21 +43,34 @@ class Upstream {
     ~Owner() = default;
   };
 
-  Upstream(Context& context, Owner& owner, metrics::PoolMetrics& metrics, const config::Pool& settings);
+  // `settings` has its URI. `places` are the pool's.
+  Upstream(Context& context, Owner& owner, metrics::PoolMetrics& metrics, Places& places, Kind kind,
+           const config::Pool& settings);
   Upstream(const Upstream&) = delete;
   ~Upstream();
 
   // Puts new settings in force. Another endpoint starts with a clean record, and gets the jobs held for the
   // one before; what that one runs, it finishes.
   void configure(const config::Pool& settings);
+  // The functions that it has, as people are told when it takes no jobs; empty: all of the pool.
+  void set_functions(std::string functions);
+  // Held jobs of functions that have another upstream by now go there.
+  void hand_over();
+  // No function has it any more. It finishes what it runs, and may be let go when it is unused().
+  void retire();
+  bool retired() const { return retired_; }
+  bool unused() const { return at_endpoint_ == 0 && held_.empty() && endpoint_->unused(); }
   // Lets go of former endpoints that have nothing to do any more.
   void sweep();
 
-  // How many more jobs may be taken, so far as the endpoint and the pool's rate are concerned, when
-  // `reserved` are on their way.
-  int room(int reserved);
-  // A job was taken: it counts into the rate.
-  void taken() { rate_.take(); }
+  // So many more jobs are on their way, or fewer.
+  void reserved(int change) { reserved_ += change; }
+  // How many more jobs may be taken, so far as the endpoint is concerned.
+  int room() const;
+  // Held jobs that would be held even if the pool had a place for each: others may use their slots.
+  int stuck() const;
+  // Sends held jobs, if there are places.
+  void release();
   EndpointStatus status() const;
   const base::Uri& uri() const { return settings_.uri; }
   // Null: requests are not signed.
@@ -62,7 +82,7 @@ class Upstream {
   void submit(Job& job);
   // Jobs at the endpoint: the attempt is over, and what came of it.
   struct Attempt {
-    const Function& function;
+    Function& function;
     base::Deadline::Clock::duration took;
     bool reached;     // the endpoint
     bool answered;    // with something of the contract
@@ -70,7 +90,7 @@ class Upstream {
   };
   void left(const Attempt& attempt);
   // It was ended by us, which says nothing of the endpoint.
-  void left();
+  void left(Function& function);
   // The function is served no more.
   void forget(const Function& function);
   // It is held, or goes on at once where `from` is an endpoint of before, which says nothing of today's.
@@ -94,8 +114,10 @@ class Upstream {
 
   void open_endpoint();
   void make_signer();
+  void send(Job& job);
+  void gone(Function& function);
   void hold(Job& job);
-  void release();
+  Job* next_held();
   void wait_for_probe();
   void wait_is_over();
   void recover();
@@ -104,12 +126,13 @@ class Upstream {
   int limit() const;
   bool has_place() const;
   void limit_changed();
-  void rate_allows() { owner_.room_changed(); }
 
   // Constant after construction.
   Context& context_;
   Owner& owner_;
   metrics::PoolMetrics& metrics_;
+  Places& places_;
+  const Kind kind_;
   const std::string pool_;
 
   // Loop state.
@@ -122,14 +145,15 @@ class Upstream {
   base::Deadline::Clock::time_point since_{};  // not up
   base::Deadline::Clock::time_point paused_until_{};
   std::string why_;                        // not up
+  std::string functions_;                  // that it has, unless it has all
+  int reserved_ = 0;                       // jobs on their way
   int at_endpoint_ = 0;                    // jobs
   int window_;                             // so many at once, while it recovers; else no limit
   std::optional<AdaptiveLimit> adaptive_;  // when asked for
-  TokenBucket rate_;
-  HeldJobs held_;  // the longest held first
+  HeldJobs held_;                          // the longest held first
   bool draining_ = false;
+  bool retired_ = false;
   Timer wait_{*this, &Upstream::wait_is_over};  // for the next probe, or the end of a pause
-  Timer rate_wait_{*this, &Upstream::rate_allows};
 };
 
 }  // namespace driveshaft::dispatch

@@ -48,7 +48,8 @@ void Dialer::cancel() {
   if (!attempt_) return;
   clear();
   attempt_.reset();
-  // Whoever cancels is not called back from within; and should the loop turn no more, whoever waits goes with it.
+  // Whoever cancels is not called back from within; and should the loop turn no more, whoever waits goes with
+  // it.
   asio::post(connector_.loop(), [done = std::exchange(done_, nullptr)] { done(LinkError{"given up"}); });
 }
 

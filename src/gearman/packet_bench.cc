@@ -13,8 +13,9 @@ namespace {
 
 // What gearmand sends for a job with a workload of that size.
 std::string assignment(std::size_t size) {
-  const std::string body = std::string("H:gearman-1:12345\0f\0", 20) + "57a7b604-659a-11e5-9442-04013e647701" +
-                           std::string(1, '\0') + std::string(size, 'w');
+  const std::string body = std::string("H:gearman-1:12345\0f\0", 20) +
+                           "57a7b604-659a-11e5-9442-04013e647701" + std::string(1, '\0') +
+                           std::string(size, 'w');
   std::string packet("\0RES\0\0\0\x1f", 8);
   for (int shift = 24; shift >= 0; shift -= 8) packet += static_cast<char>(body.size() >> shift);
   return packet + body;

@@ -88,13 +88,14 @@ struct Families {
   Family<Gauge>& endpoint_up =
       prometheus::BuildGauge()
           .Name("driveshaft_endpoint_up")
-          .Help("1 if the pool's endpoint could be reached when it was last tried, otherwise 0.")
+          .Help("1 if each endpoint of the pool could be reached when it was last tried, otherwise 0.")
           .Register(registry);
-  Family<Gauge>& limit =
-      prometheus::BuildGauge()
-          .Name("driveshaft_concurrency_limit")
-          .Help("Jobs that the pool's endpoint is given at once: worker_count, or less in an adaptive pool.")
-          .Register(registry);
+  Family<Gauge>& limit = prometheus::BuildGauge()
+                             .Name("driveshaft_concurrency_limit")
+                             .Help(
+                                 "Jobs that the pool's own endpoint is given at once: worker_count, or less "
+                                 "in an adaptive pool.")
+                             .Register(registry);
   Family<Gauge>& jobs_held = prometheus::BuildGauge()
                                  .Name("driveshaft_jobs_held")
                                  .Help("Jobs that wait in their slots for the pool's endpoint.")
@@ -139,7 +140,7 @@ struct Families {
   Family<Gauge>& endpoint_connections =
       prometheus::BuildGauge()
           .Name("driveshaft_endpoint_connections")
-          .Help("Connections of a pool to its endpoint that are busy (or being opened) and idle.")
+          .Help("Connections of a pool to its endpoints that are busy (or being opened) and idle.")
           .Register(registry);
   Family<Gauge>& build_info = prometheus::BuildGauge()
                                   .Name("driveshaft_build_info")
@@ -282,7 +283,9 @@ PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
       results_refused_(families_->results_refused.Add({{"pool", pool_}})),
       series_{{},
               families_->http_phases.Add({{"pool", pool_}, {"phase", "connect"}}, kPhaseBuckets),
-              families_->http_phases.Add({{"pool", pool_}, {"phase", "first_byte"}}, kPhaseBuckets)} {}
+              families_->http_phases.Add({{"pool", pool_}, {"phase", "first_byte"}}, kPhaseBuckets)} {
+  endpoint_up_.Set(1);
+}
 
 PoolMetrics::~PoolMetrics() {
   families_->threads.Remove(&idle_);
@@ -309,7 +312,10 @@ void PoolMetrics::forget(const std::string& name) { functions_.erase(name); }
 
 void PoolMetrics::connections_changed(int change) { connections_.Increment(change); }
 
-void PoolMetrics::set_endpoint_up(bool up) { endpoint_up_.Set(up ? 1 : 0); }
+void PoolMetrics::endpoints_down_changed(int change) {
+  endpoints_down_ += change;
+  endpoint_up_.Set(endpoints_down_ == 0 ? 1 : 0);
+}
 
 void PoolMetrics::set_limit(int jobs) { limit_.Set(jobs); }
 

@@ -107,9 +107,9 @@ class PoolMetrics {
   // A connection to a gearmand is up (+1), or no longer (-1).
   void connections_changed(int change);
 
-  // The endpoint can be reached, so far as is known.
-  void set_endpoint_up(bool up);
-  // So many jobs it may be given at once.
+  // One more of its endpoints cannot be reached (+1), or can be again (-1). At first all can be.
+  void endpoints_down_changed(int change);
+  // So many jobs its endpoint may be given at once.
   void set_limit(int jobs);
   // More or fewer jobs wait in their slots for the endpoint.
   void held_changed(int change);
@@ -129,6 +129,7 @@ class PoolMetrics {
   prometheus::Gauge& limit_;
   prometheus::Gauge& held_;
   prometheus::Counter& results_refused_;
+  int endpoints_down_ = 0;
   PoolSeries series_;
   std::map<std::string, FunctionMetrics, std::less<>> functions_;
 };
@@ -178,7 +179,7 @@ class PoolGauges {
 
   struct Values {
     int slots;
-    std::size_t connections;  // to the endpoint
+    std::size_t connections;  // to the endpoints
     std::size_t idle_connections;
   };
   void set(const Values& values);

@@ -56,7 +56,7 @@ void History::add(dispatch::SteadyTime at, dispatch::WallTime wall, const dispat
   Sample sample{};
   sample.time = std::chrono::duration_cast<std::chrono::seconds>(wall.time_since_epoch()).count();
   sample.slots = static_cast<float>(pool.slots());
-  sample.busy = static_cast<float>(pool.running);
+  sample.busy = static_cast<float>(pool.busy());
   sample.queued = queued ? static_cast<float>(*queued) : kUnknown;
   set_quantiles(sample, {});
   if (recent_.count() > 0) {
@@ -69,7 +69,7 @@ void History::add(dispatch::SteadyTime at, dispatch::WallTime wall, const dispat
   }
   recent_.push({at, pool.tally, queued});
   seconds_.push(sample);
-  const bool saturated = pool.slots() > 0 && pool.running >= pool.slots() && queued.value_or(0) > 0;
+  const bool saturated = pool.slots() > 0 && pool.busy() >= pool.slots() && queued.value_or(0) > 0;
   saturated_ = saturated ? saturated_ + 1s : 0s;
   if (++seconds_in_minute_ == 60) end_minute(sample.time);
 }

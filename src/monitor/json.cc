@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "config/function_keys.h"
 #include "config/keys.h"
 #include "config/tls_keys.h"
 
@@ -49,11 +50,10 @@ json::object outcomes(const metrics::Outcomes& outcomes) {
   return {{"completed", outcomes.completed}, {"refused", outcomes.refused}, {"failed", outcomes.failed}};
 }
 
-json::object endpoint(const View& view, const PoolStatus& pool) {
+json::object endpoint(const View& view, const std::string& uri, const EndpointStatus& endpoint) {
   constexpr std::string_view kStates[] = {"untried", "up", "down", "paused"};
-  const EndpointStatus& endpoint = pool.endpoint;
   const bool tried = endpoint.state != EndpointStatus::State::untried;
-  return {{"uri", pool.settings.uri.display},
+  return {{"uri", uri},
           {"state", kStates[static_cast<std::size_t>(endpoint.state)]},
           {"since", tried ? time(view, endpoint.since) : nullptr},
           {"why", text_or_null(endpoint.why)},
@@ -61,6 +61,18 @@ json::object endpoint(const View& view, const PoolStatus& pool) {
           {"limit", endpoint.limit},
           {"connections", endpoint.connections},
           {"idle_connections", endpoint.idle_connections}};
+}
+
+// Of functions that have another than the pool's.
+json::array function_endpoints(const View& view, const PoolStatus& pool) {
+  json::array endpoints;
+  for (const auto& one : pool.function_endpoints) {
+    json::object shown = endpoint(view, one.uri, one.endpoint);
+    json::array& functions = shown["functions"].emplace_array();
+    for (const auto& name : one.functions) functions.emplace_back(name);
+    endpoints.push_back(std::move(shown));
+  }
+  return endpoints;
 }
 
 History::Figures figures_of(const View& view, const std::string& pool) {
@@ -75,7 +87,7 @@ json::object pool(const View& view, const PoolStatus& pool) {
   return {{"name", pool.settings.name},
           {"state", pool.draining ? "draining" : "running"},
           {"slots", pool.slots()},
-          {"busy", pool.running},
+          {"busy", pool.busy()},
           {"jobs_per_second", rounded(figures.jobs_per_second)},
           {"failures_per_second", rounded(figures.failures_per_second)},
           {"p50", duration(figures.p50)},
@@ -85,7 +97,8 @@ json::object pool(const View& view, const PoolStatus& pool) {
           {"total", outcomes(pool.tally.outcomes)},
           {"queued", number(view.queued(pool.settings))},
           {"queue_trend", number(figures.queue_trend)},
-          {"endpoint", endpoint(view, pool)},
+          {"endpoint", endpoint(view, pool.settings.uri.display, pool.endpoint)},
+          {"function_endpoints", function_endpoints(view, pool)},
           {"connections", {{"up", connected}, {"wanted", pool.links.size()}}}};
 }
 
@@ -188,7 +201,7 @@ json::object config_state(const View& view) {
 json::object settings(const config::Pool& pool) {
   json::object shown{{"job_processing_uri", pool.uri.display},
                      {"worker_count", pool.worker_count},
-                     {"jobs_list", strings(pool.jobs_list)}};
+                     {"jobs_list", json::parse(config::jobs_list_text(pool))}};
   if (pool.uri.scheme == base::Uri::Scheme::https) shown["tls"] = json::parse(config::tls_text(pool.tls));
   for (const auto& [name, text] : config::settings_text(pool.settings)) shown[name] = json::parse(text);
   return shown;
@@ -205,7 +218,7 @@ json::object job(const View& view, const std::string& pool, const dispatch::Runn
           {"attempt", job.attempt},
           {"started_at", time(view, job.started)},
           {"age", rounded(seconds(age))},
-          {"time_left", rounded(seconds(view.about.max_running_time - age))}};
+          {"time_left", rounded(seconds(job.ends - view.snapshot.at))}};
 }
 
 json::array jobs(const View& view, const PoolStatus& pool) {
@@ -246,6 +259,7 @@ json::array functions(const View& view, const PoolStatus& pool) {
   json::array functions;
   for (const auto& one : pool.functions) {
     json::object function{{"name", one.name}, {"running", one.running}};
+    function["max_concurrency"] = one.max_concurrency > 0 ? json::value(one.max_concurrency) : nullptr;
     for (const auto& [key, value] : outcomes(one.outcomes)) function[key] = value;
     function["withdrawn"] = one.withdrawn;
     function["queued"] = one.withdrawn ? json::value(nullptr) : number(queued(view, one.name));

@@ -78,9 +78,14 @@ void Monitor::note(const Snapshot& snapshot) {
                          queued(pool.settings, *snapshot.config.in_force, queues_));
     auto& gauges = gauges_[name];
     if (!gauges) gauges = watched_.metrics.gauges(name);
-    gauges->set({.slots = pool.slots(),
-                 .connections = pool.endpoint.connections,
-                 .idle_connections = pool.endpoint.idle_connections});
+    metrics::PoolGauges::Values values{.slots = pool.slots(),
+                                       .connections = pool.endpoint.connections,
+                                       .idle_connections = pool.endpoint.idle_connections};
+    for (const auto& [_, endpoint, functions] : pool.function_endpoints) {
+      values.connections += endpoint.connections;
+      values.idle_connections += endpoint.idle_connections;
+    }
+    gauges->set(values);
   }
   const auto gone = [&](const auto& entry) { return !names.contains(entry.first); };
   std::erase_if(histories_, gone);

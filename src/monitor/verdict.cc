@@ -90,29 +90,56 @@ class Judge {
     }
   }
 
-  std::string waiting(const PoolStatus& pool, std::string_view before) const {
-    const auto queued = view_.queued(pool.settings);
+  // Jobs of these functions.
+  std::string waiting(const config::Pool& pool, std::string_view before) const {
+    const auto queued = view_.queued(pool);
     if (queued.value_or(0) == 0) return {};
     return fmt::format("{}{} wait{} in the queue", before, jobs(*queued), *queued == 1 ? "s" : "");
   }
 
+  // An endpoint, with the functions that it has.
+  struct Endpoint {
+    const EndpointStatus& status;
+    std::string uri;
+    config::Pool functions;
+  };
+
+  // The pool's own first.
+  static std::vector<Endpoint> endpoints_of(const PoolStatus& pool) {
+    std::vector<Endpoint> endpoints{{pool.endpoint, pool.settings.uri.display, {}}};
+    config::Pool& own = endpoints.front().functions;
+    own.jobs_list = pool.settings.jobs_list;
+    for (const auto& [uri, endpoint, functions] : pool.function_endpoints) {
+      std::erase_if(own.jobs_list, [&names = functions](const std::string& name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+      });
+      endpoints.push_back({endpoint, uri, {}});
+      endpoints.back().functions.jobs_list = functions;
+    }
+    return endpoints;
+  }
+
   void judge_endpoint(const PoolStatus& pool) {
-    if (pool.endpoint.state != EndpointStatus::State::down) return;
     const auto failed = figures_of(pool).last_minute.failed;
-    std::string text = trouble(pool);
-    if (failed > 0) text += fmt::format("; {} failed in the last minute", jobs(failed));
-    add(Level::bad, text + waiting(pool, "; "), pool.settings.name);
+    for (const auto& endpoint : endpoints_of(pool)) {
+      if (endpoint.status.state != EndpointStatus::State::down) continue;
+      std::string text = trouble(pool, endpoint);
+      if (failed > 0) text += fmt::format("; {} failed in the last minute", jobs(failed));
+      add(Level::bad, text + waiting(endpoint.functions, "; "), pool.settings.name);
+    }
   }
 
   void judge_pause(const PoolStatus& pool) {
-    if (pool.endpoint.state != EndpointStatus::State::paused) return;
-    add(Level::warning, trouble(pool) + waiting(pool, "; "), pool.settings.name);
+    for (const auto& endpoint : endpoints_of(pool)) {
+      if (endpoint.status.state != EndpointStatus::State::paused) continue;
+      add(Level::warning, trouble(pool, endpoint) + waiting(endpoint.functions, "; "), pool.settings.name);
+    }
   }
 
-  std::string trouble(const PoolStatus& pool) const {
-    const EndpointStatus& endpoint = pool.endpoint;
-    std::string text = fmt::format("{}: endpoint {}: {}, for {}", pool.settings.name,
-                                   pool.settings.uri.display, endpoint.why, since(endpoint.since));
+  std::string trouble(const PoolStatus& pool, const Endpoint& of) const {
+    const EndpointStatus& endpoint = of.status;
+    std::string text = fmt::format("{}: endpoint {}: {}, for {}", pool.settings.name, of.uri, endpoint.why,
+                                   since(endpoint.since));
     if (endpoint.held > 0) {
       const auto held = static_cast<std::uint64_t>(endpoint.held);
       text += fmt::format("; {} {} held", jobs(held), held == 1 ? "is" : "are");
@@ -121,7 +148,11 @@ class Judge {
   }
 
   void judge_failures(const PoolStatus& pool) {
-    if (pool.endpoint.state == EndpointStatus::State::down) return;
+    const auto endpoints = endpoints_of(pool);
+    const bool is_said = std::any_of(endpoints.begin(), endpoints.end(), [](const Endpoint& endpoint) {
+      return endpoint.status.state == EndpointStatus::State::down;
+    });
+    if (is_said) return;
     const auto ended = figures_of(pool).last_minute;
     if (static_cast<double>(ended.failed) <= kFailingShare * static_cast<double>(ended.all())) return;
     add(Level::bad,
@@ -148,7 +179,7 @@ class Judge {
     add(Level::warning,
         fmt::format("{}: {} been busy for {}{}", pool.settings.name,
                     slots == 1 ? "its one slot has" : fmt::format("all {} slots have", slots),
-                    in_words(saturated), waiting(pool, ", and ")),
+                    in_words(saturated), waiting(pool.settings, ", and ")),
         pool.settings.name);
   }
 
@@ -185,7 +216,7 @@ class Judge {
     double rate = 0;
     for (const auto& pool : view_.snapshot.pools) {
       slots += static_cast<std::uint64_t>(pool.slots());
-      busy += static_cast<std::uint64_t>(pool.running);
+      busy += static_cast<std::uint64_t>(pool.busy());
       rate += figures_of(pool).jobs_per_second;
     }
     for (const auto& pool : view_.snapshot.config.in_force->pools) queued += view_.queued(pool).value_or(0);

@@ -97,6 +97,25 @@ TEST(Verdict, JobsThatAreHeldAreCounted) {
   EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
 }
 
+TEST(Verdict, AnEndpointOfFunctionsIsJudgedAsThePoolsOwn) {
+  Daemon daemon;
+  const SteadyTime since(1h - 9s);
+  daemon.pool.settings.jobs_list = {"f", "g"};
+  daemon.queues["one:4730"].functions["f"].queued = 7;
+  daemon.queues["one:4730"].functions["g"].queued = 1;
+  daemon.pool.function_endpoints = {
+      {"http://r/", {EndpointStatus::State::down, since, "refused", 2}, {"g"}},
+      {"http://s/", {EndpointStatus::State::paused, since, "it asks to wait"}, {"h"}}};
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: endpoint http://r/: refused, for 9 s; 2 jobs are held; 1 job waits in the "
+                  "queue",
+                  "Regular: endpoint http://s/: it asks to wait, for 9 s"));
+  daemon.pool.endpoint = {EndpointStatus::State::down, since, "refused"};
+  EXPECT_THAT(daemon.problems(), testing::Contains("Regular: endpoint http://shop.example/job.php: refused, "
+                                                   "for 9 s; 7 jobs wait in the queue"));
+}
+
 TEST(Verdict, FailuresCountAboveOneInTwenty) {
   Daemon daemon;
   daemon.second(0, 0);

@@ -37,9 +37,19 @@ export function endpoint_chip(endpoint) {
   return { untried: "not used yet", up: "up", down: "down", paused: "paused" }[endpoint.state];
 }
 
+// The pool's own first, then those of functions.
+export function endpoints(pool) {
+  return [pool.endpoint, ...pool.function_endpoints];
+}
+
+// Of a pool's endpoints, the one that is worst off.
+export function worst_endpoint(pool) {
+  const trouble = ({ state }) => ({ down: 2, paused: 1 })[state] ?? 0;
+  return endpoints(pool).reduce((worst, one) => (trouble(one) > trouble(worst) ? one : worst));
+}
+
 // What is unusual about its jobs.
-export function endpoint_jobs(pool) {
-  const { held, limit } = pool.endpoint;
+export function endpoint_jobs(pool, { held, limit } = pool.endpoint) {
   return [held > 0 ? `${number(held)} held` : "", limit < pool.slots ? `given ${number(limit)} at once` : ""].filter(Boolean).join(", ");
 }
 
@@ -85,9 +95,12 @@ function pool_row(first) {
     gone: () => chart.destroy(),
     update({ pool, at, epoch }) {
       text(state, pool.state === "draining" ? "finishing its last jobs" : pool.slots === 0 ? "no slots: takes no jobs" : "");
-      attribute(chip, "data-state", pool.endpoint.state);
-      text(chip, endpoint_chip(pool.endpoint));
-      text(uri, pool.endpoint.why ? `${pool.endpoint.uri}: ${pool.endpoint.why}` : pool.endpoint.uri);
+      const endpoint = worst_endpoint(pool);
+      const others = pool.function_endpoints.length;
+      attribute(chip, "data-state", endpoint.state);
+      text(chip, endpoint_chip(endpoint));
+      text(uri, [endpoint.why ? `${endpoint.uri}: ${endpoint.why}` : endpoint.uri, others ? `and ${number(others)} other${others > 1 ? "s" : ""}` : ""]
+        .filter(Boolean).join(", "));
       text(busy, `${number(pool.busy)} of ${number(pool.slots)}`);
       text(unusual, endpoint_jobs(pool));
       fill.style.width = `${pool.slots ? Math.min(pool.busy / pool.slots, 1) * 100 : 0}%`;

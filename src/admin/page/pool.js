@@ -3,7 +3,7 @@
 // seconds while it is seen, and for the charts' history less often.
 import { $, attribute, cell, el, keyed, number, seconds, text, time } from "./dom.js";
 import { Chart, key } from "./charts.js";
-import { endpoint_chip, endpoint_jobs, queue_trend, since } from "./overview.js";
+import { endpoint_chip, endpoint_jobs, endpoints, queue_trend, since, worst_endpoint } from "./overview.js";
 
 const EVERY = 2000;
 const HISTORY_EVERY = { "15m": 5000, "24h": 60000 };
@@ -52,6 +52,7 @@ function function_row(first) {
     update(one) {
       text(note, one.withdrawn ? "no longer in the jobs file" : "");
       [one.running, one.queued, one.completed, one.refused, one.failed].forEach((value, i) => text(values[i], number(value)));
+      if (one.max_concurrency !== null) text(values[0], `${number(one.running)} of ${number(one.max_concurrency)}`);
     },
   };
 }
@@ -237,16 +238,17 @@ export class PoolPage {
 
   #show(pool) {
     const fact = (name, value) => text(this.#facts.get(name).value, value);
-    text(this.#parts.chip, pool.state === "draining" ? "finishing its last jobs" : `endpoint ${endpoint_chip(pool.endpoint)}`);
-    attribute(this.#parts.chip, "data-state", pool.state === "draining" ? "draining" : pool.endpoint.state);
+    text(this.#parts.chip, pool.state === "draining" ? "finishing its last jobs" : `endpoint ${endpoint_chip(worst_endpoint(pool))}`);
+    attribute(this.#parts.chip, "data-state", pool.state === "draining" ? "draining" : worst_endpoint(pool).state);
     fact("Slots busy", `${number(pool.busy)} of ${number(pool.slots)}`);
     fact("Jobs/s", number(pool.jobs_per_second));
     fact("Failures/s", number(pool.failures_per_second));
     for (const name of ["p50", "p95", "p99"]) fact(name, seconds(pool[name]));
     fact("Waiting", [number(pool.queued), queue_trend(pool.queue_trend)].filter(Boolean).join(", "));
-    fact("Endpoint", [`${pool.endpoint.uri} ${endpoint_chip(pool.endpoint)} ${since(pool.endpoint.since, pool.at)}`.trim(),
-      pool.endpoint.why, endpoint_jobs(pool), `${pool.endpoint.connections} connections, ${pool.endpoint.idle_connections} of them idle`]
-      .filter(Boolean).join("; "));
+    fact("Endpoint", endpoints(pool).map((endpoint) => [
+      `${endpoint.functions ? `${endpoint.functions.join(", ")}: ` : ""}${endpoint.uri} ${endpoint_chip(endpoint)} ${since(endpoint.since, pool.at)}`.trim(),
+      endpoint.why, endpoint_jobs(pool, endpoint), `${endpoint.connections} connections, ${endpoint.idle_connections} of them idle`]
+      .filter(Boolean).join("; ")).join(". "));
     keyed(this.#parts.functions, this.#kept.functions, pool.functions, (one) => one.name, function_row);
     keyed(this.#parts.jobs, this.#kept.jobs, pool.jobs, (one) => `${one.server} ${one.handle}`, job_row);
     this.#failures = pool.failures;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/lane.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace driveshaft::dispatch {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// The lanes of `pool`: "key: functions".
+std::vector<std::string> lanes(const config::Pool& pool) {
+  std::vector<std::string> texts;
+  for (const auto& lane : plan_lanes(pool)) {
+    std::string text = lane.key + ":";
+    for (const auto& name : lane.functions) text += " " + name;
+    texts.push_back(text);
+  }
+  return texts;
+}
+
+config::Pool pool() {
+  return {"Regular", *base::parse_uri("http://h/"), 4, {"a", "b", "c", "d"}, {}, {}, {}};
+}
+
+TEST(PlanLanes, FunctionsWithoutSettingsShareOne) {
+  EXPECT_THAT(lanes(pool()), ElementsAre(": a b c d"));
+  config::Pool empty = pool();
+  empty.jobs_list.clear();
+  EXPECT_THAT(lanes(empty), IsEmpty());
+}
+
+TEST(PlanLanes, ALimitOrAnEndpointOfItsOwnMakesOneAndATimeDoesNot) {
+  config::Pool some = pool();
+  some.functions["a"].max_running_time = std::chrono::seconds(1);
+  some.functions["b"].max_concurrency = 1;
+  some.functions["d"].uri = base::parse_uri("http://other/").value();
+  EXPECT_THAT(lanes(some), ElementsAre(": a c", "b: b", "d: d"));
+}
+
+TEST(PlanLanes, WithFairnessEachFunctionHasItsOwn) {
+  config::Pool fair = pool();
+  fair.settings.fairness = config::Fairness::function;
+  fair.functions["b"].max_concurrency = 1;
+  EXPECT_THAT(lanes(fair), ElementsAre("a: a", "b: b", "c: c", "d: d"));
+}
+
+}  // namespace
+}  // namespace driveshaft::dispatch
