@@ -23,7 +23,8 @@ declare -A packages=(
 # What npm brings is not Debian's; Node.js is, unless there is another already.
 command -v npm >/dev/null || packages[browser]+=' nodejs npm'
 
-# need_browser : returns once the tests of the page have their browser and what drives it, in build/browser.
+# need_browser : returns once the tests of the page have their browser and what drives it, in build/browser. Fails where
+# npm's registry cannot be reached.
 need_browser() {
   need browser
   cmp -s tests/browser/package-lock.json build/browser/installed && return
@@ -32,7 +33,8 @@ need_browser() {
 
 install_browser_driver() {
   mkdir -p build/browser && cp tests/browser/package*.json build/browser/ || return
-  npm ci --prefix build/browser --no-audit --no-fund --ignore-scripts &&
+  # This machine's own authorities count too: many a network has its registry behind one.
+  NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt} npm ci --prefix build/browser --no-audit --no-fund --ignore-scripts &&
     cp tests/browser/package-lock.json build/browser/installed
 }
 
