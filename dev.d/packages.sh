@@ -34,7 +34,8 @@ need_browser() {
 install_browser_driver() {
   mkdir -p build/browser && cp tests/browser/package*.json build/browser/ || return
   # This machine's own authorities count too: many a network has its registry behind one.
-  NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt} npm ci --prefix build/browser --no-audit --no-fund --ignore-scripts &&
+  export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
+  npm ci --prefix build/browser --no-audit --no-fund --ignore-scripts &&
     cp tests/browser/package-lock.json build/browser/installed
 }
 
