@@ -162,7 +162,7 @@ def test_an_exporter_address_in_use_exits_3_and_names_it(good):
 def test_a_port_that_needs_root_exits_3_and_says_so(good):
     good.chmod(0o644)
     done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", binary(),
-                           "--jobsconfig", "/dev/stdin", "--exporter_addr", "127.0.0.1:81"], stdin=good.open(),
+                           "--jobsconfig", "/proc/self/fd/0", "--exporter_addr", "127.0.0.1:81"], stdin=good.open(),
                           capture_output=True, text=True, timeout=20)
     assert done.returncode == 3
     assert "Permission denied; start as root" in done.stderr

