@@ -107,15 +107,15 @@ class Judge {
   // The pool's own first.
   static std::vector<Endpoint> endpoints_of(const PoolStatus& pool) {
     std::vector<Endpoint> endpoints{{pool.endpoint, pool.settings.uri.display, {}}};
-    config::Pool& own = endpoints.front().functions;
-    own.jobs_list = pool.settings.jobs_list;
+    std::vector<std::string> own = pool.settings.jobs_list;
     for (const auto& [uri, endpoint, functions] : pool.function_endpoints) {
-      std::erase_if(own.jobs_list, [&names = functions](const std::string& name) {
+      std::erase_if(own, [&names = functions](const std::string& name) {
         return std::find(names.begin(), names.end(), name) != names.end();
       });
       endpoints.push_back({endpoint, uri, {}});
       endpoints.back().functions.jobs_list = functions;
     }
+    endpoints.front().functions.jobs_list = std::move(own);
     return endpoints;
   }
 
