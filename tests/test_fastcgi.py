@@ -118,6 +118,15 @@ def test_the_document_root_can_be_set_and_changed(rig, fpm):
     assert (about["DOCUMENT_ROOT"], about["SCRIPT_NAME"]) == ("/", str(PHP_DIR / "job.php"))
 
 
+def test_the_document_root_holds_for_functions_with_a_script_of_their_own(rig, web, fpm):
+    root = str(PHP_DIR.parent)
+    own = {"function": "about", "job_processing_uri": fpm.uri()}
+    server = rig.gearmand()
+    rig.driveshaft(jobs_file([server], {"Regular": pool(web.uri(), ["reverse", own], fastcgi_document_root=root)}))
+    about = server_vars(server)
+    assert (about["DOCUMENT_ROOT"], about["SCRIPT_NAME"]) == (root, f"/{PHP_DIR.name}/job.php")
+
+
 def test_what_follows_the_script_is_path_info(rig, fpm):
     server, _ = start(rig, fpm.uri(str(PHP_DIR / "job.php") + "/jobs/a%20b", run="about"))
     about = server_vars(server)

@@ -111,7 +111,14 @@ Upstream& Pool::upstream_of(const config::FunctionSettings& function) {
 
 // What an upstream need not know is left out: there may be one for each function.
 config::Pool Pool::settings_at(const base::Uri& uri) const {
-  return {settings_.name, uri, settings_.worker_count, {}, settings_.settings, settings_.tls, {}};
+  return {.name = settings_.name,
+          .uri = uri,
+          .worker_count = settings_.worker_count,
+          .jobs_list = {},
+          .settings = settings_.settings,
+          .tls = settings_.tls,
+          .document_root = settings_.document_root,
+          .functions = {}};
 }
 
 std::vector<std::string> Pool::functions_of(const Upstream& upstream) const {
