@@ -29,6 +29,17 @@ def problems(status):
     return [problem["text"] for problem in status["problems"]]
 
 
+def test_texts_with_marks_of_json_are_shown_as_they_are(rig):
+    name = 'a"b\\c'
+    token = rig.directory / name
+    token.write_text("s3cret")
+    settings = {"dead_letter_function": name, "headers": {"X-Token": {"file": str(token)}}}
+    _, daemon = start(rig, rig.endpoint(reverse).uri(), functions=(name,), settings=settings)
+    shown = api.get(daemon, "/config")["in_force"]["pools_list"]["Regular"]
+    assert (shown["jobs_list"], shown["dead_letter_function"]) == ([name], name)
+    assert shown["headers"] == {"X-Token": {"file": str(token)}}
+
+
 def test_every_path_of_the_description_answers_as_described(rig):
     server, daemon = start(rig, rig.endpoint(reverse).uri())
     run(server, "f", "ab")

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <boost/json.hpp>
 #include <unordered_map>
 
 #include "base/log.h"
@@ -16,8 +15,6 @@ namespace {
 
 constexpr std::string_view kNone = "none";
 constexpr double kMaxRunningTime = 1e9;  // seconds, as on the command line
-
-std::string quoted_json(std::string_view text) { return boost::json::serialize(boost::json::string(text)); }
 
 // Where the rows put what they read.
 struct Entry {

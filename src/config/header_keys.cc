@@ -129,8 +129,8 @@ std::string headers_text(const PoolSettings& settings) {
   std::vector<std::string> members;
   for (const Header& header : settings.headers) {
     members.push_back(
-        fmt::format("{}: {}", quoted(header.name),
-                    header.file.empty() ? "\"***\"" : fmt::format("{{\"file\": {}}}", quoted(header.file))));
+        fmt::format("{}: {}", quoted_json(header.name),
+                    header.file.empty() ? "\"***\"" : fmt::format("{{\"file\": {}}}", quoted_json(header.file))));
   }
   return fmt::format("{{{}}}", fmt::join(members, ", "));
 }

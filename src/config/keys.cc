@@ -64,7 +64,7 @@ constexpr Key<Pool> kPoolKeys[] = {
      [](const Pool& p) { return tls_text(p.tls); }},
     {"fastcgi_document_root", kDocumentRootType,
      "the next job goes over a new connection; running ones finish on theirs", read_document_root,
-     [](const Pool& p) { return quoted(p.document_root); }},
+     [](const Pool& p) { return quoted_json(p.document_root); }},
 };
 
 constexpr Key<Server> kServerKeys[] = {

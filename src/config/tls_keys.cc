@@ -4,16 +4,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <boost/json.hpp>
-
 #include "base/address.h"
 #include "config/key_table.h"
 #include "config/unknown_keys.h"
 
 namespace driveshaft::config {
 namespace {
-
-std::string quoted_json(std::string_view text) { return boost::json::serialize(boost::json::string(text)); }
 
 constexpr std::string_view kFileType = "the absolute path of a file in PEM";
 

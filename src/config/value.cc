@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/serialize.hpp>
 #include <unordered_map>
 
 #include "base/log.h"
@@ -87,6 +88,8 @@ std::string Value::shown() const {
   }
   return {};
 }
+
+std::string quoted_json(std::string_view text) { return boost::json::serialize(boost::json::string(text)); }
 
 void check_duplicate_names(const Value& value) {
   const auto& children = value.node().children;

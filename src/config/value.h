@@ -87,6 +87,9 @@ class Value {
   Problems* problems_;
 };
 
+// A text as the file would write it: a string of JSON.
+std::string quoted_json(std::string_view text);
+
 // Complains about every name that an object anywhere below `value` (or itself) gives twice.
 void check_duplicate_names(const Value& value);
 
