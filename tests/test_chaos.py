@@ -100,9 +100,9 @@ def test_one_of_two_driveshafts_is_killed(rig, web, account):
     """gearmand gives its jobs to the other; those that it had begun, at most one a slot, run again."""
     server = rig.gearmand()
     one, two = (start(rig, [server], web.uri(record=account.path), name) for name in ("one", "two"))
-    account.submit(server, 6000)
-    wait_until(lambda: one.metric("driveshaft_jobs", outcome="complete") > 200, "both work")
-    assert status(server, "reverse").total > 100
+    account.submit(server, 600, "sleep", "0.1")  # they take the two about four seconds
+    wait_until(lambda: all(each.metric("driveshaft_jobs", outcome="complete") > 16 for each in (one, two)), "both work")
+    assert status(server, "sleep").total > 100
     one.kill()
     account.close([server], repeats=8)
     assert two.metric("driveshaft_errors") == 0
