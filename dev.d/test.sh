@@ -81,7 +81,7 @@ niced_build() { renice -n 10 -p "$BASHPID" >/dev/null && build_preset "$@"; }
 test_everything() {
   local dev=0 asan=0
   need build unit integration package fuzz
-  need_browser || echo "THE TESTS OF THE PAGE ARE LEFT OUT: what drives the browser could not be installed" >&2
+  want_browser
   stage build-dev 'build dev' build_preset dev driveshaft unit_tests || dev=$?
   # From here a compiler and the tests, which mostly wait, share the machine.
   begin_stage build-asan 'build asan' niced_build asan driveshaft unit_tests
@@ -117,7 +117,7 @@ run_tests() {
       ;;
     integration)
       need build integration package
-      need_browser || echo "THE TESTS OF THE PAGE ARE LEFT OUT: what drives the browser could not be installed" >&2
+      want_browser
       step "build-$preset" "build $preset" build_preset "$preset" driveshaft
       direct_stage "integration-$preset" integration_tests "$preset" "$results/integration-$preset.xml" "$@"
       ;;

@@ -77,9 +77,7 @@ std::size_t Stream::read_tls(std::span<const asio::mutable_buffer> room, error_c
       std::size_t count = 0;
       const int result = SSL_read_ex(tls_.get(), piece.data(), piece.size(), &count);
       if (result != 1) {
-        error = explain(result, read_waits_for_);
-        if (error != asio::error::would_block) read_failed_ = error;
-        if (total > 0) error = {};
+        error = stopped(result, read_waits_for_, read_failed_, total);
         return total;
       }
       total += count;
@@ -101,13 +99,19 @@ std::size_t Stream::write_tls(std::span<const asio::const_buffer> pieces, error_
     std::size_t count = 0;
     const int result = SSL_write_ex(tls_.get(), record.data(), record.size(), &count);
     if (result != 1) {
-      error = explain(result, write_waits_for_);
-      if (error != asio::error::would_block) write_failed_ = error;
-      if (total > 0) error = {};
+      error = stopped(result, write_waits_for_, write_failed_, total);
       return total;
     }
     total += count;
   }
+}
+
+// Why a read or write went no further, as its caller is told: what was done before comes first, and the next
+// call has the error.
+error_code Stream::stopped(int result, Socket::wait_type& waits_for, error_code& failed, std::size_t done) {
+  const error_code error = explain(result, waits_for);
+  if (error != asio::error::would_block) failed = error;
+  return done > 0 ? error_code() : error;
 }
 
 // Of a call of OpenSSL that did not succeed.

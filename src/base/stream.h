@@ -100,6 +100,7 @@ class Stream {
   bool has_read_ahead() const { return SSL_has_pending(tls_.get()) == 1; }
   std::size_t read_tls(std::span<const asio::mutable_buffer> room, error_code& error);
   std::size_t write_tls(std::span<const asio::const_buffer> pieces, error_code& error);
+  error_code stopped(int result, Socket::wait_type& waits_for, error_code& failed, std::size_t done);
   error_code explain(int result, Socket::wait_type& waits_for);
 
   Socket socket_;

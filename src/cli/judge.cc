@@ -14,7 +14,6 @@ using Grade = Remark::Grade;
 constexpr std::size_t kShown = 60;         // bytes of an answer's text
 constexpr std::size_t kShownRemark = 200;  // bytes of stderr's first line
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::string_view kGzipMagic = "\x1f\x8b";
 
 Remark finding(std::string what, std::string remedy) {
   return {Grade::finding, std::move(what), std::move(remedy)};
@@ -99,7 +98,7 @@ std::string remedy_for_status(unsigned status, bool retry_after, const Circumsta
 std::string remedy_for_body(std::string_view body, const std::string& message) {
   const auto says = [&](std::string_view text) { return message.starts_with(text); };
   if (body.empty()) return "the body is empty: write the object, also where a job has no result";
-  if (body.starts_with(kGzipMagic)) return "send no Content-Encoding: no request asks for one";
+  if (says("compressed with gzip")) return "send no Content-Encoding: no request asks for one";
   if (body.starts_with(kByteOrderMark)) {
     return "save the endpoint's files without a byte order mark: it stands before the object";
   }

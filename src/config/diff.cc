@@ -12,9 +12,7 @@
 #include "config/tls_keys.h"
 
 namespace driveshaft::config {
-namespace {
 
-// The elements of `from` that `other` lacks, in their order.
 std::vector<std::string> without(const std::vector<std::string>& from,
                                  const std::vector<std::string>& other) {
   const std::unordered_set<std::string_view> others(other.begin(), other.end());
@@ -23,6 +21,8 @@ std::vector<std::string> without(const std::vector<std::string>& from,
                [&](const std::string& name) { return !others.contains(name); });
   return rest;
 }
+
+namespace {
 
 const Server* find(const Config& config, const base::Address& address) {
   const auto server = std::find_if(config.servers.begin(), config.servers.end(),

@@ -52,4 +52,7 @@ Diff compare(const Config& before, const Config& after);
 // A line for the log for each difference, without secrets: "pool Regular: worker_count 4 -> 8".
 std::vector<std::string> describe(const Diff& diff);
 
+// The elements of `from` that `other` lacks, in their order.
+std::vector<std::string> without(const std::vector<std::string>& from, const std::vector<std::string>& other);
+
 }  // namespace driveshaft::config

@@ -11,7 +11,7 @@ namespace driveshaft::config {
 bool read_document_root(const Value& value, Pool& pool) {
   if (!value.is(Node::Kind::string)) return false;
   std::string path = value.node().text;
-  if (!path.empty() && (!path.starts_with('/') || has_control(path))) return false;
+  if (!path.empty() && !is_absolute_path(path)) return false;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   pool.document_root = std::move(path);
   return true;

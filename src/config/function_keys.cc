@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "config/key_table.h"
-#include "config/unknown_keys.h"
 
 namespace driveshaft::config {
 namespace {
@@ -63,10 +62,7 @@ constexpr Key<Entry> kFunctionKeys[] = {
 Entry read_entry(const Value& value) {
   Entry entry;
   if (value.is(Node::Kind::object)) {
-    read_keys(value, kFunctionKeys, entry);
-    std::vector<std::string_view> names;
-    append_names(names, kFunctionKeys);
-    refuse_unknown_keys(value, names);
+    read_only_keys(value, kFunctionKeys, entry);
   } else if (value.is(Node::Kind::string)) {
     read_name(value, entry);
   } else {

@@ -32,8 +32,7 @@ std::string_view kind_of(const Value& value) {
 
 bool is_path(const Value& value) {
   const std::string& text = value.node().text;
-  return value.is(Node::Kind::string) && text.starts_with('/') && text.size() <= kMaxPath &&
-         !has_control(text);
+  return value.is(Node::Kind::string) && text.size() <= kMaxPath && is_absolute_path(text);
 }
 
 // Hands the file's content to `take`, which says what is wrong with it.
@@ -128,9 +127,9 @@ bool read_signing_file(const Value& value, PoolSettings& settings) {
 std::string headers_text(const PoolSettings& settings) {
   std::vector<std::string> members;
   for (const Header& header : settings.headers) {
-    members.push_back(
-        fmt::format("{}: {}", quoted_json(header.name),
-                    header.file.empty() ? "\"***\"" : fmt::format("{{\"file\": {}}}", quoted_json(header.file))));
+    members.push_back(fmt::format(
+        "{}: {}", quoted_json(header.name),
+        header.file.empty() ? "\"***\"" : fmt::format("{{\"file\": {}}}", quoted_json(header.file))));
   }
   return fmt::format("{{{}}}", fmt::join(members, ", "));
 }

@@ -13,9 +13,11 @@
 #include <string_view>
 #include <vector>
 
+#include "config/unknown_keys.h"
 #include "config/value.h"
 
-// How the keys of the jobs file are written down, one row a key, and read. For keys.cc and setting_keys.cc.
+// How the keys of the jobs file are written down, one row a key, and read. For the files that have such
+// tables.
 namespace driveshaft::config {
 
 inline constexpr std::size_t kMaxFunctionSize = 512;  // bytes; the lines of gearmand's status stay readable
@@ -74,6 +76,9 @@ inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || 
 
 inline bool has_control(std::string_view text) { return std::any_of(text.begin(), text.end(), is_control); }
 
+// A relative path would have its meaning from wherever the daemon was started.
+inline bool is_absolute_path(std::string_view text) { return text.starts_with('/') && !has_control(text); }
+
 // The names of an enumeration's values.
 template <class Enum>
 struct Choice {
@@ -122,6 +127,15 @@ void read_keys(const Value& object, const Key<Target> (&keys)[N], Target& target
 template <class Target, std::size_t N>
 void append_names(std::vector<std::string_view>& names, const Key<Target> (&keys)[N]) {
   for (const auto& key : keys) names.push_back(key.name);
+}
+
+// The same of an object that may have no other keys.
+template <class Target, std::size_t N>
+void read_only_keys(const Value& object, const Key<Target> (&keys)[N], Target& target) {
+  read_keys(object, keys, target);
+  std::vector<std::string_view> names;
+  append_names(names, keys);
+  refuse_unknown_keys(object, names);
 }
 
 }  // namespace driveshaft::config

@@ -78,10 +78,7 @@ constexpr Key<Server> kServerKeys[] = {
 std::optional<Server> read_server(const Value& value) {
   Server server;
   if (value.is(Node::Kind::object)) {
-    read_keys(value, kServerKeys, server);
-    std::vector<std::string_view> names;
-    append_names(names, kServerKeys);
-    refuse_unknown_keys(value, names);
+    read_only_keys(value, kServerKeys, server);
   } else if (!read_address(value, server)) {
     value.error(fmt::format("expected the address of a server, or an object of address and tls, got {}",
                             value.shown()));

@@ -521,7 +521,8 @@ TEST(Parse, WhatIsWrongWithAFunctionInAnObject) {
                           "pools_list.P.jobs_list[1].max_running_time: expected a number of seconds > 0 and "
                           "≤ 1000000000, got 0 (line 2)",
                           "pools_list.P.jobs_list[1].job_processing_uri: expected an http://, https://, "
-                          "http+unix://, fcgi:// or fcgi+unix:// URI, got \"ftp://x/\": the scheme \"ftp\" is not served (line 3)"));
+                          "http+unix://, fcgi:// or fcgi+unix:// URI, got \"ftp://x/\": the scheme \"ftp\" "
+                          "is not served (line 3)"));
   EXPECT_THAT(of(R"({"function": "f", "max_concurency": 1, "worker_count": 2})"),
               ElementsAre("pools_list.P.jobs_list[0].max_concurency: unknown key, remove it; did you mean "
                           "\"max_concurrency\"? (line 2)",

@@ -6,18 +6,16 @@
 
 #include "base/address.h"
 #include "config/key_table.h"
-#include "config/unknown_keys.h"
 
 namespace driveshaft::config {
 namespace {
 
 constexpr std::string_view kFileType = "the absolute path of a file in PEM";
 
-// A relative path would have its meaning from wherever the daemon was started.
 bool read_path(const Value& value, std::string& path) {
   if (!value.is(Node::Kind::string)) return false;
   path = value.node().text;
-  return path.starts_with('/') && !has_control(path);
+  return is_absolute_path(path);
 }
 
 bool read_server_name(const Value& value, std::string& name) {
@@ -61,10 +59,7 @@ bool read_tls(const Value& value, base::TlsSettings& settings) {
   settings = {};
   if (value.is(Node::Kind::boolean)) return value.node().text == "true";
   if (!value.is(Node::Kind::object)) return false;
-  read_keys(value, kTlsKeys, settings);
-  std::vector<std::string_view> names;
-  append_names(names, kTlsKeys);
-  refuse_unknown_keys(value, names);
+  read_only_keys(value, kTlsKeys, settings);
   check_pair(value, "certificate_file", "key_file");
   check_pair(value, "key_file", "certificate_file");
   if (!settings.verify && value.node().find("ca_file")) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/seconds.h"
+
 namespace driveshaft::dispatch {
 namespace {
 
@@ -40,7 +42,7 @@ void AdaptiveLimit::on_result(const void* function, Clock::duration latency, boo
     ++overloaded_;
   } else {
     Function& window = functions_[function];
-    window.sum += std::chrono::duration<double>(latency).count();
+    window.sum += base::seconds(latency);
     ++window.count;
   }
   if (count_ >= std::max(kLeastWindow, limit())) end_window(now);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/seconds.h"
 #include "config/keys.h"
 #include "dispatch/dead_letter.h"
 #include "dispatch/request_headers.h"
@@ -22,6 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 using base::kThreadLog;
 using base::LogLevel;
+using base::seconds;
 
 // Memory that a big job leaves behind is given back.
 constexpr std::size_t kKeepCapacity = 32 * 1024;
@@ -33,8 +35,6 @@ constexpr auto kBurialAtShutdown = 1s;
 // Of an answer that made a job fail, as kept for people to look at.
 constexpr std::size_t kShownAnswer = 256;
 constexpr std::size_t kShownReason = 1024;
-
-double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 // The line being built; its memory is used again.
 std::string& empty_line() {

@@ -2,25 +2,15 @@
 #include "dispatch/lane.h"
 
 #include <algorithm>
-#include <unordered_set>
 #include <utility>
 
 #include "base/log.h"
+#include "config/diff.h"
 
 namespace driveshaft::dispatch {
 namespace {
 
 using base::kMainLog;
-
-// What `wanted` has and `list` has not.
-std::vector<std::string> missing_from(const std::vector<std::string>& list,
-                                      const std::vector<std::string>& wanted) {
-  const std::unordered_set<std::string_view> known(list.begin(), list.end());
-  std::vector<std::string> missing;
-  std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(missing),
-               [&](const std::string& name) { return !known.contains(name); });
-  return missing;
-}
 
 }  // namespace
 
@@ -56,8 +46,8 @@ void Lane::configure(std::vector<std::string> functions, Upstream* upstream, int
   }
   if (functions == functions_) return;
   const auto before = std::exchange(functions_, std::move(functions));
-  if (missing_from(functions_, before).empty()) {
-    const auto added = missing_from(before, functions_);
+  if (config::without(before, functions_).empty()) {
+    const auto added = config::without(functions_, before);
     for (const auto& link : links_) {
       if (!link->retiring()) link->add_functions(added);
     }

@@ -8,6 +8,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "base/seconds.h"
 #include "dispatch/request_headers.h"
 
 namespace driveshaft::dispatch {
@@ -15,6 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using base::kMainLog;
+using base::seconds;
 using Clock = base::Deadline::Clock;
 
 // Probes come when it has been down for a fifth longer than at the last one, within these bounds: what was
@@ -24,8 +26,6 @@ constexpr std::chrono::milliseconds kLastProbe = 2s;
 constexpr int kProbeShare = 5;
 // The least pause: an endpoint that asks for none at all would be asked again without end.
 constexpr std::chrono::milliseconds kLeastPause = 100ms;
-
-double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
 

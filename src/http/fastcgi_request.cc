@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/url/encode.hpp>
+#include <boost/url/rfc/pchars.hpp>
 
 #include "http/fastcgi.h"
 
@@ -67,14 +69,8 @@ void param_name(std::string_view header, std::string& name) {
 
 // A path as it stands in a URI.
 std::string encoded(std::string_view path) {
-  constexpr std::string_view kAllowed = "-._~!$&'()*+,;=:@/";
-  std::string text;
-  for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       kAllowed.find(c) != kAllowed.npos;
-    text += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return text;
+  constexpr auto kAllowed = boost::urls::pchars + boost::urls::grammar::lut_chars('/');
+  return boost::urls::encode({path.data(), path.size()}, kAllowed);
 }
 
 std::string_view bytes_of(const asio::const_buffer& buffer) {
@@ -149,9 +145,9 @@ void FastcgiRequest::start(std::span<const asio::const_buffer> request) {
     ended_ = false;
   }
   window_.clear();
-  first_ = 0;
   add_piece(front_);
   if (!ended_) add_records();
+  rest_ = window_;
 }
 
 // The request line is told by the fixed parameters.
@@ -198,22 +194,12 @@ void FastcgiRequest::close_params_record() {
 }
 
 std::span<const asio::const_buffer> FastcgiRequest::unwritten() {
-  if (first_ == window_.size()) {
+  if (rest_.empty() && !ended_) {
     window_.clear();
-    first_ = 0;
-    if (!ended_) add_records();
+    add_records();
+    rest_ = window_;
   }
-  return std::span(window_).subspan(first_);
-}
-
-void FastcgiRequest::written(std::size_t bytes) {
-  while (first_ < window_.size()) {
-    const std::size_t of_this = std::min(bytes, window_[first_].size());
-    window_[first_] += of_this;
-    bytes -= of_this;
-    if (window_[first_].size() > 0) return;
-    ++first_;
-  }
+  return rest_;
 }
 
 void FastcgiRequest::add_records() {

@@ -13,6 +13,7 @@
 #include "base/asio.h"
 #include "base/uri.h"
 #include "http/exchange.h"
+#include "http/pieces.h"
 
 namespace driveshaft::http {
 
@@ -42,7 +43,7 @@ class FastcgiRequest {
 
   // The next bytes to write; empty when all are written().
   std::span<const asio::const_buffer> unwritten();
-  void written(std::size_t bytes);
+  void written(std::size_t bytes) { rest_ = left_of(rest_, bytes); }
 
  private:
   void add_params_of(std::string_view head);
@@ -61,7 +62,7 @@ class FastcgiRequest {
   bool ended_ = true;                       // the record that ends the body is in the window
   std::array<char, 8> last_record_{};       // header of the body's last record
   std::vector<asio::const_buffer> window_;  // what is to be written next
-  std::size_t first_ = 0;                   // of it
+  std::span<asio::const_buffer> rest_;      // of it: what is not written
 };
 
 }  // namespace driveshaft::http

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "http/pieces.h"
 #include "http/protocol.h"
 #include "http/response_reader.h"
 
@@ -12,8 +13,8 @@ namespace driveshaft::http {
 class HttpProtocol final : public Protocol {
  public:
   void start(std::span<const asio::const_buffer> request, std::size_t max_body, bool streams) override;
-  std::span<const asio::const_buffer> unwritten() override { return {rest_.data() + first_, count_}; }
-  void written(std::size_t bytes) override;
+  std::span<const asio::const_buffer> unwritten() override { return rest_; }
+  void written(std::size_t bytes) override { rest_ = left_of(rest_, bytes); }
   base::Result<std::size_t, Failure> read(std::string_view bytes) override { return reader_.read(bytes); }
   base::Result<void, Failure> end_of_stream() override { return reader_.end_of_stream(); }
   bool started() const override { return reader_.started(); }
@@ -23,9 +24,8 @@ class HttpProtocol final : public Protocol {
   void piece_taken() override { reader_.body_taken(); }
 
  private:
-  Exchange::Request rest_;  // of the request, in [first_, first_ + count_)
-  std::size_t first_ = 0;
-  std::size_t count_ = 0;
+  Exchange::Request pieces_;
+  std::span<asio::const_buffer> rest_;  // of the pieces: what is not written
   ResponseReader reader_;
 };
 

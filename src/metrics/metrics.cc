@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/seconds.h"
 #include "metrics/process.h"
 
 namespace driveshaft::metrics {
@@ -200,7 +201,7 @@ void FunctionMetrics::started() { busy_.Increment(); }
 void FunctionMetrics::ended() { busy_.Decrement(); }
 
 void FunctionMetrics::completed(std::chrono::nanoseconds duration) {
-  durations_.Observe(std::chrono::duration<double>(duration).count());
+  durations_.Observe(base::seconds(duration));
   completed_.Increment();
   ++outcomes_.completed;
   ++pool_series_.tally.outcomes.completed;
@@ -208,11 +209,11 @@ void FunctionMetrics::completed(std::chrono::nanoseconds duration) {
 }
 
 void FunctionMetrics::connected(std::chrono::nanoseconds took) {
-  pool_series_.connecting.Observe(std::chrono::duration<double>(took).count());
+  pool_series_.connecting.Observe(base::seconds(took));
 }
 
 void FunctionMetrics::answer_began(std::chrono::nanoseconds took) {
-  pool_series_.first_byte.Observe(std::chrono::duration<double>(took).count());
+  pool_series_.first_byte.Observe(base::seconds(took));
 }
 
 void FunctionMetrics::refused() {

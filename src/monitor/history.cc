@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/seconds.h"
+
 namespace driveshaft::monitor {
 namespace {
 
@@ -101,7 +103,7 @@ History::Figures History::figures() const {
   const Moment& now = recent_.back(0);
   const Moment& short_ago = recent(10s);
   const auto ended = difference(now.tally.outcomes, short_ago.tally.outcomes);
-  const double took = std::max(std::chrono::duration<double>(now.at - short_ago.at).count(), 0.001);
+  const double took = std::max(base::seconds(now.at - short_ago.at), 0.001);
   figures.jobs_per_second = static_cast<double>(ended.all()) / took;
   figures.failures_per_second = static_cast<double>(ended.refused + ended.failed) / took;
 

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "base/seconds.h"
 #include "config/function_keys.h"
 #include "config/keys.h"
 #include "config/tls_keys.h"
@@ -12,10 +13,9 @@ namespace driveshaft::monitor {
 namespace {
 
 namespace json = boost::json;
+using base::seconds;
 using dispatch::EndpointStatus;
 using dispatch::PoolStatus;
-
-double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 // Whole numbers as such: else they would be written with an exponent.
 json::value figure(double value, double precision) {
