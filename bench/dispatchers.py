@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The programs under comparison. Each is started anew for every measurement, in a directory of its own."""
 
+import dataclasses
 import json
+import os
 import pathlib
+import shutil
 
-from processes import BENCH_FUNCTION, CannotMeasure, Process, free_port
+from processes import BENCH_FUNCTION, CannotMeasure, Family, Process, free_port
+
+PEERS = pathlib.Path(__file__).resolve().parent / "peers"
 
 LOGCONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 <log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">
@@ -24,37 +29,71 @@ LOGCONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-class Floor:
-    """The bare program that the others are held against."""
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What a program is to do: jobs of `servers` (a list of Gearmand) go to the endpoint `uri`, at most `slots` at
+    once. With several pools, each has its share of the slots, and a function of its own."""
+    servers: list
+    uri: str
+    slots: int
+    pools: int = 1
 
-    def __init__(self, path):
-        self.name = "floor"
+    def functions(self):
+        return [BENCH_FUNCTION] if self.pools == 1 else [f"{BENCH_FUNCTION}-{n}" for n in range(self.pools)]
+
+
+class Program:
+    """One of those compared. `level` is that of its log."""
+
+    level = None
+
+    def __init__(self, name, path):
+        self.name = name
         self.path = path
 
-    def start(self, directory, gearmand, nginx, slots):
-        return Process(self.name, directory, [
-            self.path, "--port", gearmand.port, "--http", f"127.0.0.1:{nginx.port}", "--path", "/job",
-            "--slots", slots, "--function", BENCH_FUNCTION])
+    def can(self, scenario):
+        """Whether the scenario is one for it."""
+        return scenario.servers == scenario.pools == 1
+
+    def start(self, directory, work):
+        """A Process, to be entered."""
+        raise NotImplementedError
+
+    def is_complete(self, workers, slots):
+        """Whether all of it works, once it has taken a job; `workers`: connections that gearmand knows."""
+        return True
 
     def check_log(self, directory, jobs):
         pass
 
 
-class Driveshaft:
+class Floor(Program):
+    """The bare program that the others are held against."""
+
+    def start(self, directory, work):
+        host, _, path = work.uri.removeprefix("http://").partition("/")
+        return Process(self.name, directory, [
+            self.path, "--port", work.servers[0].port, "--http", host, "--path", f"/{path}",
+            "--slots", work.slots, "--function", BENCH_FUNCTION])
+
+
+class Driveshaft(Program):
     """Any program that takes driveshaft's command line."""
 
     def __init__(self, name, path, level):
-        self.name = name
-        self.path = path
+        super().__init__(name, path)
         self.level = level
 
-    def start(self, directory, gearmand, nginx, slots):
+    def can(self, scenario):
+        return self.level != "WARN" or scenario.also_at_warn
+
+    def start(self, directory, work):
         directory = pathlib.Path(directory)
         jobs, log = directory / "jobs.json", directory / "log.xml"
         jobs.write_text(json.dumps({
-            "gearman_servers_list": [f"127.0.0.1:{gearmand.port}"],
-            "pools_list": {"bench": {"job_processing_uri": f"http://127.0.0.1:{nginx.port}/job",
-                                     "worker_count": slots, "jobs_list": [BENCH_FUNCTION]}}}))
+            "gearman_servers_list": [f"127.0.0.1:{server.port}" for server in work.servers],
+            "pools_list": {function: {"job_processing_uri": work.uri, "worker_count": work.slots // work.pools,
+                                      "jobs_list": [function]} for function in work.functions()}}))
         log.write_text(LOGCONFIG.format(file=directory / "jobs.log", level=self.level))
         return Process(self.name, directory, [
             self.path, "--jobsconfig", jobs, "--logconfig", log, "--max_running_time", 3600, "--loop_timeout", 10,
@@ -72,3 +111,63 @@ class Driveshaft:
             raise CannotMeasure(f"{self.name} wrote {lines} log lines for {jobs} jobs: two a job are expected at INFO")
         if self.level != "INFO" and lines > 1000:
             raise CannotMeasure(f"{self.name} wrote {lines} log lines at {self.level}: it should have been silent")
+
+
+class Fleet(Program):
+    """As many workers as there are slots, each with a job at a time, kept by supervisord: what shops run without a
+    dispatcher. `command`(work) is a worker's."""
+
+    LARGEST = 64
+
+    def __init__(self, name, path, command):
+        super().__init__(name, path)
+        self.command = command
+
+    def can(self, scenario):
+        return super().can(scenario) and scenario.slots <= self.LARGEST
+
+    def is_complete(self, workers, slots):
+        return workers >= slots
+
+    def start(self, directory, work):
+        config = pathlib.Path(directory) / "supervisord.conf"
+        command = " ".join(str(part) for part in [self.path, *self.command(work)])
+        config.write_text(f"""[supervisord]
+nodaemon = true
+logfile = /dev/null
+logfile_maxbytes = 0
+pidfile = {directory}/supervisord.pid
+{"user = root" if os.geteuid() == 0 else ""}
+[program:worker]
+command = {command}
+process_name = %(program_name)s-%(process_num)d
+numprocs = {work.slots}
+startsecs = 0
+stopsignal = KILL
+stdout_logfile = NONE
+stderr_logfile = {directory}/%(program_name)s-%(process_num)d.err
+""")
+        return Family(self.name, directory, [shutil.which("supervisord"), "-c", config])
+
+
+class Node(Program):
+    """One process of Node.js that has all the slots."""
+
+    def can(self, scenario):
+        return super().can(scenario) and scenario.slots <= Fleet.LARGEST
+
+    def start(self, directory, work):
+        return Process(self.name, directory, [
+            "env", f"NODE_PATH={self.path}", "node", PEERS / "worker.mjs", work.servers[0].port, BENCH_FUNCTION,
+            work.uri, work.slots])
+
+
+def peers(built):
+    """What a user might run instead. `built` is the directory that has what they need."""
+    def worker(work):
+        return [work.servers[0].port, BENCH_FUNCTION, work.uri]
+    php = shutil.which("php")
+    return [Fleet("php", php, lambda work: [PEERS / "worker.php", *worker(work), "a-handle-a-job"]),
+            Fleet("php, kept", php, lambda work: [PEERS / "worker.php", *worker(work), "one-handle"]),
+            Node("node", built / "node_modules"),
+            Fleet("libgearman", built / "libgearman_worker", worker)]

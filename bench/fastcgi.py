@@ -16,7 +16,7 @@ import time
 import urllib.parse
 
 from gearman import Admin, Client, JobFailed, workload_of
-from processes import ANSWER, BENCH_FUNCTION, CannotMeasure, Gearmand, Process, free_port, listens, machine_cpu, wait_until
+from processes import ANSWER, BENCH_FUNCTION, CannotMeasure, Family, Gearmand, Process, free_port, listens, machine_cpu, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLOTS = 8
@@ -29,7 +29,7 @@ WAYS = ("http to nginx, fcgi to php-fpm", "http+unix to nginx, fcgi+unix to php-
         "fcgi+unix to php-fpm")
 
 
-class PhpFpm(Process):
+class PhpFpm(Family):
     def __init__(self, directory, children):
         self.port, self.socket = free_port(), directory / "php.sock"
         conf = directory / "php-fpm.conf"
@@ -45,12 +45,6 @@ class PhpFpm(Process):
 
     def wait_ready(self):
         wait_until("php-fpm listens", lambda: (self.check_alive(), listens(self.port) and self.socket.exists())[1], 10)
-
-    def cpu(self):
-        """Its processes' too."""
-        pid = self.child.pid
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return super().cpu() + sum(time.clock_gettime(~int(child) << 3 | 2) for child in children)
 
 
 class Nginx(Process):
@@ -126,7 +120,7 @@ def measure(way, options):
 
         def left():
             daemon.check_alive()
-            return admin.status(BENCH_FUNCTION)[0]
+            return admin.totals(BENCH_FUNCTION)[0]
 
         def sample():
             return (left(), time.monotonic(), machine_cpu(), {name: one.cpu() for name, one in programs.items()})

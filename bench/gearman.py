@@ -102,8 +102,9 @@ class Admin:
     def close(self):
         self.socket.close()
 
-    def status(self, function):
-        """Jobs left (running ones too), running ones, and connections that can run them."""
+    def totals(self, prefix):
+        """Of the functions whose names begin so: jobs left (running ones too), running ones, and connections that can
+        run them."""
         self.socket.sendall(b"status\n")
         text = b""
         while not (text == b".\n" or text.endswith(b"\n.\n")):
@@ -111,9 +112,5 @@ class Admin:
             if not data:
                 raise ConnectionError("gearmand closed the admin connection")
             text += data
-        for line in text.decode().splitlines():
-            name, _, numbers = line.partition("\t")
-            if name == function:
-                total, running, workers = numbers.split("\t")
-                return int(total), int(running), int(workers)
-        return 0, 0, 0
+        rows = [line.split("\t") for line in text.decode().splitlines() if line.startswith(prefix)]
+        return tuple(sum(int(row[column]) for row in rows) for column in (1, 2, 3))

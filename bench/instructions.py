@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from dispatchers import Driveshaft
+from dispatchers import Driveshaft, Work
 from gearman import Client, workload_of
 from processes import ANSWER, BENCH_FUNCTION, CannotMeasure, Gearmand, Nginx, Process
 
@@ -33,8 +33,8 @@ INPUTS = {  # name: (bytes of the workload, level of the log)
 
 
 class UnderCallgrind(Driveshaft):
-    def start(self, directory, gearmand, nginx, slots):
-        plain = super().start(directory, gearmand, nginx, slots)
+    def start(self, directory, work):
+        plain = super().start(directory, work)
         command = plain.command[:-2] + ["--exporter_addr", ""]  # nothing that comes by the clock
         return Process("callgrind", directory, [
             "valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/callgrind.out", *command])
@@ -45,7 +45,7 @@ def count(path, size, level, jobs):
     with tempfile.TemporaryDirectory(prefix="driveshaft-bench-") as directory, Nginx(directory) as nginx, \
             Gearmand(directory) as gearmand:
         client, workload = Client(gearmand.port), workload_of(size)
-        with UnderCallgrind("ours", path, level).start(directory, gearmand, nginx, 4) as daemon:
+        with UnderCallgrind("ours", path, level).start(directory, Work([gearmand], nginx.uri(), 4)) as daemon:
             for _ in range(jobs):
                 result, _ = client.run(BENCH_FUNCTION, workload)
                 if result != ANSWER:

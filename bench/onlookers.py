@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-from dispatchers import Driveshaft
+from dispatchers import Driveshaft, Work
 from gearman import Admin, Client, workload_of
 from processes import BENCH_FUNCTION, Gearmand, Nginx, wait_until
 
@@ -66,15 +66,15 @@ def drain(dispatcher, directory, gearmand, nginx, jobs, listeners):
     """Empties a queue of that many jobs with a daemon of its own; jobs a second, and CPU microseconds of its a job."""
     client, admin = Client(gearmand.port), Admin(gearmand.port)
     client.preload(BENCH_FUNCTION, workload_of(100), jobs)
-    with dispatcher.start(directory, gearmand, nginx, 32) as program:
-        wait_until("it takes jobs", lambda: admin.status(BENCH_FUNCTION)[1] > 0, 10)
+    with dispatcher.start(directory, Work([gearmand], nginx.uri(), 32)) as program:
+        wait_until("it takes jobs", lambda: admin.totals(BENCH_FUNCTION)[1] > 0, 10)
         exporter = int(program.command[-1].rsplit(":", 1)[1])
         with Onlookers(exporter, listeners) if listeners else contextlib.nullcontext():
-            begun, first, used = time.monotonic(), admin.status(BENCH_FUNCTION)[0], program.cpu()
-            while (left := admin.status(BENCH_FUNCTION)[0]) > jobs / 20:
+            begun, first, used = time.monotonic(), admin.totals(BENCH_FUNCTION)[0], program.cpu()
+            while (left := admin.totals(BENCH_FUNCTION)[0]) > jobs / 20:
                 time.sleep(0.02)
             took, used = time.monotonic() - begun, program.cpu() - used
-        wait_until("the queue is empty", lambda: admin.status(BENCH_FUNCTION)[0] == 0, 30)
+        wait_until("the queue is empty", lambda: admin.totals(BENCH_FUNCTION)[0] == 0, 30)
     return (first - left) / took, 1e6 * used / (first - left)
 
 

@@ -109,13 +109,45 @@ class Process:
         return [int(values[field].split()[0]) for field in fields]
 
 
+class Family(Process):
+    """A process that has others do the work."""
+
+    def members(self):
+        """Process ids, its own first."""
+        found = [self.child.pid]
+        for pid in found:
+            try:
+                found += map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            except FileNotFoundError:
+                pass
+        return found
+
+    def cpu(self):
+        return sum(time.clock_gettime(~pid << 3 | 2) for pid in self.members())
+
+    def status(self, *fields):
+        """Sums. What they share of their memory counts once, so that it is the memory in use now, not the peak."""
+        sums = dict.fromkeys(fields, 0)
+        for pid in self.members():
+            for field in fields:
+                of_memory = field.startswith("Vm")
+                path = f"/proc/{pid}/smaps_rollup" if of_memory else f"/proc/{pid}/status"
+                with open(path) as f:
+                    values = dict(line.split(":", 1) for line in f if ":" in line)
+                sums[field] += int(values["Pss" if of_memory else field].split()[0])
+        return list(sums.values())
+
+
 class Gearmand(Process):
-    def __init__(self, directory):
+    """`buckets`: its default of 991 makes it the bottleneck once many jobs wait; None leaves it at that."""
+
+    def __init__(self, directory, number=0, buckets=1000003):
         self.port = free_port()
-        # The default of 991 buckets makes the server the bottleneck once many jobs wait.
-        super().__init__("gearmand", directory, [
-            "gearmand", "--listen=127.0.0.1", f"--port={self.port}", "--hashtable-buckets=1000003",
-            f"--log-file={directory}/gearmand.log", f"--pid-file={directory}/gearmand.pid"])
+        name = f"gearmand-{number}"
+        table = [f"--hashtable-buckets={buckets}"] if buckets else []
+        super().__init__(name, directory, [
+            "gearmand", "--listen=127.0.0.1", f"--port={self.port}", *table,
+            f"--log-file={directory}/{name}.log", f"--pid-file={directory}/{name}.pid"])
 
     def wait_ready(self):
         wait_until("gearmand listens", lambda: (self.check_alive(), listens(self.port))[1], 10)
@@ -125,7 +157,11 @@ class Gearmand(Process):
 
 
 class Nginx(Process):
-    """One process that answers every request with the same JSON, and counts requests."""
+    """One process that answers every request with the same JSON, at /job at once and at the others of PATHS after as
+    many seconds, and counts requests."""
+
+    PATHS = {"/job": 0, "/after-100ms": 0.1, "/after-2s": 2}
+    MODULE = "/usr/lib/nginx/modules/ngx_http_echo_module.so"
 
     def __init__(self, directory):
         self.port = free_port()
@@ -135,7 +171,11 @@ class Nginx(Process):
     def __enter__(self):
         temp_paths = "\n".join(f"  {name}_temp_path {self.directory}/nginx-{name};"
                                for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        answer = f'{{"gearman_ret":0,"response_string":"{ANSWER.decode()}"}}'
+        slow = "\n".join(f"    location = {path} {{ echo_sleep {seconds}; echo_exec /job; }}"
+                         for path, seconds in self.PATHS.items() if seconds and os.path.exists(self.MODULE))
         self.config.write_text(f"""
+{f"load_module {self.MODULE};" if slow else ""}
 daemon off;
 master_process off;
 pid {self.directory}/nginx.pid;
@@ -150,7 +190,8 @@ http {{
   server {{
     listen 127.0.0.1:{self.port} backlog=4096;
     default_type application/json;
-    location = /job {{ return 200 '{{"gearman_ret":0,"response_string":"{ANSWER.decode()}"}}'; }}
+    location = /job {{ return 200 '{answer}'; }}
+{slow}
     location = /status {{ stub_status; }}
   }}
 }}
@@ -159,6 +200,9 @@ http {{
 
     def wait_ready(self):
         wait_until("nginx listens", lambda: (self.check_alive(), listens(self.port))[1], 10)
+
+    def uri(self, path="/job"):
+        return f"http://127.0.0.1:{self.port}{path}"
 
     def requests(self):
         """Requests served so far, this question included."""

@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 import subprocess
+import time
 
 from targets import TARGETS
 
@@ -14,14 +15,24 @@ COLUMNS = {
     "jobs_s": ("jobs/s", 0, True),
     "rtt_ms": ("round trip ms", 2, True),
     "rtt_p95_ms": ("95% ms", 2, False),
+    "core_percent": ("% of a core", 2, True),
+    "in_flight": ("in flight", 0, False),
+    "all_s": ("all done s", 1, True),
     "dispatcher_us": ("CPU µs/job", 1, True),
     "gearmand_us": ("gearmand µs/job", 1, True),
     "nginx_us": ("nginx µs/job", 1, False),
     "start_ms": ("start ms", 0, False),
+    "slowest_start_ms": ("slowest start ms", 0, False),
     "rss_mb": ("peak MB", 1, False),
     "threads": ("threads", 0, False),
     "others_cores": ("others' cores", 2, False),
 }
+
+
+def brief(numbers):
+    """The first of them."""
+    name = next(name for name in COLUMNS if name in numbers)
+    return f"{numbers[name]:,.{COLUMNS[name][1]}f} {COLUMNS[name][0]}"
 
 
 def spread(values, decimals, shown=True):
@@ -41,7 +52,9 @@ def machine():
         model = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "unknown")
     gearmand = subprocess.run(["gearmand", "--version"], capture_output=True, text=True).stdout.split(" - ")[0].strip()
     nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip().rpartition(" ")[2]
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(), "gearmand": gearmand, "nginx": nginx}
+    commit = subprocess.run(["git", "-C", os.path.dirname(__file__), "describe", "--always", "--dirty"],
+                            capture_output=True, text=True).stdout.strip()
+    return {"date": time.strftime("%Y-%m-%d"), "commit": commit, "cpu": model, "cores": os.cpu_count(), "kernel": platform.release(), "gearmand": gearmand, "nginx": nginx}
 
 
 def targets(runs):
@@ -52,7 +65,8 @@ def targets(runs):
 
 def print_report(scenarios, runs):
     about = machine()
-    print(f"{about['cores']} cores, {about['cpu']}, Linux {about['kernel']}, {about['gearmand']}, {about['nginx']}")
+    print(f"{about['date']}, commit {about['commit']}, {about['cores']} cores, {about['cpu']}, Linux {about['kernel']}, "
+          f"{about['gearmand']}, {about['nginx']}")
     print("Medians of the rounds (lowest–highest); CPU is user + system time.\n")
     for scenario in scenarios:
         measured = {program: rounds for (name, program), rounds in runs.items() if name == scenario.name}
@@ -68,7 +82,8 @@ def print_report(scenarios, runs):
         rows += [[target.text, target.limit(), spread(ratios, 2), "ok" if reached else "MISSED"]
                  for target, ratios, reached in verdicts]
         print(table(rows) + "\n")
-    busy = statistics.median(numbers["others_cores"] for rounds in runs.values() for numbers in rounds)
+    busy = [numbers["others_cores"] for rounds in runs.values() for numbers in rounds if "others_cores" in numbers]
+    busy = statistics.median(busy) if busy else 0
     if busy > 0.1:
         print(f"Other processes kept {busy:.2f} cores busy: trust the ratios more than the absolute figures.")
 

@@ -15,33 +15,41 @@ import tempfile
 import time
 
 import report
-from dispatchers import Driveshaft, Floor
+from dispatchers import Driveshaft, Floor, peers
 from gearman import JobFailed
 from processes import CannotMeasure, Nginx
-from scenarios import DEFAULT, SCENARIOS
+from scenarios import DEFAULT, GROWTH, SCENARIOS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+KNOWN = {**{name: [scenario] for name, scenario in SCENARIOS.items()},
+         **{name: list(series.values()) for name, series in GROWTH.items()}}
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], epilog=(
+        f"How cost grows: {', '.join(GROWTH)}, each a series of scenarios. "
         "Exit status: 0 measured and every target reached, 1 a target missed, 2 could not measure."))
     parser.add_argument("scenarios", nargs="*", metavar="scenario",
-                        help=f"which to run, of: {', '.join(SCENARIOS)} (default: {' '.join(DEFAULT)})")
+                        help=f"which to run, of: {', '.join(KNOWN)} (default: {' '.join(DEFAULT)})")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="two short rounds, within a minute: a look, not a verdict")
+    parser.add_argument("--quick", action="store_true", help="two short rounds: a look, not a verdict")
     parser.add_argument("--ours", default=ROOT / "build/release/driveshaft", type=pathlib.Path, metavar="PATH")
     parser.add_argument("--no-ours", action="store_true", help="measure the other programs alone")
     parser.add_argument("--floor", default=ROOT / "build/release/bench/floor", type=pathlib.Path, metavar="PATH")
     parser.add_argument("--against", action="append", default=[], metavar="NAME=PATH",
                         help="another program with driveshaft's command line, at INFO; may be repeated")
-    parser.add_argument("--time-limit", type=float, default=290, metavar="SECONDS",
-                        help="no round is begun that would end later (default: 290)")
+    parser.add_argument("--peers", type=lambda text: pathlib.Path(text).resolve(), metavar="DIRECTORY",
+                        help="measure what one would run instead too; the directory has what they need")
+    parser.add_argument("--time-limit", type=float, default=900, metavar="SECONDS",
+                        help="no round is begun that would end later (default: 900)")
     parser.add_argument("--json", metavar="FILE", help="write every number there")
+    parser.add_argument("--plots", type=pathlib.Path, metavar="DIRECTORY", help="draw them there, as SVG")
     options = parser.parse_args()
     for name in options.scenarios:
-        if name not in SCENARIOS:
-            parser.error(f"there is no scenario {name!r}; there are: {', '.join(SCENARIOS)}")
+        if name not in KNOWN:
+            parser.error(f"there is no scenario {name!r}; there are: {', '.join(KNOWN)}")
     if options.rounds < 1:
         parser.error(f"--rounds {options.rounds}: at least 1")
     return options
@@ -51,7 +59,7 @@ def programs(options):
     found = []
     if not options.no_ours:
         found += [Driveshaft("ours", options.ours, "INFO"), Driveshaft("ours WARN", options.ours, "WARN")]
-    found.append(Floor(options.floor))
+    found.append(Floor("floor", options.floor))
     for pair in options.against:
         name, _, path = pair.partition("=")
         if not path or name in [program.name for program in found]:
@@ -61,6 +69,11 @@ def programs(options):
         if not os.access(program.path, os.X_OK):
             raise CannotMeasure(f"{program.path} is not a program; './dev bench' builds ours and the floor, --no-ours "
                                 "does without ours")
+    if options.peers:
+        found += peers(options.peers)
+        for program in found:
+            if not os.path.exists(program.path or ""):
+                raise CannotMeasure(f"there is no {program.path} for {program.name}; './dev bench --peers' builds it")
     for server in ("gearmand", "nginx"):
         if not shutil.which(server):
             raise CannotMeasure(f"{server} is not installed; './dev bench' installs what is needed")
@@ -79,13 +92,13 @@ def measure_all(options, scenarios, dispatchers, runs):
                 return
             for scenario in scenarios:
                 for dispatcher in dispatchers:
-                    if getattr(dispatcher, "level", None) == "WARN" and not scenario.also_at_warn:
+                    if not dispatcher.can(scenario):
                         continue
                     with tempfile.TemporaryDirectory(dir=directory) as own:
                         numbers = scenario.measure(dispatcher, nginx, own)
                     runs.setdefault((scenario.name, dispatcher.name), []).append(numbers)
                     print(f"[{time.monotonic() - start:3.0f} s] round {number}/{options.rounds} {scenario.name} "
-                          f"{dispatcher.name}: {numbers['dispatcher_us']:.1f} µs/job", file=sys.stderr)
+                          f"{dispatcher.name}: {report.brief(numbers)}", file=sys.stderr)
             longest = max(longest, time.monotonic() - begun)
 
 
@@ -94,7 +107,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))  # unwinds, and so ends every process
     os.environ["PATH"] += ":/usr/sbin"  # where Debian keeps both servers
-    scenarios = [SCENARIOS[name] for name in options.scenarios or DEFAULT]
+    scenarios = [scenario for name in options.scenarios or DEFAULT for scenario in KNOWN[name]]
     if options.quick:
         options.rounds = min(options.rounds, 2)
         scenarios = [scenario.shortened(0.4) for scenario in scenarios]
@@ -107,6 +120,9 @@ def main():
     report.print_report(scenarios, runs)
     if options.json:
         report.write_json(options.json, scenarios, runs)
+    if options.plots:
+        import plots  # what draws is not needed for measuring
+        plots.draw(options.plots, scenarios, runs)
     return 0 if all(reached for _, _, reached in report.targets(runs)) else 1
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What driveshaft has to reach, as ratios of two numbers of the same round. `original` and `php` are the names that
---against gives to the original program and to as many php-gearman workers; their rows need them."""
+"""What driveshaft has to reach: ratios of two numbers of the same round, and bounds. `original` is the name that
+--against gives to the original program, `php` that of as many php-gearman workers among the peers; their rows need
+them."""
 
 import dataclasses
 import statistics
@@ -11,13 +12,15 @@ class Target:
     text: str
     number: str           # a name that the scenario's measure() returns
     ours: tuple           # (scenario, program)
-    against: tuple
+    against: tuple = None  # None: the number itself counts
     at_least: float = None
     at_most: float = None
 
     def ratios(self, runs):
         """`runs` maps (scenario, program) to its numbers, a dict a round. Pairing them by round takes out most of
         what the rest of the machine did meanwhile."""
+        if self.against is None:
+            return [numbers[self.number] for numbers in runs.get(self.ours, [])]
         pairs = zip(runs.get(self.ours, []), runs.get(self.against, []))
         return [ours[self.number] / against[self.number] for ours, against in pairs]
 
@@ -44,4 +47,9 @@ TARGETS = (
            ("herd-2000", "ours"), ("herd-2000", "floor"), at_most=1.2),
     Target("gearmand's CPU a job, 2,000 idle slots: ours / floor", "gearmand_us",
            ("herd-2000", "ours"), ("herd-2000", "floor"), at_most=1.2),
+    Target("10,000 idle slots: MB", "rss_mb", ("idle", "ours"), at_most=30),
+    Target("10,000 idle slots: threads", "threads", ("idle", "ours"), at_most=4),
+    Target("10,000 idle slots: % of a core", "core_percent", ("idle", "ours"), at_most=0.2),
+    Target("10,000 jobs in flight: MB", "rss_mb", ("in-flight", "ours"), at_most=250),
+    Target("exec to first job taken: ms", "start_ms", ("start", "ours"), at_most=50),
 )

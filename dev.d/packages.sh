@@ -14,14 +14,16 @@ declare -A packages=(
   [package]='dpkg-dev lintian adduser logrotate systemd'
   [fuzz]='clang libclang-rt-14-dev llvm python3'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman'
-  [bench]='gearman-job-server nginx python3'
+  [bench]='gearman-job-server nginx libnginx-mod-http-echo python3 python3-matplotlib'
+  [peers]='supervisor php-cli php-gearman php-curl nodejs libgearman8 libcurl4-openssl-dev'
+  [counts]='strace valgrind'
   [instructions]='valgrind'
   [format]='clang-format'
   [lint]='clang clang-format clang-tidy libgtest-dev libgmock-dev python3'
 )
 
 # What npm brings is not Debian's; Node.js is, unless there is another already.
-command -v npm >/dev/null || packages[browser]+=' nodejs npm'
+command -v npm >/dev/null || { packages[browser]+=' nodejs npm'; packages[peers]+=' npm'; }
 
 # need_browser : returns once the tests of the page have their browser and what drives it, in build/browser. Fails where
 # npm's registry cannot be reached.

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Measuring: bench/run.py and its kin.
+
+readonly peers=build/peers
+
+run_bench() {
+  need build bench
+  step build-bench 'build release and bench' build_preset release all
+  local ours=(--ours build/release/driveshaft)
+  case ${1:-} in
+    --instructions)
+      need instructions
+      /usr/bin/python3 bench/instructions.py "${ours[@]}" "${@:2}"
+      ;;
+    --counts)
+      need counts
+      /usr/bin/python3 bench/counts.py "${ours[@]}" "${@:2}"
+      ;;
+    --micro) build/release/bench/micro_bench "${@:2}" ;;
+    --peers)
+      need peers
+      step peers 'build what driveshaft is held against' build_peers
+      mkdir -p build/bench
+      /usr/bin/python3 bench/run.py "${ours[@]}" --peers "$peers" --json build/bench/results.json --plots build/bench "${@:2}"
+      ;;
+    *)
+      mkdir -p build/bench
+      /usr/bin/python3 bench/run.py "${ours[@]}" --json build/bench/results.json --plots build/bench "$@"
+      ;;
+  esac
+}
+
+build_peers() {
+  mkdir -p "$peers" && cp bench/peers/package*.json "$peers" &&
+    npm ci --prefix "$peers" --no-audit --no-fund --ignore-scripts || return
+  # libgearman's own development package excludes the Boost that we are built with: its headers alone are taken.
+  (cd "$peers" && rm -f libgearman-dev_*.deb && apt-get download libgearman-dev && dpkg-deb -x libgearman-dev_*.deb dev) &&
+    cc -O2 -Wall -Wextra -Werror -I "$peers/dev/usr/include" bench/peers/worker.c -o "$peers/libgearman_worker" \
+      -lcurl -l:libgearman.so.8
+}
