@@ -9,10 +9,11 @@ import time
 import pytest
 
 from behaviours import answer, chunked, contract, hang, raw, reverse
+from certificates import Authority
 from driveshaft import binary, run_binary
 from fakes import FullEndpoint
 from processes import Process, free_port, wait_until
-from servers import accepts
+from servers import NginxTls, accepts
 from test_signatures import EXAMPLES, new_secret, write
 
 SAMPLES = ["plain job", "empty workload", "workload in UTF-8", "workload of all bytes", "workload of 1 MiB", "two at once",
@@ -61,6 +62,17 @@ def test_tls(web):
     assert done.returncode == 0 and done.stdout.endswith("it conforms\n")
     done = run_binary("probe", web.uri_tls(), "--function", "digest")
     assert done.returncode == 1 and "its certificate is not accepted" in done.stdout
+
+
+def test_an_endpoint_that_wants_a_certificate(tmp_path, rig):
+    authority = Authority(tmp_path)
+    front = rig.start(NginxTls(tmp_path, rig.endpoint(answer(contract())), authority.issue("peer", "DNS:shop"), clients=authority))
+    us, uri = authority.issue("us"), f"https://127.0.0.1:{front.port}/"
+    trusted = ["--ca-file", authority.file, "--server-name", "shop"]
+    all_good(probe(uri, *trusted, "--certificate-file", us.certificate, "--key-file", us.key, expect=0))
+    assert probe(uri, *trusted, expect=1)["plain job"][0] == "WRONG"
+    done = run_binary("probe", uri, "--ca-file", tmp_path / "nowhere")
+    assert done.returncode == 2 and "ca_file" in done.stderr
 
 
 @pytest.mark.parametrize("request_format", ["json", "urlencoded"])

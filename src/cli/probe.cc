@@ -120,12 +120,13 @@ class Probe {
  public:
   explicit Probe(const ProbeOptions& options)
       : options_(options),
-        endpoint_(resolver_, deadlines_,
-                  {options.uri, std::min(config::PoolSettings{}.connect_timeout, options.timeout),
-                   config::PoolSettings{}.max_response_size,
-                   options.uri.scheme == base::Uri::Scheme::https
-                       ? std::make_shared<base::TlsClient>(base::TlsSettings{})
-                       : nullptr}),
+        endpoint_(
+            resolver_, deadlines_,
+            {options.uri, std::min(config::PoolSettings{}.connect_timeout, options.timeout),
+             config::PoolSettings{}.max_response_size,
+             options.uri.scheme == base::Uri::Scheme::https ? std::make_shared<base::TlsClient>(options.tls)
+                                                            : nullptr,
+             options.document_root}),
         function_lines_(dispatch::function_lines("probe", options.function)) {
     endpoint_.set_header_lines(dispatch::header_lines(options.headers));
     if (!options.keys.empty()) signer_.emplace(options.keys);

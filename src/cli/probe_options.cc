@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <string_view>
 
+#include "base/address.h"
 #include "base/log.h"
+#include "base/tls.h"
 #include "config/headers.h"
 #include "config/keys.h"
 #include "config/load.h"
@@ -86,6 +89,29 @@ Result<void> read_header(ProbeOptions& options, const std::string& text) {
   return {};
 }
 
+// Whether they can be used is seen when all are known.
+template <std::string base::TlsSettings::*path>
+Result<void> read_tls_file(ProbeOptions& options, const std::string& text) {
+  if (text.empty()) return Error{"expected the path of a file, got an empty one"};
+  options.tls.*path = std::filesystem::absolute(text);
+  return {};
+}
+
+Result<void> read_server_name(ProbeOptions& options, const std::string& text) {
+  auto name = base::parse_host_name(text);
+  if (!name) return name.error();
+  options.tls.server_name = std::move(*name);
+  return {};
+}
+
+Result<void> read_document_root(ProbeOptions& options, const std::string& text) {
+  if (!text.starts_with('/')) {
+    return Error{fmt::format("expected an absolute path, got \"{}\"", base::printable(text, 60))};
+  }
+  options.document_root = text;
+  return {};
+}
+
 Result<void> read_timeout(ProbeOptions& options, const std::string& text) {
   double seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
@@ -117,6 +143,15 @@ constexpr Row kTable[] = {
     {"header", "text",
      "\"Name: value\" to be sent too, or \"Name: @path\" to read the value; may be repeated", read_header,
      true},
+    {"ca-file", "path", "of https: the authorities in PEM that are trusted (default: the system's)",
+     read_tls_file<&base::TlsSettings::ca_file>},
+    {"certificate-file", "path", "of https: our certificate in PEM, for an endpoint that wants one",
+     read_tls_file<&base::TlsSettings::certificate_file>},
+    {"key-file", "path", "of https: its key", read_tls_file<&base::TlsSettings::key_file>},
+    {"server-name", "name", "of https: what its certificate must have (default: the URI's host)",
+     read_server_name},
+    {"document-root", "path", "of FastCGI: as fastcgi_document_root (default: the script's folder)",
+     read_document_root},
     {"timeout", "seconds", "how long an answer may take (default: 10)", read_timeout},
 };
 
@@ -135,8 +170,25 @@ Error unknown_option(std::string_view name) {
       near.empty() ? "driveshaft probe --help lists them all" : fmt::format("did you mean --{}?", near))};
 }
 
+Result<void> check_tls_options(const ProbeOptions& options) {
+  if (options.tls == base::TlsSettings{}) return {};
+  if (options.uri.scheme != base::Uri::Scheme::https) {
+    return Error{"--ca-file, --certificate-file, --key-file and --server-name are for https:// alone"};
+  }
+  if (options.tls.certificate_file.empty() != options.tls.key_file.empty()) {
+    return Error{options.tls.key_file.empty() ? "--certificate-file: its --key-file is missing"
+                                              : "--key-file: its --certificate-file is missing"};
+  }
+  const auto usable = base::check_tls(options.tls);
+  return usable ? usable : Error{"probe: " + usable.error().message};
+}
+
 Result<void> check(const ProbeOptions& options, bool has_uri) {
   if (!has_uri) return Error{"probe: the URI of the endpoint is missing; driveshaft probe --help says more"};
+  if (const auto good = check_tls_options(options); !good) return good;
+  if (!options.document_root.empty() && !options.uri.is_fastcgi()) {
+    return Error{"--document-root is for fcgi:// and fcgi+unix:// alone"};
+  }
   for (const auto& header : options.headers) {
     if (config::same_header(header.name, "Authorization") && !options.uri.authorization.empty()) {
       return Error{"--header Authorization: the URI has a user, which is sent as Authorization; remove one"};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/tls_settings.h"
 #include "base/uri.h"
 #include "config/config.h"
 
@@ -20,6 +21,8 @@ struct ProbeOptions {
   config::RequestFormat format = config::RequestFormat::json;
   std::vector<config::Header> headers;
   std::vector<std::string> keys;  // that requests are signed with; empty: they are not
+  base::TlsSettings tls;          // for https alone
+  std::string document_root;      // for FastCGI alone; empty: the script's folder
   std::chrono::milliseconds timeout{10'000};
   bool help = false;
 };

@@ -91,6 +91,13 @@ TEST(ProbeOptions, Errors) {
       {{"h", "--header", "X-A:"}, "the value is empty"},
       {{"h", "--header", header.c_str()}, "byte 8 of the value is a line break"},
       {{"h", "--header", "X-A: hunter2", "--header", "x-a: hunter2"}, "x-a is given twice"},
+      {{"http://h", "--ca-file", broken.c_str()}, "for https:// alone"},
+      {{"https://h", "--key-file", broken.c_str()}, "its --certificate-file is missing"},
+      {{"https://h", "--certificate-file", broken.c_str()}, "its --key-file is missing"},
+      {{"https://h", "--ca-file", broken.c_str()}, "ca_file"},
+      {{"https://h", "--server-name", "a b"}, "--server-name: ' ' cannot stand in a host name"},
+      {{"http://h", "--document-root", "/srv"}, "for fcgi:// and fcgi+unix:// alone"},
+      {{"fcgi://h/a.php", "--document-root", "srv"}, "expected an absolute path"},
       {{"http://u:hunter2@h", "--header", "Authorization: hunter2"}, "the URI has a user"},
   };
   for (const auto& [arguments, expected] : cases) {
