@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -25,10 +27,14 @@ NotAnAnswer invalid(std::string_view what, std::string_view line) {
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(kSpace) == line.npos; }
 
+// 10.0 is whole too, as it is for gearman_ret: some languages know no other numbers.
 std::optional<std::uint32_t> whole(const json::value& value) {
-  const auto* number = value.if_int64();
-  if (!number || *number < 0 || *number > std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
-  return static_cast<std::uint32_t>(*number);
+  if (!value.is_int64() && !value.is_double()) return std::nullopt;
+  const double number = value.to_number<double>();  // which every uint32_t fits into
+  if (std::trunc(number) != number || number < 0 || number > std::numeric_limits<std::uint32_t>::max()) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(number);
 }
 
 // What one line says; its views are into the line's object.
@@ -82,10 +88,14 @@ base::Result<void, NotAnAnswer> StreamDecoder::feed(std::string_view bytes, Sink
     const std::size_t end = bytes.find('\n');
     const std::string_view part = bytes.substr(0, end);
     if (has_answer_) {
-      if (!is_blank(part)) return invalid("follows the one with gearman_ret, which is the last", part);
+      if (!is_blank(part)) return follows_the_answer(part);
     } else {
-      if (line_.size() + part.size() > max_line_) {
-        return invalid(fmt::format("is longer than max_response_size ({} bytes)", max_line_), line_);
+      // Which of them it is shows at its end.
+      const std::size_t limit = std::max(max_line_, kMaxProgressLine);
+      if (line_.size() + part.size() > limit) {
+        return invalid(fmt::format("is longer than {} ({} bytes)",
+                                   limit == max_line_ ? "max_response_size" : "any line may be", limit),
+                       line_.empty() ? part : std::string_view(line_));
       }
       // A whole line is read where it lies.
       const bool whole_line = end != bytes.npos && line_.empty();
@@ -115,6 +125,10 @@ base::Result<void, NotAnAnswer> StreamDecoder::take_line(std::string_view line, 
   const auto* object = value.if_object();
   if (!object) return invalid("is JSON, but not an object", line);
   if (object->contains("gearman_ret")) {
+    if (line.size() > max_line_) {
+      return invalid(fmt::format("with the answer is longer than max_response_size ({} bytes)", max_line_),
+                     line);
+    }
     has_answer_ = true;
     return {};
   }
@@ -124,6 +138,17 @@ base::Result<void, NotAnAnswer> StreamDecoder::take_line(std::string_view line, 
   if (progress.data) sink.data(*progress.data);
   if (progress.warning) sink.warning(*progress.warning);
   return {};
+}
+
+NotAnAnswer StreamDecoder::follows_the_answer(std::string_view line) const {
+  if (line_.size() <= kMaxProgressLine) {
+    return invalid("follows the one with gearman_ret, which is the last", line);
+  }
+  return invalid(
+      fmt::format("has {} bytes and is not the last: one without gearman_ret may have {}; send data in "
+                  "smaller pieces",
+                  line_.size(), kMaxProgressLine),
+      line_);
 }
 
 base::Result<Answer, NotAnAnswer> StreamDecoder::finish(AnswerDecoder& decoder, Sink& sink) {

@@ -34,7 +34,7 @@ class StreamDecoder {
     ~Sink() = default;
   };
 
-  // No line may be longer than `max_line` bytes.
+  // The answer may not be longer than `max_line` bytes.
   explicit StreamDecoder(std::size_t max_line) : max_line_(max_line) {}
 
   // Takes the next bytes, and tells `sink` of the progress in them. After an error it is of no more use.
@@ -44,6 +44,7 @@ class StreamDecoder {
 
  private:
   base::Result<void, NotAnAnswer> take_line(std::string_view line, Sink& sink);
+  NotAnAnswer follows_the_answer(std::string_view line) const;
 
   const std::size_t max_line_;
   std::string line_;         // its beginning, while it is not complete

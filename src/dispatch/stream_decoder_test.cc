@@ -56,6 +56,11 @@ TEST_P(Stream, ProgressAndThenTheAnswer) {
               ElementsAre("3/10", "d:café", std::string("d:\0\xff", 4), "4294967295/0", "d:", "w:slow"));
 }
 
+TEST_P(Stream, WholeNumbersMayBeWrittenAsFractions) {
+  EXPECT_EQ(answer_or_error("{\"status\":[1.0,1e1]}\n{\"gearman_ret\":0.0,\"response_string\":\"\"}"), "0 ");
+  EXPECT_THAT(seen.said, ElementsAre("1/10"));
+}
+
 TEST_P(Stream, TheLastLineNeedsNoEnd) {
   EXPECT_EQ(answer_or_error("{\"data\":\"x\"}\n{\"gearman_ret\":3,\"response_string\":\"no\"}"), "3 no");
   EXPECT_THAT(seen.said, ElementsAre("d:x"));
@@ -84,6 +89,9 @@ TEST_P(Stream, WhatIsWrongIsSaidWithTheLine) {
       {"{\"status\":[1,2,3]}\n", "not [done, of]"},
       {"{\"status\":[-1,2]}\n", "not [done, of]"},
       {"{\"status\":[1,4294967296]}\n", "not [done, of]"},
+      {"{\"status\":[1,1.5]}\n", "not [done, of]"},
+      {"{\"status\":[1,1e300]}\n", "not [done, of]"},
+      {"{\"status\":[1,true]}\n", "not [done, of]"},
       {"{\"data\":1}\n", "data that is not a string"},
       {"{\"data_base64\":\"A\"}\n", "not base64"},
       {"{\"data\":\"x\",\"data_base64\":\"AP8=\"}\n", "both data and data_base64"},
@@ -98,9 +106,27 @@ TEST_P(Stream, WhatIsWrongIsSaidWithTheLine) {
 TEST_P(Stream, OnlyTheAnswerMayBeALongLine) {
   const std::string text(StreamDecoder::kMaxProgressLine, 'x');
   EXPECT_EQ(answer_or_error("{\"gearman_ret\":0,\"response_string\":\"" + text + "\"}\n"), "0 " + text);
-  EXPECT_THAT(answer_or_error("{\"data\":\"" + text + "\"}\n"), HasSubstr("gearman_ret is missing"));
+  const std::string data = "{\"data\":\"" + text + "\"}\n";
+  EXPECT_THAT(answer_or_error(data), HasSubstr("gearman_ret is missing"));
+  EXPECT_THAT(
+      answer_or_error(data + "{\"gearman_ret\":0,\"response_string\":\"x\"}\n"),
+      HasSubstr(
+          "has 1048587 bytes and is not the last: one without gearman_ret may have 1048576; send data in "
+          "smaller pieces: \"{\"data\":\"xxx"));
   EXPECT_THAT(answer_or_error("{\"data\":\"" + text + text),
               HasSubstr("longer than max_response_size (2097152 bytes)"));
+}
+
+TEST(StreamDecoder, ASmallLimitOfTheAnswerIsNotThatOfTheOtherLines) {
+  StreamDecoder decoder(100);
+  Seen seen;
+  AnswerDecoder answers;
+  const std::string text(1000, 'x');
+  ASSERT_TRUE(decoder.feed("{\"data\":\"" + text + "\"}\n", seen));
+  EXPECT_THAT(seen.said, ElementsAre("d:" + text));
+  const auto fed = decoder.feed("{\"gearman_ret\":0,\"response_string\":\"" + text + "\"}\n", seen);
+  ASSERT_FALSE(fed);
+  EXPECT_THAT(fed.error().message, HasSubstr("with the answer is longer than max_response_size (100 bytes)"));
 }
 
 }  // namespace
