@@ -75,7 +75,11 @@ struct HostAndPort {
 };
 
 Result<HostAndPort> split(std::string_view text) {
-  if (text.find("://") != text.npos) return Error{"leave out the scheme, gearmand speaks no HTTP"};
+  if (text.find("://") != text.npos) return Error{"leave out the scheme: this is a host and a port alone"};
+  if (text.find(',') != text.npos)
+    return Error{"one address alone: write each of several as a string of its own"};
+  if (text.find('@') != text.npos)
+    return Error{"remove what stands before the '@': there is no user and password"};
   HostAndPort parts;
   if (text.starts_with('[')) {
     const auto close = text.find(']');
@@ -104,9 +108,11 @@ Result<HostAndPort> split(std::string_view text) {
   return parts;
 }
 
+// What stands before an '@' may be a password, which gearmand has no use for.
 Error expected_address(std::string_view text, const std::string& reason) {
-  return {
-      fmt::format("expected host, host:port or [IPv6]:port, got \"{}\": {}", printable(text, 60), reason)};
+  const auto at = text.rfind('@');
+  const std::string shown = at == text.npos ? printable(text, 60) : "***" + printable(text.substr(at), 60);
+  return {fmt::format("expected host, host:port or [IPv6]:port, got \"{}\": {}", shown, reason)};
 }
 
 }  // namespace

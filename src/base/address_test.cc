@@ -55,7 +55,9 @@ TEST(Address, SaysWhatIsWrong) {
   EXPECT_EQ(reason(":4730"), "the host is empty");
   EXPECT_EQ(reason("a b"), "' ' cannot stand in a host name");
   EXPECT_EQ(reason("localhost/"), "'/' cannot stand in a host name");
-  EXPECT_EQ(reason("http://localhost"), "leave out the scheme, gearmand speaks no HTTP");
+  EXPECT_EQ(reason("http://localhost"), "leave out the scheme: this is a host and a port alone");
+  EXPECT_EQ(reason("a:1,b:2"), "one address alone: write each of several as a string of its own");
+  EXPECT_EQ(normal("u:hunter2@h:4730").find("hunter2"), std::string::npos);
   EXPECT_EQ(reason("b\xc3\xbc"
                    "cher.example"),
             "write an international host name in its ASCII form (xn--…)");

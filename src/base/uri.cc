@@ -73,6 +73,9 @@ Result<Parts> split(std::string_view text) {
     if (colon != text.npos && find_scheme(text.substr(0, colon))) {
       return Error{"two slashes must follow the scheme's colon"};
     }
+    if (const auto slashes = text.find("//"); slashes != text.npos && find_scheme(text.substr(0, slashes))) {
+      return Error{"a colon must follow the scheme"};
+    }
     parts.scheme = &kSchemes[0];
   }
   const auto end = std::min(text.find_first_of("/?"), text.size());
@@ -195,10 +198,24 @@ Result<Uri> read(std::string_view text) {
   return uri;
 }
 
-// A URI that could not be read may still hold a password, anywhere before its last '@'.
+// A URI that could not be read may still hold a password, anywhere before its last '@'; or after a colon of
+// its beginning, where the '@' and the host were forgotten.
 std::string masked(std::string_view text) {
   const auto at = text.rfind('@');
-  if (at == text.npos) return printable(text, 100);
+  if (at == text.npos) {
+    const auto scheme = text.find("://");
+    const auto begin = scheme == text.npos ? 0 : scheme + 3;
+    const auto end = std::min(text.find_first_of("/?#", begin), text.size());
+    const auto colon = text.substr(0, end).rfind(':');
+    const bool is_v6 = begin < text.size() && text[begin] == '[';
+    const auto port = colon == text.npos ? std::string_view() : text.substr(colon + 1, end - colon - 1);
+    if (colon == text.npos || colon < begin || find_scheme(text.substr(0, colon)))
+      return printable(text, 100);
+    if (is_v6 || port.find_first_not_of("0123456789") == port.npos) {
+      return printable(text, 100);
+    }
+    return printable(text.substr(0, colon + 1), 60) + "***" + printable(text.substr(end), 100);
+  }
   const auto scheme = text.substr(0, at).find("://");
   const auto shown = scheme == text.npos ? std::string_view() : text.substr(0, scheme + 3);
   return printable(shown, 20) + "***" + printable(text.substr(at), 100);

@@ -110,6 +110,18 @@ TEST(Uri, FastCgi) {
   EXPECT_EQ(read("http://a/x.php").script, "");
 }
 
+TEST(Uri, ErrorsShowNoPasswordAfterASlip) {
+  for (const std::string text :
+       {"https//u:hunter2@h/", "http://u:hunter2/", "http://u:hunter2", "u:hunter2/x", "http://u:hunter2@/",
+        "http://u:hunter2/x@y z", "ftp://u:hunter2@h"}) {
+    const auto uri = parse_uri(text);
+    ASSERT_FALSE(uri) << text;
+    EXPECT_EQ(uri.error().message.find("hunter2"), std::string::npos) << uri.error().message;
+  }
+  EXPECT_EQ(reason("https//h/x"), "https//h/x\": a colon must follow the scheme");
+  EXPECT_EQ(read("httpd//x").target, "//x");
+}
+
 TEST(Uri, FastCgiOverAUnixSocket) {
   const Uri uri = read("FCGI+unix://%2Frun%2Fphp%2Ffpm.sock/srv/app/job.php");
   EXPECT_EQ(uri.scheme, Uri::Scheme::fcgi_unix);

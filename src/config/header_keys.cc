@@ -84,6 +84,13 @@ bool read_headers(const Value& value, PoolSettings& settings) {
     return true;
   }
   for (const Node& child : value.node().children) {
+    // A name that shows up in messages must not bring the value with it.
+    if (const auto colon = child.key.find(':'); colon != child.key.npos) {
+      value.error(fmt::format("the value does not stand in the name: \"{}: …\" is written \"{}\": \"…\"",
+                              base::printable({child.key.data(), colon}, 60),
+                              base::printable({child.key.data(), colon}, 60)));
+      continue;
+    }
     const Value member = value.member(child);
     if (const auto good = check_header_name(child.key); !good) {
       member.key_error(good.error().message);

@@ -142,6 +142,9 @@ TEST(HeadersKey, ErrorsNameTheHeaderAndShowNoValue) {
   const std::pair<const char*, const char*> cases[] = {
       {R"("headers": "Authorization: hunter2")", "pools_list.P.headers: expected an object"},
       {R"("headers": ["hunter2"])", "pools_list.P.headers: expected an object"},
+      {R"("headers": {"Authorization: Bearer hunter2": ""})",
+       "pools_list.P.headers: the value does not stand in the name: \"Authorization: …\" is written "
+       "\"Authorization\""},
       {R"("headers": {"Host": "hunter2"})", "pools_list.P.headers.Host: Driveshaft itself"},
       {R"("headers": {"X-A": "hunter2\r\nX-B: 1"})",
        "pools_list.P.headers.X-A: byte 8 of the value is a line break"},

@@ -136,6 +136,21 @@ std::vector<std::string_view> pool_names() {
   return names;
 }
 
+// Calls `look`(value, uri) for each URI that a function has of its own.
+template <class Look>
+void for_own_uris(const Value& pool_value, const Pool& pool, Look look) {
+  const Node* list = pool_value.node().find("jobs_list");
+  if (!list) return;
+  const Value functions = pool_value.member(*list);
+  for (std::size_t i = 0; i < list->children.size(); ++i) {
+    const Node* uri = list->children[i].find("job_processing_uri");
+    const Node* name = list->children[i].find("function");
+    if (!uri || !name) continue;
+    const auto& own = pool.of_function(name->text);
+    if (own.uri) look(functions.element(i).member(*uri), *own.uri);
+  }
+}
+
 // To pass it over would leave jobs in plain text that were meant to be safe.
 void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
   const Node* tls = pool_value.node().find("tls");
@@ -149,21 +164,23 @@ void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
                   pool.uri.is_fastcgi() ? "FastCGI knows none, " : "write it with https://, or "));
 }
 
+// The pool's own URI uses TLS, and one of its functions goes another way over the network.
+void warn_of_plain_functions(const Value& pool_value, const Pool& pool) {
+  if (pool.uri.scheme != base::Uri::Scheme::https) return;
+  for_own_uris(pool_value, pool, [](const Value& value, const base::Uri& uri) {
+    if (uri.scheme == base::Uri::Scheme::https || uri.is_unix()) return;
+    value.warning(fmt::format("{} does not use TLS, as the pool does", base::printable(uri.display, 100)));
+  });
+}
+
 // A user of a URI is sent as Authorization, and so is what headers may have.
 void check_authorizations(const Value& pool_value, const Pool& pool) {
   if (const Node* uri = pool_value.node().find("job_processing_uri")) {
     check_authorization(pool_value.member(*uri), pool.uri, pool.settings);
   }
-  const Node* list = pool_value.node().find("jobs_list");
-  if (!list) return;
-  const Value functions = pool_value.member(*list);
-  for (std::size_t i = 0; i < list->children.size(); ++i) {
-    const Node* uri = list->children[i].find("job_processing_uri");
-    const Node* name = list->children[i].find("function");
-    if (!uri || !name) continue;
-    const auto& own = pool.of_function(name->text);
-    if (own.uri) check_authorization(functions.element(i).member(*uri), *own.uri, pool.settings);
-  }
+  for_own_uris(pool_value, pool, [&](const Value& value, const base::Uri& uri) {
+    check_authorization(value, uri, pool.settings);
+  });
 }
 
 void read_pool(const Value& value, Config& config, const PoolSettings& defaults) {
@@ -178,6 +195,7 @@ void read_pool(const Value& value, Config& config, const PoolSettings& defaults)
   }
   read_keys(value, kPoolKeys, pool);
   check_tls_is_of_use(value, pool);
+  warn_of_plain_functions(value, pool);
   check_document_root(value, pool);
   read_settings(value, pool.settings);
   check_authorizations(value, pool);

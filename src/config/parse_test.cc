@@ -470,6 +470,23 @@ TEST(Parse, TlsWithoutHttpsIsNoSlipToPassOver) {
   }
 }
 
+TEST(Parse, AFunctionWithoutTheTlsOfItsPoolIsWorthAWord) {
+  const auto warnings_of = [](const std::string& uri) {
+    const auto parsed = parse(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {
+      "job_processing_uri": "https://h/", "tls": {}, "worker_count": 1,
+      "jobs_list": ["g", {"function": "f", "job_processing_uri": ")" +
+                              uri + "\"}]}}}");
+    EXPECT_TRUE(parsed);
+    return parsed ? parsed->warnings : std::vector<std::string>();
+  };
+  EXPECT_THAT(
+      warnings_of("http://u:hunter2@r/x"),
+      ElementsAre("pools_list.P.jobs_list[1].job_processing_uri: http://u:***@r/x does not use TLS, as the "
+                  "pool does (line 3)"));
+  for (const std::string uri : {"https://r/", "http+unix://%2Fs/"})
+    EXPECT_THAT(warnings_of(uri), testing::IsEmpty());
+}
+
 TEST(Parse, WhatIsWrongWithAServerInAnObject) {
   const auto of_server = [](const std::string& server) { return errors(with_tls(server, "")); };
   EXPECT_THAT(of_server("{}"),

@@ -124,6 +124,8 @@ TEST(Options, SecondsAreWholeAndPositive) {
 TEST(Options, ATypoIsAnsweredWithTheNearestName) {
   EXPECT_THAT(error_of(parse_with_jobs({"--jobconfig=x"})),
               HasSubstr("unknown option --jobconfig; did you mean --jobsconfig?"));
+  EXPECT_THAT(error_of(parse({"--jobs", "x"})),
+              HasSubstr("unknown option --jobs; did you mean --jobsconfig?"));
   EXPECT_THAT(error_of(parse_with_jobs({"--pid-file", "x"})), HasSubstr("did you mean --pid_file?"));
   EXPECT_EQ(error_of(parse_with_jobs({"--frobnicate"})),
             "unknown option --frobnicate; --help lists them all");
