@@ -98,6 +98,13 @@ def test_only_the_oldest_running_jobs_are_listed(rig):
             client.result(handle)
 
 
+def test_an_endpoint_that_never_answers_was_reached(rig):
+    server, daemon = start(rig, rig.endpoint(hang).uri(), max_running_time=1)
+    daemon.expect_failed_jobs()
+    run(server, "f", "x")
+    api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "up", "it is known")
+
+
 def test_failures_say_what_happened(rig):
     endpoint = rig.endpoint(in_turn(answer(b"<h1>Fatal \x01 error</h1>", status="500 Oops"),
                                     answer(contract("no such order", 3)), answer(b"nonsense"), hang))
@@ -107,6 +114,7 @@ def test_failures_say_what_happened(rig):
         run(server, "f", "x", unique=b"u%d" % number)
     failures = {one["unique"]: one for one in api.get(daemon, "/failures")["failures"]}
     assert list(failures) == ["u3", "u2", "u1", "u0"], "the newest first"
+    assert one_pool(api.get(daemon, "/status"))["endpoint"]["state"] == "up"
     assert (failures["u0"]["http_status"], failures["u0"]["answer"]) == (500, "<h1>Fatal \\x01 error</h1>")
     assert (failures["u1"]["gearman_ret"], failures["u1"]["answer"]) == (3, "no such order")
     assert failures["u2"]["http_status"] == 200 and "not JSON" in failures["u2"]["reason"]

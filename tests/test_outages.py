@@ -141,7 +141,7 @@ def test_a_drain_gives_held_jobs_back_to_gearmand(rig):
         wait_until(lambda: daemon.metric("driveshaft_jobs_held") > 0, "jobs are held")
         daemon.send(signal.SIGTERM)
         assert daemon.wait(3) == 0
-        assert 1 <= len(daemon.lines("^Given back: function=f ")) <= 8
+        assert 1 <= len(daemon.lines("^Given back: function=f .* trace=[0-9a-f]{32}; gearmand gives it")) <= 8
         start(rig, rig.endpoint(answer()).uri(), server=server, name="next")
         assert [client.result(handle) for handle in handles] == [complete("done")] * 20
 

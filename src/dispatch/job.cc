@@ -339,7 +339,7 @@ void Job::abort(std::string_view why) {
 }
 
 void Job::give_back() {
-  kThreadLog.info("Given back: {} gearmand gives it to another worker", names());
+  kThreadLog.info("Given back: {} trace={}; gearmand gives it to another worker", names(), trace_id());
   function_->metrics.requeued();
   origin_.link->leave_unanswered(origin_.generation);
   end();
@@ -453,8 +453,9 @@ bool Job::report(gearman::Verdict verdict, std::string_view data) {
 }
 
 void Job::log_dropped() const {
-  kThreadLog.warn("Dropped result: {} its connection to gearmand {} is gone; gearmand runs the job again",
-                  names(), base::to_string(origin_.link->server()));
+  kThreadLog.warn(
+      "Dropped result: {} trace={}; its connection to gearmand {} is gone, gearmand runs the job again",
+      names(), trace_id(), base::to_string(origin_.link->server()));
 }
 
 void Job::end() {
@@ -486,6 +487,12 @@ std::string Job::names() const {
   std::string names;
   append_names(names);
   return names;
+}
+
+std::string Job::trace_id() const {
+  std::string id;
+  append_trace_id(id, trace_);
+  return id;
 }
 
 void Job::append_identity(std::string& line, std::string_view what) const {

@@ -145,6 +145,7 @@ class Job final : public http::Exchange,
 
   void append_names(std::string& line) const;  // function, handle, unique
   std::string names() const;
+  std::string trace_id() const;
   void append_identity(std::string& line, std::string_view what) const;
   void append_trace(std::string& line) const;
   void log_started() const;

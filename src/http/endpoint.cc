@@ -89,6 +89,7 @@ void Endpoint::cancel(Exchange& exchange) {
   --exchanges_;
   if (Connection* connection = std::exchange(exchange.connection_, nullptr)) {
     if (connection->opening()) return connection->abandon();
+    note({});
     connection->close();
     forget(*connection);
   } else {
@@ -98,20 +99,22 @@ void Endpoint::cancel(Exchange& exchange) {
 
 void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> result) {
   --exchanges_;
-  note(result);
+  const bool down = !result && result.error().kind == Failure::Kind::unreachable;
+  note(down ? std::optional(result.error()) : std::nullopt);
   exchange.finished(std::move(result));
 }
 
-// An answer of any kind, even a broken one, shows that somebody is there.
-void Endpoint::note(const base::Result<Response, Failure>& result) {
-  const bool down = !result && result.error().kind == Failure::Kind::unreachable;
+// An answer of any kind, even a broken one, shows that somebody is there; so does a connection on which one
+// was waited for in vain.
+void Endpoint::note(const std::optional<Failure>& unreachable) {
+  const bool down = unreachable.has_value();
   if (!health_.tried || down != health_.down) {
     health_.tried = true;
     health_.down = down;
     health_.since = base::Deadline::Clock::now();
     health_.why.clear();
   }
-  if (down && health_.why != result.error().message) health_.why = result.error().message;
+  if (down && health_.why != unreachable->message) health_.why = unreachable->message;
 }
 
 Endpoint::Health Endpoint::health() const {

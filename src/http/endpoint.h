@@ -83,7 +83,7 @@ class Endpoint {
   Connection& open_connection_for(Exchange* exchange);
   void close_unused();
   Exchange* next_waiting();
-  void note(const base::Result<Response, Failure>& result);
+  void note(const std::optional<Failure>& unreachable);  // nothing: somebody was there
 
   std::chrono::seconds sweep_every() const;
 
