@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import api
 from behaviours import contract
 from clients import Client, FAILED, complete, php_client, run
 from driveshaft import jobs_file, pool, sanitized
@@ -112,6 +113,7 @@ def test_the_document_root_can_be_set_and_changed(rig, fpm):
     about = server_vars(server)
     assert (about["DOCUMENT_ROOT"], about["SCRIPT_NAME"], about["REQUEST_URI"]) == (
         str(root), "/php/job.php", "/php/job.php")
+    assert api.pool(daemon, "Regular")["settings"]["fastcgi_document_root"] == str(root)
     daemon.reload(jobs_file([server], {"Regular": pool(fpm.uri(), FUNCTIONS, fastcgi_document_root="/")}))
     daemon.wait_for_line(f'fastcgi_document_root "{root}" -> "/"')
     about = server_vars(server)

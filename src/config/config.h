@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -142,6 +143,14 @@ struct Pool {
     static const FunctionSettings none;
     const auto own = functions.find(function);
     return own == functions.end() ? none : own->second;
+  }
+
+  // Whether `is`(uri) of its URI, or that of one of its functions.
+  template <class Is>
+  bool has_uri(Is is) const {
+    return is(uri) || std::any_of(functions.begin(), functions.end(), [&](const auto& function) {
+             return function.second.uri && is(*function.second.uri);
+           });
   }
 };
 

@@ -154,11 +154,8 @@ void for_own_uris(const Value& pool_value, const Pool& pool, Look look) {
 // To pass it over would leave jobs in plain text that were meant to be safe.
 void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
   const Node* tls = pool_value.node().find("tls");
-  if (!tls || pool.uri.display.empty() || pool.uri.scheme == base::Uri::Scheme::https) return;
-  const bool of_use = std::any_of(pool.functions.begin(), pool.functions.end(), [](const auto& function) {
-    return function.second.uri && function.second.uri->scheme == base::Uri::Scheme::https;
-  });
-  if (of_use) return;
+  if (!tls || pool.uri.display.empty()) return;
+  if (pool.has_uri([](const base::Uri& uri) { return uri.scheme == base::Uri::Scheme::https; })) return;
   pool_value.member(*tls).error(
       fmt::format("{} does not use TLS: {}remove tls", base::printable(pool.uri.display, 100),
                   pool.uri.is_fastcgi() ? "FastCGI knows none, " : "write it with https://, or "));

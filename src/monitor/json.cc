@@ -202,7 +202,12 @@ json::object settings(const config::Pool& pool) {
   json::object shown{{"job_processing_uri", pool.uri.display},
                      {"worker_count", pool.worker_count},
                      {"jobs_list", json::parse(config::jobs_list_text(pool))}};
-  if (pool.uri.scheme == base::Uri::Scheme::https) shown["tls"] = json::parse(config::tls_text(pool.tls));
+  if (pool.has_uri([](const base::Uri& uri) { return uri.scheme == base::Uri::Scheme::https; })) {
+    shown["tls"] = json::parse(config::tls_text(pool.tls));
+  }
+  if (pool.has_uri([](const base::Uri& uri) { return uri.is_fastcgi(); })) {
+    shown["fastcgi_document_root"] = pool.document_root;
+  }
   for (const auto& [name, text] : config::settings_text(pool.settings)) shown[name] = json::parse(text);
   return shown;
 }
