@@ -62,17 +62,19 @@ function read_job(): array
     return $job;
 }
 
+$flags = JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES;
 try {
     $job = read_job();
     $function = $functions[$job['function_name']]
         ?? throw new DomainException("this endpoint has no function \"{$job['function_name']}\"");
-    $answer = ['gearman_ret' => 0, 'response_string' => $function($job['workload'], $job)];
+    // The result is JSON text and so must be UTF-8: encode binary results (base64, say) in your function. One that is
+    // not fails the job.
+    $answer = json_encode(['gearman_ret' => 0, 'response_string' => $function($job['workload'], $job)], $flags);
 } catch (Throwable $e) {
     error_log((string) $e);
-    $answer = ['gearman_ret' => 1, 'response_string' => $e->getMessage()];
+    $flags |= JSON_INVALID_UTF8_SUBSTITUTE;  // the message may show a piece of the workload
+    $answer = json_encode(['gearman_ret' => 1, 'response_string' => $e->getMessage()], $flags);
 }
 
-// The result is JSON text and so must be UTF-8: encode binary results (base64, say) in your function. One that is not
-// ends here as an error 500, and the job as failed.
 header('Content-Type: application/json');
-echo json_encode($answer, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES);
+echo $answer;

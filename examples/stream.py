@@ -4,7 +4,7 @@
 
     stream.py [PORT]        then "job_processing_uri": "http://127.0.0.1:PORT/"
 
-The workload is a number of parts; each is some data, and the last word is their sum."""
+The workload is a number of parts; each is some data, and the last word is their sum. Another workload fails."""
 import base64
 import http.server
 import json
@@ -13,13 +13,21 @@ import sys
 
 class Endpoint(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or every answer but the first is 40 ms late
 
     def do_POST(self):
-        job = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.send_header("Content-Type", "application/x-ndjson")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        try:
+            self.run(json.loads(body))
+        except (ValueError, TypeError, KeyError) as error:  # the status has been sent: the last line has to say it
+            self.say({"gearman_ret": 1, "response_string": f"{type(error).__name__}: {error}"})
+        self.wfile.write(b"0\r\n\r\n")
+
+    def run(self, job):
         parts = int(job["workload"])
         for part in range(1, parts + 1):
             self.say({"data": f"part {part}", "status": [part, parts]})
@@ -27,7 +35,6 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
         if parts == 0:
             self.say({"warning": "there was nothing to do"})
         self.say({"gearman_ret": 0, "response_string": str(sum(range(parts + 1)))})
-        self.wfile.write(b"0\r\n\r\n")
 
     def say(self, line):
         """Sends one line now."""

@@ -41,14 +41,18 @@ if (argv[1] === fileURLToPath(import.meta.url)) {
   if (argv.length !== 4) throw new Error('usage: node verify.mjs PORT SECRET_FILE');
   const secrets = readFileSync(argv[3], 'ascii').split('\n').filter((line) => line.trim());
   createServer(async (request, response) => {
-    const parts = [];
-    for await (const part of request) parts.push(part);
-    const body = Buffer.concat(parts);
-    const why = refusal(request.headers, body, secrets);
-    if (why) return response.writeHead(401, {'Content-Type': 'text/plain'}).end(why);
-    const job = JSON.parse(body.toString());
-    const text = job.workload_encoding === 'base64' ? Buffer.from(job.workload, 'base64').toString('hex') : job.workload;
-    response.writeHead(200, {'Content-Type': 'application/json'});
-    response.end(JSON.stringify({gearman_ret: 0, response_string: [...text].reverse().join('')}));
+    try {
+      const parts = [];
+      for await (const part of request) parts.push(part);
+      const body = Buffer.concat(parts);
+      const why = refusal(request.headers, body, secrets);
+      if (why) return response.writeHead(401, {'Content-Type': 'text/plain'}).end(why);
+      const job = JSON.parse(body.toString());
+      const text = job.workload_encoding === 'base64' ? Buffer.from(job.workload, 'base64').toString('hex') : job.workload;
+      response.writeHead(200, {'Content-Type': 'application/json'});
+      response.end(JSON.stringify({gearman_ret: 0, response_string: [...text].reverse().join('')}));
+    } catch (error) {  // left alone it would end the whole process
+      response.writeHead(400, {'Content-Type': 'text/plain'}).end(String(error));
+    }
   }).listen(Number(argv[2]), '127.0.0.1');
 }

@@ -47,7 +47,10 @@ class Endpoint(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if why := refusal(self.headers, body, self.secrets):
             return self.answer(401, "text/plain", why.encode())
-        job = json.loads(body)
+        try:
+            job = json.loads(body)
+        except ValueError as error:
+            return self.answer(400, "text/plain", str(error).encode())
         workload = job["workload"]
         if job.get("workload_encoding") == "base64":
             workload = base64.b64decode(workload).hex()

@@ -57,6 +57,38 @@ def test_an_endpoint_that_streams_conforms(web):
     assert {grade for grade, *_ in lines.values()} == {"ok"}, lines
 
 
+@pytest.fixture(params=["python", "node"])
+def streaming(request, rig):
+    program = {"python": [sys.executable, EXAMPLES / "stream.py"], "node": ["node", EXAMPLES / "stream.mjs"]}
+    port = free_port()
+    rig.started.append(server := Process("endpoint", rig.directory, [*program[request.param], port]))
+    server.start()
+    wait_until(lambda: accepts("127.0.0.1", port), "the endpoint accepts connections")
+    return f"http://127.0.0.1:{port}/"
+
+
+def test_examples_that_stream_conform_whatever_the_workload(streaming):
+    """They have sent their status before they look at it."""
+    lines = probe(streaming, "--workload", "3", expect=0)
+    assert lines["plain job"][0] == "ok" and "told 7 times before, gearman_ret 0" in lines["plain job"][1]
+    assert lines["keep-alive"][0] == "ok"
+    probe(streaming, "--workload", "three", expect=0)
+
+
+def test_examples_that_stream_survive_a_request_that_is_not_json(streaming):
+    for request_format in ("multipart", "urlencoded"):
+        lines = probe(streaming, "--workload", "3", "--format", request_format, expect=0)
+        assert "gearman_ret 1" in lines["plain job"][1]
+    probe(streaming, "--workload", "3", expect=0)
+
+
+def test_an_example_whose_result_is_not_utf_8_conforms(web):
+    """Reverse turns the bytes of a character around as well."""
+    lines = probe(web.uri_of_example("job.php"), "--function", "Reverse", expect=0)
+    assert lines["plain job"][0] == "ok"
+    assert lines["workload in UTF-8"][0] == "note" and "gearman_ret 1" in lines["workload in UTF-8"][1]
+
+
 def test_tls(web):
     done = run_binary("probe", web.uri_tls(), "--function", "digest", env={"SSL_CERT_FILE": str(web.certificate)})
     assert done.returncode == 0 and done.stdout.endswith("it conforms\n")
@@ -99,6 +131,9 @@ def test_the_examples_conform_and_verify(rig, program):
     rig.started.append(server := Process("endpoint", rig.directory, [*program, port, path]))
     server.start()
     wait_until(lambda: accepts("127.0.0.1", port), "the endpoint accepts connections")
+    all_good(probe(f"http://127.0.0.1:{port}/", "--secret-file", path, expect=0), SAMPLES + REFUSALS)
+    other = probe(f"http://127.0.0.1:{port}/", "--secret-file", path, "--format", "urlencoded", expect=1)
+    assert "HTTP status 400" in other["plain job"][1]
     all_good(probe(f"http://127.0.0.1:{port}/", "--secret-file", path, expect=0), SAMPLES + REFUSALS)
 
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Answers of the type application/x-ndjson: progress, data and warnings reach the client while the job runs."""
+import http.client
 import json
 import sys
 import threading
+import time
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,20 @@ def test_the_examples_with_php_gearmans_callbacks(rig, example):
                              ["status", "3/3"], ["data", "part 3"], ["data", "hex 00ff"], ["complete", "6"]]
     got = php_client(server, "stream", "f", "0")
     assert ["warning", "there was nothing to do"] in got["events"] and got["events"][-1] == ["complete", "0"]
+
+
+def test_the_examples_answer_at_once_on_a_kept_connection(example):
+    """Nagle's algorithm would hold back each answer but the first for 40 ms."""
+    uri = urllib.parse.urlsplit(example)
+    connection = http.client.HTTPConnection(uri.hostname, uri.port, 20)
+    took = []
+    for _ in range(10):
+        began = time.monotonic()
+        connection.request("POST", uri.path, '{"workload": "3"}', {"Content-Type": "application/json"})
+        assert b'"gearman_ret"' in connection.getresponse().read()
+        took.append(time.monotonic() - began)
+    connection.close()
+    assert min(took[1:]) < 0.03, took
 
 
 def test_each_line_is_passed_on_as_it_arrives(rig):
