@@ -288,8 +288,15 @@ def test_a_reload_while_burying_changes_nothing_for_that_job(rig, change):
     assert len(server.letters) == 1
 
 
+def bury(client, *workloads, unique="", function="failed_jobs"):
+    """A letter for each: of jobs of `f`."""
+    for number, workload in enumerate(workloads):
+        letter = {"function_name": "f", "job_handle": f"H:{number}", "unique": unique, "workload": workload}
+        client.submit_background(function, json.dumps(letter))
+
+
 def tool(server, *args, ok=True):
-    """examples/dead_letters.py; its output."""
+    """examples/dead_letters.py; its output, or what it says when it exits with 1."""
     done = subprocess.run(["/usr/bin/python3", Path(__file__).parent.parent / "examples" / "dead_letters.py",
                            "--server", server.address, *args], capture_output=True, text=True, timeout=30)
     assert (done.returncode == 0) == ok, done.stdout + done.stderr
@@ -330,9 +337,93 @@ def test_the_tool_lists_letters_and_runs_them_again(rig):
 def test_the_tool_drops_letters_and_says_what_is_wrong(rig):
     server = rig.gearmand()
     with Client(server) as client:
-        client.submit_background("other", json.dumps({"function_name": "f", "job_handle": "H:1"}), unique="1")
+        client.submit_background("other", '{"function_name": "f"}', unique="1")
         client.submit_background("other", "not a letter", unique="2")
+        bury(client, "H:1", function="other")
     assert len(tool(server, "--letters", "other", "drop").splitlines()) == 1
-    wait_until(lambda: status(server, "other") == (1, 0, 0), "what is no letter is left alone")
+    wait_until(lambda: status(server, "other") == (2, 0, 0), "what is no letter is left alone")
     server.stop()
     assert "Connection refused" in tool(server, "list", ok=False)
+
+
+@pytest.mark.parametrize("before", ["nothing before", "one waits", "one runs"])
+def test_the_tool_keeps_letters_of_one_unique_apart(rig, before):
+    """gearmand would take their jobs for one."""
+    server = rig.gearmand()
+    with Client(server) as client, socket.create_connection((server.host, server.port), 20) as worker:
+        bury(client, "1", "2", "3", unique="u1")
+        left, seen = 3, []
+
+        def grab():
+            worker.sendall(request(Kind.GRAB_JOB_UNIQ))
+            kind, payload = receive(worker)
+            assert kind == Kind.JOB_ASSIGN_UNIQ
+            handle, _, unique, workload = payload.split(b"\0", 3)
+            assert unique == b"u1"
+            seen.append(workload.decode())
+            return handle
+
+        def complete(handle):
+            worker.sendall(request(Kind.WORK_COMPLETE, handle, "") + request(Kind.ECHO_REQ, ""))
+            assert receive(worker)[0] == Kind.ECHO_RES
+
+        worker.sendall(request(Kind.CAN_DO, "f"))
+        if before != "nothing before":
+            client.submit_background("f", "0", unique="u1")
+            running = grab() if before == "one runs" else None
+            assert tool(server, "rerun", ok=False).count("stays a letter: gearmand has a job of its unique 'u1'") == 3
+            wait_until(lambda: status(server, "failed_jobs") == (3, 0, 0), "all letters stay")
+            complete(running or grab())
+            assert seen.pop() == "0"
+        while left:
+            told = tool(server, "rerun", ok=left == 1)
+            assert told.count("stays a letter") == left - 1
+            left -= 1
+            wait_until(lambda: status(server, "failed_jobs") == (left, 0, 0), "one letter less")
+            complete(grab())
+        assert sorted(seen) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("unique", ["", "-"])
+def test_jobs_without_a_unique_of_their_own_all_run_again(rig, unique):
+    """gearmand takes jobs of the unique "-" for one if their workloads are the same."""
+    server = rig.gearmand()
+    with Client(server) as client:
+        bury(client, "x", "x", "x", unique=unique)
+    assert len(tool(server, "rerun").splitlines()) == 3
+    assert status(server, "f").total == 3
+    wait_until(lambda: status(server, "failed_jobs").total == 0, "no letter stays")
+
+
+def test_running_letters_again_ends_although_the_jobs_fail_again(rig, monkeypatch):
+    """Each new letter is there before the tool asks for the next one."""
+    server = rig.gearmand()
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples")
+    import dead_letters
+    run_again, done = dead_letters.run_again, []
+    with Client(server) as client:
+        def fail_again(gearmand, letter):
+            done.append(letter["workload"])
+            assert len(done) <= 6, "it takes new letters too"
+            bury(client, "new")
+            return run_again(gearmand, letter)
+        monkeypatch.setattr(dead_letters, "run_again", fail_again)
+        monkeypatch.setattr("sys.argv", ["dead_letters.py", "--server", server.address, "rerun"])
+        bury(client, *"123456")
+        dead_letters.main()
+    assert done == list("123456")
+    assert status(server, "f").total == 6
+
+
+def test_the_tool_stopped_half_way_loses_nothing(rig):
+    """gearmand refuses the second job; all but the first letter stay."""
+    server = rig.gearmand()
+    with Client(server) as client:
+        bury(client, *"123")
+        client.submit_background("f", "0")
+        with socket.create_connection((server.host, server.port), 10) as sock:
+            sock.sendall(b"maxqueue f 2\n")
+            assert sock.recv(100) == b"OK\r\n"
+        assert "Job queue is full" in tool(server, "rerun", ok=False)
+    wait_until(lambda: status(server, "failed_jobs") == (2, 0, 0), "two letters stay")
+    assert status(server, "f").total == 2
