@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "http/exchange.h"
 
-#include <algorithm>
 #include <boost/beast/core/string.hpp>
 
 namespace driveshaft::http {
 
 bool is_streamed_type(std::string_view content_type) {
-  const auto type = content_type.substr(0, std::min(content_type.find_first_of("; \t"), content_type.size()));
-  return boost::beast::iequals({type.data(), type.size()}, {kStreamedType.data(), kStreamedType.size()});
+  constexpr auto size = kStreamedType.size();
+  if (content_type.size() < size) return false;  // as with almost every answer
+  const bool ends = content_type.size() == size ||
+                    std::string_view("; \t").find(content_type[size]) != std::string_view::npos;
+  return ends && boost::beast::iequals({content_type.data(), size}, {kStreamedType.data(), size});
 }
 
 }  // namespace driveshaft::http
