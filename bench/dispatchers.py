@@ -29,14 +29,23 @@ LOGCONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
+# Runs a program so many times: $0 COUNT PROGRAM ARGUMENT...
+SEVERAL = """count=$1 pids=; shift
+while [ "$count" -gt 0 ]; do "$@" & pids="$pids $!"; count=$((count - 1)); done
+trap 'kill $pids' TERM
+wait; wait"""
+
+
 @dataclasses.dataclass(frozen=True)
 class Work:
     """What a program is to do: jobs of `servers` (a list of Gearmand) go to the endpoint `uri`, at most `slots` at
-    once. With several pools, each has its share of the slots, and a function of its own."""
+    once. With several pools, each has its share of the slots, and a function of its own; so has each of several
+    processes that share the servers."""
     servers: list
     uri: str
     slots: int
     pools: int = 1
+    processes: int = 1
 
     def functions(self):
         return [BENCH_FUNCTION] if self.pools == 1 else [f"{BENCH_FUNCTION}-{n}" for n in range(self.pools)]
@@ -53,7 +62,7 @@ class Program:
 
     def can(self, scenario):
         """Whether the scenario is one for it."""
-        return scenario.servers == scenario.pools == 1
+        return scenario.servers == scenario.pools == scenario.processes == 1
 
     def start(self, directory, work):
         """A Process, to be entered."""
@@ -92,12 +101,15 @@ class Driveshaft(Program):
         jobs, log = directory / "jobs.json", directory / "log.xml"
         jobs.write_text(json.dumps({
             "gearman_servers_list": [f"127.0.0.1:{server.port}" for server in work.servers],
-            "pools_list": {function: {"job_processing_uri": work.uri, "worker_count": work.slots // work.pools,
+            "pools_list": {function: {"job_processing_uri": work.uri,
+                                      "worker_count": work.slots // work.pools // work.processes,
                                       "jobs_list": [function]} for function in work.functions()}}))
         log.write_text(LOGCONFIG.format(file=directory / "jobs.log", level=self.level))
-        return Process(self.name, directory, [
-            self.path, "--jobsconfig", jobs, "--logconfig", log, "--max_running_time", 3600, "--loop_timeout", 10,
-            "--exporter_addr", f"127.0.0.1:{free_port()}"])
+        command = [self.path, "--jobsconfig", jobs, "--logconfig", log, "--max_running_time", 3600, "--loop_timeout", 10,
+                   "--exporter_addr"]
+        if work.processes == 1:
+            return Process(self.name, directory, [*command, f"127.0.0.1:{free_port()}"])
+        return Family(self.name, directory, ["sh", "-c", SEVERAL, "sh", work.processes, *command, "127.0.0.1:0"])
 
     def check_log(self, directory, jobs):
         """Two lines a job at INFO are part of the work that is compared."""

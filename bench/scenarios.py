@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is measured. A scenario has a name, a line that says what it does, what a program must be able to do for it
-(slots, servers, pools), whether driveshaft is also measured at WARN, and measure(dispatcher, nginx, directory), which
+(slots, servers, pools, processes), whether driveshaft is also measured at WARN, and measure(dispatcher, nginx, directory), which
 runs it once with one program and returns numbers by name. A new scenario is one class and one line in SCENARIOS; its
 numbers need a line each in report.COLUMNS."""
 
@@ -90,12 +90,14 @@ class Drain:
     path: str = "/job"
     servers: int = 1
     pools: int = 1
+    processes: int = 1
     buckets: int = 1000003
 
     @property
     def about(self):
         parts = [f"{self.jobs:,} queued jobs of {self.size:,} bytes", f"{self.slots:,} slots"]
-        parts += [f"{count} {what}" for count, what in ((self.servers, "servers"), (self.pools, "pools")) if count > 1]
+        parts += [f"{count} {what}" for count, what in (
+            (self.servers, "servers"), (self.pools, "pools"), (self.processes, "processes")) if count > 1]
         parts += [f"the endpoint answers after {Nginx.PATHS[self.path]:g} s"] if Nginx.PATHS[self.path] else []
         parts += ["gearmand's own number of hash buckets"] if self.buckets is None else []
         return ", ".join(parts)
@@ -106,7 +108,7 @@ class Drain:
     def measure(self, dispatcher, nginx, directory):
         workload = workload_of(self.size)
         with Servers(directory, self.servers, self.buckets) as servers:
-            work = Work(servers.processes, nginx.uri(self.path), self.slots, self.pools)
+            work = Work(servers.processes, nginx.uri(self.path), self.slots, self.pools, self.processes)
             jobs = servers.preload(work.functions(), workload, self.jobs)
             served = nginx.requests()
             with dispatcher.start(directory, work) as program:
@@ -178,6 +180,7 @@ class Herd:
     also_at_warn: bool = False
     servers: int = 1
     pools: int = 1
+    processes: int = 1
 
     @property
     def about(self):
@@ -223,6 +226,7 @@ class Idle:
     also_at_warn: bool = False
     servers: int = 1
     pools: int = 1
+    processes: int = 1
 
     @property
     def about(self):
@@ -255,6 +259,7 @@ class InFlight:
     also_at_warn: bool = False
     servers: int = 1
     pools: int = 1
+    processes: int = 1
 
     @property
     def about(self):
@@ -297,6 +302,7 @@ class Start:
     also_at_warn: bool = False
     servers: int = 1
     pools: int = 1
+    processes: int = 1
 
     @property
     def about(self):
@@ -344,4 +350,6 @@ GROWTH = {
              for size in (10, 1_000, 10_000, 100_000, 1_000_000)},
     "pools": {pools: Drain(f"pools-{pools}", 64, 100, 60_000, pools=pools) for pools in (1, 4, 16, 64)},
     "servers": {servers: Drain(f"servers-{servers}", 64, 100, 60_000, servers=servers) for servers in (1, 2, 4, 8)},
+    "processes": {processes: Drain(f"processes-{processes}", 64, 100, 60_000, servers=2, processes=processes)
+                  for processes in (1, 2, 4, 8)},
 }
