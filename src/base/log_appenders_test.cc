@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <iterator>
 
 #include "base/log.h"
 #include "base/log_backups.h"
@@ -93,6 +97,60 @@ TEST_F(LogAppendersTest, DailyFileOfTodayIsGoneOnWith) {
   kLog.info("after");
   EXPECT_EQ(dir_.read("a.log"), "INFO Test before\nINFO Test after\n");
 }
+
+// To rename what is no regular file would put one in its place: as root in that of /dev/null. Each is the
+// File of an appender that would roll it at once, by its date or by its size.
+class UnrollableFileTest : public LogAppendersTest, public testing::WithParamInterface<const char*> {
+ protected:
+  // Lines are logged, and nothing but the file and `others` is there afterwards.
+  void log_to(const std::string& name, std::size_t others) {
+    struct stat before {};
+    ASSERT_EQ(::lstat((dir_ / name).c_str(), &before), 0);
+    const timespec long_ago[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / name).c_str(), long_ago, 0), 0);
+    configure_logging(
+        file_config(dir_, "INFO", dir_ / name, R"(<param name="MaxFileSize" value="10"/>)", GetParam()));
+    wait_for_the_next_second();
+    kLog.info("one");
+    kLog.info("two");
+    struct stat after {};
+    ASSERT_EQ(::lstat((dir_ / name).c_str(), &after), 0);
+    EXPECT_EQ(after.st_ino, before.st_ino);
+    EXPECT_EQ(after.st_mode, before.st_mode);
+    const auto files = std::distance(fs::directory_iterator(dir_ / ""), fs::directory_iterator());
+    EXPECT_EQ(files, static_cast<std::ptrdiff_t>(2 + others)) << "with the configuration";
+  }
+};
+
+TEST_P(UnrollableFileTest, SymlinkIsWrittenThrough) {
+  dir_.write("real.log", "old\n");
+  fs::create_symlink("real.log", dir_ / "a.log");
+  log_to("a.log", 1);
+  EXPECT_EQ(dir_.read("real.log"), "old\nINFO Test one\nINFO Test two\n");
+}
+
+TEST_P(UnrollableFileTest, FifoIsWrittenTo) {
+  ASSERT_EQ(::mkfifo((dir_ / "a.log").c_str(), 0600), 0);
+  const int reader = ::open((dir_ / "a.log").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  log_to("a.log", 0);
+  std::string seen(100, '\0');
+  seen.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(reader, seen.data(), seen.size()))));
+  ::close(reader);
+  EXPECT_EQ(seen, "INFO Test one\nINFO Test two\n");
+}
+
+TEST_P(UnrollableFileTest, DeviceStays) {
+  // As /dev/null is, but not that one.
+  if (::mknod((dir_ / "a.log").c_str(), S_IFCHR | 0600, ::makedev(1, 3)) != 0) GTEST_SKIP() << "no devices";
+  const int fd = ::open((dir_ / "a.log").c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) GTEST_SKIP() << "no devices here";
+  ::close(fd);
+  log_to("a.log", 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Appenders, UnrollableFileTest, testing::Values(kDaily, kRolling),
+                         [](const auto& tested) { return tested.param == kDaily ? "Daily" : "Sized"; });
 
 TEST_F(LogAppendersTest, FullFileBecomesBackupsUpToTheNumberAskedFor) {
   configure_logging(file_config(
