@@ -37,8 +37,7 @@ std::string local_time(const char* format, std::chrono::system_clock::time_point
   return text;
 }
 
-// log4cxx looks whether it is time to roll when a line comes in a second later than the file was opened. Not
-// std::time: it may be some milliseconds behind the clock that lines are stamped with.
+// Not std::time: it may be some milliseconds behind the clock that lines are stamped with.
 void wait_for_the_next_second() {
   const auto second = [] { return std::chrono::system_clock::now().time_since_epoch() / 1s; };
   const auto start = second();
@@ -70,7 +69,6 @@ TEST_F(LogAppendersTest, DailyFileOfYesterdayGetsItsDateAndTodaysKeepsTheName) {
   make_old_log("a.log");
   configure_logging(file_config(dir_, "INFO", dir_ / "a.log",
                                 R"(<param name="DatePattern" value="'.'yyyy-MM-dd"/>)", kDaily));
-  wait_for_the_next_second();
   kLog.info("new");
   const auto yesterday = std::chrono::system_clock::now() - 25h;
   EXPECT_EQ(dir_.read("a.log." + local_time("%Y-%m-%d", yesterday)), "old\n");
@@ -84,7 +82,6 @@ TEST_F(LogAppendersTest, DatePatternByTheHourAndBeforeTheFile) {
       R"(<param name="DatePattern" value="'-'yyyyMMddHH'.old'"/><param name="File" value=")" +
       (dir_ / "a.log") + R"("/>)";
   configure_logging(file_config(dir_, "INFO", dir_ / "not this one", more, kDaily));
-  wait_for_the_next_second();
   kLog.info("new");
   const auto then = std::chrono::system_clock::now() - 25h;
   EXPECT_EQ(dir_.read("a.log-" + local_time("%Y%m%d%H", then) + ".old"), "old\n");
@@ -93,9 +90,34 @@ TEST_F(LogAppendersTest, DatePatternByTheHourAndBeforeTheFile) {
 TEST_F(LogAppendersTest, DailyFileOfTodayIsGoneOnWith) {
   dir_.write("a.log", "INFO Test before\n");
   configure_logging(file_config(dir_, "INFO", dir_ / "a.log", "", kDaily));
-  wait_for_the_next_second();
   kLog.info("after");
   EXPECT_EQ(dir_.read("a.log"), "INFO Test before\nINFO Test after\n");
+}
+
+TEST_F(LogAppendersTest, StaleFileIsRolledWhenItIsOpenedAgain) {
+  configure_logging(file_config(dir_, "INFO", dir_ / "a.log", "", kDaily));
+  kLog.info("before");
+  fs::last_write_time(dir_ / "a.log", fs::file_time_type::clock::now() - 25h);
+  reopen_logs();
+  kLog.info("after");
+  const auto yesterday = std::chrono::system_clock::now() - 25h;
+  EXPECT_EQ(dir_.read("a.log." + local_time("%Y-%m-%d", yesterday)), "INFO Test before\n");
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test after\n");
+}
+
+TEST_F(LogAppendersTest, FileIsRolledWhileItIsOpen) {
+  configure_logging(file_config(dir_, "INFO", dir_ / "a.log",
+                                R"(<param name="DatePattern" value="'.'yyyyMMddHHmmss"/>)", kDaily));
+  kLog.info("one");
+  wait_for_the_next_second();
+  kLog.info("two");
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test two\n");
+  std::string rolled;
+  for (const auto& entry : fs::directory_iterator(dir_ / "")) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("a.log.")) rolled += dir_.read(name);
+  }
+  EXPECT_EQ(rolled, "INFO Test one\n");
 }
 
 // To rename what is no regular file would put one in its place: as root in that of /dev/null. Each is the
@@ -110,7 +132,6 @@ class UnrollableFileTest : public LogAppendersTest, public testing::WithParamInt
     ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / name).c_str(), long_ago, 0), 0);
     configure_logging(
         file_config(dir_, "INFO", dir_ / name, R"(<param name="MaxFileSize" value="10"/>)", GetParam()));
-    wait_for_the_next_second();
     kLog.info("one");
     kLog.info("two");
     struct stat after {};
@@ -197,7 +218,6 @@ TEST_F(LogAppendersTest, NestedPolicyOfTodayGoesOnWorking) {
                                     (dir_ / "old-%d{yyyyMMdd}.log") + R"("/>
     </rollingPolicy>)",
                                 "org.apache.log4j.rolling.RollingFileAppender"));
-  wait_for_the_next_second();
   kLog.info("new");
   const auto yesterday = std::chrono::system_clock::now() - 25h;
   EXPECT_EQ(dir_.read("old-" + local_time("%Y%m%d", yesterday) + ".log"), "old\n");

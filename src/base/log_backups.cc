@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <log4cxx/rolling/action.h>
 #include <log4cxx/rolling/rolloverdescription.h>
+#include <log4cxx/rolling/timebasedrollingpolicy.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -118,9 +119,13 @@ void RegularFilesOnly::setOption(const log4cxx::LogString& option, const log4cxx
   policy_->setOption(option, value);
 }
 
+// What this returns is done before the file is opened.
 rolling::RolloverDescriptionPtr RegularFilesOnly::initialize(const log4cxx::LogString& file, bool append,
                                                              helpers::Pool& pool) {
-  return policy_->initialize(file, append, pool);
+  const auto opened = policy_->initialize(file, append, pool);
+  if (!opened || !log4cxx::cast<rolling::TimeBasedRollingPolicy>(policy_)) return opened;
+  const auto rolled = rollover(opened->getActiveFileName(), append, pool);
+  return rolled ? rolled : opened;
 }
 
 rolling::RolloverDescriptionPtr RegularFilesOnly::rollover(const log4cxx::LogString& file, bool append,
