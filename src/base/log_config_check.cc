@@ -22,7 +22,10 @@
 #include <algorithm>
 #include <boost/property_tree/ptree.hpp>
 #include <boost/property_tree/xml_parser.hpp>
+#include <cctype>
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -189,13 +192,23 @@ std::string why_useless(const log4cxx::AppenderPtr& appender) {
 
 std::string xml_mistake(const std::string& path) {
   if (is_properties(path)) return {};
+  std::ifstream file(path, std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  if (begin != text.npos && std::isgraph(static_cast<unsigned char>(text[begin])) && text[begin] != '<') {
+    return "it does not begin with < as XML does; if it is a properties file, give it a name that ends in "
+           ".properties";
+  }
   ptree document;
   try {
     boost::property_tree::read_xml(path, document);
   } catch (const boost::property_tree::xml_parser_error& e) {
     return fmt::format("{} (line {})", e.message(), e.line());
   }
-  return {};
+  const bool empty = std::all_of(document.begin(), document.end(),
+                                 [](const auto& child) { return child.first == "<xmlcomment>"; });
+  return empty ? "it is empty; begin with examples/logconfig.xml, or leave --logconfig out to log to stderr"
+               : "";
 }
 
 void require_known_classes(const std::string& path) {

@@ -138,6 +138,21 @@ TEST_F(LogTest, BrokenXmlIsShownWithItsLine) {
               testing::AllOf(HasSubstr("a.xml is not valid: "), HasSubstr("(line 4)")));
 }
 
+TEST_F(LogTest, WhatIsNoXmlIsToldHowToBecomeAConfiguration) {
+  for (const char* empty : {"", "\n \n", "<?xml version=\"1.0\"?>\n", "<!-- later -->"}) {
+    EXPECT_THAT(refusal(dir_.write("a.xml", empty)),
+                HasSubstr("a.xml is not valid: it is empty; begin with examples/logconfig.xml, or leave "))
+        << empty;
+  }
+  for (const char* properties : {"log4j.rootLogger=INFO, x\n", "\n# Comment\nlog4j.rootLogger=INFO, x\n"}) {
+    EXPECT_THAT(
+        refusal(dir_.write("log.conf", properties)),
+        HasSubstr("log.conf is not valid: it does not begin with < as XML does; if it is a properties file, "
+                  "give it a name that ends in .properties"))
+        << properties;
+  }
+}
+
 TEST_F(LogTest, ClassesThatNobodyHasAreNamed) {
   EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.FlieAppender"/>
       <root><appender-ref ref="x"/></root>)"))),
