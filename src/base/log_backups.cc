@@ -122,9 +122,9 @@ void RegularFilesOnly::setOption(const log4cxx::LogString& option, const log4cxx
 // What this returns is done before the file is opened.
 rolling::RolloverDescriptionPtr RegularFilesOnly::initialize(const log4cxx::LogString& file, bool append,
                                                              helpers::Pool& pool) {
-  const auto opened = policy_->initialize(file, append, pool);
+  auto opened = policy_->initialize(file, append, pool);
   if (!opened || !log4cxx::cast<rolling::TimeBasedRollingPolicy>(policy_)) return opened;
-  const auto rolled = rollover(opened->getActiveFileName(), append, pool);
+  auto rolled = rollover(opened->getActiveFileName(), append, pool);
   return rolled ? rolled : opened;
 }
 
