@@ -6,14 +6,10 @@ set(PACKAGING ${CMAKE_CURRENT_LIST_DIR})
 set(DEBIAN_REVISION 1)
 set(DOC /usr/share/doc/driveshaft)
 
-# Debian wants documents compressed, without the time of their making.
-function(install_gzipped source destination)
+function(install_document source destination)
   install(CODE "
-    set(folder \"\$ENV{DESTDIR}${destination}\")
-    get_filename_component(parent \"\${folder}\" DIRECTORY)
-    file(MAKE_DIRECTORY \"\${parent}\")
-    execute_process(COMMAND gzip -9nc \"${source}\" OUTPUT_FILE \"\${folder}\" COMMAND_ERROR_IS_FATAL ANY)
-    file(CHMOD \"\${folder}\" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)"
+    execute_process(COMMAND \"${CMAKE_COMMAND}\" -D \"FROM=${source}\" -D \"TO=\$ENV{DESTDIR}${destination}\"
+      -P \"${PACKAGING}/install_document.cmake\" COMMAND_ERROR_IS_FATAL ANY)"
     COMPONENT debian EXCLUDE_FROM_ALL)
 endfunction()
 
@@ -32,11 +28,13 @@ install_file(/lib/systemd/system ${PACKAGING}/driveshaft.service)
 install_file(/etc/driveshaft ${PACKAGING}/jobs.json ${PACKAGING}/logconfig.xml)
 install(FILES ${PACKAGING}/debian/logrotate DESTINATION /etc/logrotate.d RENAME driveshaft
   COMPONENT debian EXCLUDE_FROM_ALL)
-install_file(${DOC} ${PACKAGING}/debian/copyright docs/command-line.md docs/configuration.md
-  docs/logging.md docs/operations.md)
-install_gzipped(${CMAKE_BINARY_DIR}/debian/changelog ${DOC}/changelog.Debian.gz)
-install_gzipped(${CMAKE_SOURCE_DIR}/CHANGELOG.md ${DOC}/changelog.gz)
-install_gzipped(${CMAKE_SOURCE_DIR}/docs/driveshaft.1 /usr/share/man/man1/driveshaft.1.gz)
+install_file(${DOC} ${PACKAGING}/debian/copyright)
+foreach(document command-line.md configuration.md http-contract.md logging.md openapi.yaml operations.md)
+  install_document(${CMAKE_SOURCE_DIR}/docs/${document} ${DOC}/${document})
+endforeach()
+install_document(${CMAKE_BINARY_DIR}/debian/changelog ${DOC}/changelog.Debian.gz)
+install_document(${CMAKE_SOURCE_DIR}/CHANGELOG.md ${DOC}/changelog.gz)
+install_document(${CMAKE_SOURCE_DIR}/docs/driveshaft.1 /usr/share/man/man1/driveshaft.1.gz)
 install(DIRECTORY examples DESTINATION ${DOC} COMPONENT debian EXCLUDE_FROM_ALL)
 
 set(CPACK_GENERATOR DEB)
@@ -62,7 +60,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS logrotate)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, logrotate")  # https:// needs authorities
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS gearman-job-server)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PACKAGING}/debian/conffiles ${PACKAGING}/debian/postinst
   ${PACKAGING}/debian/prerm ${PACKAGING}/debian/postrm)

@@ -157,14 +157,10 @@ def test_two_daily_files_one_for_info_and_one_for_errors(rig, web, tmp_path):
     os.utime(info, (two_days_ago, two_days_ago))
     server, daemon = start(rig, web.uri(), options={"logconfig": path})
     rolled = tmp_path / time.strftime("info.txt.%Y-%m-%d", time.localtime(two_days_ago))
-
-    def is_rolled():
-        assert run(server, "reverse", "ab") == complete("ba")
-        return rolled.exists()
-    wait_until(is_rolled, "the old lines are in the file of their day")
-    assert rolled.read_text().startswith("of old\n")
+    assert run(server, "reverse", "ab") == complete("ba")
     assert daemon.stop() == 0
-    assert "Finished job" in info.read_text()
+    assert rolled.read_text() == "of old\n", "not a line of today, the first ones neither"
+    assert " starts, pid " in info.read_text() and "Finished job" in info.read_text()
     assert "ERROR" not in info.read_text()
     assert error.read_text() == ""
     assert daemon.log() == ""

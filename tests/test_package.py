@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The Debian package: made from the binary under test, installed in a scratch root, run, upgraded, purged."""
+import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -133,6 +135,47 @@ def test_lintian_finds_no_error_in_it(tmp_path):
     done = subprocess.run(["lintian", "--fail-on", "error", "--allow-root", package], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def anchors(text):
+    """Of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_and_paths_of_its_documents_lead_somewhere(tmp_path):
+    package, root = make_package(tmp_path), tmp_path / "root"
+    subprocess.run(["dpkg-deb", "-x", package, root], check=True)
+    docs = root / "usr/share/doc/driveshaft"
+    documents = {path: path.read_text() for path in docs.glob("*.md")}
+    documents[docs / "changelog.gz"] = gzip.decompress((docs / "changelog.gz").read_bytes()).decode()
+    assert len(documents) >= 6
+    links = 0
+    for path, text in documents.items():
+        for link in LINK.findall(text):
+            if "://" in link:
+                continue
+            links += 1
+            name, _, anchor = link.partition("#")
+            target = (root / name[1:] if name.startswith("/") else path.parent / name) if name else path
+            assert target.exists(), f"{path.name}: {link}"
+            assert not anchor or anchor in anchors(documents[target]), f"{path.name}: {link}"
+    assert links > 30
+    man = gzip.decompress((root / "usr/share/man/man1/driveshaft.1.gz").read_bytes()).decode()
+    for text in (*documents.values(), man):
+        assert "/usr/local/" not in text
+        for named in re.findall(r"/usr/share/(?:doc/)?driveshaft/[\w./-]+\w", text):
+            assert (root / named[1:]).exists(), named
+
+
+def test_it_recommends_certificates_of_authorities(tmp_path):
+    """Without them no https:// endpoint can be verified."""
+    recommends = subprocess.run(["dpkg-deb", "-f", make_package(tmp_path), "Recommends"], capture_output=True, text=True,
+                                check=True).stdout
+    assert {"ca-certificates", "logrotate"} <= {name.strip() for name in recommends.split(",")}
 
 
 def test_it_depends_on_what_the_binary_is_linked_with(tmp_path):

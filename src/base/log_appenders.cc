@@ -125,7 +125,10 @@ class Rolling : public Utf8<rolling::RollingFileAppender> {
 
   // Now that all options are known, in whatever order they came. Called again to reopen the file.
   void activateOptions(helpers::Pool& pool) override {
-    if (!getRollingPolicy()) roll_by_options();
+    if (!std::exchange(known_, true)) {
+      if (!getRollingPolicy()) roll_by_options();
+      roll_regular_files_only();
+    }
     Utf8::activateOptions(pool);
   }
 
@@ -156,7 +159,16 @@ class Rolling : public Utf8<rolling::RollingFileAppender> {
     sized_ = true;
   }
 
+  // Hides the policy from log4cxx, which would look whether it is one for triggers too.
+  void roll_regular_files_only() {
+    if (!getTriggeringPolicy()) {
+      if (auto both = log4cxx::cast<rolling::TriggeringPolicy>(getRollingPolicy())) setTriggeringPolicy(both);
+    }
+    setRollingPolicy(std::make_shared<RegularFilesOnly>(getRollingPolicy()));
+  }
+
   std::string date_pattern_;
+  bool known_ = false;  // how it rolls
   int backups_ = 1;
   bool sized_ = false;
 };

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <iterator>
 
 #include "base/log.h"
 #include "base/log_backups.h"
@@ -33,8 +37,7 @@ std::string local_time(const char* format, std::chrono::system_clock::time_point
   return text;
 }
 
-// log4cxx looks whether it is time to roll when a line comes in a second later than the file was opened. Not
-// std::time: it may be some milliseconds behind the clock that lines are stamped with.
+// Not std::time: it may be some milliseconds behind the clock that lines are stamped with.
 void wait_for_the_next_second() {
   const auto second = [] { return std::chrono::system_clock::now().time_since_epoch() / 1s; };
   const auto start = second();
@@ -66,7 +69,6 @@ TEST_F(LogAppendersTest, DailyFileOfYesterdayGetsItsDateAndTodaysKeepsTheName) {
   make_old_log("a.log");
   configure_logging(file_config(dir_, "INFO", dir_ / "a.log",
                                 R"(<param name="DatePattern" value="'.'yyyy-MM-dd"/>)", kDaily));
-  wait_for_the_next_second();
   kLog.info("new");
   const auto yesterday = std::chrono::system_clock::now() - 25h;
   EXPECT_EQ(dir_.read("a.log." + local_time("%Y-%m-%d", yesterday)), "old\n");
@@ -80,7 +82,6 @@ TEST_F(LogAppendersTest, DatePatternByTheHourAndBeforeTheFile) {
       R"(<param name="DatePattern" value="'-'yyyyMMddHH'.old'"/><param name="File" value=")" +
       (dir_ / "a.log") + R"("/>)";
   configure_logging(file_config(dir_, "INFO", dir_ / "not this one", more, kDaily));
-  wait_for_the_next_second();
   kLog.info("new");
   const auto then = std::chrono::system_clock::now() - 25h;
   EXPECT_EQ(dir_.read("a.log-" + local_time("%Y%m%d%H", then) + ".old"), "old\n");
@@ -89,10 +90,88 @@ TEST_F(LogAppendersTest, DatePatternByTheHourAndBeforeTheFile) {
 TEST_F(LogAppendersTest, DailyFileOfTodayIsGoneOnWith) {
   dir_.write("a.log", "INFO Test before\n");
   configure_logging(file_config(dir_, "INFO", dir_ / "a.log", "", kDaily));
-  wait_for_the_next_second();
   kLog.info("after");
   EXPECT_EQ(dir_.read("a.log"), "INFO Test before\nINFO Test after\n");
 }
+
+TEST_F(LogAppendersTest, StaleFileIsRolledWhenItIsOpenedAgain) {
+  configure_logging(file_config(dir_, "INFO", dir_ / "a.log", "", kDaily));
+  kLog.info("before");
+  fs::last_write_time(dir_ / "a.log", fs::file_time_type::clock::now() - 25h);
+  reopen_logs();
+  kLog.info("after");
+  const auto yesterday = std::chrono::system_clock::now() - 25h;
+  EXPECT_EQ(dir_.read("a.log." + local_time("%Y-%m-%d", yesterday)), "INFO Test before\n");
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test after\n");
+}
+
+TEST_F(LogAppendersTest, FileIsRolledWhileItIsOpen) {
+  configure_logging(file_config(dir_, "INFO", dir_ / "a.log",
+                                R"(<param name="DatePattern" value="'.'yyyyMMddHHmmss"/>)", kDaily));
+  kLog.info("one");
+  wait_for_the_next_second();
+  kLog.info("two");
+  EXPECT_EQ(dir_.read("a.log"), "INFO Test two\n");
+  std::string rolled;
+  for (const auto& entry : fs::directory_iterator(dir_ / "")) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("a.log.")) rolled += dir_.read(name);
+  }
+  EXPECT_EQ(rolled, "INFO Test one\n");
+}
+
+// To rename what is no regular file would put one in its place: as root in that of /dev/null. Each is the
+// File of an appender that would roll it at once, by its date or by its size.
+class UnrollableFileTest : public LogAppendersTest, public testing::WithParamInterface<const char*> {
+ protected:
+  // Lines are logged, and nothing but the file and `others` is there afterwards.
+  void log_to(const std::string& name, std::size_t others) {
+    struct stat before {};
+    ASSERT_EQ(::lstat((dir_ / name).c_str(), &before), 0);
+    const timespec long_ago[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / name).c_str(), long_ago, 0), 0);
+    configure_logging(
+        file_config(dir_, "INFO", dir_ / name, R"(<param name="MaxFileSize" value="10"/>)", GetParam()));
+    kLog.info("one");
+    kLog.info("two");
+    struct stat after {};
+    ASSERT_EQ(::lstat((dir_ / name).c_str(), &after), 0);
+    EXPECT_EQ(after.st_ino, before.st_ino);
+    EXPECT_EQ(after.st_mode, before.st_mode);
+    const auto files = std::distance(fs::directory_iterator(dir_ / ""), fs::directory_iterator());
+    EXPECT_EQ(files, static_cast<std::ptrdiff_t>(2 + others)) << "with the configuration";
+  }
+};
+
+TEST_P(UnrollableFileTest, SymlinkIsWrittenThrough) {
+  dir_.write("real.log", "old\n");
+  fs::create_symlink("real.log", dir_ / "a.log");
+  log_to("a.log", 1);
+  EXPECT_EQ(dir_.read("real.log"), "old\nINFO Test one\nINFO Test two\n");
+}
+
+TEST_P(UnrollableFileTest, FifoIsWrittenTo) {
+  ASSERT_EQ(::mkfifo((dir_ / "a.log").c_str(), 0600), 0);
+  const int reader = ::open((dir_ / "a.log").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  log_to("a.log", 0);
+  std::string seen(100, '\0');
+  seen.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(reader, seen.data(), seen.size()))));
+  ::close(reader);
+  EXPECT_EQ(seen, "INFO Test one\nINFO Test two\n");
+}
+
+TEST_P(UnrollableFileTest, DeviceStays) {
+  // As /dev/null is, but not that one.
+  if (::mknod((dir_ / "a.log").c_str(), S_IFCHR | 0600, ::makedev(1, 3)) != 0) GTEST_SKIP() << "no devices";
+  const int fd = ::open((dir_ / "a.log").c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) GTEST_SKIP() << "no devices here";
+  ::close(fd);
+  log_to("a.log", 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Appenders, UnrollableFileTest, testing::Values(kDaily, kRolling),
+                         [](const auto& tested) { return tested.param == kDaily ? "Daily" : "Sized"; });
 
 TEST_F(LogAppendersTest, FullFileBecomesBackupsUpToTheNumberAskedFor) {
   configure_logging(file_config(
@@ -139,7 +218,6 @@ TEST_F(LogAppendersTest, NestedPolicyOfTodayGoesOnWorking) {
                                     (dir_ / "old-%d{yyyyMMdd}.log") + R"("/>
     </rollingPolicy>)",
                                 "org.apache.log4j.rolling.RollingFileAppender"));
-  wait_for_the_next_second();
   kLog.info("new");
   const auto yesterday = std::chrono::system_clock::now() - 25h;
   EXPECT_EQ(dir_.read("old-" + local_time("%Y%m%d", yesterday) + ".log"), "old\n");

@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 #include <log4cxx/rolling/action.h>
 #include <log4cxx/rolling/rolloverdescription.h>
+#include <log4cxx/rolling/timebasedrollingpolicy.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace driveshaft::base {
@@ -19,6 +22,23 @@ namespace rolling = log4cxx::rolling;
 void append_literal(std::string& out, char c) {
   if (c == '%') out += '%';
   out += c;
+}
+
+// The file itself, not what it leads to. One that is missing will be regular.
+bool may_be_renamed(const std::string& file) {
+  std::error_code ignored;
+  const auto type = std::filesystem::symlink_status(file, ignored).type();
+  return type == std::filesystem::file_type::regular || type == std::filesystem::file_type::not_found;
+}
+
+// What log4cxx casts policies of ours to.
+const void* cast_policy(const rolling::RollingPolicy* policy, const helpers::Class& type) {
+  if (&type == &rolling::RollingPolicy::getStaticClass()) return policy;
+  if (&type == &log4cxx::spi::OptionHandler::getStaticClass()) {
+    return static_cast<const log4cxx::spi::OptionHandler*>(policy);
+  }
+  if (&type == &helpers::Object::getStaticClass()) return static_cast<const helpers::Object*>(policy);
+  return nullptr;
 }
 
 // Done once the full file is closed.
@@ -91,13 +111,32 @@ rolling::RolloverDescriptionPtr Backups::rollover(const log4cxx::LogString& file
 
 const helpers::Class& Backups::getClass() const { return RollingPolicy::getStaticClass(); }
 
-const void* Backups::cast(const helpers::Class& type) const {
-  if (&type == &RollingPolicy::getStaticClass()) return static_cast<const RollingPolicy*>(this);
-  if (&type == &OptionHandler::getStaticClass()) return static_cast<const OptionHandler*>(this);
-  if (&type == &Object::getStaticClass()) return static_cast<const Object*>(this);
-  return nullptr;
-}
+const void* Backups::cast(const helpers::Class& type) const { return cast_policy(this, type); }
 
 bool Backups:: instanceof (const helpers::Class& type) const { return cast(type) != nullptr; }
+
+void RegularFilesOnly::setOption(const log4cxx::LogString& option, const log4cxx::LogString& value) {
+  policy_->setOption(option, value);
+}
+
+// What this returns is done before the file is opened.
+rolling::RolloverDescriptionPtr RegularFilesOnly::initialize(const log4cxx::LogString& file, bool append,
+                                                             helpers::Pool& pool) {
+  auto opened = policy_->initialize(file, append, pool);
+  if (!opened || !log4cxx::cast<rolling::TimeBasedRollingPolicy>(policy_)) return opened;
+  auto rolled = rollover(opened->getActiveFileName(), append, pool);
+  return rolled ? rolled : opened;
+}
+
+rolling::RolloverDescriptionPtr RegularFilesOnly::rollover(const log4cxx::LogString& file, bool append,
+                                                           helpers::Pool& pool) {
+  return may_be_renamed(file) ? policy_->rollover(file, append, pool) : nullptr;
+}
+
+const helpers::Class& RegularFilesOnly::getClass() const { return RollingPolicy::getStaticClass(); }
+
+const void* RegularFilesOnly::cast(const helpers::Class& type) const { return cast_policy(this, type); }
+
+bool RegularFilesOnly:: instanceof (const helpers::Class& type) const { return cast(type) != nullptr; }
 
 }  // namespace driveshaft::base

@@ -4,6 +4,7 @@
 #include <log4cxx/rolling/rollingpolicy.h>
 
 #include <string>
+#include <utility>
 
 namespace driveshaft::base {
 
@@ -30,6 +31,27 @@ class Backups final : public log4cxx::rolling::RollingPolicy {
 
  private:
   const int most_;
+};
+
+// Rolls as another policy says, but regular files only: a rename puts a regular file in the place of a
+// device, a FIFO or a symlink, and as root of /dev/null. These are written on. A dated file of an earlier
+// time is rolled when it is opened, before a line of today can get in; log4cxx would look a second later.
+class RegularFilesOnly final : public log4cxx::rolling::RollingPolicy {
+ public:
+  explicit RegularFilesOnly(log4cxx::rolling::RollingPolicyPtr policy) : policy_(std::move(policy)) {}
+
+  void activateOptions(log4cxx::helpers::Pool& pool) override { policy_->activateOptions(pool); }
+  void setOption(const log4cxx::LogString& option, const log4cxx::LogString& value) override;
+  log4cxx::rolling::RolloverDescriptionPtr initialize(const log4cxx::LogString& file, bool append,
+                                                      log4cxx::helpers::Pool& pool) override;
+  log4cxx::rolling::RolloverDescriptionPtr rollover(const log4cxx::LogString& file, bool append,
+                                                    log4cxx::helpers::Pool& pool) override;
+  const log4cxx::helpers::Class& getClass() const override;
+  const void* cast(const log4cxx::helpers::Class& type) const override;
+  bool instanceof (const log4cxx::helpers::Class& type) const override;
+
+ private:
+  const log4cxx::rolling::RollingPolicyPtr policy_;
 };
 
 }  // namespace driveshaft::base

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "base/log_config_check.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <log4cxx/appenderskeleton.h>
+#include <log4cxx/db/odbcappender.h>
 #include <log4cxx/fileappender.h>
 #include <log4cxx/helpers/class.h>
 #include <log4cxx/helpers/exception.h>
@@ -13,12 +15,17 @@
 #include <log4cxx/helpers/stringhelper.h>
 #include <log4cxx/logger.h>
 #include <log4cxx/logmanager.h>
+#include <log4cxx/net/smtpappender.h>
+#include <log4cxx/net/xmlsocketappender.h>
 #include <log4cxx/spi/appenderattachable.h>
 
 #include <algorithm>
 #include <boost/property_tree/ptree.hpp>
 #include <boost/property_tree/xml_parser.hpp>
+#include <cctype>
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -139,27 +146,69 @@ void require_referred_appenders(const std::string& path) {
   }
 }
 
+// Those behind another appender too.
+void collect(const log4cxx::AppenderList& appenders, std::vector<log4cxx::AppenderPtr>& all) {
+  for (const auto& appender : appenders) {
+    all.push_back(appender);
+    const auto hands_on = log4cxx::cast<log4cxx::spi::AppenderAttachable>(appender);
+    if (hands_on) collect(hands_on->getAllAppenders(), all);
+  }
+}
+
 std::vector<log4cxx::AppenderPtr> appenders_of(log4cxx::LoggerPtr logger) {
   std::vector<log4cxx::AppenderPtr> all;
   for (; logger; logger = logger->getParent()) {
-    const auto own = logger->getAllAppenders();
-    all.insert(all.end(), own.begin(), own.end());
+    collect(logger->getAllAppenders(), all);
     if (!logger->getAdditivity()) break;
   }
   return all;
+}
+
+// What log4cxx was built with shows in the libraries that it brings along; its headers do not tell.
+bool is_linked_with(const char* function) { return ::dlsym(RTLD_DEFAULT, function) != nullptr; }
+
+// log4cxx prints a complaint of such an appender, and has it take lines and drop them. Empty if it may work:
+// whether a host answers is known later.
+std::string why_useless(const log4cxx::AppenderPtr& appender) {
+  if (!is_linked_with("SQLAllocHandle") && log4cxx::cast<log4cxx::db::ODBCAppender>(appender)) {
+    return "cannot work, as this log4cxx is built without ODBC; choose another class";
+  }
+  if (const auto mail = log4cxx::cast<log4cxx::net::SMTPAppender>(appender)) {
+    if (!is_linked_with("smtp_create_session")) {
+      return "cannot work, as this log4cxx is built without SMTP; choose another class";
+    }
+    if (mail->getSMTPHost().empty()) return "names no mail server; give it the param SMTPHost";
+    if (mail->getFrom().empty()) return "names no sender; give it the param From";
+    if (mail->getTo().empty() && mail->getCc().empty() && mail->getBcc().empty()) {
+      return "names no recipient; give it the param To";
+    }
+  }
+  const auto socket = log4cxx::cast<log4cxx::net::XMLSocketAppender>(appender);
+  if (socket && socket->getRemoteHost().empty()) return "names no host; give it the param RemoteHost";
+  return {};
 }
 
 }  // namespace
 
 std::string xml_mistake(const std::string& path) {
   if (is_properties(path)) return {};
+  std::ifstream file(path, std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  if (begin != text.npos && std::isgraph(static_cast<unsigned char>(text[begin])) && text[begin] != '<') {
+    return "it does not begin with < as XML does; if it is a properties file, give it a name that ends in "
+           ".properties";
+  }
   ptree document;
   try {
     boost::property_tree::read_xml(path, document);
   } catch (const boost::property_tree::xml_parser_error& e) {
     return fmt::format("{} (line {})", e.message(), e.line());
   }
-  return {};
+  const bool empty = std::all_of(document.begin(), document.end(),
+                                 [](const auto& child) { return child.first == "<xmlcomment>"; });
+  return empty ? "it is empty; begin with examples/logconfig.xml, or leave --logconfig out to log to stderr"
+               : "";
 }
 
 void require_known_classes(const std::string& path) {
@@ -184,6 +233,9 @@ void require_working_appenders(const std::string& path) {
   for (const char* name : {"Main", "Thread"}) {
     for (const auto& appender : appenders_of(log4cxx::Logger::getLogger(std::string(name)))) {
       ++appenders;
+      if (const std::string why = why_useless(appender); !why.empty()) {
+        refuse(path, fmt::format("appender \"{}\" {}", appender->getName(), why));
+      }
       if (appender->requiresLayout() && !appender->getLayout()) {
         refuse(path, fmt::format("appender \"{}\" has no layout; give it one, such as "
                                  "org.apache.log4j.PatternLayout",

@@ -138,6 +138,21 @@ TEST_F(LogTest, BrokenXmlIsShownWithItsLine) {
               testing::AllOf(HasSubstr("a.xml is not valid: "), HasSubstr("(line 4)")));
 }
 
+TEST_F(LogTest, WhatIsNoXmlIsToldHowToBecomeAConfiguration) {
+  for (const char* empty : {"", "\n \n", "<?xml version=\"1.0\"?>\n", "<!-- later -->"}) {
+    EXPECT_THAT(refusal(dir_.write("a.xml", empty)),
+                HasSubstr("a.xml is not valid: it is empty; begin with examples/logconfig.xml, or leave "))
+        << empty;
+  }
+  for (const char* properties : {"log4j.rootLogger=INFO, x\n", "\n# Comment\nlog4j.rootLogger=INFO, x\n"}) {
+    EXPECT_THAT(
+        refusal(dir_.write("log.conf", properties)),
+        HasSubstr("log.conf is not valid: it does not begin with < as XML does; if it is a properties file, "
+                  "give it a name that ends in .properties"))
+        << properties;
+  }
+}
+
 TEST_F(LogTest, ClassesThatNobodyHasAreNamed) {
   EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.FlieAppender"/>
       <root><appender-ref ref="x"/></root>)"))),
@@ -188,6 +203,37 @@ TEST_F(LogTest, AnAppenderInFrontOfNoneIsRefused) {
               HasSubstr("appender \"a\" hands lines to other appenders and refers to none"));
   EXPECT_EQ(refusal(dir_.write("a.xml", xml(fmt::format(fmt::runtime(async), R"(<appender-ref ref="x"/>)")))),
             "(accepted)");
+}
+
+// log4cxx takes them, with a complaint on stderr, and logs nothing.
+TEST_F(LogTest, AppendersThatCannotWorkAreRefused) {
+  const auto refusal_of = [&](const std::string& type, const std::string& more = "") {
+    return refusal(
+        dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.)" + type + R"(">)" + more +
+                                kSimple + R"(</appender><root><appender-ref ref="x"/></root>)")));
+  };
+  EXPECT_THAT(refusal_of("db.ODBCAppender"),
+              HasSubstr("appender \"x\" cannot work, as this log4cxx is built"));
+  EXPECT_THAT(refusal_of("net.SMTPAppender"), HasSubstr("appender \"x\" "));
+  EXPECT_THAT(refusal_of("net.XMLSocketAppender"),
+              HasSubstr("appender \"x\" names no host; give it the param"));
+  EXPECT_EQ(refusal_of("net.SyslogAppender"), "(accepted)");
+  EXPECT_EQ(refusal_of("net.XMLSocketAppender", R"(<param name="RemoteHost" value="localhost"/>
+                                                   <param name="Port" value="1"/>)"),
+            "(accepted)")
+      << "it may answer later";
+  EXPECT_THAT(refusal(dir_.write("a.properties",
+                                 "log4j.rootLogger=INFO, x\n"
+                                 "log4j.appender.x=org.apache.log4j.net.SMTPAppender\n"
+                                 "log4j.appender.x.layout=org.apache.log4j.SimpleLayout\n")),
+              HasSubstr("appender \"x\" "));
+  EXPECT_THAT(
+      refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.db.ODBCAppender">)" +
+                                      std::string(kSimple) + R"(</appender>
+      <appender name="a" class="org.apache.log4j.AsyncAppender"><appender-ref ref="x"/></appender>
+      <root><appender-ref ref="a"/></root>)"))),
+      HasSubstr("appender \"x\" cannot work"))
+      << "behind another appender";
 }
 
 TEST_F(LogTest, FileThatCannotBeOpenedIsRefused) {
