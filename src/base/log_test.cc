@@ -207,10 +207,9 @@ TEST_F(LogTest, AnAppenderInFrontOfNoneIsRefused) {
 
 // log4cxx takes them, with a complaint on stderr, and logs nothing.
 TEST_F(LogTest, AppendersThatCannotWorkAreRefused) {
-  const auto refusal_of = [&](const std::string& type, const std::string& more = "") {
-    return refusal(
-        dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.)" + type + R"(">)" + more +
-                                kSimple + R"(</appender><root><appender-ref ref="x"/></root>)")));
+  const auto refusal_of = [&](const std::string& type) {
+    return refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.)" + type + R"(">)" +
+                                           kSimple + R"(</appender><root><appender-ref ref="x"/></root>)")));
   };
   EXPECT_THAT(refusal_of("db.ODBCAppender"),
               HasSubstr("appender \"x\" cannot work, as this log4cxx is built"));
@@ -218,10 +217,6 @@ TEST_F(LogTest, AppendersThatCannotWorkAreRefused) {
   EXPECT_THAT(refusal_of("net.XMLSocketAppender"),
               HasSubstr("appender \"x\" names no host; give it the param"));
   EXPECT_EQ(refusal_of("net.SyslogAppender"), "(accepted)");
-  EXPECT_EQ(refusal_of("net.XMLSocketAppender", R"(<param name="RemoteHost" value="localhost"/>
-                                                   <param name="Port" value="1"/>)"),
-            "(accepted)")
-      << "it may answer later";
   EXPECT_THAT(refusal(dir_.write("a.properties",
                                  "log4j.rootLogger=INFO, x\n"
                                  "log4j.appender.x=org.apache.log4j.net.SMTPAppender\n"
