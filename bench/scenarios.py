@@ -76,15 +76,22 @@ class Servers:
 
 
 @dataclasses.dataclass(frozen=True)
-class Drain:
+class Scenario:
+    name: str
+    slots: int
+    # What it asks of a program, unless it says otherwise.
+    also_at_warn = False
+    servers = pools = processes = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Drain(Scenario):
     """A queue of background jobs, one dispatcher started: how fast it empties, and what each job costs.
 
     Rate and costs are taken between the first look that finds the queue shrinking and the last one that finds jobs
     in it, so that neither the dispatcher's start nor the grain of the looks counts."""
 
-    name: str
-    slots: int
-    size: int   # bytes of a workload
+    size: int  # bytes of a workload
     jobs: int
     also_at_warn: bool = False
     path: str = "/job"
@@ -169,18 +176,12 @@ def await_all_workers(servers, program):
 
 
 @dataclasses.dataclass(frozen=True)
-class Herd:
+class Herd(Scenario):
     """Foreground jobs, one at a time and at a steady pace, while almost every slot is idle: what a job's round trip
     takes, and what it costs the server."""
 
-    name: str
-    slots: int
     jobs: int = 200
     a_second: int = 100
-    also_at_warn: bool = False
-    servers: int = 1
-    pools: int = 1
-    processes: int = 1
 
     @property
     def about(self):
@@ -217,16 +218,10 @@ class Herd:
 
 
 @dataclasses.dataclass(frozen=True)
-class Idle:
+class Idle(Scenario):
     """Slots that all wait: what they cost."""
 
-    name: str
-    slots: int
     seconds: float = 5
-    also_at_warn: bool = False
-    servers: int = 1
-    pools: int = 1
-    processes: int = 1
 
     @property
     def about(self):
@@ -250,16 +245,10 @@ class Idle:
 
 
 @dataclasses.dataclass(frozen=True)
-class InFlight:
+class InFlight(Scenario):
     """As many jobs as slots, all of them at an endpoint that takes its time."""
 
-    name: str
-    slots: int
     path: str = "/after-2s"
-    also_at_warn: bool = False
-    servers: int = 1
-    pools: int = 1
-    processes: int = 1
 
     @property
     def about(self):
@@ -293,16 +282,10 @@ class InFlight:
 
 
 @dataclasses.dataclass(frozen=True)
-class Start:
+class Start(Scenario):
     """A queue that waits: the time from a program's exec to its first job taken."""
 
-    name: str
-    slots: int = 32
     starts: int = 9
-    also_at_warn: bool = False
-    servers: int = 1
-    pools: int = 1
-    processes: int = 1
 
     @property
     def about(self):
@@ -336,7 +319,7 @@ SCENARIOS = family((
     Herd("herd-2000", slots=2000),
     Idle("idle", slots=10_000),
     InFlight("in-flight", slots=10_000),
-    Start("start"),
+    Start("start", slots=32),
     Drain("drain-128", slots=128, size=100, jobs=200_000, also_at_warn=True),
     Drain("drain-991", slots=32, size=100, jobs=150_000, buckets=None),
 ))
