@@ -37,7 +37,7 @@ class UnderCallgrind(Driveshaft):
         plain = super().start(directory, work)
         command = plain.command[:-2] + ["--exporter_addr", ""]  # nothing that comes by the clock
         return Process("callgrind", directory, [
-            "valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/callgrind.out", *command])
+            "valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/profile", *command])
 
 
 def count(path, size, level, jobs):
@@ -55,7 +55,7 @@ def count(path, size, level, jobs):
             if daemon.child.returncode != 0:
                 raise CannotMeasure(f"callgrind ended with {daemon.child.returncode}: {daemon.output.read_text()[-500:]}")
         client.close()
-        annotated = subprocess.run(["callgrind_annotate", "--threshold=100", "--show=Ir", f"{directory}/callgrind.out"],
+        annotated = subprocess.run(["callgrind_annotate", "--threshold=100", "--show=Ir", f"{directory}/profile"],
                                    capture_output=True, text=True)
         if annotated.returncode != 0:
             raise CannotMeasure(f"callgrind_annotate: {annotated.stderr or annotated.stdout}")
