@@ -19,8 +19,8 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char kHex[] = "0123456789abcdef";
 
 // GCC compiles such a function twice, and which of them runs is picked at start-up, by what the processor
-// can.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// can. ThreadSanitizer instruments the picking too, which runs before it is ready.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define DRIVESHAFT_VECTOR_CODE [[gnu::target_clones("avx2", "default")]]
 #else
 #define DRIVESHAFT_VECTOR_CODE
