@@ -57,14 +57,19 @@ def test_an_endpoint_that_streams_conforms(web):
     assert {grade for grade, *_ in lines.values()} == {"ok"}, lines
 
 
-@pytest.fixture(params=["python", "node"])
-def streaming(request, rig):
-    program = {"python": [sys.executable, EXAMPLES / "stream.py"], "node": ["node", EXAMPLES / "stream.mjs"]}
+def example(rig, *program, arguments=()):
+    """Runs an example's server, which takes the port before its arguments; returns its URI."""
     port = free_port()
-    rig.started.append(server := Process("endpoint", rig.directory, [*program[request.param], port]))
+    rig.started.append(server := Process("endpoint", rig.directory, [*program, port, *arguments]))
     server.start()
     wait_until(lambda: accepts("127.0.0.1", port), "the endpoint accepts connections")
     return f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(params=[[sys.executable, EXAMPLES / "stream.py"], ["node", EXAMPLES / "stream.mjs"]],
+                ids=["python", "node"])
+def streaming(request, rig):
+    return example(rig, *request.param)
 
 
 def test_examples_that_stream_conform_whatever_the_workload(streaming):
@@ -127,14 +132,12 @@ def test_php_cannot_verify_a_multipart_request_and_is_told_so(tmp_path, web):
 @pytest.mark.parametrize("program", [[sys.executable, EXAMPLES / "verify.py"], ["node", EXAMPLES / "verify.mjs"]],
                          ids=["python", "node"])
 def test_the_examples_conform_and_verify(rig, program):
-    path, port = write(rig.directory / "secrets", new_secret()), free_port()
-    rig.started.append(server := Process("endpoint", rig.directory, [*program, port, path]))
-    server.start()
-    wait_until(lambda: accepts("127.0.0.1", port), "the endpoint accepts connections")
-    all_good(probe(f"http://127.0.0.1:{port}/", "--secret-file", path, expect=0), SAMPLES + REFUSALS)
-    other = probe(f"http://127.0.0.1:{port}/", "--secret-file", path, "--format", "urlencoded", expect=1)
+    path = write(rig.directory / "secrets", new_secret())
+    uri = example(rig, *program, arguments=[path])
+    all_good(probe(uri, "--secret-file", path, expect=0), SAMPLES + REFUSALS)
+    other = probe(uri, "--secret-file", path, "--format", "urlencoded", expect=1)
     assert "HTTP status 400" in other["plain job"][1]
-    all_good(probe(f"http://127.0.0.1:{port}/", "--secret-file", path, expect=0), SAMPLES + REFUSALS)
+    all_good(probe(uri, "--secret-file", path, expect=0), SAMPLES + REFUSALS)
 
 
 def test_an_endpoint_that_verifies_nothing(rig, tmp_path):

@@ -31,16 +31,6 @@ bool may_be_renamed(const std::string& file) {
   return type == std::filesystem::file_type::regular || type == std::filesystem::file_type::not_found;
 }
 
-// What log4cxx casts policies of ours to.
-const void* cast_policy(const rolling::RollingPolicy* policy, const helpers::Class& type) {
-  if (&type == &rolling::RollingPolicy::getStaticClass()) return policy;
-  if (&type == &log4cxx::spi::OptionHandler::getStaticClass()) {
-    return static_cast<const log4cxx::spi::OptionHandler*>(policy);
-  }
-  if (&type == &helpers::Object::getStaticClass()) return static_cast<const helpers::Object*>(policy);
-  return nullptr;
-}
-
 // Done once the full file is closed.
 class Shift final : public rolling::Action {
  public:
@@ -97,6 +87,17 @@ std::string dated_name(const std::string& file, const std::string& date_pattern)
   return name;
 }
 
+const helpers::Class& Policy::getClass() const { return RollingPolicy::getStaticClass(); }
+
+const void* Policy::cast(const helpers::Class& type) const {
+  if (&type == &RollingPolicy::getStaticClass()) return static_cast<const RollingPolicy*>(this);
+  if (&type == &OptionHandler::getStaticClass()) return static_cast<const OptionHandler*>(this);
+  if (&type == &Object::getStaticClass()) return static_cast<const Object*>(this);
+  return nullptr;
+}
+
+bool Policy:: instanceof (const helpers::Class& type) const { return cast(type) != nullptr; }
+
 rolling::RolloverDescriptionPtr Backups::initialize(const log4cxx::LogString& file, bool append,
                                                     helpers::Pool&) {
   return std::make_shared<rolling::RolloverDescription>(file, append, nullptr, nullptr);
@@ -108,12 +109,6 @@ rolling::RolloverDescriptionPtr Backups::rollover(const log4cxx::LogString& file
   return std::make_shared<rolling::RolloverDescription>(file, append, std::make_shared<Shift>(file, most_),
                                                         nullptr);
 }
-
-const helpers::Class& Backups::getClass() const { return RollingPolicy::getStaticClass(); }
-
-const void* Backups::cast(const helpers::Class& type) const { return cast_policy(this, type); }
-
-bool Backups:: instanceof (const helpers::Class& type) const { return cast(type) != nullptr; }
 
 void RegularFilesOnly::setOption(const log4cxx::LogString& option, const log4cxx::LogString& value) {
   policy_->setOption(option, value);
@@ -132,11 +127,5 @@ rolling::RolloverDescriptionPtr RegularFilesOnly::rollover(const log4cxx::LogStr
                                                            helpers::Pool& pool) {
   return may_be_renamed(file) ? policy_->rollover(file, append, pool) : nullptr;
 }
-
-const helpers::Class& RegularFilesOnly::getClass() const { return RollingPolicy::getStaticClass(); }
-
-const void* RegularFilesOnly::cast(const helpers::Class& type) const { return cast_policy(this, type); }
-
-bool RegularFilesOnly:: instanceof (const helpers::Class& type) const { return cast(type) != nullptr; }
 
 }  // namespace driveshaft::base

@@ -13,9 +13,17 @@ namespace driveshaft::base {
 // the user has put in %d{} already, as in '-'%d{yyyyMMdd}, is taken as it is.
 std::string dated_name(const std::string& file, const std::string& date_pattern);
 
+// What log4cxx asks of a class that its own class registry does not know.
+class Policy : public log4cxx::rolling::RollingPolicy {
+ public:
+  const log4cxx::helpers::Class& getClass() const final;
+  const void* cast(const log4cxx::helpers::Class& type) const final;
+  bool instanceof (const log4cxx::helpers::Class& type) const final;
+};
+
 // A full file becomes file.1, the one before it file.2, up to file.N; with N = 0 it is emptied. log4cxx's
 // FixedWindowRollingPolicy would do but for that 0, and for keeping 13 at most.
-class Backups final : public log4cxx::rolling::RollingPolicy {
+class Backups final : public Policy {
  public:
   explicit Backups(int most) : most_(most) {}
 
@@ -25,9 +33,6 @@ class Backups final : public log4cxx::rolling::RollingPolicy {
                                                       log4cxx::helpers::Pool& pool) override;
   log4cxx::rolling::RolloverDescriptionPtr rollover(const log4cxx::LogString& file, bool append,
                                                     log4cxx::helpers::Pool& pool) override;
-  const log4cxx::helpers::Class& getClass() const override;
-  const void* cast(const log4cxx::helpers::Class& type) const override;
-  bool instanceof (const log4cxx::helpers::Class& type) const override;
 
  private:
   const int most_;
@@ -36,7 +41,7 @@ class Backups final : public log4cxx::rolling::RollingPolicy {
 // Rolls as another policy says, but regular files only: a rename puts a regular file in the place of a
 // device, a FIFO or a symlink, and as root of /dev/null. These are written on. A dated file of an earlier
 // time is rolled when it is opened, before a line of today can get in; log4cxx would look a second later.
-class RegularFilesOnly final : public log4cxx::rolling::RollingPolicy {
+class RegularFilesOnly final : public Policy {
  public:
   explicit RegularFilesOnly(log4cxx::rolling::RollingPolicyPtr policy) : policy_(std::move(policy)) {}
 
@@ -46,9 +51,6 @@ class RegularFilesOnly final : public log4cxx::rolling::RollingPolicy {
                                                       log4cxx::helpers::Pool& pool) override;
   log4cxx::rolling::RolloverDescriptionPtr rollover(const log4cxx::LogString& file, bool append,
                                                     log4cxx::helpers::Pool& pool) override;
-  const log4cxx::helpers::Class& getClass() const override;
-  const void* cast(const log4cxx::helpers::Class& type) const override;
-  bool instanceof (const log4cxx::helpers::Class& type) const override;
 
  private:
   const log4cxx::rolling::RollingPolicyPtr policy_;

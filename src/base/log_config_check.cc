@@ -25,7 +25,6 @@
 #include <cctype>
 #include <cerrno>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -192,10 +191,9 @@ std::string why_useless(const log4cxx::AppenderPtr& appender) {
 
 std::string xml_mistake(const std::string& path) {
   if (is_properties(path)) return {};
-  std::ifstream file(path, std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin != text.npos && std::isgraph(static_cast<unsigned char>(text[begin])) && text[begin] != '<') {
+  std::ifstream file(path);
+  const int first = (file >> std::ws).peek();
+  if (std::isgraph(first) && first != '<') {
     return "it does not begin with < as XML does; if it is a properties file, give it a name that ends in "
            ".properties";
   }

@@ -198,24 +198,24 @@ Result<Uri> read(std::string_view text) {
   return uri;
 }
 
-// A URI that could not be read may still hold a password, anywhere before its last '@'; or after a colon of
-// its beginning, where the '@' and the host were forgotten.
+// A password whose '@' and host were forgotten stands where a port would.
+std::string masked_after_colon(std::string_view text) {
+  const auto scheme = text.find("://");
+  const auto begin = scheme == text.npos ? 0 : scheme + 3;
+  const auto end = std::min(text.find_first_of("/?#", begin), text.size());
+  const auto authority = text.substr(begin, end - begin);
+  const auto colon = authority.rfind(':');
+  const bool harmless = colon == text.npos || authority.starts_with('[') ||
+                        (begin == 0 && find_scheme(authority.substr(0, colon))) ||
+                        authority.find_first_not_of("0123456789", colon + 1) == text.npos;
+  if (harmless) return printable(text, 100);
+  return printable(text.substr(0, begin + colon + 1), 60) + "***" + printable(text.substr(end), 100);
+}
+
+// A URI that could not be read may still hold a password, anywhere before its last '@'.
 std::string masked(std::string_view text) {
   const auto at = text.rfind('@');
-  if (at == text.npos) {
-    const auto scheme = text.find("://");
-    const auto begin = scheme == text.npos ? 0 : scheme + 3;
-    const auto end = std::min(text.find_first_of("/?#", begin), text.size());
-    const auto colon = text.substr(0, end).rfind(':');
-    const bool is_v6 = begin < text.size() && text[begin] == '[';
-    const auto port = colon == text.npos ? std::string_view() : text.substr(colon + 1, end - colon - 1);
-    if (colon == text.npos || colon < begin || find_scheme(text.substr(0, colon)))
-      return printable(text, 100);
-    if (is_v6 || port.find_first_not_of("0123456789") == port.npos) {
-      return printable(text, 100);
-    }
-    return printable(text.substr(0, colon + 1), 60) + "***" + printable(text.substr(end), 100);
-  }
+  if (at == text.npos) return masked_after_colon(text);
   const auto scheme = text.substr(0, at).find("://");
   const auto shown = scheme == text.npos ? std::string_view() : text.substr(0, scheme + 3);
   return printable(shown, 20) + "***" + printable(text.substr(at), 100);

@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "base/tls.h"
+#include "config/fastcgi_keys.h"
 #include "config/headers.h"
 #include "config/keys.h"
 #include "config/load.h"
@@ -105,10 +106,9 @@ Result<void> read_server_name(ProbeOptions& options, const std::string& text) {
 }
 
 Result<void> read_document_root(ProbeOptions& options, const std::string& text) {
-  if (!text.starts_with('/')) {
-    return Error{fmt::format("expected an absolute path, got \"{}\"", base::printable(text, 60))};
-  }
-  options.document_root = text;
+  const auto root = config::document_root_of(text);
+  if (!root) return Error{fmt::format("expected an absolute path, got \"{}\"", base::printable(text, 60))};
+  options.document_root = *root;
   return {};
 }
 

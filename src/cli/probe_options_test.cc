@@ -65,6 +65,10 @@ TEST(ProbeOptions, All) {
   EXPECT_TRUE(parsed({"--help"})->help);
 }
 
+TEST(ProbeOptions, ADocumentRootEndsWithoutASlash) {
+  EXPECT_EQ(parsed({"fcgi://h/srv/a.php", "--document-root", "/srv//"})->document_root, "/srv");
+}
+
 TEST(ProbeOptions, Errors) {
   const base::TestDir dir;
   const std::string broken = dir.write("broken", "hunter2\nhunter2");

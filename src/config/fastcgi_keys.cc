@@ -8,13 +8,18 @@
 
 namespace driveshaft::config {
 
+std::optional<std::string> document_root_of(std::string_view text) {
+  if (!is_absolute_path(text)) return std::nullopt;
+  while (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
+  return std::string(text);
+}
+
 bool read_document_root(const Value& value, Pool& pool) {
   if (!value.is(Node::Kind::string)) return false;
-  std::string path = value.node().text;
-  if (!path.empty() && !is_absolute_path(path)) return false;
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  pool.document_root = std::move(path);
-  return true;
+  const std::string& text = value.node().text;
+  const auto root = text.empty() ? std::string() : document_root_of(text);
+  if (root) pool.document_root = *root;
+  return root.has_value();
 }
 
 void check_document_root(const Value& pool_value, const Pool& pool) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "config/config.h"
@@ -11,6 +13,9 @@ namespace driveshaft::config {
 
 inline constexpr std::string_view kDocumentRootType =
     "the absolute path of a folder, or \"\" for that of the script";
+
+// The absolute path of a folder as requests have it, without '/' at its end. Nothing: it is none.
+std::optional<std::string> document_root_of(std::string_view text);
 
 bool read_document_root(const Value& value, Pool& pool);
 

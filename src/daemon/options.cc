@@ -174,10 +174,12 @@ Error unknown_option(const std::string& name) {
   for (const OptionRow& row : kTable) names.push_back(row.name);
   const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
   std::string_view close = config::nearest(bare, names);
-  // An abbreviation is not taken: with the next option it might mean another.
-  const auto begins =
-      std::find_if(names.begin(), names.end(), [&](std::string_view n) { return n.starts_with(bare); });
-  if (close.empty() && bare.size() > 1 && begins != names.end()) close = *begins;
+  if (close.empty() && bare.size() > 1) {
+    // An abbreviation is not taken: with the next option it might mean another.
+    const auto begins =
+        std::find_if(names.begin(), names.end(), [&](std::string_view n) { return n.starts_with(bare); });
+    if (begins != names.end()) close = *begins;
+  }
   if (close.empty()) return {fmt::format("unknown option {}; --help lists them all", name)};
   return {fmt::format("unknown option {}; did you mean --{}?", name, close)};
 }
