@@ -36,8 +36,8 @@ class Under(Driveshaft):
         return Family("ours", directory, ["env", *variables, *self.runner(directory), *command])
 
 
-def one_after_another(servers, workload, jobs):
-    client = Client(servers.port)
+def one_after_another(gearmand, workload, jobs):
+    client = Client(gearmand.port)
     for _ in range(jobs):
         result, _ = client.run(BENCH_FUNCTION, workload)
         if result != ANSWER:

@@ -307,11 +307,7 @@ class Start(Scenario):
         return {"start_ms": statistics.median(times), "slowest_start_ms": max(times)}
 
 
-def family(scenarios):
-    return {scenario.name: scenario for scenario in scenarios}
-
-
-SCENARIOS = family((
+SCENARIOS = {scenario.name: scenario for scenario in (
     Drain("drain", slots=32, size=100, jobs=150_000, also_at_warn=True),
     Drain("drain-100k", slots=16, size=100_000, jobs=16_000),
     Drain("drain-slow", slots=1000, size=100, jobs=40_000, path="/after-100ms"),
@@ -322,7 +318,7 @@ SCENARIOS = family((
     Start("start", slots=32),
     Drain("drain-128", slots=128, size=100, jobs=200_000, also_at_warn=True),
     Drain("drain-991", slots=32, size=100, jobs=150_000, buckets=None),
-))
+)}
 DEFAULT = ("drain", "drain-100k", "drain-slow", "herd-10", "herd-2000", "idle", "in-flight", "start")
 
 # How cost grows: what grows -> value -> scenario. Work of about a second each.

@@ -18,15 +18,17 @@ run_bench() {
       /usr/bin/python3 bench/counts.py "${ours[@]}" "${@:2}"
       ;;
     --micro) build/release/bench/micro_bench "${@:2}" ;;
-    --peers)
-      need peers
-      step peers 'build what driveshaft is held against' build_peers
-      mkdir -p build/bench
-      /usr/bin/python3 bench/run.py "${ours[@]}" --peers "$peers" --json build/bench/results.json --plots build/bench "${@:2}"
-      ;;
     *)
+      need compare
+      local with=()
+      if [ "${1:-}" = --peers ]; then
+        need peers
+        step peers 'build what driveshaft is held against' build_peers
+        with=(--peers "$peers")
+        shift
+      fi
       mkdir -p build/bench
-      /usr/bin/python3 bench/run.py "${ours[@]}" --json build/bench/results.json --plots build/bench "$@"
+      /usr/bin/python3 bench/run.py "${ours[@]}" "${with[@]}" --json build/bench/results.json --plots build/bench "$@"
       ;;
   esac
 }
