@@ -36,18 +36,19 @@ begin_step() {
   step_pid[$name]=$spawned
 }
 
-# Notes the end in a file: a step that ran beside another is waited for later than it ended.
+# Notes its end and status in a file: a step that ran beside another is waited for later than it ended, and bash forgets
+# the status of a child whose id another one has got since.
 timed() {
   # shellcheck disable=SC2064  # the name as it is now
-  trap "printf '%s' \"\$EPOCHREALTIME\" >'$1'" EXIT
+  trap "printf '%s %d\n' \"\$EPOCHREALTIME\" \$? >'$1'" EXIT
   shift
   "$@"
 }
 
 end_step() {
   local name=$1 pid=${step_pid[$1]} pause=0.02 status=0
-  local title=${step_title[$name]} log=build/logs/$1.log next_note=5 line seconds
-  while kill -0 "$pid" 2>/dev/null; do
+  local title=${step_title[$name]} log=build/logs/$1.log next_note=5 line seconds ended=
+  while [ ! -s "build/logs/$name.end" ] && kill -0 "$pid" 2>/dev/null; do
     seconds=$(seconds_since "${step_began[$name]}")
     line="$title … $seconds s  $(last_line "$log")"
     if [ -t 1 ]; then
@@ -59,10 +60,11 @@ end_step() {
     sleep "$pause"
     pause=0.2
   done
-  wait "$pid" || status=$?
+  wait "$pid" 2>/dev/null || status=$?
+  if [ -s "build/logs/$name.end" ]; then read -r ended status <"build/logs/$name.end"; fi
   unset "step_pid[$name]"
   [ ! -t 1 ] || printf '\r\e[K'
-  seconds=$(seconds_since "${step_began[$name]}" "$(cat "build/logs/$name.end" 2>/dev/null)")
+  seconds=$(seconds_since "${step_began[$name]}" "$ended")
   if ((status == 0)); then
     printf '%s: %s s\n' "$title" "$seconds"
   else
