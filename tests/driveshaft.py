@@ -31,9 +31,9 @@ def binary():
 
 
 @functools.cache
-def sanitized():
-    """Whether the binary was built with a sanitizer: then times and memory are not the program's own."""
-    return any(name in binary().read_bytes() for name in (b"__asan_init", b"__tsan_init"))
+def sanitized(by=("asan", "tsan")):
+    """Whether the binary was built with one of these sanitizers: then times and memory are not the program's own."""
+    return any(f"__{name}_init".encode() in binary().read_bytes() for name in by)
 
 
 def run_binary(*args, timeout=20, env=None):
