@@ -7,11 +7,19 @@
 
 namespace driveshaft::base {
 
-// A duration drawn evenly from [least, most]. Not for secrets. Any thread.
-inline std::chrono::milliseconds jittered(std::chrono::milliseconds least, std::chrono::milliseconds most) {
+// Numbers that spread things out in time. Not for secrets. Any thread.
+inline std::minstd_rand& spreading_random() {
   thread_local std::minstd_rand random(std::random_device{}());
+  return random;
+}
+
+// A number drawn evenly from [0, 1).
+inline double random_share() { return std::uniform_real_distribution<>()(spreading_random()); }
+
+// A duration drawn evenly from [least, most].
+inline std::chrono::milliseconds jittered(std::chrono::milliseconds least, std::chrono::milliseconds most) {
   std::uniform_int_distribution<std::chrono::milliseconds::rep> between(least.count(), most.count());
-  return std::chrono::milliseconds(between(random));
+  return std::chrono::milliseconds(between(spreading_random()));
 }
 
 // Waits between attempts: doubling from `first` to `most`, each drawn from its upper half, so that those who

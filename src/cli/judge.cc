@@ -36,6 +36,7 @@ Remark no_response(const Outcome& outcome, const Circumstances& circumstances) {
       return finding("it cannot be reached: " + failure.message,
                      "start it, or correct the URI; the daemon would hold its jobs until it can be reached");
     case http::Failure::Kind::connection_lost:
+    case http::Failure::Kind::stale_connection:
       return finding(
           failure.message,
           "send the whole answer, with a Content-Length that is its length; if the process died, its error "

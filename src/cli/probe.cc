@@ -14,8 +14,7 @@
 #include "base/resolver.h"
 #include "cli/judge.h"
 #include "config/keys.h"
-#include "dispatch/request_headers.h"
-#include "dispatch/signer.h"
+#include "dispatch/job_request.h"
 #include "http/endpoint.h"
 
 namespace driveshaft::cli {
@@ -53,13 +52,11 @@ class Call final : public http::Exchange, private base::Deadline {
     streams_ = true;
   }
 
-  // `body` may view `workload`.
-  void post(std::string head, std::unique_ptr<std::string> workload, dispatch::RequestBody body) {
-    head_ = std::move(head);
-    workload_ = std::move(workload);
-    body_ = std::move(body);
-    request_ = {asio::buffer(head_), asio::buffer(body_.before),
-                asio::buffer(body_.workload.data(), body_.workload.size()), asio::buffer(body_.after)};
+  // The job's workload is to be viewed in workload().
+  std::string& workload() { return workload_; }
+  dispatch::JobRequest& bytes() { return bytes_; }
+  void post(const Request& request) {
+    request_ = request;
     started_ = Clock::now();
     deadlines_.set(*this, timeout_);
     endpoint_.post(*this);
@@ -68,6 +65,9 @@ class Call final : public http::Exchange, private base::Deadline {
 
  private:
   void finished(base::Result<http::Response, http::Failure> result) override {
+    if (!result && result.error().kind == http::Failure::Kind::stale_connection) {
+      return endpoint_.send_again(*this);
+    }
     clear();
     if (!result) return done({result.error()});
     done({Outcome::Response{result->status, result->streamed ? streamed_ : std::string(result->body),
@@ -94,9 +94,8 @@ class Call final : public http::Exchange, private base::Deadline {
   http::Endpoint& endpoint_;
   base::DeadlineWheel& deadlines_;
   const std::chrono::milliseconds timeout_;
-  std::string head_;
-  std::unique_ptr<std::string> workload_;
-  dispatch::RequestBody body_;
+  std::string workload_;
+  dispatch::JobRequest bytes_;
   Clock::time_point started_;
   std::string streamed_;
   std::string remarks_;
@@ -246,45 +245,41 @@ class Probe {
 
   void start(Call& one, const Sample& sample) {
     ++number_;
-    auto workload = std::make_unique<std::string>(sample.workload);
+    one.workload() = sample.workload;
     const std::string handle = fmt::format("H:probe:{}", number_);
     const std::string unique = fmt::format("probe-{:016x}", dispatch::new_span());
-    const dispatch::JobFields job{options_.function, handle, unique, *workload};
-    dispatch::RequestBody body;
-    dispatch::encode(options_.format, job, body);
+    const dispatch::JobFields job{options_.function, handle, unique, one.workload()};
+    one.bytes().encode(options_.format, job);
 
     const auto now = std::chrono::system_clock::now();
-    std::string head;
-    endpoint_.append_head(head, body.content_type, body.size());
-    head += function_lines_;
     const auto trace = dispatch::new_trace(0);
-    dispatch::append_attempt_lines(head,
-                                   {handle, unique, 1, now + options_.timeout, trace, dispatch::new_span()});
-    if (signer_) sign(head, job, now, body, sample.signature);
-    head += "\r\n";
-    one.post(std::move(head), std::move(workload), std::move(body));
+    const dispatch::AttemptFacts facts{handle, unique, 1, now + options_.timeout, trace, dispatch::new_span()};
+    dispatch::Signer stranger({random_key()});
+    const auto signature = signature_of(sample.signature, now, stranger);
+    one.post(one.bytes().build(endpoint_, function_lines_, job, facts, signature ? &*signature : nullptr));
   }
 
-  void sign(std::string& head, const dispatch::JobFields& job, std::chrono::system_clock::time_point now,
-            const dispatch::RequestBody& body, Sample::Signature how) {
-    const std::string id = dispatch::webhook_id("probe", job);
+  // `stranger` signs with a secret that the endpoint does not know.
+  std::optional<dispatch::JobRequest::Signature> signature_of(Sample::Signature how,
+                                                              std::chrono::system_clock::time_point now,
+                                                              dispatch::Signer& stranger) {
+    using Signature = dispatch::JobRequest::Signature;
+    if (!signer_) return std::nullopt;
     switch (how) {
       case Sample::Signature::none:
-        return;
+        return std::nullopt;
       case Sample::Signature::of_another_secret:
-        return dispatch::Signer({random_key()}).append_lines(head, id, now, body);
-      case Sample::Signature::of_another_body: {
-        dispatch::RequestBody other = body;
-        other.after += ' ';
-        return signer_->append_lines(head, id, now, other);
-      }
+        return Signature{stranger, "probe", now};
+      case Sample::Signature::of_another_body:
+        return Signature{*signer_, "probe", now, " "};
       case Sample::Signature::late:
-        return signer_->append_lines(head, id, now - kStale, body);
+        return Signature{*signer_, "probe", now - kStale};
       case Sample::Signature::early:
-        return signer_->append_lines(head, id, now + kStale, body);
+        return Signature{*signer_, "probe", now + kStale};
       case Sample::Signature::good:
-        return signer_->append_lines(head, id, now, body);
+        return Signature{*signer_, "probe", now};
     }
+    return std::nullopt;
   }
 
   Remark judge(const Outcome& outcome) {

@@ -3,14 +3,18 @@
 
 #include <boost/intrusive/list.hpp>
 #include <chrono>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/deadlines.h"
+#include "dispatch/admission.h"
+#include "dispatch/attempt.h"
 #include "dispatch/context.h"
+#include "dispatch/endpoint_health.h"
+#include "dispatch/job_log.h"
+#include "dispatch/job_request.h"
 #include "dispatch/status.h"
 #include "dispatch/stream_relay.h"
 #include "dispatch/trace.h"
@@ -21,10 +25,7 @@
 namespace driveshaft::dispatch {
 
 class Job;
-class Lane;
-class Upstream;
-
-inline constexpr int kNoLimit = std::numeric_limits<int>::max();
+class PoolEndpoint;
 
 // A function that a pool serves, now or until the last job of it is done.
 struct Function {
@@ -32,22 +33,19 @@ struct Function {
   metrics::FunctionMetrics& metrics;
   std::string header_lines;                      // of its requests, see request_headers.h
   std::chrono::milliseconds max_running_time{};  // of the next job
-  int max_concurrency = kNoLimit;                // jobs at once
-  Upstream* upstream = nullptr;                  // where its jobs go from now on
-  Lane* lane = nullptr;                          // that it is grabbed by; null when withdrawn
-  int running = 0;                               // jobs
-  int at_endpoint = 0;                           // of these
+  PoolEndpoint* endpoint = nullptr;              // for its jobs from now on
   bool withdrawn = false;                        // no longer in the jobs file
-
-  // An endpoint may have one more job of it. There is none only if a server was late with its jobs, or
-  // after a reload.
-  bool has_place() const { return at_endpoint < max_concurrency; }
+  Admission::Function permits = {};
 };
 
-// What a job tells its pool. Called from within the job.
+// The pool that a job belongs to. Called from within the job.
 class JobOwner {
  public:
   virtual const std::string& name() const = 0;
+  // The job wants to be sent: answered by Job::post(), now or later, or by Job::requeue().
+  virtual void attempt_ready(Job& job) = 0;
+  // The job is no longer at its endpoint.
+  virtual void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt) = 0;
   // Its result is with the link, to be sent.
   virtual void result_ready() = 0;
   // It did not succeed.
@@ -59,13 +57,14 @@ class JobOwner {
   ~JobOwner() = default;
 };
 
-// One job in its slot: encodes the request, has it posted under the deadline, again where the pool's settings
-// say so, decodes the answer and sends the one terminal packet. Made once and used for one job after another,
-// so that its memory is used again. The pool owns it; the loop's thread drives it.
+// One job in its slot: its bytes, its request, its time, and the answer's way back. What becomes of it after
+// an attempt is decided in attempt.h, and when it may be sent in admission.h; this class carries that out.
+// Made once and used for one job after another, so that its memory is used again. The pool owns it; the
+// loop's thread drives it.
 class Job final : public http::Exchange,
+                  public Admission::Ticket,
                   private base::Deadline,
-                  public boost::intrusive::list_base_hook<boost::intrusive::tag<Job>>,
-                  public boost::intrusive::list_base_hook<boost::intrusive::tag<Upstream>> {
+                  public boost::intrusive::list_base_hook<boost::intrusive::tag<Job>> {
  public:
   Job(Context& context, JobOwner& owner) : context_(context), owner_(owner) { streams_ = true; }
 
@@ -78,115 +77,98 @@ class Job final : public http::Exchange,
   // job; settings may change meanwhile.
   void start(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage, Origin origin,
              Function& function, const config::PoolSettings& settings);
+  // It has a permit: it is sent to `endpoint`.
+  void post(PoolEndpoint& endpoint);
 
-  // The end of a shutdown's window: it is failed, or given back, as the settings say. Called again, it ends
-  // now.
+  // The end of a shutdown's window: it is failed or requeued, as the settings say. Called again, it ends now.
   void abort(std::string_view why);
+  // Ends it without an answer, for another worker.
+  void requeue();
+  // Ends it: its connection to gearmand is gone, so gearmand gives it to another worker anyway.
+  void drop();
 
   Function& function() { return *function_; }
+  // Of the attempt that is under way, or was the last.
+  PoolEndpoint& endpoint() { return *endpoint_; }
+  // Whether anybody waits for its result: its connection to gearmand is still there.
+  bool result_wanted() const { return origin_.link->holds(origin_.generation); }
+  // The link that its answer streams to is no longer congested.
+  void writable_again(const gearman::Link& link);
   RunningJob status() const;
 
-  // For the upstream. Each attempt: post it, now or after a while among the held.
-  void post(http::Endpoint& endpoint);
-  void held() { state_ = State::held; }
-  // To the endpoint that its function has now.
-  void submit();
-  // Whether anybody waits for its result: otherwise gearmand gives it to another worker anyway.
-  bool wanted() const { return origin_.link->holds(origin_.generation); }
-  void drop();
-  // Ends it without an answer, for another worker.
-  void give_back();
-  // The link that its answer streams to is no longer congested.
-  void relieved(const gearman::Link& link);
-
  private:
-  enum class State {
-    idle,
-    posted,   // at the endpoint
-    held,     // waits for the endpoint
-    waiting,  // for its next attempt
-    buried,   // waits for gearmand to take its dead letter
-  };
-  // Why an attempt failed, for the policy, the log and the metrics.
-  struct Setback {
-    config::AttemptFailure kind;
+  // How an attempt failed, or the job in whole.
+  struct Failure {
+    AttemptEnd end;
     std::string message;
-    unsigned status = 0;                         // of HTTP, if an answer came
-    std::string_view answer{};                   // its body; valid as long as the call that brought it
-    std::optional<std::uint32_t> gearman_ret{};  // if the endpoint said that the job failed
+    unsigned status = 0;                                // of HTTP, if an answer came
+    std::string_view answer{};                          // its body; valid during the call that brought it
+    std::optional<std::uint32_t> gearman_ret{};         // if the endpoint said that the job failed
+    std::optional<std::chrono::milliseconds> asked{};   // by Retry-After
   };
   using Timer = base::MemberDeadline<Job>;
 
   void finished(base::Result<http::Response, http::Failure> result) override;
   base::Result<bool, http::Failure> piece(std::string_view bytes) override;
-  void remarked(std::string_view lines) override;
+  void remarked(std::string_view lines) override { log_stderr(logged(), lines); }
   void on_deadline() override;
-  void attempt_is_over();  // it has waited long enough for its next attempt, or for the answer to this one
-  void leave();            // whatever it is doing
-  void left(bool reached, bool answered, bool overloaded);
+  void attempt_timer_is_over();
 
   StreamRelay& stream();
-  bool asked_to_wait(const http::Response& response);
-  bool try_again(const Setback& setback);
+  JobHistory history() const;
+  void end_attempt(EndpointNews news, const Failure* failure);
   void answered(const Answer& answer);
-  void set_back(const Setback& setback);
-  void fail(const Setback& setback);
-  void note_failure(const Setback& setback);
-  gearman::Verdict failure_verdict(std::string_view text) const;
-  void settle_failure(gearman::Verdict verdict, std::string_view text, std::string_view reason);
-  void bury(gearman::Verdict verdict, std::string_view text, std::string_view reason);
-  void buried(gearman::Submitted what, std::string_view why);
-  void conclude(gearman::Verdict verdict, std::string_view data);
-  bool report(gearman::Verdict verdict, std::string_view data);
-  void log_dropped() const;
+  void completed(const Answer& answer);
+  void attempt_failed(const Failure& failure);
+  void cut_off();
+  void cut_off_and_fail(const Failure& failure);
+  void wait_for_retry(const AttemptDecision& decision, const Failure& failure);
+  void fail(const Failure& failure);
+  void count_failure(const Failure& failure);
+  void note_failure(const Failure& failure);
+  void give_failure(std::string_view text, std::string_view reason);
+  void send_dead_letter(gearman::JobResult result, std::string_view text, std::string_view reason);
+  void dead_letter_answered(gearman::Submitted what, std::string_view why);
+  void conclude(gearman::JobResult result, std::string_view data);
+  bool report(gearman::JobResult result, std::string_view data);
   void end();
-
-  void append_request_head();
-
-  void append_names(std::string& line) const;  // function, handle, unique
-  std::string names() const;
-  std::string trace_id() const;
-  void append_identity(std::string& line, std::string_view what) const;
-  void append_trace(std::string& line) const;
-  void log_started() const;
-  void log_finished(const Answer& answer, Clock::duration took) const;
+  bool is_waiting() const { return state() == State::taken && !dead_letter_; }
+  LoggedJob logged() const { return {fields_, trace_, owner_.name(), context_.log_workload_size}; }
 
   Context& context_;
   JobOwner& owner_;
 
   // Of the job that runs.
-  State state_ = State::idle;
   Origin origin_;
   Function* function_ = nullptr;
-  Upstream* upstream_ = nullptr;
-  http::Endpoint* endpoint_ = nullptr;  // of the present attempt
   const config::PoolSettings* settings_ = nullptr;
   std::string copy_;                 // handle, function, unique and workload of a small job
   std::unique_ptr<char[]> storage_;  // or of a big one
   JobFields fields_;                 // views into either
-  Clock::time_point started_at_;
-  Clock::time_point ends_at_;    // then its time is over
-  Clock::time_point posted_at_;  // the present attempt
-  std::string head_;
-  RequestBody body_;
+  JobRequest request_bytes_;
   Trace trace_;
-  int attempt_ = 1;
-  int waits_ = 0;                        // attempts that ended in being asked to wait
-  std::unique_ptr<StreamRelay> stream_;  // of this attempt, once its answer streams
-  Timer attempt_timer_{*this, &Job::attempt_is_over};
+  Clock::time_point started_at_;
+  Clock::time_point ends_at_;  // then its time is over
 
-  // Of one whose dead letter is on its way.
-  struct Burial {
-    std::uint64_t number;  // of the submission
-    gearman::Verdict verdict;
+  // Of the present attempt, or the last.
+  PoolEndpoint* endpoint_ = nullptr;
+  http::Endpoint* posted_to_ = nullptr;
+  Clock::time_point posted_at_;
+  int attempt_ = 1;
+  int asked_to_wait_ = 0;                // attempts that ended so
+  std::unique_ptr<StreamRelay> stream_;  // once its answer streams
+  Timer attempt_timer_{*this, &Job::attempt_timer_is_over};
+
+  // While gearmand has yet to take its dead letter.
+  struct PendingLetter {
+    std::uint64_t submission;
+    gearman::JobResult result;
     std::string text;
     std::string letter;
   };
-  std::unique_ptr<Burial> burial_;
+  std::unique_ptr<PendingLetter> dead_letter_;
 };
 
-using HeldJobs = boost::intrusive::list<
-    Job, boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Upstream>>>>;
 using JobList = boost::intrusive::list<
     Job, boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Job>>>>;
 

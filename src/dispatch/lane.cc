@@ -2,17 +2,13 @@
 #include "dispatch/lane.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
 #include "config/diff.h"
 
 namespace driveshaft::dispatch {
-namespace {
-
-using base::kMainLog;
-
-}  // namespace
 
 std::vector<LanePlan> plan_lanes(const config::Pool& pool) {
   LanePlan shared;
@@ -32,18 +28,12 @@ std::vector<LanePlan> plan_lanes(const config::Pool& pool) {
   return lanes;
 }
 
-Lane::Lane(Context& context, gearman::LinkOwner& pool, std::string key)
-    : context_(context), pool_(pool), key_(std::move(key)) {}
+Lane::Lane(Context& context, gearman::LinkOwner& owner, Admission& admission, std::string key)
+    : context_(context), owner_(owner), admission_(admission), key_(std::move(key)) {
+  admission_.add(permits_);
+}
 
-Lane::~Lane() = default;
-
-void Lane::configure(std::vector<std::string> functions, Upstream* upstream, int most) {
-  most_ = most;
-  if (upstream_ != upstream) {
-    if (upstream_) upstream_->reserved(-reserved_);
-    upstream_ = upstream;
-    if (upstream_) upstream_->reserved(reserved_);
-  }
+void Lane::set_functions(std::vector<std::string> functions) {
   if (functions == functions_) return;
   const auto before = std::exchange(functions_, std::move(functions));
   if (config::without(before, functions_).empty()) {
@@ -65,7 +55,7 @@ void Lane::keep_links(const std::vector<config::Server>& servers, int connection
     int missing;
   };
   std::vector<Wanted> wanted;
-  if (serves() && connections > 0) {
+  if (!functions_.empty() && connections > 0) {
     for (const auto& server : servers) {
       wanted.push_back({server, context_.tls.client(server.tls), connections});
     }
@@ -81,14 +71,15 @@ void Lane::keep_links(const std::vector<config::Server>& servers, int connection
       --match->missing;
     }
   }
-  gearman::LinkOwner& owner = *this;
   for (const auto& [server, tls, missing] : wanted) {
     for (int count = missing; count > 0; --count) {
-      links_.push_back(std::make_shared<gearman::Link>(
-          context_.resolver, context_.deadlines, owner,
+      const auto link = std::make_shared<PoolLink>(
+          context_.resolver, context_.deadlines, owner_,
           gearman::Link::Settings{server.address, context_.servers[server.address], context_.client_id,
-                                  functions_, context_.loop_timeout, tls}));
-      links_.back()->start();
+                                  functions_, context_.loop_timeout, tls});
+      admission_.add(*link, permits_);
+      links_.push_back(link);
+      link->start();
     }
   }
 }
@@ -96,11 +87,20 @@ void Lane::keep_links(const std::vector<config::Server>& servers, int connection
 void Lane::stop_links() {
   for (const auto& link : Links(links_)) {
     if (link->connected()) {
-      kMainLog.warn("gearmand {}: it answers no goodbye; whether it has read the last results is not known",
-                    base::to_string(link->server()));
+      base::kMainLog.warn(
+          "gearmand {}: it answers no goodbye; whether it has read the last results is not known",
+          base::to_string(link->server()));
     }
     link->stop();
   }
+}
+
+void Lane::link_closed(gearman::Link& link) {
+  const auto closed = std::find_if(links_.begin(), links_.end(),
+                                   [&](const auto& mine) { return mine.get() == &link; });
+  if (closed == links_.end()) return;
+  admission_.remove(**closed);
+  links_.erase(closed);
 }
 
 bool Lane::is_retiring() const {
@@ -109,83 +109,6 @@ bool Lane::is_retiring() const {
 
 bool Lane::has_unsent() const {
   return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->has_unsent(); });
-}
-
-int Lane::wanted() const {
-  int wanted = 0;
-  for (const auto& link : links_) wanted += link->wanted();
-  return wanted;
-}
-
-int Lane::room() const {
-  if (!upstream_) return 0;
-  return std::min(std::max(most_ - jobs(), 0), upstream_->room());
-}
-
-int Lane::grab(int most) {
-  int left = most;
-  while (left > 0) {
-    const auto wanting = static_cast<int>(
-        std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->wanted() > 0; }));
-    if (wanting == 0) break;
-    const int share = std::max(left / wanting, 1);
-    for (std::size_t count = links_.size(); count > 0 && left > 0; --count) {
-      gearman::Link& link = *links_[next_link_++ % links_.size()];
-      if (const int grabs = std::min({link.wanted(), share, left}); grabs > 0) {
-        link.grab(grabs);
-        left -= grabs;
-      }
-    }
-  }
-  if (left < most) {
-    reserve(most - left);
-    has_to_send_ = true;
-  }
-  return most - left;
-}
-
-int Lane::unsleep(int most) {
-  int sent = 0;
-  for (const auto& link : links_) {
-    if (sent >= std::min(most, most_ - jobs())) break;
-    if (!link->wants_unsleep()) continue;
-    link->unsleep();
-    reserve(1);
-    ++sent;
-    has_to_send_ = true;
-  }
-  return sent;
-}
-
-void Lane::flush() {
-  if (!std::exchange(has_to_send_, false)) return;
-  for (const auto& link : links_) link->flush();
-}
-
-void Lane::reserve(int count) {
-  reserved_ += count;
-  if (upstream_) upstream_->reserved(count);
-}
-
-bool Lane::job_assigned(gearman::Link& link, const gearman::Assignment& assignment,
-                        std::unique_ptr<char[]> storage) {
-  reserve(-1);
-  return pool_.job_assigned(link, assignment, std::move(storage));
-}
-
-void Lane::slots_released(int count) {
-  reserve(-count);
-  pool_.slots_released(count);
-}
-
-void Lane::turn_needed() {
-  has_to_send_ = true;
-  pool_.turn_needed();
-}
-
-void Lane::link_closed(gearman::Link& link) {
-  std::erase_if(links_, [&](const auto& mine) { return mine.get() == &link; });
-  pool_.link_closed(link);
 }
 
 }  // namespace driveshaft::dispatch

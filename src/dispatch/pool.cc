@@ -12,8 +12,6 @@
 namespace driveshaft::dispatch {
 namespace {
 
-using base::kMainLog;
-
 // Jobs kept for their memory when they are done.
 constexpr std::size_t kSpareJobs = 256;
 
@@ -36,6 +34,8 @@ LinkStatus describe(const gearman::Link& link) {
   return {link.server(), state.connected, state.since, std::string(state.why)};
 }
 
+PoolLink& mine(gearman::Link& link) { return static_cast<PoolLink&>(link); }
+
 }  // namespace
 
 Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<config::Server> servers)
@@ -44,16 +44,15 @@ Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<co
       metrics_(context.metrics.pool(settings.name)),
       settings_(std::move(settings)),
       servers_(std::move(servers)),
-      rate_(settings_.settings.max_rate, TokenBucket::Clock::now()) {
-  places_.most = std::max(settings_.worker_count, 1);
-  upstream_ = std::make_unique<Upstream>(context_, static_cast<Upstream::Owner&>(*this), *metrics_, places_,
-                                         Upstream::Kind::of_pool, settings_);
+      admission_(settings_.worker_count, settings_.settings.max_rate, Admission::Clock::now()) {
+  endpoint_ = std::make_unique<PoolEndpoint>(context_, static_cast<PoolEndpoint::Owner&>(*this), admission_,
+                                             *metrics_, PoolEndpoint::Kind::of_pool, settings_);
   register_functions();
 }
 
 Pool::~Pool() {
-  upstream_.reset();  // they know the jobs
-  function_upstreams_.clear();
+  function_endpoints_.clear();  // they know the jobs
+  endpoint_.reset();
   jobs_.clear_and_dispose([](Job* job) { delete job; });
 }
 
@@ -63,14 +62,12 @@ void Pool::start() {
 }
 
 void Pool::reconfigure(config::Pool settings, std::vector<config::Server> servers) {
-  const auto before = std::exchange(settings_, std::move(settings));
+  settings_ = std::move(settings);
   servers_ = std::move(servers);
-  places_.most = std::max(settings_.worker_count, 1);
-  if (const double rate = settings_.settings.max_rate; before.settings.max_rate != rate) {
-    rate_ = TokenBucket(rate, TokenBucket::Clock::now());
-  }
+  admission_.set_slots(settings_.worker_count);
+  admission_.set_rate(settings_.settings.max_rate, Admission::Clock::now());
   register_functions();
-  upstream_->configure(settings_);
+  endpoint_->configure(settings_);
   keep_endpoints();
   keep_lanes();
   turn_needed();
@@ -78,10 +75,7 @@ void Pool::reconfigure(config::Pool settings, std::vector<config::Server> server
 
 // Those of the jobs file; the others are withdrawn, and kept while jobs of theirs may come or run.
 void Pool::register_functions() {
-  for (auto& [_, function] : functions_) {
-    function.withdrawn = true;
-    function.lane = nullptr;
-  }
+  for (auto& [_, function] : functions_) function.withdrawn = true;
   for (const auto& name : settings_.jobs_list) {
     const auto [entry, is_new] = functions_.try_emplace(
         name, Function{name, metrics_->function(name), function_lines(settings_.name, name)});
@@ -90,26 +84,25 @@ void Pool::register_functions() {
     function.withdrawn = false;
     function.max_running_time =
         own.max_running_time.count() > 0 ? own.max_running_time : context_.max_running_time;
-    function.max_concurrency = own.max_concurrency > 0 ? own.max_concurrency : kNoLimit;
-    function.upstream = &upstream_of(own);
+    function.endpoint = &endpoint_of(own);
   }
   withdrawing_ = std::any_of(functions_.begin(), functions_.end(),
                              [](const auto& entry) { return entry.second.withdrawn; });
 }
 
-Upstream& Pool::upstream_of(const config::FunctionSettings& function) {
-  if (!function.uri || *function.uri == settings_.uri) return *upstream_;
+PoolEndpoint& Pool::endpoint_of(const config::FunctionSettings& function) {
+  if (!function.uri || *function.uri == settings_.uri) return *endpoint_;
   const auto known = std::find_if(
-      function_upstreams_.begin(), function_upstreams_.end(),
-      [&](const auto& upstream) { return !upstream->retired() && upstream->uri() == *function.uri; });
-  if (known != function_upstreams_.end()) return **known;
-  function_upstreams_.push_back(std::make_unique<Upstream>(context_, static_cast<Upstream::Owner&>(*this),
-                                                           *metrics_, places_, Upstream::Kind::of_functions,
-                                                           settings_at(*function.uri)));
-  return *function_upstreams_.back();
+      function_endpoints_.begin(), function_endpoints_.end(),
+      [&](const auto& endpoint) { return !endpoint->retired() && endpoint->uri() == *function.uri; });
+  if (known != function_endpoints_.end()) return **known;
+  function_endpoints_.push_back(std::make_unique<PoolEndpoint>(
+      context_, static_cast<PoolEndpoint::Owner&>(*this), admission_, *metrics_,
+      PoolEndpoint::Kind::of_functions, settings_at(*function.uri)));
+  return *function_endpoints_.back();
 }
 
-// What an upstream need not know is left out: there may be one for each function.
+// What an endpoint need not know is left out: there may be one for each function.
 config::Pool Pool::settings_at(const base::Uri& uri) const {
   return {.name = settings_.name,
           .uri = uri,
@@ -121,33 +114,31 @@ config::Pool Pool::settings_at(const base::Uri& uri) const {
           .functions = {}};
 }
 
-std::vector<std::string> Pool::functions_of(const Upstream& upstream) const {
+std::vector<std::string> Pool::functions_of(const PoolEndpoint& endpoint) const {
   std::vector<std::string> names;
   for (const auto& [name, function] : functions_) {
-    if (function.upstream == &upstream) names.push_back(name);
+    if (function.endpoint == &endpoint) names.push_back(name);
   }
   return names;
 }
 
 template <class Do>
-void Pool::for_each_upstream(Do act) const {
-  act(*upstream_);
-  for (const auto& upstream : function_upstreams_) act(*upstream);
+void Pool::for_each_endpoint(Do act) const {
+  act(*endpoint_);
+  for (const auto& endpoint : function_endpoints_) act(*endpoint);
 }
 
 // After register_functions(). Withdrawn functions keep the one that they have.
 void Pool::keep_endpoints() {
-  for (const auto& upstream : function_upstreams_) {
-    if (upstream->retired()) continue;
-    upstream->configure(settings_at(base::Uri(upstream->uri())));
+  for (const auto& endpoint : function_endpoints_) {
+    if (!endpoint->retired()) endpoint->configure(settings_at(base::Uri(endpoint->uri())));
   }
-  for_each_upstream([](Upstream& upstream) { upstream.hand_over(); });
-  retire_upstreams();
+  retire_endpoints();
 }
 
-void Pool::retire_upstreams() {
-  for (const auto& upstream : function_upstreams_) {
-    if (!upstream->retired() && functions_of(*upstream).empty()) upstream->retire();
+void Pool::retire_endpoints() {
+  for (const auto& endpoint : function_endpoints_) {
+    if (!endpoint->retired() && functions_of(*endpoint).empty()) endpoint->retire();
   }
 }
 
@@ -157,33 +148,43 @@ void Pool::keep_lanes() {
   for (const auto& lane : lanes_) {
     const bool is_planned = std::any_of(plans.begin(), plans.end(),
                                         [&](const LanePlan& plan) { return plan.key == lane->key(); });
-    if (!is_planned) lane->configure({}, nullptr, kNoLimit);
-    lane->set_running(0);
+    if (is_planned) continue;
+    lane->set_functions({});
+    admission_.set_lane(lane->permits(), nullptr, kNoLimit);
+  }
+  for (auto& [_, function] : functions_) {
+    if (!function.withdrawn) continue;
+    admission_.set_function(function.permits, function.endpoint->permits(), nullptr,
+                            function.permits.limit());
   }
   for (const auto& plan : plans) {
-    auto known =
-        std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->key() == plan.key; });
-    if (known == lanes_.end()) {
-      known = lanes_.insert(
-          lanes_.end(), std::make_unique<Lane>(context_, static_cast<gearman::LinkOwner&>(*this), plan.key));
-    }
-    Lane& lane = **known;
-    int running = 0;
+    Lane& lane = lane_of(plan);
+    lane.set_functions(plan.functions);
+    int limit = kNoLimit;
     for (const auto& name : plan.functions) {
+      const int own = settings_.of_function(name).max_concurrency;
+      const int most = own > 0 ? own : kNoLimit;
       Function& function = functions_.at(name);
-      function.lane = &lane;
-      running += function.running;
+      admission_.set_function(function.permits, function.endpoint->permits(), &lane.permits(), most);
+      if (!plan.key.empty()) limit = most;
     }
     const Function& first = functions_.at(plan.functions.front());
-    lane.configure(plan.functions, first.upstream, plan.key.empty() ? kNoLimit : first.max_concurrency);
-    lane.set_running(running);
+    admission_.set_lane(lane.permits(), &first.endpoint->permits(), limit);
   }
-  const bool has_others = std::any_of(function_upstreams_.begin(), function_upstreams_.end(),
-                                      [](const auto& upstream) { return !upstream->retired(); });
-  for_each_upstream([&](Upstream& upstream) {
-    upstream.set_functions(has_others ? in_a_line(functions_of(upstream)) : "");
+  const bool has_others = std::any_of(function_endpoints_.begin(), function_endpoints_.end(),
+                                      [](const auto& endpoint) { return !endpoint->retired(); });
+  for_each_endpoint([&](PoolEndpoint& endpoint) {
+    endpoint.set_functions(has_others ? in_a_line(functions_of(endpoint)) : "");
   });
   keep_links();
+}
+
+Lane& Pool::lane_of(const LanePlan& plan) {
+  const auto known =
+      std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->key() == plan.key; });
+  if (known != lanes_.end()) return **known;
+  lanes_.push_back(std::make_unique<Lane>(context_, static_cast<gearman::LinkOwner&>(*this), admission_, plan.key));
+  return *lanes_.back();
 }
 
 // `connections` to each server, none for a pool without slots.
@@ -195,16 +196,24 @@ void Pool::keep_links() {
 void Pool::drain() {
   draining_ = true;
   metrics_->set_idle(0);
-  for_each_upstream([](Upstream& upstream) { upstream.drain(); });
+  admission_.drain();
+  for (Job* job : jobs_that([](const Job& job) { return job.state() == Job::State::held; })) job->requeue();
   keep_links();
   turn_needed();
 }
 
 void Pool::abort_jobs(std::string_view why) {
-  // One that is aborted may end others, too: those are spared then, and aborting them does nothing.
-  std::vector<Job*> running;
-  for (Job& job : jobs_) running.push_back(&job);
-  for (Job* job : running) job->abort(why);
+  for (Job* job : jobs_that([](const Job&) { return true; })) job->abort(why);
+}
+
+// In a list of their own, as whatever is done with one may end it.
+template <class Is>
+std::vector<Job*> Pool::jobs_that(Is is) {
+  std::vector<Job*> jobs;
+  for (Job& job : jobs_) {
+    if (is(job)) jobs.push_back(&job);
+  }
+  return jobs;
 }
 
 bool Pool::has_unsent() const {
@@ -217,16 +226,15 @@ void Pool::stop_links() {
 
 bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignment,
                         std::unique_ptr<char[]> storage) {
-  --reserved_;
   const auto known = functions_.find(assignment.function);
-  if (known == functions_.end()) return false;
-  Function& function = known->second;
-  ++running_;
-  rate_.take();
-  if (function.lane) function.lane->job_begins();
+  if (known == functions_.end()) {
+    admission_.no_job(mine(link));
+    return false;
+  }
   Job& job = *spare_job().release();
   jobs_.push_back(job);
-  job.start(assignment, std::move(storage), {link.shared_from_this(), link.generation()}, function,
+  admission_.job_assigned(mine(link), job, known->second.permits);
+  job.start(assignment, std::move(storage), {link.shared_from_this(), link.generation()}, known->second,
             settings_.settings);
   turn_needed();
   return true;
@@ -239,10 +247,26 @@ std::unique_ptr<Job> Pool::spare_job() {
   return job;
 }
 
+void Pool::attempt_ready(Job& job) {
+  switch (admission_.admit(job)) {
+    case Admission::Admitted::posted:
+      return job.post(*job.function().endpoint);
+    case Admission::Admitted::held:
+      return turn_needed();
+    case Admission::Admitted::requeue:
+      return job.requeue();
+  }
+}
+
+void Pool::attempt_ended(Job& job, const EndpointHealth::Attempt& attempt) {
+  if (attempt.news != EndpointNews::none) job.endpoint().attempt_ended(attempt);
+  admission_.release(job);
+  turn_needed();
+}
+
 void Pool::job_done(Job& job) {
-  --running_;
+  admission_.end(job);
   ++context_.jobs_done;
-  if (Lane* lane = job.function().lane) lane->job_ends();
   jobs_.erase(jobs_.iterator_to(job));
   spare_jobs_.emplace_back(&job);
   turn_needed();
@@ -250,7 +274,7 @@ void Pool::job_done(Job& job) {
 
 // The result of a job that runs alone does not wait for others to share its write.
 void Pool::result_ready() {
-  if (running_ == 1) flush_links();
+  if (admission_.running() == 1) flush_links();
 }
 
 void Pool::job_failed(FailedJob failure) {
@@ -261,19 +285,19 @@ void Pool::job_failed(FailedJob failure) {
 PoolStatus Pool::status(Detail detail) const {
   PoolStatus status{.settings = settings_,
                     .draining = draining_,
-                    .running = running_,
-                    .lent = lent_slots(),
+                    .running = admission_.running(),
+                    .lent = admission_.lent(),
                     .tally = metrics_->tally(),
-                    .endpoint = upstream_->status(),
+                    .endpoint = endpoint_->status(),
                     .function_endpoints = {},
                     .links = {},
                     .functions = {},
                     .jobs = {},
                     .failures = {}};
-  for (const auto& upstream : function_upstreams_) {
-    if (!upstream->retired()) {
+  for (const auto& endpoint : function_endpoints_) {
+    if (!endpoint->retired()) {
       status.function_endpoints.push_back(
-          {upstream->uri().display, upstream->status(), functions_of(*upstream)});
+          {endpoint->uri().display, endpoint->status(), functions_of(*endpoint)});
     }
   }
   for (const auto& lane : lanes_) {
@@ -283,9 +307,9 @@ PoolStatus Pool::status(Detail detail) const {
   }
   if (detail == Detail::figures) return status;
   for (const auto& [name, function] : functions_) {
-    status.functions.push_back({name, function.running, function.withdrawn,
-                                function.max_concurrency == kNoLimit ? 0 : function.max_concurrency,
-                                function.metrics.outcomes()});
+    const int limit = function.permits.limit();
+    status.functions.push_back({name, function.permits.running(), function.withdrawn,
+                                limit == kNoLimit ? 0 : limit, function.metrics.outcomes()});
   }
   for (auto job = jobs_.begin(); job != jobs_.end() && status.jobs.size() < kListedJobs; ++job) {
     status.jobs.push_back(job->status());
@@ -294,24 +318,44 @@ PoolStatus Pool::status(Detail detail) const {
   return status;
 }
 
-void Pool::slots_released(int count) { reserved_ -= count; }
+void Pool::no_job(gearman::Link& link) { admission_.no_job(mine(link)); }
 
-void Pool::relieved(gearman::Link& link) {
-  for (Job& job : jobs_) job.relieved(link);
+void Pool::grabs_are_late(gearman::Link& link) { admission_.grabs_are_late(mine(link)); }
+
+void Pool::connection_lost(gearman::Link& link) {
+  admission_.connection_lost(mine(link));
+  const auto is_unwanted = [](const Job& job) { return job.state() == Job::State::held && !job.result_wanted(); };
+  if (admission_.held() > 0) {
+    for (Job* job : jobs_that(is_unwanted)) job->drop();
+  }
+  turn_needed();
+}
+
+void Pool::writable_again(gearman::Link& link) {
+  for (Job& job : jobs_) job.writable_again(link);
 }
 
 void Pool::link_changed(bool connected) {
   const int change = connected ? 1 : -1;
   metrics_->connections_changed(change);
-  if (!connected) for_each_upstream([](Upstream& upstream) { upstream.drop_unwanted(); });
   owner_.links_connected(change);
 }
+
 void Pool::result_refused() { metrics_->result_refused(); }
 
-void Pool::link_closed(gearman::Link&) { turn_needed(); }
+void Pool::link_closed(gearman::Link& link) {
+  mine(link).unlink();
+  for (const auto& lane : lanes_) lane->link_closed(link);
+  turn_needed();
+}
 
-// Whatever happens in one turn of the loop is answered once at its end: slots are shared out, and each link
-// sends what it has in one write.
+void Pool::turn_needed(gearman::Link& link) {
+  if (!mine(link).is_linked()) to_flush_.push_back(mine(link));
+  turn_needed();
+}
+
+// Whatever happens in one turn of the loop is answered once at its end: held jobs are sent, slots are shared
+// out, and each link sends what it has in one write.
 void Pool::turn_needed() {
   turn_wanted_ = true;
   if (in_input_ || std::exchange(turn_posted_, true)) return;
@@ -328,18 +372,54 @@ void Pool::input_ends() {
   if (turn_wanted_) end_turn();
 }
 
-void Pool::flush_links() {
-  for (const auto& lane : lanes_) lane->flush();
-}
-
 void Pool::end_turn() {
   turn_wanted_ = false;
-  share_out_slots();
+  post_held_jobs();
+  grab();
   flush_links();
-  if (!draining_) metrics_->set_idle(std::max(settings_.worker_count - running_ + lent_slots(), 0));
+  metrics_->set_held(admission_.held());
+  if (!draining_) metrics_->set_idle(std::max(settings_.worker_count - running() + admission_.lent(), 0));
   if (spare_jobs_.size() > kSpareJobs) spare_jobs_.resize(kSpareJobs);
   sweep();
-  if (!draining_ || drained_ || running_ > 0) return;
+  if (draining_) report_drain();
+}
+
+void Pool::post_held_jobs() {
+  while (Admission::Ticket* ticket = admission_.next_to_post()) {
+    Job& job = static_cast<Job&>(*ticket);
+    job.post(*job.function().endpoint);
+  }
+}
+
+void Pool::grab() {
+  if (!admission_.has_free_slots()) return;
+  for (const auto& lane : lanes_) {
+    for (const auto& link : lane->links()) link->wants(link->grabs_wanted(), link->wants_unsleep());
+  }
+  grants_.clear();
+  const auto wake_at = admission_.share_out(Admission::Clock::now(), grants_);
+  if (wake_at) context_.deadlines.set(rate_wait_, *wake_at);
+  for (const auto& grant : grants_) {
+    auto& link = static_cast<PoolLink&>(*grant.link);
+    if (grant.unsleep) {
+      link.unsleep();
+    } else {
+      link.grab(grant.grabs);
+    }
+    if (!link.is_linked()) to_flush_.push_back(link);
+  }
+}
+
+void Pool::flush_links() {
+  while (!to_flush_.empty()) {
+    PoolLink& link = to_flush_.front();
+    to_flush_.pop_front();
+    link.flush();
+  }
+}
+
+void Pool::report_drain() {
+  if (drained_ || running() > 0) return;
   drained_ =
       std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->links().empty(); });
   if (drained_) {
@@ -349,77 +429,13 @@ void Pool::end_turn() {
   }
 }
 
-// Lanes take turns, and so do the links of each: when slots are scarce no server and no function with a lane
-// of its own waits for another to run dry.
-void Pool::share_out_slots() {
-  int free = settings_.worker_count - reserved_ - running_;
-  for (const auto& lane : lanes_) {
-    if (free <= 0) break;
-    const int sent = lane->unsleep(free);
-    reserve(sent);
-    free -= sent;
-  }
-  if (!function_upstreams_.empty()) {
-    for_each_upstream([](Upstream& upstream) { upstream.release(); });
-    free += lent_slots();
-  }
-  if (free <= 0) return;
-  free = std::min(free, rate_room());
-  if (lanes_.size() == 1) return reserve(lanes_.front()->grab(std::min(free, lanes_.front()->room())));
-  share_out_scarce(free);
-}
-
-// Slots of jobs that wait for one endpoint are of use to the functions of another.
-int Pool::lent_slots() const {
-  int lent = 0;
-  if (function_upstreams_.empty()) return lent;
-  for_each_upstream([&](const Upstream& upstream) { lent += upstream.stuck(); });
-  return lent;
-}
-
-// Among several lanes: each gets what it wants if there is enough, else slots go one by one to the one that
-// has the fewest jobs, so that a function with slow jobs leaves room for the others.
-void Pool::share_out_scarce(int free) {
-  const auto takes = [](const Lane& lane) { return std::min(lane.wanted(), lane.room()); };
-  wanting_.clear();
-  int all = 0;
-  for (const auto& lane : lanes_) {
-    const int some = takes(*lane);
-    if (some <= 0) continue;
-    wanting_.push_back(lane.get());
-    all += some;
-  }
-  if (all <= free) {
-    for (Lane* lane : wanting_) reserve(lane->grab(lane->room()));
-    return;
-  }
-  for (; free > 0 && !wanting_.empty(); --free) {
-    const auto next =
-        std::min_element(wanting_.begin(), wanting_.end(), [](const Lane* one, const Lane* other) {
-          return std::pair(one->jobs(), one->turn) < std::pair(other->jobs(), other->turn);
-        });
-    Lane& lane = **next;
-    lane.turn = ++turn_;
-    reserve(lane.grab(1));
-    if (takes(lane) <= 0) wanting_.erase(next);
-  }
-}
-
-// How many more jobs may be taken, so far as max_rate is concerned.
-int Pool::rate_room() {
-  if (rate_.rate() == 0) return kNoLimit;
-  const int tokens = std::max(rate_.available(TokenBucket::Clock::now()) - reserved_, 0);
-  if (tokens == 0) context_.deadlines.set(rate_wait_, rate_.wait_for(reserved_ + 1));
-  return tokens;
-}
-
 // Lets go of what has nothing to do any more.
 void Pool::sweep() {
-  for_each_upstream([](Upstream& upstream) { upstream.sweep(); });
+  for_each_endpoint([](PoolEndpoint& endpoint) { endpoint.sweep(); });
   if (withdrawing_) forget_withdrawn();
-  if (!function_upstreams_.empty()) {
-    std::erase_if(function_upstreams_,
-                  [](const auto& upstream) { return upstream->retired() && upstream->unused(); });
+  if (!function_endpoints_.empty()) {
+    std::erase_if(function_endpoints_,
+                  [](const auto& endpoint) { return endpoint->retired() && endpoint->unused(); });
   }
   std::erase_if(lanes_, [](const auto& lane) { return lane->empty(); });
 }
@@ -428,14 +444,14 @@ void Pool::forget_withdrawn() {
   if (std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->is_retiring(); })) return;
   std::erase_if(functions_, [&](const auto& entry) {
     const Function& function = entry.second;
-    if (!function.withdrawn || function.running > 0) return false;
-    for_each_upstream([&](Upstream& upstream) { upstream.forget(function); });
+    if (!function.withdrawn || function.permits.running() > 0) return false;
+    for_each_endpoint([&](PoolEndpoint& endpoint) { endpoint.forget(&function); });
     metrics_->forget(function.name);
     return true;
   });
   withdrawing_ = std::any_of(functions_.begin(), functions_.end(),
                              [](const auto& entry) { return entry.second.withdrawn; });
-  retire_upstreams();
+  retire_endpoints();
 }
 
 }  // namespace driveshaft::dispatch

@@ -2,31 +2,30 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
+#include "dispatch/admission.h"
 #include "dispatch/context.h"
 #include "dispatch/job.h"
 #include "dispatch/lane.h"
+#include "dispatch/pool_endpoint.h"
 #include "dispatch/status.h"
-#include "dispatch/token_bucket.h"
-#include "dispatch/upstream.h"
 #include "gearman/link.h"
 
 namespace driveshaft::dispatch {
 
-// One pool of the jobs file: its slots, its lanes with their links to every gearmand, its endpoints, its
-// running jobs. It shares the slots out between them, so that a job is only ever taken for a slot that is
-// free, and carries out reloads without touching a job that runs. The supervisor owns it, the loop's thread
-// drives it.
+// One pool of the jobs file: its lanes with their links to every gearmand, its endpoints, its running jobs.
+// Which link may grab and which job may go is decided by Admission; the pool feeds it with what links, jobs
+// and endpoints report, and carries out what it says once at the end of a turn of the loop. Reloads touch no
+// job that runs. The supervisor owns it, the loop's thread drives it.
 class Pool final : public std::enable_shared_from_this<Pool>,
                    private gearman::LinkOwner,
                    private JobOwner,
-                   private Upstream::Owner {
+                   private PoolEndpoint::Owner {
  public:
   class Owner {
    public:
@@ -60,7 +59,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   bool has_unsent() const;
 
   const std::string& name() const override { return settings_.name; }
-  int running() const { return running_; }
+  int running() const { return admission_.running(); }
   int slots() const { return draining_ ? 0 : settings_.worker_count; }
   PoolStatus status(Detail detail) const;
 
@@ -70,41 +69,47 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   // LinkOwner, of the links of all lanes
   bool job_assigned(gearman::Link& link, const gearman::Assignment& assignment,
                     std::unique_ptr<char[]> storage) override;
-  void slots_released(int count) override;
-  void turn_needed() override;
-  void relieved(gearman::Link& link) override;
+  void no_job(gearman::Link& link) override;
+  void grabs_are_late(gearman::Link& link) override;
+  void connection_lost(gearman::Link& link) override;
+  void turn_needed(gearman::Link& link) override;
+  void writable_again(gearman::Link& link) override;
   void input_begins() override;
   void input_ends() override;
   void link_changed(bool connected) override;
   void result_refused() override;
   void link_closed(gearman::Link& link) override;
   // JobOwner
+  void attempt_ready(Job& job) override;
+  void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt) override;
   void result_ready() override;
   void job_failed(FailedJob failure) override;
   void job_done(Job& job) override;
-  // Upstream::Owner
-  void room_changed() override { turn_needed(); }
+  // PoolEndpoint::Owner
+  void limit_changed() override { turn_needed(); }
 
+  void turn_needed();
   void end_turn();
+  void post_held_jobs();
+  void grab();
   void flush_links();
-  void share_out_slots();
-  void share_out_scarce(int free);
-  int lent_slots() const;
-  void reserve(int slots) { reserved_ += slots; }
-  int rate_room();
+  void report_drain();
   void rate_allows() { turn_needed(); }
+  template <class Is>
+  std::vector<Job*> jobs_that(Is is);
   void sweep();
   void forget_withdrawn();
   void register_functions();
   void keep_endpoints();
-  void retire_upstreams();
+  void retire_endpoints();
   void keep_lanes();
   void keep_links();
-  Upstream& upstream_of(const config::FunctionSettings& function);
+  Lane& lane_of(const LanePlan& plan);
+  PoolEndpoint& endpoint_of(const config::FunctionSettings& function);
   config::Pool settings_at(const base::Uri& uri) const;
-  std::vector<std::string> functions_of(const Upstream& upstream) const;
+  std::vector<std::string> functions_of(const PoolEndpoint& endpoint) const;
   template <class Do>
-  void for_each_upstream(Do act) const;
+  void for_each_endpoint(Do act) const;
   std::unique_ptr<Job> spare_job();
 
   // Constant after construction.
@@ -112,24 +117,20 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   Owner& owner_;
   const std::shared_ptr<metrics::PoolMetrics> metrics_;
 
-  // Loop state. free slots = worker_count - reserved_ - running_, below zero after a reload to fewer. Jobs
-  // that one endpoint keeps waiting do not keep their slots from the functions of the others.
+  // Loop state.
   config::Pool settings_;
   std::vector<config::Server> servers_;
+  Admission admission_;
   std::map<std::string, Function, std::less<>> functions_;
-  Places places_;
-  std::unique_ptr<Upstream> upstream_;                         // the pool's own
-  std::vector<std::unique_ptr<Upstream>> function_upstreams_;  // of functions with another, retired ones too
-  std::vector<std::unique_ptr<Lane>> lanes_;                   // those that only finish among them
-  std::vector<Lane*> wanting_;                                 // while slots are shared out
-  std::uint64_t turn_ = 0;                                     // counts slots given while they are scarce
-  TokenBucket rate_;
-  int reserved_ = 0;  // for grabs that are unanswered
-  int running_ = 0;
+  std::unique_ptr<PoolEndpoint> endpoint_;                         // the pool's own
+  std::vector<std::unique_ptr<PoolEndpoint>> function_endpoints_;  // of functions with another, retired ones too
+  std::vector<std::unique_ptr<Lane>> lanes_;                       // those that only finish among them
   JobList jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
   std::deque<std::shared_ptr<const FailedJob>> failures_;  // the newest first
-  bool in_input_ = false;                                  // a link handles what it has read
+  boost::intrusive::list<PoolLink, boost::intrusive::constant_time_size<false>> to_flush_;
+  std::vector<Admission::Grant> grants_;  // of one turn; its memory is used again
+  bool in_input_ = false;                 // a link handles what it has read
   bool turn_wanted_ = false;
   bool turn_posted_ = false;
   bool withdrawing_ = false;  // functions_ holds some that the jobs file no longer has

@@ -9,17 +9,17 @@ base::Result<bool, NotAnAnswer> StreamRelay::feed(std::string_view bytes) {
 }
 
 void StreamRelay::status(std::uint32_t numerator, std::uint32_t denominator) {
-  link_.tell_status(generation_, handle_, numerator, denominator);
+  link_.send_status(generation_, handle_, numerator, denominator);
 }
 
 void StreamRelay::data(std::string_view bytes) {
   gave_data_ = true;
-  link_.tell_data(generation_, handle_, bytes);
+  link_.send_data(generation_, handle_, bytes);
 }
 
 void StreamRelay::warning(std::string_view text) {
   gave_data_ = true;
-  link_.tell_warning(generation_, handle_, text);
+  link_.send_warning(generation_, handle_, text);
 }
 
 }  // namespace driveshaft::dispatch

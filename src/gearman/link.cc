@@ -30,7 +30,7 @@ constexpr int kPacketsInTurn = 64;  // and after so many
 // A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
 constexpr std::chrono::milliseconds kAnswerWithin = 1s;
 
-// What may wait to be sent before jobs are asked to tell no more; and when they may again.
+// What may wait to be sent before jobs are asked to send no more; and when they may again.
 constexpr std::size_t kMostUnsent = 1024 * 1024;
 constexpr std::size_t kFewUnsent = 256 * 1024;
 
@@ -116,7 +116,7 @@ void Link::session_begins() {
   append_packet(out_, PacketType::echo_req, kPing);  // without a free slot nothing else would be answered
   send_can_do(settings_.functions);
   deadlines_.set(life_timer_, settings_.loop_timeout);
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
 }
 
 void Link::session_ends() {
@@ -128,8 +128,9 @@ void Link::session_ends() {
   answer_timer_.clear();
   life_timer_.clear();
   stream_.close();
-  owner_.slots_released(grabber_.outstanding() - std::exchange(lent_, 0));
-  relieve();
+  grabs_late_ = false;
+  owner_.connection_lost(*this);
+  check_congestion();
   while (!submissions_.empty()) std::ignore = handle_submitted(Submitted::lost, "the connection was lost");
   if (was_greeted) {
     settings_.state.closed();
@@ -228,13 +229,13 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
         case Grabber::OnNoJob::nothing:
           break;
       }
-      owner_.slots_released(1);
-      owner_.turn_needed();
+      owner_.no_job(*this);
+      owner_.turn_needed(*this);
       break;
     case PacketType::noop:
       if (!grabber_.on_noop(heard_at_)) return {};
       set_nap_timer();
-      owner_.turn_needed();
+      owner_.turn_needed(*this);
       break;
     case PacketType::echo_res:
       if (packet.body == kGoodbye) stop();
@@ -291,7 +292,7 @@ std::uint64_t Link::submit_background(std::string_view function, std::string_vie
                                       std::string_view workload, OnSubmitted done) {
   append_packet(out_, PacketType::submit_job_bg, function, unique, workload);
   submissions_.push_back(std::move(done));
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
   return submissions_answered_ + submissions_.size() - 1;
 }
 
@@ -324,60 +325,59 @@ void Link::answer_is_late() {
   if (grabber_.outstanding() == 0) return;
   const auto due = std::max(answered_at_, grabbed_at_) + kAnswerWithin;
   if (Clock::now() < due) return deadlines_.set(answer_timer_, due);
-  lent_ = grabber_.outstanding();
-  owner_.slots_released(lent_);
-  owner_.turn_needed();
+  grabs_late_ = true;
+  owner_.grabs_are_late(*this);
+  owner_.turn_needed(*this);
 }
 
 void Link::grab_is_answered() {
   answered_at_ = heard_at_;
-  if (lent_ == 0) return;
-  owner_.slots_released(-std::exchange(lent_, 0));
-  deadlines_.set(answer_timer_, kAnswerWithin);
+  if (std::exchange(grabs_late_, false)) deadlines_.set(answer_timer_, kAnswerWithin);
 }
 
-bool Link::finish(std::uint64_t generation, std::string_view handle, Verdict verdict, std::string_view data) {
+bool Link::send_result(std::uint64_t generation, std::string_view handle, JobResult result,
+                       std::string_view data) {
   if (!holds(generation)) return false;
-  switch (verdict) {
-    case Verdict::complete:
+  switch (result) {
+    case JobResult::complete:
       append_packet(out_, PacketType::work_complete, handle, data);
       break;
-    case Verdict::exception:
+    case JobResult::exception:
       append_packet(out_, PacketType::work_exception, handle, data);
       break;
-    case Verdict::warning_and_fail:
+    case JobResult::warning_and_fail:
       append_packet(out_, PacketType::work_warning, handle, data);
       [[fallthrough]];
-    case Verdict::fail:
+    case JobResult::fail:
       append_packet(out_, PacketType::work_fail, handle);
       break;
   }
   --inflight_;
   say_goodbye_if_done();
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
   return true;
 }
 
-void Link::tell(std::uint64_t generation, PacketType type, std::string_view handle, std::string_view data) {
+void Link::send(std::uint64_t generation, PacketType type, std::string_view handle, std::string_view data) {
   if (!holds(generation)) return;
   append_packet(out_, type, handle, data);
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
 }
 
-void Link::tell_data(std::uint64_t generation, std::string_view handle, std::string_view bytes) {
-  tell(generation, PacketType::work_data, handle, bytes);
+void Link::send_data(std::uint64_t generation, std::string_view handle, std::string_view bytes) {
+  send(generation, PacketType::work_data, handle, bytes);
 }
 
-void Link::tell_warning(std::uint64_t generation, std::string_view handle, std::string_view text) {
-  tell(generation, PacketType::work_warning, handle, text);
+void Link::send_warning(std::uint64_t generation, std::string_view handle, std::string_view text) {
+  send(generation, PacketType::work_warning, handle, text);
 }
 
-void Link::tell_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
+void Link::send_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
                        std::uint32_t denominator) {
   if (!holds(generation)) return;
   append_packet(out_, PacketType::work_status, handle, std::to_string(numerator),
                 std::to_string(denominator));
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
 }
 
 bool Link::congested() {
@@ -385,10 +385,10 @@ bool Link::congested() {
   return congested_;
 }
 
-void Link::relieve() {
+void Link::check_congestion() {
   if (congested_ && (!connected_ || unsent() <= kFewUnsent)) {
     congested_ = false;
-    owner_.relieved(*this);
+    owner_.writable_again(*this);
   }
 }
 
@@ -398,7 +398,7 @@ void Link::add_functions(const std::vector<std::string>& functions) {
   send_can_do(functions);
   grabber_.wake();  // registering a function that has jobs sends no NOOP
   set_nap_timer();
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
 }
 
 void Link::send_can_do(const std::vector<std::string>& functions) {
@@ -413,7 +413,7 @@ void Link::flush() {
   if (error && error != asio::error::would_block) return;  // the reading side reports it
   if (written == out_.size()) {
     release(out_);
-    return relieve();
+    return check_congestion();
   }
   writing_.swap(out_);
   written_ = written;
@@ -432,7 +432,7 @@ void Link::write_rest() {
     release(self->writing_);
     self->written_ = 0;
     if (!over) self->flush();
-    self->relieve();
+    self->check_congestion();
   });
 }
 
@@ -443,7 +443,7 @@ void Link::retire() {
   if (!connected_) return stop();
   nap_timer_.clear();
   say_goodbye_if_done();
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
 }
 
 // A close can overtake what the server has not yet read: a reset throws it away. The answer to an echo proves
@@ -452,7 +452,7 @@ void Link::say_goodbye_if_done() {
   if (!retiring_ || goodbye_sent_ || inflight_ > 0 || grabber_.outstanding() > 0) return;
   goodbye_sent_ = true;
   append_packet(out_, PacketType::echo_req, kGoodbye);
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
 }
 
 void Link::stop() {
@@ -473,7 +473,7 @@ void Link::set_nap_timer() {
 void Link::nap_is_over() {
   grabber_.on_time(Clock::now());
   set_nap_timer();
-  owner_.turn_needed();
+  owner_.turn_needed(*this);
 }
 
 void Link::check_life() {
@@ -487,7 +487,7 @@ void Link::check_life() {
   if (now - heard_at_ >= settings_.loop_timeout && pinged_at_ < heard_at_) {
     pinged_at_ = now;
     append_packet(out_, PacketType::echo_req, kPing);
-    owner_.turn_needed();
+    owner_.turn_needed(*this);
   }
   const bool waiting_for_ping = pinged_at_ >= heard_at_;
   const auto next_ping = (waiting_for_ping ? now : heard_at_) + settings_.loop_timeout;

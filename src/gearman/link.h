@@ -24,20 +24,23 @@ namespace driveshaft::gearman {
 
 class Link;
 
-// What a link tells the pool it works for. Called on the loop's thread, from within the link.
+// What a link reports to the pool that it works for. Called on the loop's thread, from within the link.
 class LinkOwner {
  public:
-  // A job came for one of the reserved slots. The views in `job` last as long as the call; when `storage` is
-  // set they lie in it, and it may be kept. False: it is of a function that was never registered.
+  // A job answers a grab. The views in `job` last as long as the call; when `storage` is set they lie in it,
+  // and it may be kept. False: it is of a function that was never registered.
   [[nodiscard]] virtual bool job_assigned(Link& link, const Assignment& job,
                                           std::unique_ptr<char[]> storage) = 0;
-  // `count` slots reserved by grab() are free again, or with a negative one are reserved again: a server that
-  // was late answers. Its jobs may then be more than there are slots.
-  virtual void slots_released(int count) = 0;
+  // A grab was answered: there is no job.
+  virtual void no_job(Link& link) = 0;
+  // The server has not answered the link's grabs for a while. They may still bring jobs.
+  virtual void grabs_are_late(Link& link) = 0;
+  // The connection is gone, and so are the grabs without an answer.
+  virtual void connection_lost(Link& link) = 0;
   // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
-  virtual void turn_needed() = 0;
-  // What waited to be sent over a congested link is gone: sent, or lost with its connection.
-  virtual void relieved(Link& link) = 0;
+  virtual void turn_needed(Link& link) = 0;
+  // A congested link is no longer congested: what waited is sent, or lost with its connection.
+  virtual void writable_again(Link& link) = 0;
   // Between these two the link handles what it has read: their end is soon enough for turn_needed().
   virtual void input_begins() = 0;
   virtual void input_ends() = 0;
@@ -53,7 +56,7 @@ class LinkOwner {
 };
 
 // How a job ended. Each is one terminal packet.
-enum class Verdict {
+enum class JobResult {
   complete,
   // Terminal by itself: gearmand sends the text to clients that asked for exceptions, and makes a WORK_FAIL
   // of it for the others. That one carries the handle with a zero byte too many (measured: 1.1.20, unchanged
@@ -102,29 +105,31 @@ class Link : public std::enable_shared_from_this<Link> {
   State state() const { return {greeted_, greeted_ ? connected_at_ : lost_at_, lost_why_}; }
   bool retiring() const { return retiring_; }
 
-  // What a running job tells before its end. On a connection other than that of `generation` it is dropped:
+  // What a running job says before its end. On a connection other than that of `generation` it is dropped:
   // gearmand runs the job again.
-  void tell_data(std::uint64_t generation, std::string_view handle, std::string_view bytes);
-  void tell_warning(std::uint64_t generation, std::string_view handle, std::string_view text);
-  void tell_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
+  void send_data(std::uint64_t generation, std::string_view handle, std::string_view bytes);
+  void send_warning(std::uint64_t generation, std::string_view handle, std::string_view text);
+  void send_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
                    std::uint32_t denominator);
-  // More waits to be sent than is good. Once it is gone, the owner is told (relieved()).
+  // More waits to be sent than is good. Once it is gone, the owner is told (writable_again()).
   bool congested();
 
   // How many grabs it would send now if it had the slots.
-  int wanted() const { return connected_ && lent_ == 0 ? grabber_.wanted() : 0; }
-  // Sends `count` grabs, at most wanted(); the owner has reserved a slot for each.
+  int grabs_wanted() const { return connected_ && !grabs_late_ ? grabber_.wanted() : 0; }
+  // Sends `count` grabs, at most grabs_wanted(); the owner has reserved a slot for each.
   void grab(int count);
   // While retiring: whether one grab, for which the owner has a slot, would help (see
   // Grabber::wants_unsleep()).
-  bool wants_unsleep() const { return connected_ && lent_ == 0 && inflight_ > 0 && grabber_.wants_unsleep(); }
+  bool wants_unsleep() const {
+    return connected_ && !grabs_late_ && inflight_ > 0 && grabber_.wants_unsleep();
+  }
   void unsleep();
 
   // The connection's number; a job belongs to the one it came through.
   std::uint64_t generation() const { return generation_; }
   // The one terminal packet of a job. False: its connection is gone, the server runs the job again.
-  [[nodiscard]] bool finish(std::uint64_t generation, std::string_view handle, Verdict verdict,
-                            std::string_view data);
+  [[nodiscard]] bool send_result(std::uint64_t generation, std::string_view handle, JobResult result,
+                                 std::string_view data);
 
   // Whether that connection is still the present one.
   bool holds(std::uint64_t generation) const { return connected_ && generation == generation_; }
@@ -179,8 +184,8 @@ class Link : public std::enable_shared_from_this<Link> {
   bool is_reading();
   void write_rest();
   std::size_t unsent() const { return out_.size() + writing_.size() - written_; }
-  void tell(std::uint64_t generation, PacketType type, std::string_view handle, std::string_view data);
-  void relieve();
+  void send(std::uint64_t generation, PacketType type, std::string_view handle, std::string_view data);
+  void check_congestion();
 
   // Constant after construction, but for `functions`.
   asio::io_context& loop_;
@@ -213,7 +218,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::uint64_t submissions_answered_ = 0;  // over all connections; the first in the queue has this number
   int inflight_ = 0;                        // jobs assigned and not yet answered
   bool congested_ = false;                  // and the owner waits to be told that it is not
-  int lent_ = 0;                            // slots of unanswered grabs that others may use meanwhile
+  bool grabs_late_ = false;                 // the owner was told so
   std::string out_;                         // produced and not yet given to the kernel
   std::string writing_;                     // owned by the write in progress; empty when there is none
   std::size_t written_ = 0;                 // bytes of it that the kernel has

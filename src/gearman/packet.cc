@@ -147,6 +147,7 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
 
 base::Result<Assignment, LinkError> parse_assignment(std::string_view body) {
   Assignment job;
+  job.bytes = body;
   std::string_view rest = body;
   for (std::string_view* field : {&job.handle, &job.function, &job.unique}) {
     const std::size_t end = rest.find('\0');

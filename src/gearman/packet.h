@@ -95,6 +95,7 @@ class PacketReader {
 
 // A job as the server assigns it: views into the packet's body.
 struct Assignment {
+  std::string_view bytes;  // the packet's body, in which the others lie
   std::string_view handle;
   std::string_view function;
   std::string_view unique;

@@ -228,17 +228,15 @@ void Connection::take_response(const error_code& error) {
 }
 
 void Connection::fail(Failure failure) {
-  const bool stale = failure.kind == Failure::Kind::connection_lost && reused_ && !protocol_->started() &&
-                     Clock::now() - sent_at_ < kStaleWithin;
+  if (failure.kind == Failure::Kind::connection_lost && reused_ && !protocol_->started() &&
+      Clock::now() - sent_at_ < kStaleWithin) {
+    failure.kind = Failure::Kind::stale_connection;
+  }
   pass_remarks_on(/*over=*/true);
   Exchange& exchange = *exchange_;
   close();
   endpoint_.forget(*this);
-  if (stale) {
-    endpoint_.send_again(exchange);
-  } else {
-    endpoint_.deliver(exchange, std::move(failure));
-  }
+  endpoint_.deliver(exchange, std::move(failure));
 }
 
 void Connection::abandon() { exchange_ = nullptr; }

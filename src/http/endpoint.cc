@@ -83,7 +83,10 @@ void Endpoint::post(Exchange& exchange) {
   connection.send(exchange);
 }
 
-void Endpoint::send_again(Exchange& exchange) { open_connection(exchange); }
+void Endpoint::send_again(Exchange& exchange) {
+  ++exchanges_;
+  open_connection(exchange);
+}
 
 void Endpoint::cancel(Exchange& exchange) {
   --exchanges_;
@@ -99,8 +102,12 @@ void Endpoint::cancel(Exchange& exchange) {
 
 void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> result) {
   --exchanges_;
-  const bool down = !result && result.error().kind == Failure::Kind::unreachable;
-  note(down ? std::optional(result.error()) : std::nullopt);
+  if (result) {
+    note({});
+  } else if (result.error().kind != Failure::Kind::stale_connection) {
+    const bool down = result.error().kind == Failure::Kind::unreachable;
+    note(down ? std::optional(result.error()) : std::nullopt);
+  }
   exchange.finished(std::move(result));
 }
 

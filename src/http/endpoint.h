@@ -41,9 +41,10 @@ class Endpoint {
   // lines may stand before that.
   void append_head(std::string& out, std::string_view content_type, std::size_t content_length) const;
 
-  // Sends the request on an idle connection or a new one. A connection that the endpoint had closed just
-  // before is noticed, and the request is sent once more, on a new one.
+  // Sends the request on an idle connection or a new one.
   void post(Exchange& exchange);
+  // Sends it once more, on a new connection, after Failure::Kind::stale_connection: it is the same attempt.
+  void send_again(Exchange& exchange);
   // Gives it up: finished() will not be called, and the connection that carries it is closed.
   void cancel(Exchange& exchange);
 
@@ -92,7 +93,6 @@ class Endpoint {
   bool is_old(const Connection& connection) const;
   void opening_done(Connection& connection, base::Result<void, Failure> result);
   void deliver(Exchange& exchange, base::Result<Response, Failure> result);
-  void send_again(Exchange& exchange);
   void became_idle(Connection& connection);
   void forget(Connection& connection);
 

@@ -19,6 +19,8 @@ struct Failure {
   enum class Kind {
     unreachable,      // the request never reached the endpoint: name, connect, TLS
     connection_lost,  // closed or reset before the response was complete
+    // A kept-alive connection that the endpoint had closed just before: it has not read the request.
+    stale_connection,
     malformed,        // not HTTP, or not FastCGI
     too_large,        // header or body above its limit
     overloaded,       // the endpoint says that it cannot take the request now

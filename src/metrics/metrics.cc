@@ -320,7 +320,7 @@ void PoolMetrics::endpoints_down_changed(int change) {
 
 void PoolMetrics::set_limit(int jobs) { limit_.Set(jobs); }
 
-void PoolMetrics::held_changed(int change) { held_.Increment(change); }
+void PoolMetrics::set_held(int jobs) { held_.Set(jobs); }
 
 void PoolMetrics::result_refused() { results_refused_.Increment(); }
 

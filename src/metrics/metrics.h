@@ -111,8 +111,8 @@ class PoolMetrics {
   void endpoints_down_changed(int change);
   // So many jobs its endpoint may be given at once.
   void set_limit(int jobs);
-  // More or fewer jobs wait in their slots for the endpoint.
-  void held_changed(int change);
+  // So many jobs wait in their slots for the endpoint.
+  void set_held(int jobs);
 
   // gearmand did not know a job whose result it was sent.
   void result_refused();

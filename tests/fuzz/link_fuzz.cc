@@ -93,12 +93,17 @@ class Owner final : public gearman::LinkOwner {
     jobs_.push_back({link.generation(), std::string(job.handle)});
     return true;
   }
-  void slots_released(int count) override {
+  void no_job(gearman::Link&) override {
     require(!closed_);
-    reserved_ -= count;
+    --reserved_;
   }
-  void turn_needed() override { require(!closed_); }
-  void relieved(gearman::Link&) override {}
+  void grabs_are_late(gearman::Link&) override { require(!closed_); }
+  void connection_lost(gearman::Link&) override {
+    require(!closed_);
+    reserved_ = 0;
+  }
+  void turn_needed(gearman::Link&) override { require(!closed_); }
+  void writable_again(gearman::Link&) override {}
   void input_begins() override { require(!closed_ && !std::exchange(in_input_, true)); }
   void input_ends() override { require(std::exchange(in_input_, false)); }
   void link_changed(bool connected) override { require(std::exchange(up_, connected) != connected); }
@@ -109,7 +114,7 @@ class Owner final : public gearman::LinkOwner {
   void turn(gearman::Link& link) {
     if (closed_) return;
     for (auto& job : std::exchange(jobs_, {})) end(link, job);
-    if (const int grabs = std::min(link.wanted(), kSlots - reserved_); grabs > 0) {
+    if (const int grabs = std::min(link.grabs_wanted(), kSlots - reserved_); grabs > 0) {
       reserved_ += grabs;
       link.grab(grabs);
     }
@@ -145,8 +150,8 @@ class Owner final : public gearman::LinkOwner {
       }
     }
     const bool sent =
-        link.finish(job.generation, job.handle,
-                    what % 3 == 0 ? gearman::Verdict::complete : gearman::Verdict::warning_and_fail, "data");
+        link.send_result(job.generation, job.handle,
+                    what % 3 == 0 ? gearman::JobResult::complete : gearman::JobResult::warning_and_fail, "data");
     require(sent == link.holds(job.generation));
   }
 

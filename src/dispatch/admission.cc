@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/admission.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace driveshaft::dispatch {
+
+Admission::Admission(int slots, double rate, Clock::time_point now) : slots_(slots), rate_(rate, now) {}
+
+void Admission::set_rate(double rate, Clock::time_point now) {
+  if (rate != rate_.rate()) rate_ = TokenBucket(rate, now);
+}
+
+void Admission::add(Endpoint& endpoint) { endpoints_.push_back(&endpoint); }
+
+void Admission::remove(Endpoint& endpoint) { std::erase(endpoints_, &endpoint); }
+
+void Admission::set_function(Function& function, Endpoint& endpoint, Lane* lane, int limit) {
+  function.limit_ = limit;
+  if (function.lane_ != lane) {
+    if (function.lane_) function.lane_->running_ -= function.running_;
+    function.lane_ = lane;
+    if (lane) lane->running_ += function.running_;
+  }
+  Endpoint* const before = std::exchange(function.endpoint_, &endpoint);
+  if (!before || before == &endpoint) return;
+  for (auto held = before->held_.begin(); held != before->held_.end();) {
+    Ticket& ticket = *held++;
+    if (ticket.function_ != &function) continue;
+    before->held_.erase(before->held_.iterator_to(ticket));
+    hold(ticket, endpoint);
+  }
+}
+
+void Admission::add(Lane& lane) { lanes_.push_back(&lane); }
+
+void Admission::remove(Lane& lane) { std::erase(lanes_, &lane); }
+
+void Admission::set_lane(Lane& lane, Endpoint* endpoint, int limit) {
+  lane.limit_ = limit;
+  if (lane.endpoint_) lane.endpoint_->reserved_ -= lane.reserved_;
+  lane.endpoint_ = endpoint;
+  if (lane.endpoint_) lane.endpoint_->reserved_ += lane.reserved_;
+}
+
+void Admission::add(Link& link, Lane& lane) {
+  link.lane_ = &lane;
+  lane.links_.push_back(&link);
+}
+
+void Admission::remove(Link& link) {
+  connection_lost(link);
+  std::erase(link.lane_->links_, &link);
+  link.lane_ = nullptr;
+}
+
+void Admission::reserve(Lane& lane, int grabs) {
+  reserved_ += grabs;
+  lane.reserved_ += grabs;
+  if (lane.endpoint_) lane.endpoint_->reserved_ += grabs;
+}
+
+// A server that was late has its slots again, for the grabs that it has yet to answer.
+void Admission::answered(Link& link) {
+  if (std::exchange(link.late_, false)) reserve(*link.lane_, link.outstanding_);
+  --link.outstanding_;
+  reserve(*link.lane_, -1);
+}
+
+void Admission::job_assigned(Link& link, Ticket& ticket, Function& function) {
+  answered(link);
+  rate_.take();
+  ticket.state_ = Ticket::State::taken;
+  ticket.function_ = &function;
+  ++running_;
+  ++function.running_;
+  if (function.lane_) ++function.lane_->running_;
+}
+
+void Admission::grabs_are_late(Link& link) {
+  if (std::exchange(link.late_, true)) return;
+  reserve(*link.lane_, -link.outstanding_);
+}
+
+void Admission::connection_lost(Link& link) {
+  if (!std::exchange(link.late_, false)) reserve(*link.lane_, -link.outstanding_);
+  link.outstanding_ = 0;
+  link.wants(0, false);
+}
+
+Admission::Admitted Admission::admit(Ticket& ticket) {
+  Endpoint& endpoint = *ticket.function_->endpoint_;
+  if (endpoint.held_.empty() && has_permit(endpoint) && has_permit(*ticket.function_)) {
+    ticket.endpoint_ = &endpoint;
+    post(ticket);
+    return Admitted::posted;
+  }
+  if (draining_) return Admitted::requeue;
+  hold(ticket, endpoint);
+  return Admitted::held;
+}
+
+void Admission::post(Ticket& ticket) {
+  ticket.state_ = Ticket::State::posted;
+  ++posted_;
+  ++ticket.endpoint_->posted_;
+  ++ticket.function_->posted_;
+}
+
+void Admission::hold(Ticket& ticket, Endpoint& endpoint) {
+  ticket.state_ = Ticket::State::held;
+  ticket.endpoint_ = &endpoint;
+  endpoint.held_.push_back(ticket);
+}
+
+void Admission::release(Ticket& ticket) {
+  if (ticket.state_ == Ticket::State::posted) {
+    --posted_;
+    --ticket.endpoint_->posted_;
+    --ticket.function_->posted_;
+  } else if (ticket.state_ == Ticket::State::held) {
+    ticket.endpoint_->held_.erase(ticket.endpoint_->held_.iterator_to(ticket));
+  }
+  ticket.state_ = Ticket::State::taken;
+  ticket.endpoint_ = nullptr;
+}
+
+void Admission::end(Ticket& ticket) {
+  release(ticket);
+  ticket.state_ = Ticket::State::idle;
+  --running_;
+  Function& function = *std::exchange(ticket.function_, nullptr);
+  --function.running_;
+  if (function.lane_) --function.lane_->running_;
+}
+
+Admission::Ticket* Admission::next_to_post() {
+  for (Endpoint* endpoint : endpoints_) {
+    if (endpoint->held_.empty() || !has_permit(*endpoint)) continue;
+    // The one held longest whose function has a permit left.
+    const auto next = std::find_if(endpoint->held_.begin(), endpoint->held_.end(),
+                                   [](const Ticket& ticket) { return has_permit(*ticket.function_); });
+    if (next == endpoint->held_.end()) continue;
+    Ticket& ticket = *next;
+    endpoint->held_.erase(next);
+    post(ticket);
+    return &ticket;
+  }
+  return nullptr;
+}
+
+// Lanes take turns, and so do the links of each: when slots are scarce no server and no function with a lane
+// of its own waits for another to run dry.
+std::optional<Admission::Clock::time_point> Admission::share_out(Clock::time_point now,
+                                                                 std::vector<Grant>& grants) {
+  std::optional<Clock::time_point> wake_at;
+  int free = slots_ - reserved_ - running_;
+  free -= grant_unsleep(free, grants);
+  free += lent();
+  if (free <= 0) return wake_at;
+  free = std::min(free, rate_room(now, wake_at));
+  if (lanes_.size() == 1) {
+    grant(*lanes_.front(), std::min(free, room(*lanes_.front())), grants);
+  } else {
+    grant_scarce(free, grants);
+  }
+  return wake_at;
+}
+
+// How many more jobs may be taken, so far as the rate is concerned: each grab without an answer may bring one.
+int Admission::rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at) {
+  if (rate_.rate() == 0) return kNoLimit;
+  const int room = std::max(rate_.available(now) - reserved_, 0);
+  if (room == 0) wake_at = now + rate_.wait_for(reserved_ + 1);
+  return room;
+}
+
+int Admission::room(const Lane& lane) const {
+  if (!lane.endpoint_) return 0;
+  const int in_lane = std::max(lane.limit_ - lane.jobs(), 0);
+  const Endpoint& endpoint = *lane.endpoint_;
+  if (endpoint.limit_ == kNoLimit) return in_lane;
+  return std::min(in_lane,
+                  std::max(endpoint.limit_ - endpoint.posted_ - endpoint.held() - endpoint.reserved_, 0));
+}
+
+int Admission::wanted(const Lane& lane) {
+  int wanted = 0;
+  for (const Link* link : lane.links_) wanted += link->wanted_;
+  return wanted;
+}
+
+int Admission::grant(Lane& lane, int most, std::vector<Grant>& grants) {
+  int left = most;
+  while (left > 0) {
+    const auto wanting = static_cast<int>(std::count_if(
+        lane.links_.begin(), lane.links_.end(), [](const Link* link) { return link->wanted_ > 0; }));
+    if (wanting == 0) break;
+    const int share = std::max(left / wanting, 1);
+    for (std::size_t count = lane.links_.size(); count > 0 && left > 0; --count) {
+      Link& link = *lane.links_[lane.next_link_++ % lane.links_.size()];
+      const int grabs = std::min({link.wanted_, share, left});
+      if (grabs == 0) continue;
+      link.wanted_ -= grabs;
+      link.outstanding_ += grabs;
+      left -= grabs;
+      grants.push_back({&link, grabs, false});
+    }
+  }
+  reserve(lane, most - left);
+  return most - left;
+}
+
+int Admission::grant_unsleep(int free, std::vector<Grant>& grants) {
+  int given = 0;
+  for (Lane* lane : lanes_) {
+    for (Link* link : lane->links_) {
+      if (given >= free) return given;
+      if (lane->jobs() >= lane->limit_) break;
+      if (!std::exchange(link->wants_unsleep_, false)) continue;
+      ++link->outstanding_;
+      reserve(*lane, 1);
+      grants.push_back({link, 1, true});
+      ++given;
+    }
+  }
+  return given;
+}
+
+// Each lane gets what it wants if there is enough. Otherwise slots go one by one to the lane that has the
+// fewest jobs, so that a function with slow jobs leaves room for the others.
+void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
+  const auto takes = [this](const Lane& lane) { return std::min(wanted(lane), room(lane)); };
+  wanting_.clear();
+  std::int64_t all = 0;
+  for (Lane* lane : lanes_) {
+    const int some = takes(*lane);
+    if (some <= 0) continue;
+    wanting_.push_back(lane);
+    all += some;
+  }
+  if (all <= free) {
+    for (Lane* lane : wanting_) grant(*lane, takes(*lane), grants);
+    return;
+  }
+  for (; free > 0 && !wanting_.empty(); --free) {
+    const auto next =
+        std::min_element(wanting_.begin(), wanting_.end(), [](const Lane* one, const Lane* other) {
+          return std::pair(one->jobs(), one->turn_) < std::pair(other->jobs(), other->turn_);
+        });
+    Lane& lane = **next;
+    lane.turn_ = ++turn_;
+    grant(lane, 1, grants);
+    if (takes(lane) <= 0) wanting_.erase(next);
+  }
+}
+
+int Admission::held() const {
+  int held = 0;
+  for (const Endpoint* endpoint : endpoints_) held += endpoint->held();
+  return held;
+}
+
+// Held jobs that would be held even if the pool had a permit for each.
+int Admission::lent(const Endpoint& endpoint) {
+  if (endpoint.held_.empty()) return 0;
+  return std::max(endpoint.held() - std::max(endpoint.limit_ - endpoint.posted_, 0), 0);
+}
+
+int Admission::lent() const {
+  if (endpoints_.size() < 2) return 0;
+  int lent = 0;
+  for (const Endpoint* endpoint : endpoints_) lent += Admission::lent(*endpoint);
+  return lent;
+}
+
+void Admission::check() const {
+  const auto equal = [](const char* counter, int has, int should) {
+    if (has != should) throw std::logic_error(fmt::format("admission: {} is {}, not {}", counter, has, should));
+  };
+  int reserved = 0;
+  for (const Lane* lane : lanes_) {
+    int in_lane = 0;
+    for (const Link* link : lane->links_) {
+      if (link->outstanding_ < 0) equal("the outstanding grabs of a link", link->outstanding_, 0);
+      if (!link->late_) in_lane += link->outstanding_;
+    }
+    equal("the reserved slots of a lane", lane->reserved_, in_lane);
+    if (lane->running_ < 0) equal("the running jobs of a lane", lane->running_, 0);
+    reserved += in_lane;
+  }
+  equal("the reserved slots", reserved_, reserved);
+  int posted = 0;
+  int held = 0;
+  for (const Endpoint* endpoint : endpoints_) {
+    int on_their_way = 0;
+    for (const Lane* lane : lanes_) {
+      if (lane->endpoint_ == endpoint) on_their_way += lane->reserved_;
+    }
+    equal("the reserved permits of an endpoint", endpoint->reserved_, on_their_way);
+    if (endpoint->posted_ < 0) equal("the jobs at an endpoint", endpoint->posted_, 0);
+    posted += endpoint->posted_;
+    held += endpoint->held();
+  }
+  equal("the posted jobs", posted_, posted);
+  if (posted + held > running_) equal("the jobs that are posted or held", posted + held, running_);
+}
+
+}  // namespace driveshaft::dispatch

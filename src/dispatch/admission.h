@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "dispatch/token_bucket.h"
+
+namespace driveshaft::dispatch {
+
+inline constexpr int kNoLimit = std::numeric_limits<int>::max();
+
+// How many jobs a pool may take, by which link, and which job may go to its endpoint now. All counters of a
+// pool are here: slots, grabs without an answer, jobs that run, jobs at endpoints, jobs that are held, the
+// rate. Pure: no socket, no clock, no callback. The pool tells what has happened, and carries out what
+// share_out() and next_to_post() say at the end of a turn of the loop.
+//
+// A grab brings a job of any function of its link, and a job that is taken cannot be handed back. So a limit
+// is kept by not grabbing: functions that have a limit or an endpoint of their own have a lane with links of
+// their own, and each grab reserves a slot, a place in its lane and a place at its lane's endpoint.
+//
+// More jobs than slots can come all the same: a server may answer a grab after its slot has been given to
+// another, and a reload may lower a limit. Such jobs are held until a permit is free: `slots` bounds the jobs
+// at all endpoints together.
+//
+// The nodes below (Endpoint, Function, Lane, Link, Ticket) belong to the pool, which keeps each as long as it
+// is registered here; only this class changes them.
+class Admission {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  class Endpoint;
+  class Function;
+  class Lane;
+  class Link;
+  class Ticket;
+
+  // A job in its slot.
+  class Ticket : public boost::intrusive::list_base_hook<> {
+   public:
+    enum class State {
+      idle,    // it has no slot
+      taken,   // it has a slot, and wants nothing now
+      held,    // it waits for a permit
+      posted,  // it has a permit: it is at its endpoint
+    };
+    State state() const { return state_; }
+
+   private:
+    friend class Admission;
+    State state_ = State::idle;
+    Function* function_ = nullptr;
+    Endpoint* endpoint_ = nullptr;  // held or posted
+  };
+
+  // What the jobs of some functions are sent to.
+  class Endpoint {
+   public:
+    int posted() const { return posted_; }
+    int held() const { return static_cast<int>(held_.size()); }
+    // Nothing is there, nor on its way.
+    bool unused() const { return posted_ == 0 && reserved_ == 0 && held_.empty(); }
+
+   private:
+    friend class Admission;
+    int limit_ = kNoLimit;  // jobs at once; 0: it takes none now
+    int posted_ = 0;
+    int reserved_ = 0;  // grabs whose jobs will go there
+    boost::intrusive::list<Ticket> held_;  // the longest held first
+  };
+
+  class Function {
+   public:
+    int limit() const { return limit_; }
+    int running() const { return running_; }
+    const Endpoint* endpoint() const { return endpoint_; }
+
+   private:
+    friend class Admission;
+    int limit_ = kNoLimit;  // jobs at once
+    int running_ = 0;
+    int posted_ = 0;
+    Endpoint* endpoint_ = nullptr;  // for its jobs from now on
+    Lane* lane_ = nullptr;          // null when it is withdrawn
+  };
+
+  // Functions that share their links.
+  class Lane {
+   public:
+    // Jobs that run or are on their way.
+    int jobs() const { return running_ + reserved_; }
+
+   private:
+    friend class Admission;
+    Endpoint* endpoint_ = nullptr;  // of its functions; null: it takes no more jobs
+    int limit_ = kNoLimit;          // jobs at once
+    int running_ = 0;
+    int reserved_ = 0;
+    std::uint64_t turn_ = 0;  // when it was last given a scarce slot
+    std::vector<Link*> links_;
+    std::size_t next_link_ = 0;  // whose turn it is for the next slot
+  };
+
+  // A connection to a gearmand, or an attempt at one.
+  class Link {
+   public:
+    // For the turn that ends now: how many grabs it would send if it had the slots, and whether one grab
+    // would wake it (see gearman::Grabber::wants_unsleep()).
+    void wants(int grabs, bool unsleep) {
+      wanted_ = grabs;
+      wants_unsleep_ = unsleep;
+    }
+    int outstanding() const { return outstanding_; }
+
+   private:
+    friend class Admission;
+    Lane* lane_ = nullptr;
+    int wanted_ = 0;
+    bool wants_unsleep_ = false;
+    int outstanding_ = 0;  // grabs without an answer
+    bool late_ = false;    // and others may use their slots meanwhile
+  };
+
+  // `rate`: jobs taken a second; 0: no limit.
+  Admission(int slots, double rate, Clock::time_point now);
+  Admission(const Admission&) = delete;
+
+  // Settings. Those in force change at once; no job is taken back.
+  void set_slots(int slots) { slots_ = slots; }
+  void set_rate(double rate, Clock::time_point now);
+  void add(Endpoint& endpoint);
+  void remove(Endpoint& endpoint);  // unused()
+  // Limits the jobs at an endpoint; 0 for one that takes none now. False: it is the limit that it had.
+  bool set_limit(Endpoint& endpoint, int limit) { return std::exchange(endpoint.limit_, limit) != limit; }
+  // Its jobs that are held go to `endpoint`, too.
+  void set_function(Function& function, Endpoint& endpoint, Lane* lane, int limit);
+  void add(Lane& lane);
+  void remove(Lane& lane);  // it has no links and no functions
+  // Without an endpoint it takes no more jobs.
+  void set_lane(Lane& lane, Endpoint* endpoint, int limit);
+  void add(Link& link, Lane& lane);
+  void remove(Link& link);
+  // From now on what would be held is requeued; see admit().
+  void drain() { draining_ = true; }
+
+  // Grabs were answered, or will not be.
+  void job_assigned(Link& link, Ticket& ticket, Function& function);
+  void no_job(Link& link) { answered(link); }
+  // The server is late: other links may have the slots until it answers after all.
+  void grabs_are_late(Link& link);
+  void connection_lost(Link& link);
+
+  enum class Admitted {
+    posted,   // it has a permit: send it to its function's endpoint
+    held,     // it waits; next_to_post() will have it
+    requeue,  // it would have to wait, and the pool drains
+  };
+  // A job wants to be sent.
+  [[nodiscard]] Admitted admit(Ticket& ticket);
+  // It gives its permit back, or waits no longer.
+  void release(Ticket& ticket);
+  // It gives its slot back as well.
+  void end(Ticket& ticket);
+
+  // At the end of a turn: the held jobs that have a permit now, one by one, until null.
+  Ticket* next_to_post();
+  // Then: what each link is to grab now. Links have said before what they want. `wake_at` of the answer: when
+  // the rate allows the next job, if jobs wait for that.
+  struct Grant {
+    Link* link;
+    int grabs;
+    bool unsleep;  // one grab that wakes a link that drains
+  };
+  std::optional<Clock::time_point> share_out(Clock::time_point now, std::vector<Grant>& grants);
+
+  // Whether share_out() could grant anything.
+  bool has_free_slots() const { return slots_ - reserved_ - running_ + lent() > 0; }
+  int running() const { return running_; }
+  int held() const;
+  // Of the held jobs, those whose slots may be used by functions with another endpoint.
+  int lent() const;
+
+  // Throws std::logic_error that names the counter which does not add up. For tests and sanitizer builds.
+  void check() const;
+
+ private:
+  bool has_permit(const Endpoint& endpoint) const {
+    return endpoint.posted_ < endpoint.limit_ && posted_ < most_posted();
+  }
+  static bool has_permit(const Function& function) { return function.posted_ < function.limit_; }
+  int most_posted() const { return slots_ > 1 ? slots_ : 1; }  // what runs when the slots go may end
+  int room(const Lane& lane) const;
+  static int wanted(const Lane& lane);
+  int rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at);
+  static int lent(const Endpoint& endpoint);
+  void post(Ticket& ticket);
+  void hold(Ticket& ticket, Endpoint& endpoint);
+  void reserve(Lane& lane, int grabs);
+  void answered(Link& link);
+  int grant(Lane& lane, int most, std::vector<Grant>& grants);
+  int grant_unsleep(int free, std::vector<Grant>& grants);
+  void grant_scarce(int free, std::vector<Grant>& grants);
+
+  int slots_;
+  int reserved_ = 0;  // slots, for grabs without an answer
+  int running_ = 0;   // jobs that have a slot
+  int posted_ = 0;    // of these, at any endpoint
+  bool draining_ = false;
+  TokenBucket rate_;
+  std::vector<Endpoint*> endpoints_;
+  std::vector<Lane*> lanes_;
+  std::uint64_t turn_ = 0;      // counts scarce slots that were given
+  std::vector<Lane*> wanting_;  // while they are shared out
+};
+
+}  // namespace driveshaft::dispatch

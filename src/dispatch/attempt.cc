@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/attempt.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace driveshaft::dispatch {
+namespace {
+
+using config::AttemptFailure;
+using std::chrono::milliseconds;
+
+enum class Rule {
+  deliver,
+  fail,
+  retry,          // as `retry` says; else it fails
+  wait_or_retry,  // it is held for as long as the endpoint asks, if its time lasts
+  hold_or_retry,  // it is held, unless endpoint_down is "fail"
+  send_again,
+  as_on_shutdown_says,
+};
+
+constexpr std::optional<AttemptFailure> kNever = std::nullopt;
+
+struct Row {
+  AttemptEnd end;
+  Rule rule;
+  EndpointNews news;
+  std::optional<AttemptFailure> retried_as;
+  FailureKind counts_as;
+};
+
+constexpr std::array kRows = {
+    // clang-format off
+    Row{AttemptEnd::completed,         Rule::deliver,             EndpointNews::answered,      kNever,                            FailureKind::none},
+    Row{AttemptEnd::refused,           Rule::retry,               EndpointNews::answered,      AttemptFailure::failure,           FailureKind::refused},
+    Row{AttemptEnd::too_many_requests, Rule::wait_or_retry,       EndpointNews::overloaded,    AttemptFailure::too_many_requests, FailureKind::http_status},
+    Row{AttemptEnd::server_error,      Rule::wait_or_retry,       EndpointNews::overloaded,    AttemptFailure::server_error,      FailureKind::http_status},
+    Row{AttemptEnd::other_status,      Rule::retry,               EndpointNews::reached,       AttemptFailure::other_status,      FailureKind::http_status},
+    Row{AttemptEnd::invalid_response,  Rule::retry,               EndpointNews::reached,       AttemptFailure::invalid_response,  FailureKind::other},
+    Row{AttemptEnd::connection_lost,   Rule::retry,               EndpointNews::overloaded,    AttemptFailure::connection_lost,   FailureKind::other},
+    Row{AttemptEnd::stale_connection,  Rule::send_again,          EndpointNews::none,          kNever,                            FailureKind::other},
+    Row{AttemptEnd::unreachable,       Rule::hold_or_retry,       EndpointNews::unreachable,   AttemptFailure::unreachable,       FailureKind::other},
+    Row{AttemptEnd::attempt_timeout,   Rule::retry,               EndpointNews::overloaded,    AttemptFailure::timeout,           FailureKind::timeout},
+    Row{AttemptEnd::out_of_time,       Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::timeout},
+    Row{AttemptEnd::out_of_memory,     Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::other},
+    Row{AttemptEnd::shutdown,          Rule::as_on_shutdown_says, EndpointNews::none,          kNever,                            FailureKind::timeout},
+    // clang-format on
+};
+
+constexpr bool rows_are_in_order() {
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    if (kRows[i].end != static_cast<AttemptEnd>(i)) return false;
+  }
+  return true;
+}
+static_assert(rows_are_in_order());
+
+const Row& row_of(AttemptEnd end) { return kRows[static_cast<std::size_t>(end)]; }
+
+// How long to wait before the attempt after `attempts`: drawn evenly from nothing to a span that doubles from
+// initial_delay to max_delay ("full jitter").
+milliseconds retry_delay(const config::Retry& retry, int attempts, double draw) {
+  auto span = std::min(retry.initial_delay, retry.max_delay);
+  for (int i = 1; i < attempts && span < retry.max_delay; ++i) span = std::min(span * 2, retry.max_delay);
+  return milliseconds(std::llround(draw * static_cast<double>(span.count())));
+}
+
+AttemptDecision retry_or_fail(const Row& row, const JobHistory& history, const config::Retry& retry,
+                              double draw) {
+  const AttemptDecision fail{JobAction::fail, row.news};
+  if (!row.retried_as || history.data_delivered || !history.result_wanted) return fail;
+  if (history.attempts >= retry.attempts) return fail;
+  if (std::find(retry.on.begin(), retry.on.end(), *row.retried_as) == retry.on.end()) return fail;
+  const auto delay = retry_delay(retry, history.attempts, draw);
+  if (delay >= history.time_left) return fail;
+  return {JobAction::retry, row.news, delay};
+}
+
+// What an endpoint of before does says nothing of the one that the function has now.
+AttemptDecision hold(EndpointNews news, const JobHistory& history, milliseconds delay = {}) {
+  if (history.endpoint_replaced) {
+    return {history.result_wanted ? JobAction::resubmit : JobAction::drop, EndpointNews::none};
+  }
+  return {history.result_wanted ? JobAction::hold : JobAction::drop, news, delay};
+}
+
+}  // namespace
+
+AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::PoolSettings& settings,
+                       double draw, std::optional<milliseconds> asked) {
+  const Row& row = row_of(end);
+  switch (row.rule) {
+    case Rule::deliver:
+      return {JobAction::deliver, row.news};
+    case Rule::fail:
+      return {JobAction::fail, row.news};
+    case Rule::retry:
+      return retry_or_fail(row, history, settings.retry, draw);
+    case Rule::wait_or_retry:
+      if (asked && *asked < history.time_left) return hold(EndpointNews::asked_to_wait, history, *asked);
+      return retry_or_fail(row, history, settings.retry, draw);
+    case Rule::hold_or_retry:
+      if (settings.endpoint_down == config::EndpointDown::hold) return hold(row.news, history);
+      return retry_or_fail(row, history, settings.retry, draw);
+    case Rule::send_again:
+      return {history.result_wanted ? JobAction::send_again : JobAction::drop, row.news};
+    case Rule::as_on_shutdown_says:
+      return {settings.on_shutdown == config::OnShutdown::requeue ? JobAction::requeue : JobAction::fail,
+              row.news};
+  }
+  return {JobAction::fail, row.news};
+}
+
+FailureKind failure_kind(AttemptEnd end) { return row_of(end).counts_as; }
+
+std::optional<AttemptFailure> retried_as(AttemptEnd end) { return row_of(end).retried_as; }
+
+AttemptEnd end_of_status(unsigned status) {
+  if (status == 429) return AttemptEnd::too_many_requests;
+  return status / 100 == 5 ? AttemptEnd::server_error : AttemptEnd::other_status;
+}
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+#include "config/config.h"
+
+// What becomes of a job when an attempt at it has ended, and what the attempt says of its endpoint. All of it
+// is decided here: a table with a row for each way in which an attempt ends, and a function that reads it.
+// Pure: the caller knows the time and draws the lot. docs/http-contract.md tells users the same.
+namespace driveshaft::dispatch {
+
+// How an attempt at a job ended.
+enum class AttemptEnd {
+  completed,          // the endpoint answered gearman_ret 0
+  refused,            // the endpoint answered another gearman_ret: its own word on the job
+  too_many_requests,  // HTTP status 429
+  server_error,       // HTTP status 5xx, or FastCGI's FCGI_OVERLOADED and FCGI_CANT_MPX_CONN
+  other_status,       // another HTTP status that is not 2xx
+  invalid_response,   // not HTTP, not FastCGI, not the contract, or too large
+  connection_lost,    // the connection broke before the response was complete
+  stale_connection,   // the endpoint had closed a kept-alive connection before the request came
+  unreachable,        // the request never reached the endpoint: name, connect, TLS
+  attempt_timeout,    // no complete response within attempt_timeout
+  out_of_time,        // max_running_time is over, whatever the job was doing
+  out_of_memory,      // there is no memory for the request
+  shutdown,           // the window of a shutdown is over
+};
+
+// What the executor does with the job.
+enum class JobAction {
+  deliver,     // its result goes to gearmand
+  fail,        // its failure goes to gearmand, after a dead letter where one is asked for
+  retry,       // it waits for `delay`, and is then sent as another attempt
+  hold,        // it waits in its slot until the endpoint takes jobs again, and is then sent
+  send_again,  // it is sent at once over a new connection; this is the same attempt
+  resubmit,    // it is sent as soon as may be to the endpoint that its function has by now
+  requeue,     // it is left unanswered, and gearmand gives it to another worker
+  drop,        // nobody waits for it: its connection to gearmand is gone, and gearmand has requeued it
+};
+
+// What the attempt says of the endpoint.
+enum class EndpointNews {
+  none,
+  answered,       // it works: it gave an answer of the contract
+  reached,        // somebody is there
+  overloaded,     // somebody is there, and could not cope, or so it seems
+  asked_to_wait,  // it wants no more jobs for a while
+  unreachable,    // nobody is there
+};
+
+// How a failed job counts in the metrics.
+enum class FailureKind { none, refused, http_status, timeout, other };
+
+// What is known of the job when the attempt ends.
+struct JobHistory {
+  // Attempts so far, this one among them, but without those that ended by being asked to wait.
+  int attempts = 1;
+  std::chrono::nanoseconds time_left{};  // of max_running_time
+  bool result_wanted = true;             // its connection to gearmand is still there
+  bool data_delivered = false;           // the client has a part of the result: a second one would repeat it
+  bool endpoint_replaced = false;        // its function has another endpoint by now, after a reload
+};
+
+struct AttemptDecision {
+  JobAction action;
+  EndpointNews news;
+  std::chrono::milliseconds delay{0};  // of JobAction::retry, or for which the endpoint asks
+};
+
+// `asked` is what the Retry-After of a status 429 or 503 says. `draw` is a random number in [0, 1]: jobs that
+// failed together do not come back together.
+AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::PoolSettings& settings,
+                       double draw, std::optional<std::chrono::milliseconds> asked = std::nullopt);
+
+// How a job counts that has finally failed by `end`.
+FailureKind failure_kind(AttemptEnd end);
+
+// What `end` is called in the jobs file's `retry` and in the metrics; nothing where no retry may follow.
+std::optional<config::AttemptFailure> retried_as(AttemptEnd end);
+
+// The end that an HTTP status other than 2xx is.
+AttemptEnd end_of_status(unsigned status);
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/attempt.h"
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <vector>
+
+namespace driveshaft::dispatch {
+
+bool operator==(const AttemptDecision& one, const AttemptDecision& other) {
+  return one.action == other.action && one.news == other.news && one.delay == other.delay;
+}
+
+void PrintTo(const AttemptDecision& decision, std::ostream* out) {
+  *out << "action " << static_cast<int>(decision.action) << ", news " << static_cast<int>(decision.news)
+       << ", delay " << decision.delay.count() << " ms";
+}
+
+namespace {
+
+using namespace std::chrono_literals;
+using config::AttemptFailure;
+using enum JobAction;
+using enum EndpointNews;
+
+constexpr AttemptEnd kAll[] = {
+    AttemptEnd::completed,        AttemptEnd::refused,          AttemptEnd::too_many_requests,
+    AttemptEnd::server_error,     AttemptEnd::other_status,     AttemptEnd::invalid_response,
+    AttemptEnd::connection_lost,  AttemptEnd::stale_connection, AttemptEnd::unreachable,
+    AttemptEnd::attempt_timeout,  AttemptEnd::out_of_time,      AttemptEnd::out_of_memory,
+    AttemptEnd::shutdown,
+};
+
+JobHistory first_attempt() {
+  JobHistory history;
+  history.time_left = 60s;
+  return history;
+}
+
+// Every failure is tried again, after half of 100 ms.
+config::PoolSettings retrying(int attempts = 3) {
+  config::PoolSettings settings;
+  settings.retry.attempts = attempts;
+  settings.retry.initial_delay = 100ms;
+  settings.retry.max_delay = 500ms;
+  settings.retry.on = {AttemptFailure::timeout,          AttemptFailure::server_error,
+                       AttemptFailure::too_many_requests, AttemptFailure::connection_lost,
+                       AttemptFailure::invalid_response,  AttemptFailure::failure,
+                       AttemptFailure::unreachable};
+  return settings;
+}
+
+AttemptDecision decided(AttemptEnd end, const config::PoolSettings& settings = {},
+                        const JobHistory& history = first_attempt()) {
+  return decide(end, history, settings, 0.5);
+}
+
+// The whole table: what the default settings do, and what `retry` for every failure does.
+TEST(Attempt, EveryEndHasItsRow) {
+  struct Row {
+    AttemptEnd end;
+    AttemptDecision by_default;
+    AttemptDecision with_retry;
+    FailureKind counts_as;
+  };
+  const std::vector<Row> rows = {
+      {AttemptEnd::completed, {deliver, answered}, {deliver, answered}, FailureKind::none},
+      {AttemptEnd::refused, {fail, answered}, {retry, answered, 50ms}, FailureKind::refused},
+      {AttemptEnd::too_many_requests, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::http_status},
+      {AttemptEnd::server_error, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::http_status},
+      {AttemptEnd::other_status, {fail, reached}, {fail, reached}, FailureKind::http_status},
+      {AttemptEnd::invalid_response, {fail, reached}, {retry, reached, 50ms}, FailureKind::other},
+      {AttemptEnd::connection_lost, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::other},
+      {AttemptEnd::stale_connection, {send_again, none}, {send_again, none}, FailureKind::other},
+      {AttemptEnd::unreachable, {hold, unreachable}, {hold, unreachable}, FailureKind::other},
+      {AttemptEnd::attempt_timeout, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::timeout},
+      {AttemptEnd::out_of_time, {fail, none}, {fail, none}, FailureKind::timeout},
+      {AttemptEnd::out_of_memory, {fail, none}, {fail, none}, FailureKind::other},
+      {AttemptEnd::shutdown, {fail, none}, {fail, none}, FailureKind::timeout},
+  };
+  ASSERT_EQ(rows.size(), std::size(kAll));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    SCOPED_TRACE(i);
+    EXPECT_EQ(rows[i].end, kAll[i]);
+    EXPECT_EQ(decided(rows[i].end), rows[i].by_default);
+    EXPECT_EQ(decided(rows[i].end, retrying()), rows[i].with_retry);
+    EXPECT_EQ(failure_kind(rows[i].end), rows[i].counts_as);
+  }
+}
+
+TEST(Attempt, RetryEndsWithTheLastAttempt) {
+  JobHistory history = first_attempt();
+  history.attempts = 2;
+  EXPECT_EQ(decided(AttemptEnd::server_error, retrying(3), history).action, retry);
+  history.attempts = 3;
+  EXPECT_EQ(decided(AttemptEnd::server_error, retrying(3), history).action, fail);
+}
+
+TEST(Attempt, RetryIsForTheListedFailuresAlone) {
+  auto settings = retrying();
+  settings.retry.on = {AttemptFailure::failure};
+  for (const auto end : kAll) {
+    EXPECT_EQ(decided(end, settings).action == retry, end == AttemptEnd::refused) << static_cast<int>(end);
+  }
+}
+
+TEST(Attempt, TheSpanOfADelayDoublesUpToTheLongest) {
+  const auto longest = [](int attempts) {
+    JobHistory history = first_attempt();
+    history.attempts = attempts;
+    return decide(AttemptEnd::attempt_timeout, history, retrying(100), 1).delay;
+  };
+  EXPECT_EQ(longest(1), 100ms);
+  EXPECT_EQ(longest(2), 200ms);
+  EXPECT_EQ(longest(3), 400ms);
+  EXPECT_EQ(longest(4), 500ms);
+  EXPECT_EQ(longest(99), 500ms);
+  EXPECT_EQ(decide(AttemptEnd::attempt_timeout, first_attempt(), retrying(), 0).delay, 0ms);
+}
+
+TEST(Attempt, ARetryThatWouldComeTooLateIsAFailure) {
+  JobHistory history = first_attempt();
+  history.time_left = 51ms;
+  EXPECT_EQ(decided(AttemptEnd::server_error, retrying(), history).action, retry);
+  history.time_left = 50ms;
+  EXPECT_EQ(decided(AttemptEnd::server_error, retrying(), history).action, fail);
+}
+
+TEST(Attempt, AJobWhoseClientHasDataIsNotTriedAgain) {
+  JobHistory history = first_attempt();
+  history.data_delivered = true;
+  for (const auto end : {AttemptEnd::refused, AttemptEnd::connection_lost, AttemptEnd::attempt_timeout}) {
+    EXPECT_EQ(decided(end, retrying(), history).action, fail);
+  }
+}
+
+TEST(Attempt, AJobThatNobodyWaitsForIsNotSentAgain) {
+  JobHistory history = first_attempt();
+  history.result_wanted = false;
+  EXPECT_EQ(decided(AttemptEnd::completed, {}, history).action, deliver);
+  EXPECT_EQ(decided(AttemptEnd::server_error, retrying(), history).action, fail);
+  EXPECT_EQ(decided(AttemptEnd::stale_connection, {}, history).action, drop);
+  EXPECT_EQ(decided(AttemptEnd::unreachable, {}, history), (AttemptDecision{drop, unreachable}));
+  EXPECT_EQ(decide(AttemptEnd::too_many_requests, history, {}, 0.5, 1s), (AttemptDecision{drop, asked_to_wait, 1s}));
+}
+
+TEST(Attempt, AskedToWaitItIsHeldWhateverRetrySays) {
+  for (const auto end : {AttemptEnd::too_many_requests, AttemptEnd::server_error}) {
+    EXPECT_EQ(decide(end, first_attempt(), {}, 0.5, 2s), (AttemptDecision{hold, asked_to_wait, 2s}));
+    EXPECT_EQ(decide(end, first_attempt(), retrying(1), 0.5, 0s), (AttemptDecision{hold, asked_to_wait, 0s}));
+  }
+}
+
+TEST(Attempt, AskedToWaitTooLongItIsAsRetrySays) {
+  EXPECT_EQ(decide(AttemptEnd::server_error, first_attempt(), {}, 0.5, 60s), (AttemptDecision{fail, overloaded}));
+  EXPECT_EQ(decide(AttemptEnd::too_many_requests, first_attempt(), retrying(), 0.5, 60s),
+            (AttemptDecision{retry, overloaded, 50ms}));
+}
+
+TEST(Attempt, UnreachableIsAFailureWhereTheSettingsSaySo) {
+  auto settings = retrying();
+  settings.endpoint_down = config::EndpointDown::fail;
+  EXPECT_EQ(decided(AttemptEnd::unreachable, settings), (AttemptDecision{retry, unreachable, 50ms}));
+  settings.retry.on.clear();
+  EXPECT_EQ(decided(AttemptEnd::unreachable, settings), (AttemptDecision{fail, unreachable}));
+}
+
+TEST(Attempt, AnEndpointOfBeforeSaysNothingOfTodays) {
+  JobHistory history = first_attempt();
+  history.endpoint_replaced = true;
+  EXPECT_EQ(decided(AttemptEnd::unreachable, {}, history), (AttemptDecision{resubmit, none}));
+  EXPECT_EQ(decide(AttemptEnd::server_error, history, {}, 0.5, 1s), (AttemptDecision{resubmit, none}));
+  history.result_wanted = false;
+  EXPECT_EQ(decided(AttemptEnd::unreachable, {}, history), (AttemptDecision{drop, none}));
+}
+
+TEST(Attempt, AShutdownRequeuesWhereTheSettingsSaySo) {
+  config::PoolSettings settings;
+  settings.on_shutdown = config::OnShutdown::requeue;
+  EXPECT_EQ(decided(AttemptEnd::shutdown, settings), (AttemptDecision{requeue, none}));
+  EXPECT_EQ(decided(AttemptEnd::out_of_time, settings).action, fail);
+}
+
+TEST(Attempt, AStatusHasItsEnd) {
+  EXPECT_EQ(end_of_status(429), AttemptEnd::too_many_requests);
+  EXPECT_EQ(end_of_status(500), AttemptEnd::server_error);
+  EXPECT_EQ(end_of_status(599), AttemptEnd::server_error);
+  EXPECT_EQ(end_of_status(499), AttemptEnd::other_status);
+  EXPECT_EQ(end_of_status(301), AttemptEnd::other_status);
+}
+
+}  // namespace
+}  // namespace driveshaft::dispatch

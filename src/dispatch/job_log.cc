@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/job_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+
+#include "base/log.h"
+#include "base/seconds.h"
+
+namespace driveshaft::dispatch {
+namespace {
+
+using base::kThreadLog;
+using base::LogLevel;
+using base::seconds;
+
+constexpr std::size_t kShownStderr = 1024;  // bytes of a line
+
+// The line being built; its memory is used again.
+std::string& empty_line() {
+  thread_local std::string line;
+  line.clear();
+  return line;
+}
+
+void append_names(std::string& line, const JobFields& job) {
+  line.append("function=");
+  base::append_printable(line, job.function, 512);
+  line.append(" handle=");
+  base::append_printable(line, job.handle, 128);
+  line.append(" unique=");
+  base::append_printable(line, job.unique, 128);
+}
+
+void append_identity(std::string& line, std::string_view what, const LoggedJob& job) {
+  append_names(line.append(what), job.fields);
+  line.append(" workload=");
+  base::append_printable(line, job.fields.workload, job.shown_workload);
+}
+
+void append_trace(std::string& line, const LoggedJob& job) {
+  line.append(" trace=");
+  append_trace_id(line, job.trace);
+}
+
+}  // namespace
+
+void log_started(const LoggedJob& job) {
+  if (!kThreadLog.enabled(LogLevel::info)) return;
+  std::string& line = empty_line();
+  append_identity(line, "Starting job: ", job);
+  kThreadLog.write(LogLevel::info, line);
+}
+
+void log_finished(const LoggedJob& job, const Answer& answer, Duration took) {
+  if (!kThreadLog.enabled(LogLevel::info)) return;
+  std::string& line = empty_line();
+  append_identity(line, "Finished job: ", job);
+  fmt::format_to(std::back_inserter(line), " return_code={} response_string=", answer.gearman_ret);
+  base::append_printable(line, answer.response_string, job.shown_workload);
+  fmt::format_to(std::back_inserter(line), " duration={:.6f}", seconds(took));
+  append_trace(line, job);
+  kThreadLog.write(LogLevel::info, line);
+}
+
+void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std::string_view reason) {
+  if (!kThreadLog.enabled(LogLevel::warn)) return;
+  std::string& line = empty_line();
+  append_identity(line, "Trying job again: ", job);
+  fmt::format_to(std::back_inserter(line), " pool={} attempt={} of={} next_in={:.3f} reason={}",
+                 base::printable(job.pool, 128), attempt, of, seconds(next_in), reason);
+  append_trace(line, job);
+  kThreadLog.write(LogLevel::warn, line);
+}
+
+void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason) {
+  if (!kThreadLog.enabled(LogLevel::error)) return;
+  std::string& line = empty_line();
+  append_identity(line, "Failed job: ", job);
+  fmt::format_to(std::back_inserter(line), " pool={} uri={} duration={:.6f} reason={}",
+                 base::printable(job.pool, 128), uri, seconds(took), reason);
+  append_trace(line, job);
+  kThreadLog.write(LogLevel::error, line);
+}
+
+void log_requeued(const LoggedJob& job) {
+  if (!kThreadLog.enabled(LogLevel::info)) return;
+  std::string& line = empty_line();
+  append_names(line.append("Given back: "), job.fields);
+  append_trace(line, job);
+  line.append("; gearmand gives it to another worker");
+  kThreadLog.write(LogLevel::info, line);
+}
+
+void log_dropped(const LoggedJob& job, const base::Address& server) {
+  if (!kThreadLog.enabled(LogLevel::warn)) return;
+  std::string& line = empty_line();
+  append_names(line.append("Dropped result: "), job.fields);
+  append_trace(line, job);
+  fmt::format_to(std::back_inserter(line), "; its connection to gearmand {} is gone, gearmand runs the job again",
+                 base::to_string(server));
+  kThreadLog.write(LogLevel::warn, line);
+}
+
+void log_stderr(const LoggedJob& job, std::string_view lines) {
+  if (!kThreadLog.enabled(LogLevel::warn)) return;
+  while (!lines.empty()) {
+    const auto end = lines.find('\n');
+    std::string& line = empty_line();
+    append_names(line.append("Script's stderr: "), job.fields);
+    line.append(" pool=");
+    base::append_printable(line, job.pool, 128);
+    line.append(" text=");
+    base::append_printable(line, lines.substr(0, end), kShownStderr);
+    append_trace(line, job);
+    kThreadLog.write(LogLevel::warn, line);
+    lines.remove_prefix(std::min(end, lines.size() - 1) + 1);
+  }
+}
+
+void log_dead_letter_refused(const base::Address& server, std::string_view why, std::string_view letter) {
+  kThreadLog.error("Dead letter not taken by gearmand {}: {}; it was {}", base::to_string(server), why, letter);
+}
+
+void log_no_memory_for_dead_letter(const LoggedJob& job) {
+  std::string& line = empty_line();
+  append_names(line.append("Dead letter not written: no memory for it; "), job.fields);
+  kThreadLog.write(LogLevel::error, line);
+}
+
+}  // namespace driveshaft::dispatch

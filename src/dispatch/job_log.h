@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string_view>
+
+#include "base/address.h"
+#include "dispatch/contract.h"
+#include "dispatch/trace.h"
+
+// Every log line of a job. docs/logging.md tells users what they mean.
+namespace driveshaft::dispatch {
+
+// What the lines say of the job itself.
+struct LoggedJob {
+  const JobFields& fields;
+  const Trace& trace;
+  std::string_view pool;
+  std::size_t shown_workload;  // bytes
+};
+
+using Duration = std::chrono::steady_clock::duration;
+
+void log_started(const LoggedJob& job);
+// The endpoint has answered, be it that the job failed.
+void log_finished(const LoggedJob& job, const Answer& answer, Duration took);
+void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std::string_view reason);
+void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason);
+// It was left unanswered.
+void log_requeued(const LoggedJob& job);
+// Its connection to gearmand was gone when its result came.
+void log_dropped(const LoggedJob& job, const base::Address& server);
+// Lines that the endpoint wrote for its log; each has its newline.
+void log_stderr(const LoggedJob& job, std::string_view lines);
+void log_dead_letter_refused(const base::Address& server, std::string_view why, std::string_view letter);
+void log_no_memory_for_dead_letter(const LoggedJob& job);
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/pool_endpoint.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/backoff.h"
+#include "base/log.h"
+#include "base/seconds.h"
+#include "dispatch/request_headers.h"
+
+namespace driveshaft::dispatch {
+namespace {
+
+using base::kMainLog;
+using base::seconds;
+using Clock = EndpointHealth::Clock;
+
+}  // namespace
+
+PoolEndpoint::PoolEndpoint(Context& context, Owner& owner, Admission& admission, metrics::PoolMetrics& metrics,
+                           Kind kind, const config::Pool& settings)
+    : context_(context),
+      owner_(owner),
+      admission_(admission),
+      metrics_(metrics),
+      kind_(kind),
+      pool_(settings.name),
+      settings_(settings),
+      health_(settings.worker_count, settings.settings.adaptive) {
+  admission_.add(permits_);
+  open();
+  make_signer();
+  admission_.set_limit(permits_, health_.limit());  // the owner need not be told yet
+  health_changed();
+}
+
+PoolEndpoint::~PoolEndpoint() {
+  if (counted_down_) metrics_.endpoints_down_changed(-1);
+  context_.outages.clear(this);
+  admission_.remove(permits_);
+}
+
+void PoolEndpoint::configure(const config::Pool& settings) {
+  const auto before = std::exchange(settings_, settings);
+  const auto& now = settings_.settings;
+  const bool replaced = before.uri != settings_.uri || before.tls != settings_.tls ||
+                        before.document_root != settings_.document_root ||
+                        before.settings.connect_timeout != now.connect_timeout ||
+                        before.settings.max_response_size != now.max_response_size;
+  if (replaced) {
+    replaced_.push_back(std::move(current_));
+    open();
+  } else if (before.settings.headers != now.headers) {
+    current_->set_header_lines(header_lines(now.headers));
+  }
+  if (before.settings.signing != now.signing) make_signer();
+  health_.configure(settings_.worker_count, now.adaptive, replaced);
+  using enum EndpointHealth::State;
+  const bool not_to_be_held =
+      health_.state() == unreachable && now.endpoint_down == config::EndpointDown::fail;
+  if (health_.state() != up && (replaced || not_to_be_held)) return recover();
+  health_changed();
+}
+
+void PoolEndpoint::set_functions(std::string functions) {
+  if (functions == functions_) return;
+  functions_ = std::move(functions);
+  publish_outage();
+}
+
+void PoolEndpoint::retire() {
+  retired_ = true;
+  health_.recover(permits_.posted());
+  health_changed();
+  publish_outage();
+}
+
+void PoolEndpoint::open() {
+  const bool https = settings_.uri.scheme == base::Uri::Scheme::https;
+  current_ = std::make_unique<http::Endpoint>(
+      context_.resolver, context_.deadlines,
+      http::Endpoint::Settings{
+          settings_.uri, settings_.settings.connect_timeout, settings_.settings.max_response_size,
+          https ? context_.tls.client(settings_.tls) : nullptr, settings_.document_root});
+  current_->set_header_lines(header_lines(settings_.settings.headers));
+}
+
+void PoolEndpoint::make_signer() {
+  signer_.reset();
+  if (!settings_.settings.signing.keys.empty()) signer_.emplace(settings_.settings.signing.keys);
+}
+
+void PoolEndpoint::sweep() {
+  std::erase_if(replaced_, [](const auto& endpoint) { return endpoint->unused(); });
+}
+
+void PoolEndpoint::attempt_ended(const EndpointHealth::Attempt& attempt) {
+  const bool hold = settings_.settings.endpoint_down == config::EndpointDown::hold;
+  const double draw = attempt.news == EndpointNews::unreachable ? base::random_share() : 0;
+  const bool changed = health_.attempt_ended(attempt, permits_.posted(), hold, Clock::now(), draw);
+  health_changed();
+  if (!changed) return;
+  publish_outage();
+  if (health_.state() == EndpointHealth::State::unreachable) {
+    kMainLog.warn(
+        "pool {}: endpoint {} cannot be reached: {}; its jobs are held and no more are taken until it can be",
+        base::printable(pool_, 128), settings_.uri.display, health_.why());
+  } else {
+    kMainLog.warn("pool {}: endpoint {}: {}; its jobs are held and no more are taken until then",
+                  base::printable(pool_, 128), settings_.uri.display, health_.why());
+  }
+}
+
+void PoolEndpoint::wait_is_over() {
+  if (health_.state() == EndpointHealth::State::paused) return recover();
+  health_.probe_begins();
+  current_->probe([this, probed = current_.get()](const auto& result) {
+    // Answered too late: a reload has ended the outage.
+    if (health_.state() != EndpointHealth::State::unreachable || probed != current_.get()) return;
+    if (result) return recover();
+    health_.probe_failed(result.error().message, Clock::now(), base::random_share());
+    health_changed();
+    publish_outage();
+  });
+}
+
+void PoolEndpoint::recover() {
+  kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held", base::printable(pool_, 128),
+                settings_.uri.display, seconds(Clock::now() - health_.since()), permits_.held());
+  health_.recover(permits_.posted());
+  health_changed();
+  publish_outage();
+}
+
+// Whatever depends on the health follows it.
+void PoolEndpoint::health_changed() {
+  if (admission_.set_limit(permits_, health_.limit())) owner_.limit_changed();
+  if (kind_ == Kind::of_pool && std::exchange(shown_limit_, health_.shown_limit()) != shown_limit_) {
+    metrics_.set_limit(shown_limit_);
+  }
+  if (std::exchange(counted_down_, !health_.reached()) != counted_down_) {
+    metrics_.endpoints_down_changed(counted_down_ ? +1 : -1);
+  }
+  if (const auto at = health_.wake_at()) {
+    context_.deadlines.set(wait_, *at);
+  } else {
+    wait_.clear();
+  }
+}
+
+void PoolEndpoint::publish_outage() {
+  if (health_.state() == EndpointHealth::State::up) return context_.outages.clear(this);
+  context_.outages.set(
+      this, {pool_, functions_, fmt::format("endpoint {}: {}", settings_.uri.display, health_.why()),
+             health_.since()});
+}
+
+EndpointStatus PoolEndpoint::status() const {
+  const auto seen = current_->health();
+  EndpointStatus status;
+  status.connections = seen.connections;
+  status.idle_connections = seen.idle_connections;
+  status.held = permits_.held();
+  status.limit = health_.shown_limit();
+  using enum EndpointStatus::State;
+  if (health_.state() != EndpointHealth::State::up) {
+    status.state = health_.state() == EndpointHealth::State::unreachable ? down : paused;
+    status.since = health_.since();
+    status.why = health_.why();
+    return status;
+  }
+  // Jobs that are not held tell how it is; a probe has the last word on those that are.
+  const bool failing = seen.down && settings_.settings.endpoint_down == config::EndpointDown::fail;
+  status.state = failing ? down : seen.tried ? up : untried;
+  status.since = seen.since;
+  if (failing) status.why = seen.why;
+  return status;
+}
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/deadlines.h"
+#include "config/config.h"
+#include "dispatch/admission.h"
+#include "dispatch/context.h"
+#include "dispatch/endpoint_health.h"
+#include "dispatch/signer.h"
+#include "dispatch/status.h"
+#include "http/endpoint.h"
+#include "metrics/metrics.h"
+
+namespace driveshaft::dispatch {
+
+// A pool's endpoint, or that of some of its functions: its connections, its settings, and what EndpointHealth
+// decides: it probes, keeps the time, logs, and tells admission the limit. The pool owns it; the loop's
+// thread drives it.
+class PoolEndpoint {
+ public:
+  enum class Kind { of_pool, of_functions };
+
+  class Owner {
+   public:
+    // More or fewer jobs may be taken, or held jobs may go.
+    virtual void limit_changed() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // `settings` has its URI.
+  PoolEndpoint(Context& context, Owner& owner, Admission& admission, metrics::PoolMetrics& metrics, Kind kind,
+               const config::Pool& settings);
+  PoolEndpoint(const PoolEndpoint&) = delete;
+  ~PoolEndpoint();
+
+  // Puts new settings in force. Another endpoint starts with a clean record; what the one before runs, it
+  // finishes.
+  void configure(const config::Pool& settings);
+  // The functions that it has, as people are told when it takes no jobs; empty: all of the pool.
+  void set_functions(std::string functions);
+  // No function has it any more. It finishes what it runs, and may be let go when it is unused().
+  void retire();
+  bool retired() const { return retired_; }
+  bool unused() const { return permits_.unused() && current_->unused(); }
+  // Lets go of former connections that have nothing to do any more.
+  void sweep();
+
+  // An attempt at a job has ended; its permit has not been given back yet.
+  void attempt_ended(const EndpointHealth::Attempt& attempt);
+  // A function is no longer served.
+  void forget(const void* function) { health_.forget(function); }
+
+  Admission::Endpoint& permits() { return permits_; }
+  // Where requests go from now on. Another one after a reload has replaced it.
+  http::Endpoint& current() { return *current_; }
+  const base::Uri& uri() const { return settings_.uri; }
+  // Null: requests are not signed.
+  Signer* signer() { return signer_ ? &*signer_ : nullptr; }
+  EndpointStatus status() const;
+
+ private:
+  using Timer = base::MemberDeadline<PoolEndpoint>;
+
+  void open();
+  void make_signer();
+  void wait_is_over();
+  void recover();
+  void health_changed();
+  void publish_outage();
+
+  // Constant after construction.
+  Context& context_;
+  Owner& owner_;
+  Admission& admission_;
+  metrics::PoolMetrics& metrics_;
+  const Kind kind_;
+  const std::string pool_;
+
+  // Loop state.
+  config::Pool settings_;
+  std::unique_ptr<http::Endpoint> current_;
+  std::vector<std::unique_ptr<http::Endpoint>> replaced_;  // until their last job is done
+  std::optional<Signer> signer_;                           // when asked for
+  EndpointHealth health_;
+  Admission::Endpoint permits_;
+  std::string functions_;  // that it has, unless it has all
+  // In the metrics.
+  int shown_limit_ = -1;
+  bool counted_down_ = false;
+
+  bool retired_ = false;
+  Timer wait_{*this, &PoolEndpoint::wait_is_over};
+};
+
+}  // namespace driveshaft::dispatch
