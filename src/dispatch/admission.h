@@ -110,10 +110,10 @@ class Admission {
   class Link {
    public:
     // For the turn that ends now: how many grabs it would send if it had the slots, and whether one grab
-    // would wake it (see gearman::Grabber::wants_unsleep()).
+    // would wake it (see gearman::Grabber::wants_unsleep()). A server that is late gets no more.
     void wants(int grabs, bool unsleep) {
-      wanted_ = grabs;
-      wants_unsleep_ = unsleep;
+      wanted_ = late_ ? 0 : grabs;
+      wants_unsleep_ = unsleep && !late_;
     }
     int outstanding() const { return outstanding_; }
 

@@ -115,14 +115,12 @@ class Link : public std::enable_shared_from_this<Link> {
   bool congested();
 
   // How many grabs it would send now if it had the slots.
-  int grabs_wanted() const { return connected_ && !grabs_late_ ? grabber_.wanted() : 0; }
+  int grabs_wanted() const { return connected_ ? grabber_.wanted() : 0; }
   // Sends `count` grabs, at most grabs_wanted(); the owner has reserved a slot for each.
   void grab(int count);
   // While retiring: whether one grab, for which the owner has a slot, would help (see
   // Grabber::wants_unsleep()).
-  bool wants_unsleep() const {
-    return connected_ && !grabs_late_ && inflight_ > 0 && grabber_.wants_unsleep();
-  }
+  bool wants_unsleep() const { return connected_ && inflight_ > 0 && grabber_.wants_unsleep(); }
   void unsleep();
 
   // The connection's number; a job belongs to the one it came through.
