@@ -18,6 +18,7 @@ enum class Rule {
   wait_or_retry,  // it is held for as long as the endpoint asks, if its time lasts
   hold_or_retry,  // it is held, unless endpoint_down is "fail"
   send_again,
+  requeue,
   as_on_shutdown_says,
 };
 
@@ -45,6 +46,7 @@ constexpr std::array kRows = {
     Row{AttemptEnd::attempt_timeout,   Rule::retry,               EndpointNews::overloaded,    AttemptFailure::timeout,           FailureKind::timeout},
     Row{AttemptEnd::out_of_time,       Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::timeout},
     Row{AttemptEnd::out_of_memory,     Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::other},
+    Row{AttemptEnd::pool_drains,       Rule::requeue,             EndpointNews::none,          kNever,                            FailureKind::other},
     Row{AttemptEnd::shutdown,          Rule::as_on_shutdown_says, EndpointNews::none,          kNever,                            FailureKind::timeout},
     // clang-format on
 };
@@ -86,6 +88,10 @@ AttemptDecision hold(EndpointNews news, const JobHistory& history, milliseconds 
   return {history.result_wanted ? JobAction::hold : JobAction::drop, news, delay};
 }
 
+AttemptDecision requeue_or_fail(const Row& row, const JobHistory& history) {
+  return {history.server_requeues ? JobAction::requeue : JobAction::fail, row.news};
+}
+
 }  // namespace
 
 AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::PoolSettings& settings,
@@ -106,9 +112,11 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
       return retry_or_fail(row, history, settings.retry, draw);
     case Rule::send_again:
       return {history.result_wanted ? JobAction::send_again : JobAction::drop, row.news};
+    case Rule::requeue:
+      return requeue_or_fail(row, history);
     case Rule::as_on_shutdown_says:
-      return {settings.on_shutdown == config::OnShutdown::requeue ? JobAction::requeue : JobAction::fail,
-              row.news};
+      if (settings.on_shutdown == config::OnShutdown::requeue) return requeue_or_fail(row, history);
+      return {JobAction::fail, row.news};
   }
   return {JobAction::fail, row.news};
 }

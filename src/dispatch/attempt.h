@@ -26,6 +26,7 @@ enum class AttemptEnd {
   attempt_timeout,    // no complete response within attempt_timeout
   out_of_time,        // max_running_time is over, whatever the job was doing
   out_of_memory,      // there is no memory for the request
+  pool_drains,        // it is held, and its pool takes no more jobs
   shutdown,           // the window of a shutdown is over
 };
 
@@ -62,6 +63,7 @@ struct JobHistory {
   bool result_wanted = true;             // its connection to gearmand is still there
   bool data_delivered = false;           // the client has a part of the result: a second one would repeat it
   bool endpoint_replaced = false;        // its function has another endpoint by now, after a reload
+  bool server_requeues = true;           // its server gives a job that is left unanswered to another worker
 };
 
 struct AttemptDecision {

@@ -29,7 +29,7 @@ constexpr AttemptEnd kAll[] = {
     AttemptEnd::server_error,     AttemptEnd::other_status,     AttemptEnd::invalid_response,
     AttemptEnd::connection_lost,  AttemptEnd::stale_connection, AttemptEnd::unreachable,
     AttemptEnd::attempt_timeout,  AttemptEnd::out_of_time,      AttemptEnd::out_of_memory,
-    AttemptEnd::shutdown,
+    AttemptEnd::pool_drains,      AttemptEnd::shutdown,
 };
 
 JobHistory first_attempt() {
@@ -77,6 +77,7 @@ TEST(Attempt, EveryEndHasItsRow) {
       {AttemptEnd::attempt_timeout, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::timeout},
       {AttemptEnd::out_of_time, {fail, none}, {fail, none}, FailureKind::timeout},
       {AttemptEnd::out_of_memory, {fail, none}, {fail, none}, FailureKind::other},
+      {AttemptEnd::pool_drains, {requeue, none}, {requeue, none}, FailureKind::other},
       {AttemptEnd::shutdown, {fail, none}, {fail, none}, FailureKind::timeout},
   };
   ASSERT_EQ(rows.size(), std::size(kAll));
@@ -180,6 +181,15 @@ TEST(Attempt, AShutdownRequeuesWhereTheSettingsSaySo) {
   settings.on_shutdown = config::OnShutdown::requeue;
   EXPECT_EQ(decided(AttemptEnd::shutdown, settings), (AttemptDecision{requeue, none}));
   EXPECT_EQ(decided(AttemptEnd::out_of_time, settings).action, fail);
+}
+
+TEST(Attempt, AServerThatRequeuesNothingIsToldOfAFailure) {
+  config::PoolSettings settings;
+  settings.on_shutdown = config::OnShutdown::requeue;
+  JobHistory history = first_attempt();
+  history.server_requeues = false;
+  EXPECT_EQ(decided(AttemptEnd::shutdown, settings, history).action, fail);
+  EXPECT_EQ(decided(AttemptEnd::pool_drains, settings, history).action, fail);
 }
 
 TEST(Attempt, AStatusHasItsEnd) {

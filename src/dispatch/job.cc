@@ -77,18 +77,14 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   attempt_ = 1;
   asked_to_wait_ = 0;
   trace_ = new_trace(settings.trace_sampling);
-  fields_ = {assignment.function, assignment.handle, assignment.unique, assignment.workload};
-  if (storage) {
-    storage_ = std::move(storage);
-  } else {
-    copy_.assign(assignment.bytes);
-    for (auto* field : {&fields_.function, &fields_.handle, &fields_.unique, &fields_.workload}) {
-      *field = std::string_view(copy_.data() + (field->data() - assignment.bytes.data()), field->size());
-    }
-  }
   function_->metrics.started();
   ends_at_ = started_at_ + function.max_running_time;
   context_.deadlines.set(*this, ends_at_);
+  try {
+    keep(assignment, std::move(storage));
+  } catch (const std::bad_alloc&) {  // without a dead letter: its names are gone when this call returns
+    return fail_at_once({AttemptEnd::out_of_memory, "there is no memory for it"});
+  }
   try {
     request_bytes_.encode(settings.request_format, fields_);
   } catch (const std::bad_alloc&) {
@@ -98,6 +94,18 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   }
   owner_.attempt_ready(*this);
   if (state() != State::idle) log_started(logged());  // on its way: what only people wait for comes after it
+}
+
+void Job::keep(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage) {
+  fields_ = {assignment.function, assignment.handle, assignment.unique, assignment.workload};
+  if (storage) {
+    storage_ = std::move(storage);
+  } else {
+    copy_.assign(assignment.bytes);
+    for (auto* field : {&fields_.function, &fields_.handle, &fields_.unique, &fields_.workload}) {
+      *field = std::string_view(copy_.data() + (field->data() - assignment.bytes.data()), field->size());
+    }
+  }
 }
 
 void Job::post(PoolEndpoint& endpoint) {
@@ -126,13 +134,20 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
   if (phases_.connect) function_->metrics.connected(*phases_.connect);
   if (phases_.first_byte) function_->metrics.answer_began(*phases_.first_byte);
   if (!result) return attempt_failed({end_of(result.error().kind), result.error().message});
-  const auto answer = result->streamed ? stream().finish(context_.decoder)
-                                       : context_.decoder.decode(result->status, result->body);
+  const auto answer = decode(*result);
   if (answer) return answered(*answer);
   const auto end = answer.error().kind == NotAnAnswer::Kind::invalid ? AttemptEnd::invalid_response
                                                                      : end_of_status(result->status);
   attempt_failed(
       {end, answer.error().message, result->status, result->body, std::nullopt, asked_wait(*result)});
+}
+
+base::Result<Answer, NotAnAnswer> Job::decode(const http::Response& response) try {
+  return response.streamed ? stream().finish(context_.decoder)
+                           : context_.decoder.decode(response.status, response.body);
+} catch (const std::bad_alloc&) {
+  return NotAnAnswer{NotAnAnswer::Kind::invalid,
+                     fmt::format("there is no memory for its answer of {} bytes", response.body.size())};
 }
 
 base::Result<bool, http::Failure> Job::piece(std::string_view bytes) {
@@ -158,7 +173,9 @@ JobHistory Job::history() const {
           .time_left = ends_at_ - Clock::now(),
           .result_wanted = result_wanted(),
           .data_delivered = stream_ && stream_->gave_data(),
-          .endpoint_replaced = posted_to_ != &endpoint_->current() || endpoint_ != function_->endpoint};
+          .endpoint_replaced = state() == State::posted && (posted_to_ != &endpoint_->current() ||
+                                                            endpoint_ != function_->endpoint),
+          .server_requeues = origin_.link->requeues()};
 }
 
 void Job::end_attempt(EndpointNews news, const Failure* failure) {
@@ -185,19 +202,29 @@ void Job::answered(const Answer& answer) {
 void Job::completed(const Answer& answer) {
   end_attempt(decide(AttemptEnd::completed, {}, *settings_, 0).news, nullptr);
   const auto took = Clock::now() - started_at_;
+  bool delivered = false;
+  try {
+    delivered = origin_.link->send_result(origin_.generation, fields_.handle, gearman::JobResult::complete,
+                                          answer.response_string);
+  } catch (const std::bad_alloc&) {
+    return fail({AttemptEnd::out_of_memory,
+                 fmt::format("there is no memory for its result of {} bytes", answer.response_string.size())});
+  }
   function_->metrics.completed(took);  // counted first: whoever has the result finds it in the metrics
-  const bool delivered = report(gearman::JobResult::complete, answer.response_string);
+  if (delivered) {
+    owner_.result_ready();
+  } else {
+    function_->metrics.result_dropped();
+  }
   log_finished(logged(), answer, took);
-  if (!delivered) log_dropped(logged(), origin_.link->server());
+  if (!delivered) log_dropped(logged(), *origin_.link);
   end();
 }
 
 void Job::attempt_failed(const Failure& failure) {
-  const bool was_posted = state() == State::posted;
-  const auto decision = decide(failure.end, was_posted ? history() : JobHistory{}, *settings_,
-                               base::random_share(), failure.asked);
+  const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
   if (decision.action == JobAction::send_again) return posted_to_->send_again(*this);
-  if (was_posted) end_attempt(decision.news, &failure);
+  if (state() == State::posted) end_attempt(decision.news, &failure);
   switch (decision.action) {
     case JobAction::hold:
     case JobAction::resubmit:
@@ -266,6 +293,13 @@ void Job::abort(std::string_view why) {
   attempt_failed({AttemptEnd::shutdown, std::string(why)});
 }
 
+void Job::pool_drains() {
+  cut_off();
+  attempt_failed({AttemptEnd::pool_drains,
+                  "its pool drains while it is held for its endpoint, and its job server has no other worker "
+                  "run it"});
+}
+
 void Job::requeue() {
   log_requeued(logged());
   function_->metrics.requeued();
@@ -275,7 +309,7 @@ void Job::requeue() {
 
 void Job::drop() {
   function_->metrics.result_dropped();
-  log_dropped(logged(), origin_.link->server());
+  log_dropped(logged(), *origin_.link);
   end();
 }
 
@@ -289,6 +323,13 @@ void Job::fail(const Failure& failure) {
   }
   log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, failure.message);
   give_failure(settings_->explain_failures ? failure.message : std::string_view(), failure.message);
+}
+
+void Job::fail_at_once(const Failure& failure) {
+  count_failure(failure);
+  note_failure(failure);
+  log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, failure.message);
+  conclude(gearman::JobResult::fail, {});
 }
 
 void Job::count_failure(const Failure& failure) {
@@ -362,19 +403,19 @@ void Job::dead_letter_answered(gearman::Submitted what, std::string_view why) {
   conclude(pending->result, pending->text);
 }
 
+// The end of a job that has failed.
 void Job::conclude(gearman::JobResult result, std::string_view data) {
-  if (!report(result, data)) log_dropped(logged(), origin_.link->server());
-  end();
-}
-
-// False: the connection that the job came through is gone.
-bool Job::report(gearman::JobResult result, std::string_view data) {
-  if (origin_.link->send_result(origin_.generation, fields_.handle, result, data)) {
-    owner_.result_ready();
-    return true;
+  try {
+    if (origin_.link->send_result(origin_.generation, fields_.handle, result, data)) {
+      owner_.result_ready();
+    } else {
+      function_->metrics.result_dropped();
+      log_dropped(logged(), *origin_.link);
+    }
+  } catch (const std::bad_alloc&) {
+    origin_.link->leave_unanswered(origin_.generation);  // nothing else costs no memory
   }
-  function_->metrics.result_dropped();
-  return false;
+  end();
 }
 
 void Job::end() {

@@ -42,7 +42,7 @@ struct Function {
 class JobOwner {
  public:
   virtual const std::string& name() const = 0;
-  // The job wants to be sent: answered by Job::post(), now or later, or by Job::requeue().
+  // The job wants to be sent: answered by Job::post(), now or later, or by Job::pool_drains().
   virtual void attempt_ready(Job& job) = 0;
   // The job is no longer at its endpoint.
   virtual void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt) = 0;
@@ -82,8 +82,8 @@ class Job final : public http::Exchange,
 
   // The end of a shutdown's window: it is failed or requeued, as the settings say. Called again, it ends now.
   void abort(std::string_view why);
-  // Ends it without an answer, for another worker.
-  void requeue();
+  // It is held, and its pool takes no more jobs: it ends without an answer, for another worker.
+  void pool_drains();
   // Ends it: its connection to gearmand is gone, so gearmand gives it to another worker anyway.
   void drop();
 
@@ -114,23 +114,25 @@ class Job final : public http::Exchange,
   void on_deadline() override;
   void attempt_timer_is_over();
 
+  void keep(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage);
+  base::Result<Answer, NotAnAnswer> decode(const http::Response& response);
   StreamRelay& stream();
   JobHistory history() const;
   void end_attempt(EndpointNews news, const Failure* failure);
+  void requeue();
   void answered(const Answer& answer);
   void completed(const Answer& answer);
   void attempt_failed(const Failure& failure);
   void cut_off();
-  void cut_off_and_fail(const Failure& failure);
   void wait_for_retry(const AttemptDecision& decision, const Failure& failure);
   void fail(const Failure& failure);
+  void fail_at_once(const Failure& failure);
   void count_failure(const Failure& failure);
   void note_failure(const Failure& failure);
   void give_failure(std::string_view text, std::string_view reason);
   void send_dead_letter(gearman::JobResult result, std::string_view text, std::string_view reason);
   void dead_letter_answered(gearman::Submitted what, std::string_view why);
   void conclude(gearman::JobResult result, std::string_view data);
-  bool report(gearman::JobResult result, std::string_view data);
   void end();
   bool is_waiting() const { return state() == State::taken && !dead_letter_; }
   LoggedJob logged() const { return {fields_, trace_, owner_.name(), context_.log_workload_size}; }

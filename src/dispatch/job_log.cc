@@ -95,13 +95,14 @@ void log_requeued(const LoggedJob& job) {
   kThreadLog.write(LogLevel::info, line);
 }
 
-void log_dropped(const LoggedJob& job, const base::Address& server) {
+void log_dropped(const LoggedJob& job, const gearman::Link& link) {
   if (!kThreadLog.enabled(LogLevel::warn)) return;
   std::string& line = empty_line();
   append_names(line.append("Dropped result: "), job.fields);
   append_trace(line, job);
-  fmt::format_to(std::back_inserter(line), "; its connection to gearmand {} is gone, gearmand runs the job again",
-                 base::to_string(server));
+  fmt::format_to(std::back_inserter(line), "; its connection to gearmand {} is gone, {}",
+                 base::to_string(link.server()),
+                 link.requeues() ? "gearmand runs the job again" : "so the job has failed");
   kThreadLog.write(LogLevel::warn, line);
 }
 

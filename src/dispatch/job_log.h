@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "dispatch/contract.h"
 #include "dispatch/trace.h"
+#include "gearman/link.h"
 
 // Every log line of a job. docs/logging.md tells users what they mean.
 namespace driveshaft::dispatch {
@@ -30,7 +31,7 @@ void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::
 // It was left unanswered.
 void log_requeued(const LoggedJob& job);
 // Its connection to gearmand was gone when its result came.
-void log_dropped(const LoggedJob& job, const base::Address& server);
+void log_dropped(const LoggedJob& job, const gearman::Link& link);
 // Lines that the endpoint wrote for its log; each has its newline.
 void log_stderr(const LoggedJob& job, std::string_view lines);
 void log_dead_letter_refused(const base::Address& server, std::string_view why, std::string_view letter);

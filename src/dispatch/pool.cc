@@ -12,8 +12,17 @@
 namespace driveshaft::dispatch {
 namespace {
 
+using base::kThreadLog;
+
 // Jobs kept for their memory when they are done.
 constexpr std::size_t kSpareJobs = 256;
+
+// Builds with sanitizers hold every counter against what it counts.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kCheckAdmission = true;
+#else
+constexpr bool kCheckAdmission = false;
+#endif
 
 // Functions named in a line about an endpoint.
 constexpr std::size_t kNamedFunctions = 5;
@@ -197,7 +206,7 @@ void Pool::drain() {
   draining_ = true;
   metrics_->set_idle(0);
   admission_.drain();
-  for (Job* job : jobs_that([](const Job& job) { return job.state() == Job::State::held; })) job->requeue();
+  for (Job* job : jobs_that([](const Job& job) { return job.state() == Job::State::held; })) job->pool_drains();
   keep_links();
   turn_needed();
 }
@@ -231,12 +240,26 @@ bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignme
     admission_.no_job(mine(link));
     return false;
   }
-  Job& job = *spare_job().release();
+  Job* spare = nullptr;
+  try {
+    spare = spare_job().release();
+  } catch (const std::bad_alloc&) {
+    return refuse_for_memory(link, assignment);
+  }
+  Job& job = *spare;
   jobs_.push_back(job);
   admission_.job_assigned(mine(link), job, known->second.permits);
   job.start(assignment, std::move(storage), {link.shared_from_this(), link.generation()}, known->second,
             settings_.settings);
   turn_needed();
+  return true;
+}
+
+// A job of which nothing can be kept fails.
+bool Pool::refuse_for_memory(gearman::Link& link, const gearman::Assignment& assignment) {
+  admission_.no_job(mine(link));
+  if (!link.send_result(link.generation(), assignment.handle, gearman::JobResult::fail, {})) return true;
+  kThreadLog.write(base::LogLevel::error, "Failed job: there is no memory for it");
   return true;
 }
 
@@ -254,7 +277,7 @@ void Pool::attempt_ready(Job& job) {
     case Admission::Admitted::held:
       return turn_needed();
     case Admission::Admitted::requeue:
-      return job.requeue();
+      return job.pool_drains();
   }
 }
 
@@ -373,6 +396,7 @@ void Pool::input_ends() {
 }
 
 void Pool::end_turn() {
+  if constexpr (kCheckAdmission) admission_.check();
   turn_wanted_ = false;
   post_held_jobs();
   grab();

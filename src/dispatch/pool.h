@@ -111,6 +111,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   template <class Do>
   void for_each_endpoint(Do act) const;
   std::unique_ptr<Job> spare_job();
+  bool refuse_for_memory(gearman::Link& link, const gearman::Assignment& assignment);
 
   // Constant after construction.
   Context& context_;

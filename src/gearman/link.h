@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,10 +16,10 @@
 #include "base/deadlines.h"
 #include "base/stream.h"
 #include "base/tls.h"
+#include "gearman/dialect.h"
 #include "gearman/dialer.h"
-#include "gearman/grabber.h"
-#include "gearman/packet.h"
 #include "gearman/server_state.h"
+#include "gearman/session.h"
 
 namespace driveshaft::gearman {
 
@@ -55,17 +56,6 @@ class LinkOwner {
   ~LinkOwner() = default;
 };
 
-// How a job ended. Each is one terminal packet.
-enum class JobResult {
-  complete,
-  // Terminal by itself: gearmand sends the text to clients that asked for exceptions, and makes a WORK_FAIL
-  // of it for the others. That one carries the handle with a zero byte too many (measured: 1.1.20, unchanged
-  // in 2.0), so clients made of libgearman that did not ask, the gearman command among them, wait for ever.
-  exception,
-  warning_and_fail,  // the text as WORK_WARNING, which every client gets, then WORK_FAIL
-  fail,
-};
-
 // What became of a job that a link submitted.
 enum class Submitted {
   accepted,
@@ -73,11 +63,13 @@ enum class Submitted {
   lost,     // with the connection; it may have been accepted
 };
 
-// One connection to one gearmand, kept for ever: connects, registers functions, carries any number of jobs,
-// notices a dead server, and starts over with a back-off. Lives on the loop's thread, held by its owner and
-// by the jobs that came through it; the owner outlives it up to link_closed().
+// Keeps one connection to one gearmand for ever: it dials, backs off, reads, writes and waits; what is said
+// is a Session's, a new one for each connection. Lives on the loop's thread, held by its owner and by the
+// jobs that came through it; the owner outlives it up to link_closed().
 class Link : public std::enable_shared_from_this<Link> {
  public:
+  using Clock = Session::Clock;
+
   struct Settings {
     base::Address server;
     ServerState& state;     // of that server; outlives the link
@@ -95,44 +87,45 @@ class Link : public std::enable_shared_from_this<Link> {
 
   const base::Address& server() const { return settings_.server; }
   const base::TlsClient* tls() const { return settings_.tls.get(); }
-  bool connected() const { return connected_; }
+  bool connected() const { return session_.has_value(); }
 
   struct State {
     bool connected;  // to something that has shown that it is a gearmand
-    Grabber::Clock::time_point since;
+    Clock::time_point since;
     std::string_view why;  // not connected: what the last connection or attempt ended with
   };
-  State state() const { return {greeted_, greeted_ ? connected_at_ : lost_at_, lost_why_}; }
+  State state() const { return {up_, up_ ? connected_at_ : lost_at_, lost_why_}; }
   bool retiring() const { return retiring_; }
+  // Whether the server gives a job to another worker when its connection is lost.
+  bool requeues() const { return settings_.state.dialect() == Dialect::gearmand; }
 
-  // What a running job says before its end. On a connection other than that of `generation` it is dropped:
-  // gearmand runs the job again.
+  // The connection's number; a job belongs to the one that it came through. What is sent for a job on another
+  // connection than its own is dropped.
+  std::uint64_t generation() const { return generation_; }
+  bool holds(std::uint64_t generation) const { return session_ && generation == generation_; }
+
+  // A running job's word before its end.
   void send_data(std::uint64_t generation, std::string_view handle, std::string_view bytes);
   void send_warning(std::uint64_t generation, std::string_view handle, std::string_view text);
   void send_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
                    std::uint32_t denominator);
+  // The one terminal packet of a job. False: its connection is gone. Throws std::bad_alloc, and has then sent
+  // nothing.
+  [[nodiscard]] bool send_result(std::uint64_t generation, std::string_view handle, JobResult result,
+                                 std::string_view data);
+  // A job is left unanswered: gearmand gives it to another worker when this connection closes.
+  void leave_unanswered(std::uint64_t generation);
   // More waits to be sent than is good. Once it is gone, the owner is told (writable_again()).
   bool congested();
 
   // How many grabs it would send now if it had the slots.
-  int grabs_wanted() const { return connected_ ? grabber_.wanted() : 0; }
+  int grabs_wanted() const { return session_ ? session_->grabs_wanted() : 0; }
   // Sends `count` grabs, at most grabs_wanted(); the owner has reserved a slot for each.
   void grab(int count);
   // While retiring: whether one grab, for which the owner has a slot, would help (see
   // Grabber::wants_unsleep()).
-  bool wants_unsleep() const { return connected_ && inflight_ > 0 && grabber_.wants_unsleep(); }
+  bool wants_unsleep() const { return session_ && session_->wants_unsleep(); }
   void unsleep();
-
-  // The connection's number; a job belongs to the one it came through.
-  std::uint64_t generation() const { return generation_; }
-  // The one terminal packet of a job. False: its connection is gone, the server runs the job again.
-  [[nodiscard]] bool send_result(std::uint64_t generation, std::string_view handle, JobResult result,
-                                 std::string_view data);
-
-  // Whether that connection is still the present one.
-  bool holds(std::uint64_t generation) const { return connected_ && generation == generation_; }
-  // A job is left unanswered: gearmand gives it to another worker when this connection closes.
-  void leave_unanswered(std::uint64_t generation);
 
   using OnSubmitted = std::function<void(Submitted what, std::string_view why)>;
   // Submits a background job on the present connection. `done` is called once, not from within, unless
@@ -148,7 +141,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void flush();
 
   // Whether the kernel has yet to take results.
-  bool has_unsent() const { return !out_.empty() || !writing_.empty(); }
+  bool has_unsent() const { return unsent() > 0; }
 
   // Takes no more jobs, waits for the running ones, makes sure that the server has read every result, closes.
   void retire();
@@ -161,28 +154,19 @@ class Link : public std::enable_shared_from_this<Link> {
   asio::awaitable<void> run();
   asio::awaitable<LinkError> serve();
   LinkError describe_end(const boost::system::error_code& error) const;
-
   void session_begins();
   void session_ends();
   void report_lost(const LinkError& why);
-  void greeted();
+  void comes_up();
   base::Result<void, LinkError> handle_input(bool more);
   base::Result<int, LinkError> handle_packets();
-  base::Result<void, LinkError> handle(Packet packet);
-  base::Result<void, LinkError> handle_job(Packet packet);
-  base::Result<void, LinkError> handle_submitted(Submitted what, std::string_view why);
-  void send_can_do(const std::vector<std::string>& functions);
-  void set_nap_timer();
-  void say_goodbye_if_done();
-
-  void nap_is_over();
-  void answer_is_late();
-  void grab_is_answered();
-  void check_life();
-  bool is_reading();
+  base::Result<void, LinkError> carry_out(Session::Event event);
+  void submission_answered(Submitted what, std::string_view why);
+  void arm_timer();
+  void time_is_up();
+  Session::Sent how_much_is_sent();
   void write_rest();
-  std::size_t unsent() const { return out_.size() + writing_.size() - written_; }
-  void send(std::uint64_t generation, PacketType type, std::string_view handle, std::string_view data);
+  std::size_t unsent() const { return (session_ ? session_->unsent() : 0) + writing_.size() - written_; }
   void check_congestion();
 
   // Constant after construction, but for `functions`.
@@ -198,39 +182,24 @@ class Link : public std::enable_shared_from_this<Link> {
   base::Backoff backoff_;
   std::uint64_t generation_ = 0;
   bool reported_down_ = false;  // one report a change of state
-  Grabber::Clock::time_point lost_at_ = Grabber::Clock::now();
+  Clock::time_point lost_at_ = Clock::now();
   std::string lost_why_;
   bool retiring_ = false;
   bool closing_ = false;
+  std::deque<OnSubmitted> submissions_;     // unanswered, in order; empty functions were forgotten
+  std::uint64_t submissions_answered_ = 0;  // the first in the queue has this number
 
   // Of the present connection.
   base::Stream stream_;
-  PacketReader reader_;
-  Grabber grabber_;
-  bool connected_ = false;
-  bool greeted_ = false;  // the server has shown that it is one
-  bool timed_out_ = false;
-  bool goodbye_sent_ = false;
-  int errors_ = 0;                          // that it reported to none of our packets
-  std::deque<OnSubmitted> submissions_;     // unanswered, in order; empty functions were forgotten
-  std::uint64_t submissions_answered_ = 0;  // over all connections; the first in the queue has this number
-  int inflight_ = 0;                        // jobs assigned and not yet answered
-  bool congested_ = false;                  // and the owner waits to be told that it is not
-  bool grabs_late_ = false;                 // the owner was told so
-  std::string out_;                         // produced and not yet given to the kernel
-  std::string writing_;                     // owned by the write in progress; empty when there is none
-  std::size_t written_ = 0;                 // bytes of it that the kernel has
-  std::uint64_t taken_in_ = 0;  // bytes sent that the server's kernel had acknowledged when last looked at
-  Grabber::Clock::time_point connected_at_{};
-  Grabber::Clock::time_point heard_at_{};
-  Grabber::Clock::time_point grabbed_at_{};
-  Grabber::Clock::time_point answered_at_{};  // a grab
-  Grabber::Clock::time_point alive_at_{};     // last sign of life, be it that it takes in what we send
-  Grabber::Clock::time_point pinged_at_{};    // not before heard_at_: a ping is unanswered
-
-  Timer nap_timer_{*this, &Link::nap_is_over};
-  Timer answer_timer_{*this, &Link::answer_is_late};  // may run on when there is nothing to wait for
-  Timer life_timer_{*this, &Link::check_life};
+  std::optional<Session> session_;
+  bool up_ = false;  // the owner and the server's state know of it
+  Clock::time_point connected_at_{};
+  std::optional<LinkError> dead_;  // why it was closed by us
+  bool congested_ = false;         // and the owner waits to be told that it is not
+  std::string writing_;            // owned by the write in progress; empty when there is none
+  std::size_t written_ = 0;        // bytes of it that the kernel has
+  Clock::time_point timer_at_{};
+  Timer timer_{*this, &Link::time_is_up};
 };
 
 }  // namespace driveshaft::gearman

@@ -54,6 +54,7 @@ std::optional<std::size_t> largest_body(std::uint32_t type) {
     case PacketType::echo_res:
     case PacketType::error:
       return kMaxSmallBody;
+    case PacketType::job_assign:
     case PacketType::job_assign_uniq:
       return kMaxBody;
     default:
@@ -126,7 +127,7 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
 
   if (available() >= kHeaderSize + header->size) {
     const std::string_view body(&buffer_[begin_ + kHeaderSize], header->size);
-    if (header->type == PacketType::job_assign_uniq) expect_big_ = header->size > kBigBody;
+    if (is_assignment(header->type)) expect_big_ = header->size > kBigBody;
     begin_ += kHeaderSize + header->size;
     return Packet{header->type, body, nullptr};
   }
@@ -145,14 +146,17 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
   return std::nullopt;
 }
 
-base::Result<Assignment, LinkError> parse_assignment(std::string_view body) {
+base::Result<Assignment, LinkError> parse_assignment(PacketType type, std::string_view body) {
   Assignment job;
   job.bytes = body;
   std::string_view rest = body;
-  for (std::string_view* field : {&job.handle, &job.function, &job.unique}) {
+  std::string_view* const fields[] = {&job.handle, &job.function, &job.unique};
+  const bool with_unique = type == PacketType::job_assign_uniq;
+  for (std::string_view* field : std::span(fields).first(with_unique ? 3 : 2)) {
     const std::size_t end = rest.find('\0');
     if (end == std::string_view::npos) {
-      return LinkError{"a job without its handle, function and unique, each ended by a zero byte"};
+      return LinkError{fmt::format("a job without its handle{}, each ended by a zero byte",
+                                   with_unique ? ", function and unique" : " and function")};
     }
     *field = rest.substr(0, end);
     rest.remove_prefix(end + 1);
@@ -166,6 +170,11 @@ base::Result<Assignment, LinkError> parse_assignment(std::string_view body) {
   return job;
 }
 
+bool is_job_unknown(std::string_view body) {
+  const auto code = body.substr(0, body.find('\0'));
+  return code == "JOB_NOT_FOUND" || code == "not_worker";
+}
+
 std::string describe_error(std::string_view body) {
   const std::size_t end = body.find('\0');
   std::string text = base::printable(body.substr(0, end), 64);
@@ -173,15 +182,22 @@ std::string describe_error(std::string_view body) {
   return text;
 }
 
-void append_packet(std::string& out, PacketType type) { append_header(out, type, 0); }
+// Without memory nothing is appended, not half a packet.
+void append_packet(std::string& out, PacketType type) {
+  out.reserve(out.size() + kHeaderSize);
+  append_header(out, type, 0);
+}
 
 void append_packet(std::string& out, PacketType type, std::string_view argument) {
+  out.reserve(out.size() + kHeaderSize + argument.size());
   append_header(out, type, argument.size());
   out.append(argument);
 }
 
 void append_packet(std::string& out, PacketType type, std::string_view argument, std::string_view data) {
-  append_header(out, type, argument.size() + 1 + data.size());
+  const std::size_t size = argument.size() + 1 + data.size();
+  out.reserve(out.size() + kHeaderSize + size);
+  append_header(out, type, size);
   out.append(argument).push_back('\0');
   out.append(data);
 }
@@ -189,7 +205,7 @@ void append_packet(std::string& out, PacketType type, std::string_view argument,
 void append_packet(std::string& out, PacketType type, std::string_view first, std::string_view second,
                    std::string_view data) {
   const std::size_t size = first.size() + 1 + second.size() + 1 + data.size();
-  out.reserve(out.size() + kHeaderSize + size);  // without memory nothing is appended, not half a packet
+  out.reserve(out.size() + kHeaderSize + size);
   append_header(out, type, size);
   out.append(first).push_back('\0');
   out.append(second).push_back('\0');

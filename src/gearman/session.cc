@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include "gearman/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace driveshaft::gearman {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
+constexpr std::chrono::milliseconds kAnswerWithin = 1s;
+// Errors that answer nothing, from one connection: each is a line in the log.
+constexpr int kComplaintsBorne = 10;
+
+constexpr std::string_view kPing = "ping";
+constexpr std::string_view kGoodbye = "goodbye";
+
+}  // namespace
+
+Session::Session(const Settings& settings, Clock::time_point now)
+    : ping_after_(settings.ping_after),
+      dead_after_(settings.dead_after),
+      grabber_(settings.poll),
+      heard_at_(now),
+      alive_at_(now),
+      check_life_at_(now + settings.ping_after) {
+  append_packet(output_, PacketType::set_client_id, settings.client_id);
+  append_packet(output_, PacketType::echo_req, kPing);  // without a free slot nothing else would be answered
+  register_functions(settings.functions);
+}
+
+void Session::received(std::size_t bytes, Clock::time_point now) {
+  alive_at_ = heard_at_ = now;
+  reader_.commit(bytes);
+}
+
+base::Result<std::optional<Session::Event>, LinkError> Session::next() {
+  if (state_ == State::left) return std::nullopt;
+  auto packet = reader_.next();
+  if (!packet) return packet.error();
+  if (!*packet) return std::nullopt;
+  auto event = handle(std::move(**packet));
+  if (!event) return event.error();
+  greeted_ = true;
+  say_goodbye_if_done();
+  return std::optional(std::move(*event));
+}
+
+base::Result<Session::Event, LinkError> Session::handle(Packet packet) {
+  switch (packet.type) {
+    case PacketType::job_assign:
+    case PacketType::job_assign_uniq:
+      return handle_job(std::move(packet));
+    case PacketType::no_job:
+      grab_is_answered();
+      switch (grabber_.on_no_job(heard_at_)) {
+        case Grabber::OnNoJob::out_of_step:
+          return LinkError{"NO_JOB without a grab"};
+        case Grabber::OnNoJob::send_pre_sleep:
+          append_packet(output_, PacketType::pre_sleep);
+          break;
+        case Grabber::OnNoJob::nothing:
+          break;
+      }
+      return NoJob{};
+    case PacketType::noop:
+      grabber_.on_noop(heard_at_);
+      return Nothing{};
+    case PacketType::echo_res:
+      if (packet.body == kGoodbye) state_ = State::left;
+      return Nothing{};
+    case PacketType::job_created:
+      if (submissions_ == 0) return LinkError{"JOB_CREATED without a submitted job"};
+      --submissions_;
+      return SubmissionAccepted{};
+    case PacketType::error:
+      return handle_error(packet.body);
+    default:
+      return LinkError{"a packet that a worker cannot be sent"};
+  }
+}
+
+base::Result<Session::Event, LinkError> Session::handle_job(Packet packet) {
+  const auto job = parse_assignment(packet.type, packet.body);
+  if (!job) return job.error();
+  grab_is_answered();
+  if (!grabber_.on_job()) return LinkError{"a job without a grab"};
+  ++inflight_;
+  return Assigned{*job, std::move(packet.storage)};
+}
+
+base::Result<Session::Event, LinkError> Session::handle_error(std::string_view body) {
+  if (is_job_unknown(body)) return ResultRefused{};
+  switch (grabber_.on_error()) {
+    case Grabber::OnError::fall_back:
+      grab_is_answered();
+      return NoGrabKnown{describe_error(body)};
+    case Grabber::OnError::grabs_refused:
+      return LinkError{fmt::format("it gives no jobs: it answers GRAB_JOB with {}", describe_error(body))};
+    case Grabber::OnError::of_another:
+      break;
+  }
+  if (submissions_ > 0) {  // nothing else that is sent is refused
+    --submissions_;
+    return SubmissionRefused{describe_error(body)};
+  }
+  if (++complaints_ == kComplaintsBorne) {
+    return LinkError{fmt::format("it reported {} errors to nothing that it was asked, the last one being {}",
+                                 kComplaintsBorne, describe_error(body))};
+  }
+  return Complaint{describe_error(body)};
+}
+
+Session::Clock::time_point Session::wake_at() const {
+  auto at = check_life_at_;
+  if (const auto wake = grabber_.wake_at()) at = std::min(at, *wake);
+  if (grabber_.outstanding() > 0 && !grabs_are_late_) {
+    at = std::min(at, std::max(answered_at_, grabbed_at_) + kAnswerWithin);
+  }
+  return at;
+}
+
+Session::OnTime Session::on_time(Clock::time_point now, const std::optional<Sent>& sent) {
+  OnTime result;
+  grabber_.on_time(now);
+  if (grabber_.outstanding() > 0 && !grabs_are_late_ &&
+      now >= std::max(answered_at_, grabbed_at_) + kAnswerWithin) {
+    grabs_are_late_ = result.grabs_are_late = true;
+  }
+  if (sent) check_life(now, *sent, result);
+  return result;
+}
+
+// Over a slow link a big result takes long, and the answer to a ping waits behind it. As long as the server
+// takes more of it in, it lives. What it has taken in whole proves nothing more: then it has to answer.
+void Session::check_life(Clock::time_point now, const Sent& sent, OnTime& result) {
+  const bool took_more = sent.acknowledged > std::exchange(acknowledged_, sent.acknowledged);
+  if (took_more && !sent.all) alive_at_ = now;
+  if (now - alive_at_ >= dead_after_) {
+    result.dead = LinkError{fmt::format("connection lost: nothing came back for {} s, not even to a ping",
+                                        dead_after_ / 1s)};
+    return;
+  }
+  if (now - heard_at_ >= ping_after_ && pinged_at_ < heard_at_) {
+    pinged_at_ = now;
+    append_packet(output_, PacketType::echo_req, kPing);
+  }
+  const bool waits_for_answer = pinged_at_ >= heard_at_;
+  check_life_at_ =
+      std::min((waits_for_answer ? now : heard_at_) + ping_after_, alive_at_ + dead_after_);
+}
+
+void Session::grab(int count, Clock::time_point now) {
+  grabber_.granted(count);
+  grabbed_at_ = now;
+  for (; count > 0; --count) append_packet(output_, grab_packet(grabber_.dialect()));
+}
+
+void Session::unsleep(Clock::time_point now) {
+  grabber_.granted_unsleep();
+  grabbed_at_ = now;
+  append_packet(output_, grab_packet(grabber_.dialect()));
+}
+
+void Session::grab_is_answered() {
+  answered_at_ = heard_at_;
+  grabs_are_late_ = false;
+}
+
+void Session::send_data(std::string_view handle, std::string_view bytes) {
+  if (knows(dialect(), PacketType::work_data)) append_packet(output_, PacketType::work_data, handle, bytes);
+}
+
+void Session::send_warning(std::string_view handle, std::string_view text) {
+  if (knows(dialect(), PacketType::work_warning)) {
+    append_packet(output_, PacketType::work_warning, handle, text);
+  }
+}
+
+void Session::send_status(std::string_view handle, std::uint32_t numerator, std::uint32_t denominator) {
+  append_packet(output_, PacketType::work_status, handle, std::to_string(numerator),
+                std::to_string(denominator));
+}
+
+void Session::send_result(std::string_view handle, JobResult result, std::string_view data) {
+  append_end(output_, dialect(), handle, result, data);
+  --inflight_;
+  say_goodbye_if_done();
+}
+
+void Session::leave_unanswered() {
+  --inflight_;
+  say_goodbye_if_done();
+}
+
+void Session::submit_background(std::string_view function, std::string_view unique,
+                                std::string_view workload) {
+  append_packet(output_, PacketType::submit_job_bg, function, unique, workload);
+  ++submissions_;
+}
+
+void Session::add_functions(const std::vector<std::string>& functions) {
+  register_functions(functions);
+  grabber_.wake();
+}
+
+void Session::register_functions(const std::vector<std::string>& functions) {
+  for (const auto& function : functions) append_packet(output_, PacketType::can_do, function);
+}
+
+void Session::drain() {
+  if (state_ != State::serving) return;
+  state_ = State::draining;
+  grabber_.drain();
+  say_goodbye_if_done();
+}
+
+void Session::say_goodbye_if_done() {
+  if (state_ != State::draining || inflight_ > 0 || grabber_.outstanding() > 0) return;
+  state_ = State::leaving;
+  append_packet(output_, PacketType::echo_req, kGoodbye);
+}
+
+}  // namespace driveshaft::gearman

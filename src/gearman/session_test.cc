@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: MIT
+#include "gearman/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+namespace driveshaft::gearman {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using State = Session::State;
+
+constexpr auto kPingAfter = 10s;
+constexpr auto kDeadAfter = 30s;
+constexpr auto kPoll = 7s;
+
+// A packet as the server sends it.
+std::string from_server(PacketType type, std::string_view body = {}) {
+  std::string packet;
+  append_packet(packet, type, body);
+  packet[3] = 'S';  // of \0RES
+  return packet;
+}
+
+std::string job(std::string_view handle = "H:a:1", std::string_view function = "f",
+                std::string_view workload = "work") {
+  std::string body;
+  for (const auto field : {handle, function, std::string_view("u")}) body.append(field).append(1, '\0');
+  return from_server(PacketType::job_assign_uniq, body.append(workload));
+}
+
+// What a worker sends: the type's name and the arguments.
+std::vector<std::string> said(std::string& output) {
+  std::vector<std::string> packets;
+  for (std::size_t at = 0; at < output.size();) {
+    const auto u32 = [&](std::size_t from) {
+      std::uint32_t value = 0;
+      for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(output[at + from + i]);
+      return value;
+    };
+    const std::size_t size = u32(8);
+    std::string body = output.substr(at + 12, size);
+    for (char& c : body) {
+      if (c == '\0') c = ' ';
+    }
+    const auto name = [&]() -> std::string {
+      switch (static_cast<PacketType>(u32(4))) {
+        case PacketType::can_do:
+          return "CAN_DO";
+        case PacketType::pre_sleep:
+          return "PRE_SLEEP";
+        case PacketType::work_status:
+          return "WORK_STATUS";
+        case PacketType::work_complete:
+          return "WORK_COMPLETE";
+        case PacketType::work_fail:
+          return "WORK_FAIL";
+        case PacketType::echo_req:
+          return "ECHO_REQ";
+        case PacketType::submit_job_bg:
+          return "SUBMIT_JOB_BG";
+        case PacketType::set_client_id:
+          return "SET_CLIENT_ID";
+        case PacketType::work_exception:
+          return "WORK_EXCEPTION";
+        case PacketType::work_data:
+          return "WORK_DATA";
+        case PacketType::work_warning:
+          return "WORK_WARNING";
+        case PacketType::grab_job_uniq:
+          return "GRAB_JOB_UNIQ";
+        case PacketType::grab_job:
+          return "GRAB_JOB";
+        default:
+          return "?";
+      }
+    }();
+    packets.push_back(body.empty() ? name : name + " " + body);
+    at += 12 + size;
+  }
+  output.clear();
+  return packets;
+}
+
+class SessionTest : public testing::Test {
+ protected:
+  SessionTest() { said(); }
+
+  std::vector<std::string> said() { return gearman::said(session.output()); }
+
+  // Feeds bytes; the events, each by its name.
+  std::vector<std::string> feed(std::string_view bytes) {
+    std::vector<std::string> events;
+    while (true) {
+      const std::size_t taken = put(bytes);
+      bytes.remove_prefix(taken);
+      while (true) {
+        auto event = session.next();
+        if (!event) {
+          events.push_back("close: " + event.error().message);
+          return events;
+        }
+        if (!*event) break;
+        events.push_back(name_of(**event));
+      }
+      if (bytes.empty()) return events;
+    }
+  }
+
+  std::size_t put(std::string_view bytes) {
+    std::size_t taken = 0;
+    for (const auto& room : session.prepare()) {
+      const std::size_t part = std::min(room.size(), bytes.size() - taken);
+      if (part > 0) std::memcpy(room.data(), bytes.data() + taken, part);
+      taken += part;
+    }
+    session.received(taken, now);
+    return taken;
+  }
+
+  static std::string name_of(const Session::Event& event) {
+    struct Name {
+      std::string operator()(const Session::Nothing&) const { return "nothing"; }
+      std::string operator()(const Session::Assigned& it) const {
+        return "job " + std::string(it.job.handle) + " " + std::string(it.job.function) + " " +
+               std::string(it.job.workload.substr(0, 16));
+      }
+      std::string operator()(const Session::NoJob&) const { return "no job"; }
+      std::string operator()(const Session::NoGrabKnown&) const { return "falls back"; }
+      std::string operator()(const Session::ResultRefused&) const { return "result refused"; }
+      std::string operator()(const Session::SubmissionAccepted&) const { return "accepted"; }
+      std::string operator()(const Session::SubmissionRefused& it) const { return "not accepted: " + it.error; }
+      std::string operator()(const Session::Complaint& it) const { return "complaint: " + it.error; }
+    };
+    return std::visit(Name{}, event);
+  }
+
+  // Time passes; `acknowledged` bytes were taken in by the server's kernel.
+  Session::OnTime at(Session::Clock::duration later, std::uint64_t acknowledged = 0, bool all = true) {
+    now += later;
+    return session.on_time(now, [&] { return Session::Sent{acknowledged, all}; });
+  }
+
+  // The server is known to be one, and the ping of the beginning is answered.
+  void greet() { EXPECT_THAT(feed(from_server(PacketType::echo_res, "ping")), ElementsAre("nothing")); }
+  // A job runs; there is no other.
+  void run_job(std::string_view handle = "H:a:1") {
+    session.grab(1, now);
+    feed(job(handle));
+    said();
+  }
+  void fall_asleep() {
+    session.grab(1, now);
+    EXPECT_THAT(feed(from_server(PacketType::no_job)), ElementsAre("no job"));
+    EXPECT_EQ(said().back(), "PRE_SLEEP");
+  }
+
+  Session::Clock::time_point now{1000s};
+  const std::vector<std::string> functions{"f", "g"};
+  Session session{{"me", functions, kPingAfter, kDeadAfter, kPoll}, now};
+};
+
+TEST_F(SessionTest, BeginsWithItsNameAPingAndItsFunctions) {
+  Session another({"me", functions, kPingAfter, kDeadAfter, kPoll}, now);
+  EXPECT_THAT(gearman::said(another.output()), ElementsAre("SET_CLIENT_ID me", "ECHO_REQ ping", "CAN_DO f", "CAN_DO g"));
+  EXPECT_FALSE(another.greeted());
+  EXPECT_EQ(another.grabs_wanted(), 1);
+}
+
+TEST_F(SessionTest, AnyPacketGreets) {
+  EXPECT_FALSE(session.greeted());
+  greet();
+  EXPECT_TRUE(session.greeted());
+}
+
+TEST_F(SessionTest, AGrabIsAnsweredByAJob) {
+  session.grab(1, now);
+  EXPECT_THAT(said(), ElementsAre("GRAB_JOB_UNIQ"));
+  EXPECT_THAT(feed(job("H:a:7", "f", "abc")), ElementsAre("job H:a:7 f abc"));
+  EXPECT_EQ(session.inflight(), 1);
+}
+
+TEST_F(SessionTest, JobsInFlightDoNotKeepItFromGrabbingMore) {
+  run_job("H:a:1");
+  EXPECT_EQ(session.grabs_wanted(), 2);
+  session.grab(2, now);
+  EXPECT_THAT(feed(job("H:a:2") + job("H:a:3")), ElementsAre("job H:a:2 f work", "job H:a:3 f work"));
+  EXPECT_EQ(session.inflight(), 3);
+}
+
+TEST_F(SessionTest, NoJobPutsItToSleepWithPreSleep) {
+  session.grab(1, now);
+  said();
+  EXPECT_THAT(feed(from_server(PacketType::no_job)), ElementsAre("no job"));
+  EXPECT_THAT(said(), ElementsAre("PRE_SLEEP"));
+  EXPECT_EQ(session.grabs_wanted(), 0);
+}
+
+TEST_F(SessionTest, NoJobWithOtherGrabsOutWaitsForTheirAnswers) {
+  run_job();
+  session.grab(2, now);
+  said();
+  feed(from_server(PacketType::no_job));
+  EXPECT_THAT(said(), IsEmpty());
+  EXPECT_EQ(session.grabs_wanted(), 0);
+  feed(from_server(PacketType::no_job));
+  EXPECT_THAT(said(), ElementsAre("PRE_SLEEP"));
+}
+
+TEST_F(SessionTest, NoopWakesIt) {
+  fall_asleep();
+  now += 100ms;
+  EXPECT_THAT(feed(from_server(PacketType::noop)), ElementsAre("nothing"));
+  EXPECT_EQ(session.grabs_wanted(), 1);
+}
+
+TEST_F(SessionTest, NoopWhileAwakeChangesNothing) {
+  session.grab(1, now);
+  feed(from_server(PacketType::noop));
+  EXPECT_EQ(session.grabs_wanted(), 0);
+}
+
+TEST_F(SessionTest, AsleepItGrabsUnaskedNowAndThen) {
+  fall_asleep();
+  EXPECT_EQ(session.wake_at(), now + kPoll);
+  at(kPoll - 1ms);
+  EXPECT_EQ(session.grabs_wanted(), 0);
+  at(1ms);
+  EXPECT_EQ(session.grabs_wanted(), 1);
+}
+
+TEST_F(SessionTest, RegisteringAFunctionWakesIt) {
+  fall_asleep();
+  session.add_functions({"h"});
+  EXPECT_THAT(said(), ElementsAre("CAN_DO h"));
+  EXPECT_EQ(session.grabs_wanted(), 1);
+}
+
+TEST_F(SessionTest, EachResultIsItsPackets) {
+  for (const auto* handle : {"H:a:1", "H:a:2", "H:a:3", "H:a:4"}) run_job(handle);
+  session.send_result("H:a:3", JobResult::complete, "done");
+  session.send_result("H:a:1", JobResult::exception, "why");
+  session.send_result("H:a:2", JobResult::warning_and_fail, "why");
+  session.send_result("H:a:4", JobResult::fail, {});
+  EXPECT_THAT(said(), ElementsAre("WORK_COMPLETE H:a:3 done", "WORK_EXCEPTION H:a:1 why",
+                                  "WORK_WARNING H:a:2 why", "WORK_FAIL H:a:2", "WORK_FAIL H:a:4"));
+  EXPECT_EQ(session.inflight(), 0);
+}
+
+TEST_F(SessionTest, WhatARunningJobSaysGoesOn) {
+  run_job();
+  session.send_status("H:a:1", 3, 10);
+  session.send_data("H:a:1", "piece");
+  session.send_warning("H:a:1", "careful");
+  EXPECT_THAT(said(), ElementsAre("WORK_STATUS H:a:1 3 10", "WORK_DATA H:a:1 piece", "WORK_WARNING H:a:1 careful"));
+  EXPECT_EQ(session.inflight(), 1);
+}
+
+TEST_F(SessionTest, AResultThatTheServerDoesNotKnowIsCountedAndNoReasonToClose) {
+  EXPECT_THAT(feed(from_server(PacketType::error, std::string("JOB_NOT_FOUND\0Job given", 23))),
+              ElementsAre("result refused"));
+}
+
+TEST_F(SessionTest, AServerWithoutGrabJobUniqIsAskedWithGrabJob) {
+  session.grab(1, now);
+  said();
+  EXPECT_THAT(feed(from_server(PacketType::error, std::string("unknown_command\0", 16))), ElementsAre("falls back"));
+  EXPECT_EQ(session.dialect(), Dialect::perl);
+  session.grab(session.grabs_wanted(), now);
+  EXPECT_THAT(said(), ElementsAre("GRAB_JOB"));
+}
+
+TEST_F(SessionTest, AnswersToSubmissionsComeInTheirOrder) {
+  session.submit_background("dead", "u1", "letter");
+  session.submit_background("dead", "u2", "another");
+  EXPECT_THAT(said(), ElementsAre("SUBMIT_JOB_BG dead u1 letter", "SUBMIT_JOB_BG dead u2 another"));
+  EXPECT_THAT(feed(from_server(PacketType::job_created, "H:a:9") +
+                   from_server(PacketType::error, std::string("QUEUE_FULL\0no more", 18))),
+              ElementsAre("accepted", "not accepted: QUEUE_FULL: no more"));
+}
+
+TEST_F(SessionTest, ErrorsThatAnswerNothingAreBorneForAWhile) {
+  const auto error = from_server(PacketType::error, std::string("ODD\0text", 8));
+  for (int i = 1; i < 10; ++i) EXPECT_THAT(feed(error), ElementsAre("complaint: ODD: text"));
+  EXPECT_THAT(feed(error), ElementsAre(HasSubstr("close: it reported 10 errors")));
+}
+
+TEST_F(SessionTest, AServerOutOfStepIsLeft) {
+  EXPECT_THAT(feed(job()), ElementsAre("close: a job without a grab"));
+}
+
+TEST_F(SessionTest, NoJobWithoutAGrabIsOutOfStep) {
+  EXPECT_THAT(feed(from_server(PacketType::no_job)), ElementsAre("close: NO_JOB without a grab"));
+}
+
+TEST_F(SessionTest, JobCreatedWithoutASubmissionIsOutOfStep) {
+  EXPECT_THAT(feed(from_server(PacketType::job_created, "H:a:1")),
+              ElementsAre("close: JOB_CREATED without a submitted job"));
+}
+
+TEST_F(SessionTest, APacketMayComeInAnyPieces) {
+  session.grab(1, now);
+  const auto packet = job("H:a:1", "f", std::string(100, 'x'));
+  std::vector<std::string> events;
+  for (const char byte : packet) {
+    const auto more = feed({&byte, 1});
+    events.insert(events.end(), more.begin(), more.end());
+  }
+  EXPECT_THAT(events, ElementsAre("job H:a:1 f xxxxxxxxxxxxxxxx"));
+}
+
+TEST_F(SessionTest, AGrabWithoutAnAnswerIsLateOnce) {
+  session.grab(1, now);
+  EXPECT_EQ(session.wake_at(), now + 1s);
+  EXPECT_FALSE(at(1s - 1ms).grabs_are_late);
+  EXPECT_TRUE(at(1ms).grabs_are_late);
+  EXPECT_FALSE(at(1s).grabs_are_late) << "that is known";
+}
+
+TEST_F(SessionTest, AnAnswerStartsTheTimeOfTheOthersAnew) {
+  run_job();
+  session.grab(2, now);
+  EXPECT_TRUE(at(1s).grabs_are_late);
+  feed(job("H:a:2"));
+  EXPECT_FALSE(at(1s - 1ms).grabs_are_late);
+  EXPECT_TRUE(at(1ms).grabs_are_late);
+}
+
+TEST_F(SessionTest, ASilentServerIsPingedAndThenGivenUp) {
+  greet();
+  at(kPingAfter - 1ms);
+  EXPECT_THAT(said(), IsEmpty());
+  EXPECT_FALSE(at(1ms).dead);
+  EXPECT_THAT(said(), ElementsAre("ECHO_REQ ping"));
+  EXPECT_FALSE(at(kDeadAfter - kPingAfter - 1ms).dead);
+  EXPECT_THAT(said(), IsEmpty()) << "one ping at a time";
+  const auto result = at(1ms);
+  ASSERT_TRUE(result.dead);
+  EXPECT_THAT(result.dead->message, HasSubstr("nothing came back for 30 s"));
+}
+
+TEST_F(SessionTest, AnyByteIsASignOfLife) {
+  greet();
+  at(kDeadAfter - 1s);
+  const auto packet = from_server(PacketType::noop);
+  feed({packet.data(), 1});
+  EXPECT_FALSE(at(1s).dead);
+}
+
+TEST_F(SessionTest, AServerThatTakesInAResultLives) {
+  greet();
+  run_job();
+  for (std::uint64_t acknowledged = 1; acknowledged < 20; ++acknowledged) {
+    EXPECT_FALSE(at(kPingAfter, acknowledged, /*all=*/false).dead);
+  }
+  EXPECT_FALSE(at(kPingAfter, 19, false).dead);
+  EXPECT_TRUE(at(kDeadAfter, 19, false).dead) << "it takes in no more";
+}
+
+TEST_F(SessionTest, AServerThatHasTakenInAllHasToAnswer) {
+  greet();
+  for (std::uint64_t acknowledged = 1; acknowledged < 3; ++acknowledged) at(kPingAfter, acknowledged, true);
+  EXPECT_TRUE(at(kPingAfter, 3, true).dead);
+}
+
+TEST_F(SessionTest, WithNothingToDoADrainSaysGoodbyeAtOnce) {
+  greet();
+  session.drain();
+  EXPECT_EQ(session.state(), State::leaving);
+  EXPECT_THAT(said(), ElementsAre("ECHO_REQ goodbye"));
+  feed(from_server(PacketType::echo_res, "goodbye"));
+  EXPECT_EQ(session.state(), State::left);
+}
+
+TEST_F(SessionTest, ADrainWaitsForJobsThatRun) {
+  run_job();
+  session.drain();
+  EXPECT_EQ(session.state(), State::draining);
+  EXPECT_EQ(session.grabs_wanted(), 0);
+  EXPECT_THAT(said(), IsEmpty());
+  session.send_result("H:a:1", JobResult::complete, "done");
+  EXPECT_THAT(said(), ElementsAre("WORK_COMPLETE H:a:1 done", "ECHO_REQ goodbye"));
+}
+
+TEST_F(SessionTest, ADrainWaitsForGrabsThatAreOut) {
+  session.grab(1, now);
+  session.drain();
+  said();
+  feed(job());
+  EXPECT_EQ(session.state(), State::draining);
+  session.leave_unanswered();
+  EXPECT_THAT(said(), ElementsAre("ECHO_REQ goodbye"));
+}
+
+TEST_F(SessionTest, ADrainAsksForNoSleep) {
+  session.grab(1, now);
+  session.drain();
+  said();
+  feed(from_server(PacketType::no_job));
+  EXPECT_THAT(said(), ElementsAre("ECHO_REQ goodbye"));
+}
+
+TEST_F(SessionTest, AsleepWithAJobItDrainsByOneGrab) {
+  run_job();
+  fall_asleep();
+  EXPECT_FALSE(session.wants_unsleep());
+  session.drain();
+  EXPECT_TRUE(session.wants_unsleep());
+  session.unsleep(now);
+  EXPECT_THAT(said(), ElementsAre("GRAB_JOB_UNIQ"));
+  EXPECT_FALSE(session.wants_unsleep());
+}
+
+TEST_F(SessionTest, AnAnswerToAPingIsNoFarewell) {
+  session.drain();
+  feed(from_server(PacketType::echo_res, "ping"));
+  EXPECT_EQ(session.state(), State::leaving);
+}
+
+TEST_F(SessionTest, NothingIsReadBehindTheFarewell) {
+  session.drain();
+  EXPECT_THAT(feed(from_server(PacketType::echo_res, "goodbye") + from_server(PacketType::no_job)),
+              ElementsAre("nothing"));
+}
+
+}  // namespace
+}  // namespace driveshaft::gearman
