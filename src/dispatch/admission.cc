@@ -158,9 +158,7 @@ Admission::Ticket* Admission::next_to_post() {
 std::optional<Admission::Clock::time_point> Admission::share_out(Clock::time_point now,
                                                                  std::vector<Grant>& grants) {
   std::optional<Clock::time_point> wake_at;
-  int free = slots_ - reserved_ - running_;
-  free -= grant_unsleep(free, grants);
-  free += lent();
+  int free = slots_ - reserved_ - running_ + lent();
   if (free <= 0) return wake_at;
   free = std::min(free, rate_room(now, wake_at));
   if (lanes_.size() == 1) {
@@ -197,38 +195,43 @@ int Admission::wanted(const Lane& lane) {
 int Admission::grant(Lane& lane, int most, std::vector<Grant>& grants) {
   int left = most;
   while (left > 0) {
+    if (lane.links_.size() == 1) {
+      left -= grant(*lane.links_.front(), left, grants);
+      break;
+    }
     const auto wanting = static_cast<int>(std::count_if(
         lane.links_.begin(), lane.links_.end(), [](const Link* link) { return link->wanted_ > 0; }));
     if (wanting == 0) break;
     const int share = std::max(left / wanting, 1);
     for (std::size_t count = lane.links_.size(); count > 0 && left > 0; --count) {
       Link& link = *lane.links_[lane.next_link_++ % lane.links_.size()];
-      const int grabs = std::min({link.wanted_, share, left});
-      if (grabs == 0) continue;
-      link.wanted_ -= grabs;
-      link.outstanding_ += grabs;
-      left -= grabs;
-      grants.push_back({&link, grabs, false});
+      left -= grant(link, std::min(share, left), grants);
     }
   }
   reserve(lane, most - left);
   return most - left;
 }
 
-int Admission::grant_unsleep(int free, std::vector<Grant>& grants) {
-  int given = 0;
+int Admission::grant(Link& link, int most, std::vector<Grant>& grants) {
+  const int grabs = std::min(link.wanted_, most);
+  if (grabs == 0) return 0;
+  link.wanted_ -= grabs;
+  link.outstanding_ += grabs;
+  grants.push_back({&link, grabs, false});
+  return grabs;
+}
+
+void Admission::wake_draining_links(std::vector<Grant>& grants) {
   for (Lane* lane : lanes_) {
     for (Link* link : lane->links_) {
-      if (given >= free) return given;
+      if (slots_ - reserved_ - running_ <= 0) return;
       if (lane->jobs() >= lane->limit_) break;
       if (!std::exchange(link->wants_unsleep_, false)) continue;
       ++link->outstanding_;
       reserve(*lane, 1);
       grants.push_back({link, 1, true});
-      ++given;
     }
   }
-  return given;
 }
 
 // Each lane gets what it wants if there is enough. Otherwise slots go one by one to the lane that has the

@@ -169,15 +169,18 @@ class Admission {
 
   // At the end of a turn: the held jobs that have a permit now, one by one, until null.
   Ticket* next_to_post();
-  // Then: what each link is to grab now. Links have said before what they want. `wake_at` of the answer: when
-  // the rate allows the next job, if jobs wait for that.
+  // Then: what each link is to grab now. Links have said before what they want.
   struct Grant {
     Link* link;
     int grabs;
     bool unsleep;  // one grab that wakes a link that drains
   };
+  // One grab for each link that it wakes; first of the two, where there is such a link.
+  void wake_draining_links(std::vector<Grant>& grants);
+  // `now` matters where there is a rate. The answer: when it allows the next job, if jobs wait for that.
   std::optional<Clock::time_point> share_out(Clock::time_point now, std::vector<Grant>& grants);
 
+  bool has_rate() const { return rate_.rate() > 0; }
   // Whether share_out() could grant anything.
   bool has_free_slots() const { return slots_ - reserved_ - running_ + lent() > 0; }
   int running() const { return running_; }
@@ -203,7 +206,7 @@ class Admission {
   void reserve(Lane& lane, int grabs);
   void answered(Link& link);
   int grant(Lane& lane, int most, std::vector<Grant>& grants);
-  int grant_unsleep(int free, std::vector<Grant>& grants);
+  static int grant(Link& link, int most, std::vector<Grant>& grants);
   void grant_scarce(int free, std::vector<Grant>& grants);
 
   int slots_;

@@ -346,13 +346,13 @@ TEST(Admission, ALinkThatDrainsIsWokenByOneGrabWithASlotForItsJob) {
   world.posted_job();
   world.link.wants(0, true);
   std::vector<Admission::Grant> grants;
-  world.admission.share_out(kStart, grants);
+  world.admission.wake_draining_links(grants);
   ASSERT_EQ(grants.size(), 1u);
   EXPECT_TRUE(grants[0].unsleep);
   EXPECT_EQ(world.link.outstanding(), 1);
   world.link.wants(0, true);
   grants.clear();
-  world.admission.share_out(kStart, grants);
+  world.admission.wake_draining_links(grants);
   EXPECT_TRUE(grants.empty()) << "there is no slot left";
 }
 
@@ -451,6 +451,7 @@ class RandomWorld {
     std::vector<Admission::Grant> grants;
     const int running = admission_.running();
     const int lent = admission_.lent();
+    admission_.wake_draining_links(grants);
     admission_.share_out(kStart, grants);
     int granted = 0;
     for (const auto& grant : grants) granted += grant.grabs;

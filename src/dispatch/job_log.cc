@@ -26,23 +26,25 @@ std::string& empty_line() {
   return line;
 }
 
-void append_names(std::string& line, const JobFields& job) {
-  line.append("function=");
-  base::append_printable(line, job.function, 512);
-  line.append(" handle=");
-  base::append_printable(line, job.handle, 128);
-  line.append(" unique=");
-  base::append_printable(line, job.unique, 128);
+void append_field(std::string& line, std::string_view name, std::string_view value, std::size_t limit) {
+  line.append(name);
+  base::append_printable(line, value, limit);
+}
+
+void append_names(std::string& line, std::string_view what, const LoggedJob& job) {
+  line.append(what);
+  append_field(line, "function=", job.fields.function, 512);
+  append_field(line, " handle=", job.fields.handle, 128);
+  append_field(line, " unique=", job.fields.unique, 128);
 }
 
 void append_identity(std::string& line, std::string_view what, const LoggedJob& job) {
-  append_names(line.append(what), job.fields);
-  line.append(" workload=");
-  base::append_printable(line, job.fields.workload, job.shown_workload);
+  append_names(line, what, job);
+  append_field(line, " workload=", job.fields.workload, job.shown_workload);
 }
 
 void append_trace(std::string& line, const LoggedJob& job) {
-  line.append(" trace=");
+  line.append(std::string_view(" trace="));
   append_trace_id(line, job.trace);
 }
 
@@ -59,8 +61,8 @@ void log_finished(const LoggedJob& job, const Answer& answer, Duration took) {
   if (!kThreadLog.enabled(LogLevel::info)) return;
   std::string& line = empty_line();
   append_identity(line, "Finished job: ", job);
-  fmt::format_to(std::back_inserter(line), " return_code={} response_string=", answer.gearman_ret);
-  base::append_printable(line, answer.response_string, job.shown_workload);
+  fmt::format_to(std::back_inserter(line), " return_code={}", answer.gearman_ret);
+  append_field(line, " response_string=", answer.response_string, job.shown_workload);
   fmt::format_to(std::back_inserter(line), " duration={:.6f}", seconds(took));
   append_trace(line, job);
   kThreadLog.write(LogLevel::info, line);
@@ -89,7 +91,7 @@ void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::
 void log_requeued(const LoggedJob& job) {
   if (!kThreadLog.enabled(LogLevel::info)) return;
   std::string& line = empty_line();
-  append_names(line.append("Given back: "), job.fields);
+  append_names(line, "Given back: ", job);
   append_trace(line, job);
   line.append("; gearmand gives it to another worker");
   kThreadLog.write(LogLevel::info, line);
@@ -98,7 +100,7 @@ void log_requeued(const LoggedJob& job) {
 void log_dropped(const LoggedJob& job, const gearman::Link& link) {
   if (!kThreadLog.enabled(LogLevel::warn)) return;
   std::string& line = empty_line();
-  append_names(line.append("Dropped result: "), job.fields);
+  append_names(line, "Dropped result: ", job);
   append_trace(line, job);
   fmt::format_to(std::back_inserter(line), "; its connection to gearmand {} is gone, {}",
                  base::to_string(link.server()),
@@ -111,11 +113,9 @@ void log_stderr(const LoggedJob& job, std::string_view lines) {
   while (!lines.empty()) {
     const auto end = lines.find('\n');
     std::string& line = empty_line();
-    append_names(line.append("Script's stderr: "), job.fields);
-    line.append(" pool=");
-    base::append_printable(line, job.pool, 128);
-    line.append(" text=");
-    base::append_printable(line, lines.substr(0, end), kShownStderr);
+    append_names(line, "Script's stderr: ", job);
+    append_field(line, " pool=", job.pool, 128);
+    append_field(line, " text=", lines.substr(0, end), kShownStderr);
     append_trace(line, job);
     kThreadLog.write(LogLevel::warn, line);
     lines.remove_prefix(std::min(end, lines.size() - 1) + 1);
@@ -128,7 +128,7 @@ void log_dead_letter_refused(const base::Address& server, std::string_view why, 
 
 void log_no_memory_for_dead_letter(const LoggedJob& job) {
   std::string& line = empty_line();
-  append_names(line.append("Dead letter not written: no memory for it; "), job.fields);
+  append_names(line, "Dead letter not written: no memory for it; ", job);
   kThreadLog.write(LogLevel::error, line);
 }
 

@@ -417,11 +417,22 @@ void Pool::post_held_jobs() {
 
 void Pool::grab() {
   if (!admission_.has_free_slots()) return;
+  int wanted = 0;
+  bool unsleep = false;
   for (const auto& lane : lanes_) {
-    for (const auto& link : lane->links()) link->wants(link->grabs_wanted(), link->wants_unsleep());
+    for (const auto& link : lane->links()) {
+      const int grabs = link->grabs_wanted();
+      const bool sleeps = link->retiring() && link->wants_unsleep();
+      link->wants(grabs, sleeps);
+      wanted |= grabs;
+      unsleep |= sleeps;
+    }
   }
+  if (wanted == 0 && !unsleep) return;
   grants_.clear();
-  const auto wake_at = admission_.share_out(Admission::Clock::now(), grants_);
+  if (unsleep) admission_.wake_draining_links(grants_);
+  const auto now = admission_.has_rate() ? Admission::Clock::now() : Admission::Clock::time_point{};
+  const auto wake_at = admission_.share_out(now, grants_);
   if (wake_at) context_.deadlines.set(rate_wait_, *wake_at);
   for (const auto& grant : grants_) {
     auto& link = static_cast<PoolLink&>(*grant.link);

@@ -40,11 +40,6 @@ std::array<asio::mutable_buffer, 2> to_asio(const PacketReader::Buffers& room) {
   return {asio::buffer(room[0].data(), room[0].size()), asio::buffer(room[1].data(), room[1].size())};
 }
 
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-
 }  // namespace
 
 Link::Link(base::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings)
@@ -173,49 +168,59 @@ base::Result<void, LinkError> Link::handle_input(bool more) {
 }
 
 base::Result<int, LinkError> Link::handle_packets() {
+  Session::Event event;
   int count = 0;
   for (; !closing_; ++count) {
-    auto event = session_->next();
-    if (!event) return event.error();
-    if (!*event) break;
-    auto done = carry_out(std::move(**event));
-    if (!done) return done.error();
+    if (auto read = session_->next(event); !read) return read.error();
+    if (event.kind == Session::Event::Kind::needs_bytes) break;
+    if (auto done = carry_out(event); !done) return done.error();
     if (!up_) comes_up();
     if (session_->state() == Session::State::left) stop();
   }
   return count;
 }
 
-base::Result<void, LinkError> Link::carry_out(Session::Event event) {
-  if (auto* assigned = std::get_if<Session::Assigned>(&event)) {
-    const Assignment& job = assigned->job;
-    if (job.unique_was_cut) {
-      kMainLog.debug("gearmand {}: job {}: its unique of 64 bytes came as {}…; workload repaired",
-                     base::to_string(settings_.server), job.handle, job.unique);
-    }
-    if (owner_.job_assigned(*this, job, std::move(assigned->storage))) return {};
-    return LinkError{fmt::format("a job for a function that was never registered: {}",
-                                 base::printable(job.function, 128))};
+base::Result<void, LinkError> Link::carry_out(Session::Event& event) {
+  using Kind = Session::Event::Kind;
+  switch (event.kind) {
+    case Kind::assigned:
+      return hand_over(event);
+    case Kind::no_job:
+      owner_.no_job(*this);
+      break;
+    case Kind::falls_back:
+      settings_.state.falls_back(session_->dialect(), event.error);
+      owner_.no_job(*this);
+      break;
+    case Kind::result_refused:
+      owner_.result_refused();
+      break;
+    case Kind::submission_accepted:
+      submission_answered(Submitted::accepted, {});
+      break;
+    case Kind::submission_refused:
+      submission_answered(Submitted::refused, event.error);
+      break;
+    case Kind::complaint:
+      kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server), event.error);
+      break;
+    case Kind::nothing:
+    case Kind::needs_bytes:
+      break;
   }
-  std::visit(Overloaded{
-                 [](const auto&) {},
-                 [this](const Session::NoJob&) { owner_.no_job(*this); },
-                 [this](const Session::NoGrabKnown& answer) {
-                   settings_.state.falls_back(session_->dialect(), answer.error);
-                   owner_.no_job(*this);
-                 },
-                 [this](const Session::ResultRefused&) { owner_.result_refused(); },
-                 [this](const Session::SubmissionAccepted&) { submission_answered(Submitted::accepted, {}); },
-                 [this](const Session::SubmissionRefused& answer) {
-                   submission_answered(Submitted::refused, answer.error);
-                 },
-                 [this](const Session::Complaint& complaint) {
-                   kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server), complaint.error);
-                 },
-             },
-             event);
   owner_.turn_needed(*this);
   return {};
+}
+
+base::Result<void, LinkError> Link::hand_over(Session::Event& assigned) {
+  const Assignment& job = assigned.job;
+  if (job.unique_was_cut) {
+    kMainLog.debug("gearmand {}: job {}: its unique of 64 bytes came as {}…; workload repaired",
+                   base::to_string(settings_.server), job.handle, job.unique);
+  }
+  if (owner_.job_assigned(*this, job, std::move(assigned.storage))) return {};
+  return LinkError{
+      fmt::format("a job for a function that was never registered: {}", base::printable(job.function, 128))};
 }
 
 void Link::submission_answered(Submitted what, std::string_view why) {

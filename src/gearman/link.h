@@ -160,7 +160,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void comes_up();
   base::Result<void, LinkError> handle_input(bool more);
   base::Result<int, LinkError> handle_packets();
-  base::Result<void, LinkError> carry_out(Session::Event event);
+  base::Result<void, LinkError> carry_out(Session::Event& event);
+  base::Result<void, LinkError> hand_over(Session::Event& assigned);
   void submission_answered(Submitted what, std::string_view why);
   void arm_timer();
   void time_is_up();

@@ -10,6 +10,7 @@ namespace driveshaft::gearman {
 namespace {
 
 using namespace std::chrono_literals;
+using Kind = Session::Event::Kind;
 
 // A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
 constexpr std::chrono::milliseconds kAnswerWithin = 1s;
@@ -38,23 +39,25 @@ void Session::received(std::size_t bytes, Clock::time_point now) {
   reader_.commit(bytes);
 }
 
-base::Result<std::optional<Session::Event>, LinkError> Session::next() {
-  if (state_ == State::left) return std::nullopt;
+base::Result<void, LinkError> Session::next(Event& event) {
+  event.kind = Kind::needs_bytes;
+  if (state_ == State::left) return {};
   auto packet = reader_.next();
   if (!packet) return packet.error();
-  if (!*packet) return std::nullopt;
-  auto event = handle(std::move(**packet));
-  if (!event) return event.error();
+  if (!*packet) return {};
+  auto handled = handle(**packet, event);
+  if (!handled) return handled;
   greeted_ = true;
   say_goodbye_if_done();
-  return std::optional(std::move(*event));
+  return {};
 }
 
-base::Result<Session::Event, LinkError> Session::handle(Packet packet) {
+base::Result<void, LinkError> Session::handle(Packet& packet, Event& event) {
+  event.kind = Kind::nothing;
   switch (packet.type) {
     case PacketType::job_assign:
     case PacketType::job_assign_uniq:
-      return handle_job(std::move(packet));
+      return handle_job(packet, event);
     case PacketType::no_job:
       grab_is_answered();
       switch (grabber_.on_no_job(heard_at_)) {
@@ -66,53 +69,60 @@ base::Result<Session::Event, LinkError> Session::handle(Packet packet) {
         case Grabber::OnNoJob::nothing:
           break;
       }
-      return NoJob{};
+      event.kind = Kind::no_job;
+      return {};
     case PacketType::noop:
       grabber_.on_noop(heard_at_);
-      return Nothing{};
+      return {};
     case PacketType::echo_res:
       if (packet.body == kGoodbye) state_ = State::left;
-      return Nothing{};
+      return {};
     case PacketType::job_created:
       if (submissions_ == 0) return LinkError{"JOB_CREATED without a submitted job"};
       --submissions_;
-      return SubmissionAccepted{};
+      event.kind = Kind::submission_accepted;
+      return {};
     case PacketType::error:
-      return handle_error(packet.body);
+      return handle_error(packet.body, event);
     default:
       return LinkError{"a packet that a worker cannot be sent"};
   }
 }
 
-base::Result<Session::Event, LinkError> Session::handle_job(Packet packet) {
+base::Result<void, LinkError> Session::handle_job(Packet& packet, Event& event) {
   const auto job = parse_assignment(packet.type, packet.body);
   if (!job) return job.error();
   grab_is_answered();
   if (!grabber_.on_job()) return LinkError{"a job without a grab"};
   ++inflight_;
-  return Assigned{*job, std::move(packet.storage)};
+  event.kind = Kind::assigned;
+  event.job = *job;
+  event.storage = std::move(packet.storage);
+  return {};
 }
 
-base::Result<Session::Event, LinkError> Session::handle_error(std::string_view body) {
-  if (is_job_unknown(body)) return ResultRefused{};
+base::Result<void, LinkError> Session::handle_error(std::string_view body, Event& event) {
+  event.kind = Kind::result_refused;
+  if (is_job_unknown(body)) return {};
+  event.error = describe_error(body);
   switch (grabber_.on_error()) {
     case Grabber::OnError::fall_back:
       grab_is_answered();
-      return NoGrabKnown{describe_error(body)};
+      event.kind = Kind::falls_back;
+      return {};
     case Grabber::OnError::grabs_refused:
-      return LinkError{fmt::format("it gives no jobs: it answers GRAB_JOB with {}", describe_error(body))};
+      return LinkError{fmt::format("it gives no jobs: it answers GRAB_JOB with {}", event.error)};
     case Grabber::OnError::of_another:
       break;
   }
+  event.kind = submissions_ > 0 ? Kind::submission_refused : Kind::complaint;
   if (submissions_ > 0) {  // nothing else that is sent is refused
     --submissions_;
-    return SubmissionRefused{describe_error(body)};
-  }
-  if (++complaints_ == kComplaintsBorne) {
+  } else if (++complaints_ == kComplaintsBorne) {
     return LinkError{fmt::format("it reported {} errors to nothing that it was asked, the last one being {}",
-                                 kComplaintsBorne, describe_error(body))};
+                                 kComplaintsBorne, event.error)};
   }
-  return Complaint{describe_error(body)};
+  return {};
 }
 
 Session::Clock::time_point Session::wake_at() const {

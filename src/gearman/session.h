@@ -3,10 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "gearman/dialect.h"
@@ -49,32 +49,31 @@ class Session {
   // A connection is open. What it says first is in output().
   Session(const Settings& settings, Clock::time_point now);
 
-  // What the server has said, by its packets.
-  struct Assigned {
-    Assignment job;  // valid until the next prepare(), or as long as `storage`
+  // What a packet of the server means to the owner.
+  struct Event {
+    enum class Kind {
+      needs_bytes,          // there is no whole packet
+      nothing,              // nothing that the owner needs to know
+      assigned,             // a job answers a grab: `job`, `storage`
+      no_job,               // a grab is answered: there is no job
+      falls_back,           // a grab is void: the server does not know it, as `error` says; see dialect()
+      result_refused,       // the server did not know a job whose result it was sent
+      submission_accepted,  // of the first that has no answer
+      submission_refused,   // of the first that has no answer: `error`
+      complaint,            // an error that answers nothing that it was sent: `error`
+    };
+    Kind kind = Kind::needs_bytes;
+    // What the kind does not name is left over from an event before.
+    Assignment job;  // its views are valid until the next prepare(), or as long as `storage`
     std::unique_ptr<char[]> storage;
-  };
-  struct NoJob {};
-  struct NoGrabKnown {  // the grab is void; the session falls back to another
     std::string error;
   };
-  struct ResultRefused {};  // it did not know a job whose result it was sent
-  struct SubmissionAccepted {};
-  struct SubmissionRefused {
-    std::string error;
-  };
-  struct Complaint {  // an error that answers nothing that it was sent
-    std::string error;
-  };
-  struct Nothing {};  // nothing that the owner needs to know
-  using Event = std::variant<Nothing, Assigned, NoJob, NoGrabKnown, ResultRefused, SubmissionAccepted,
-                             SubmissionRefused, Complaint>;
 
-  // Bytes from the server: where they go, and how many have come. Then next() until it has nothing.
+  // Bytes from the server: where they go, and how many have come. Then next(), until it needs more.
   PacketReader::Buffers prepare() { return reader_.prepare(); }
   void received(std::size_t bytes, Clock::time_point now);
-  // The next packet's event; nothing until more bytes have come. An error: close the connection.
-  base::Result<std::optional<Event>, LinkError> next();
+  // The next packet's event, in `event`. An error: close the connection.
+  base::Result<void, LinkError> next(Event& event);
 
   // When on_time() is to be called. It may change with every call of anything else.
   Clock::time_point wake_at() const;
@@ -130,9 +129,9 @@ class Session {
   Dialect dialect() const { return grabber_.dialect(); }
 
  private:
-  base::Result<Event, LinkError> handle(Packet packet);
-  base::Result<Event, LinkError> handle_job(Packet packet);
-  base::Result<Event, LinkError> handle_error(std::string_view body);
+  base::Result<void, LinkError> handle(Packet& packet, Event& event);
+  base::Result<void, LinkError> handle_job(Packet& packet, Event& event);
+  base::Result<void, LinkError> handle_error(std::string_view body, Event& event);
   OnTime on_time(Clock::time_point now, const std::optional<Sent>& sent);
   void check_life(Clock::time_point now, const Sent& sent, OnTime& result);
   void grab_is_answered();

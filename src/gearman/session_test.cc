@@ -100,13 +100,13 @@ class SessionTest : public testing::Test {
       const std::size_t taken = put(bytes);
       bytes.remove_prefix(taken);
       while (true) {
-        auto event = session.next();
-        if (!event) {
-          events.push_back("close: " + event.error().message);
+        Session::Event event;
+        if (const auto read = session.next(event); !read) {
+          events.push_back("close: " + read.error().message);
           return events;
         }
-        if (!*event) break;
-        events.push_back(name_of(**event));
+        if (event.kind == Session::Event::Kind::needs_bytes) break;
+        events.push_back(name_of(event));
       }
       if (bytes.empty()) return events;
     }
@@ -124,20 +124,29 @@ class SessionTest : public testing::Test {
   }
 
   static std::string name_of(const Session::Event& event) {
-    struct Name {
-      std::string operator()(const Session::Nothing&) const { return "nothing"; }
-      std::string operator()(const Session::Assigned& it) const {
-        return "job " + std::string(it.job.handle) + " " + std::string(it.job.function) + " " +
-               std::string(it.job.workload.substr(0, 16));
-      }
-      std::string operator()(const Session::NoJob&) const { return "no job"; }
-      std::string operator()(const Session::NoGrabKnown&) const { return "falls back"; }
-      std::string operator()(const Session::ResultRefused&) const { return "result refused"; }
-      std::string operator()(const Session::SubmissionAccepted&) const { return "accepted"; }
-      std::string operator()(const Session::SubmissionRefused& it) const { return "not accepted: " + it.error; }
-      std::string operator()(const Session::Complaint& it) const { return "complaint: " + it.error; }
-    };
-    return std::visit(Name{}, event);
+    using enum Session::Event::Kind;
+    switch (event.kind) {
+      case needs_bytes:
+        return "needs bytes";
+      case nothing:
+        return "nothing";
+      case assigned:
+        return "job " + std::string(event.job.handle) + " " + std::string(event.job.function) + " " +
+               std::string(event.job.workload.substr(0, 16));
+      case no_job:
+        return "no job";
+      case falls_back:
+        return "falls back";
+      case result_refused:
+        return "result refused";
+      case submission_accepted:
+        return "accepted";
+      case submission_refused:
+        return "not accepted: " + event.error;
+      case complaint:
+        return "complaint: " + event.error;
+    }
+    return "?";
   }
 
   // Time passes; `acknowledged` bytes were taken in by the server's kernel.
