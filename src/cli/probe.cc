@@ -253,7 +253,8 @@ class Probe {
 
     const auto now = std::chrono::system_clock::now();
     const auto trace = dispatch::new_trace(0);
-    const dispatch::AttemptFacts facts{handle, unique, 1, now + options_.timeout, trace, dispatch::new_span()};
+    const dispatch::AttemptFacts facts{
+        handle, unique, 1, now + options_.timeout, trace, dispatch::new_span()};
     dispatch::Signer stranger({random_key()});
     const auto signature = signature_of(sample.signature, now, stranger);
     one.post(one.bytes().build(endpoint_, function_lines_, job, facts, signature ? &*signature : nullptr));

@@ -169,7 +169,8 @@ std::optional<Admission::Clock::time_point> Admission::share_out(Clock::time_poi
   return wake_at;
 }
 
-// How many more jobs may be taken, so far as the rate is concerned: each grab without an answer may bring one.
+// How many more jobs may be taken, so far as the rate is concerned: each grab without an answer may bring
+// one.
 int Admission::rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at) {
   if (rate_.rate() == 0) return kNoLimit;
   const int room = std::max(rate_.available(now) - reserved_, 0);
@@ -199,8 +200,8 @@ int Admission::grant(Lane& lane, int most, std::vector<Grant>& grants) {
       left -= grant(*lane.links_.front(), left, grants);
       break;
     }
-    const auto wanting = static_cast<int>(std::count_if(
-        lane.links_.begin(), lane.links_.end(), [](const Link* link) { return link->wanted_ > 0; }));
+    const auto wanting = static_cast<int>(std::count_if(lane.links_.begin(), lane.links_.end(),
+                                                        [](const Link* link) { return link->wanted_ > 0; }));
     if (wanting == 0) break;
     const int share = std::max(left / wanting, 1);
     for (std::size_t count = lane.links_.size(); count > 0 && left > 0; --count) {
@@ -283,7 +284,8 @@ int Admission::lent() const {
 
 void Admission::check() const {
   const auto equal = [](const char* counter, int has, int should) {
-    if (has != should) throw std::logic_error(fmt::format("admission: {} is {}, not {}", counter, has, should));
+    if (has != should)
+      throw std::logic_error(fmt::format("admission: {} is {}, not {}", counter, has, should));
   };
   int reserved = 0;
   for (const Lane* lane : lanes_) {

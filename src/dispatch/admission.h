@@ -70,7 +70,7 @@ class Admission {
     friend class Admission;
     int limit_ = kNoLimit;  // jobs at once; 0: it takes none now
     int posted_ = 0;
-    int reserved_ = 0;  // grabs whose jobs will go there
+    int reserved_ = 0;                     // grabs whose jobs will go there
     boost::intrusive::list<Ticket> held_;  // the longest held first
   };
 

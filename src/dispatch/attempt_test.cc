@@ -25,11 +25,11 @@ using enum JobAction;
 using enum EndpointNews;
 
 constexpr AttemptEnd kAll[] = {
-    AttemptEnd::completed,        AttemptEnd::refused,          AttemptEnd::too_many_requests,
-    AttemptEnd::server_error,     AttemptEnd::other_status,     AttemptEnd::invalid_response,
-    AttemptEnd::connection_lost,  AttemptEnd::stale_connection, AttemptEnd::unreachable,
-    AttemptEnd::attempt_timeout,  AttemptEnd::out_of_time,      AttemptEnd::out_of_memory,
-    AttemptEnd::pool_drains,      AttemptEnd::shutdown,
+    AttemptEnd::completed,       AttemptEnd::refused,          AttemptEnd::too_many_requests,
+    AttemptEnd::server_error,    AttemptEnd::other_status,     AttemptEnd::invalid_response,
+    AttemptEnd::connection_lost, AttemptEnd::stale_connection, AttemptEnd::unreachable,
+    AttemptEnd::attempt_timeout, AttemptEnd::out_of_time,      AttemptEnd::out_of_memory,
+    AttemptEnd::pool_drains,     AttemptEnd::shutdown,
 };
 
 JobHistory first_attempt() {
@@ -44,7 +44,7 @@ config::PoolSettings retrying(int attempts = 3) {
   settings.retry.attempts = attempts;
   settings.retry.initial_delay = 100ms;
   settings.retry.max_delay = 500ms;
-  settings.retry.on = {AttemptFailure::timeout,          AttemptFailure::server_error,
+  settings.retry.on = {AttemptFailure::timeout,           AttemptFailure::server_error,
                        AttemptFailure::too_many_requests, AttemptFailure::connection_lost,
                        AttemptFailure::invalid_response,  AttemptFailure::failure,
                        AttemptFailure::unreachable};
@@ -67,7 +67,10 @@ TEST(Attempt, EveryEndHasItsRow) {
   const std::vector<Row> rows = {
       {AttemptEnd::completed, {deliver, answered}, {deliver, answered}, FailureKind::none},
       {AttemptEnd::refused, {fail, answered}, {retry, answered, 50ms}, FailureKind::refused},
-      {AttemptEnd::too_many_requests, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::http_status},
+      {AttemptEnd::too_many_requests,
+       {fail, overloaded},
+       {retry, overloaded, 50ms},
+       FailureKind::http_status},
       {AttemptEnd::server_error, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::http_status},
       {AttemptEnd::other_status, {fail, reached}, {fail, reached}, FailureKind::http_status},
       {AttemptEnd::invalid_response, {fail, reached}, {retry, reached, 50ms}, FailureKind::other},
@@ -143,7 +146,8 @@ TEST(Attempt, AJobThatNobodyWaitsForIsNotSentAgain) {
   EXPECT_EQ(decided(AttemptEnd::server_error, retrying(), history).action, fail);
   EXPECT_EQ(decided(AttemptEnd::stale_connection, {}, history).action, drop);
   EXPECT_EQ(decided(AttemptEnd::unreachable, {}, history), (AttemptDecision{drop, unreachable}));
-  EXPECT_EQ(decide(AttemptEnd::too_many_requests, history, {}, 0.5, 1s), (AttemptDecision{drop, asked_to_wait, 1s}));
+  EXPECT_EQ(decide(AttemptEnd::too_many_requests, history, {}, 0.5, 1s),
+            (AttemptDecision{drop, asked_to_wait, 1s}));
 }
 
 TEST(Attempt, AskedToWaitItIsHeldWhateverRetrySays) {
@@ -154,7 +158,8 @@ TEST(Attempt, AskedToWaitItIsHeldWhateverRetrySays) {
 }
 
 TEST(Attempt, AskedToWaitTooLongItIsAsRetrySays) {
-  EXPECT_EQ(decide(AttemptEnd::server_error, first_attempt(), {}, 0.5, 60s), (AttemptDecision{fail, overloaded}));
+  EXPECT_EQ(decide(AttemptEnd::server_error, first_attempt(), {}, 0.5, 60s),
+            (AttemptDecision{fail, overloaded}));
   EXPECT_EQ(decide(AttemptEnd::too_many_requests, first_attempt(), retrying(), 0.5, 60s),
             (AttemptDecision{retry, overloaded, 50ms}));
 }

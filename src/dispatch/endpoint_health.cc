@@ -61,7 +61,8 @@ bool EndpointHealth::attempt_ended(const Attempt& attempt, int posted, bool hold
     return true;
   }
   if (adaptive_) {
-    adaptive_->on_result(attempt.function, attempt.took, attempt.news == EndpointNews::overloaded, posted, now);
+    adaptive_->on_result(attempt.function, attempt.took, attempt.news == EndpointNews::overloaded, posted,
+                         now);
   }
   const bool recovers = window_ != kNoLimit && state_ == State::up;
   if (recovers && attempt.news == EndpointNews::answered && ++window_ >= ceiling_) window_ = kNoLimit;

@@ -43,9 +43,9 @@ class EndpointHealth {
 
   struct Attempt {
     EndpointNews news;
-    std::string why = {};                // with EndpointNews::unreachable and asked_to_wait
+    std::string why = {};                 // with EndpointNews::unreachable and asked_to_wait
     std::chrono::milliseconds wait = {};  // with asked_to_wait
-    const void* function = nullptr;      // identifies the function of its job
+    const void* function = nullptr;       // identifies the function of its job
     Clock::duration took = {};
   };
   // An attempt has ended, with `posted` jobs at the endpoint, that one among them. True: the state is another

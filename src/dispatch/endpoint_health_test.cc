@@ -17,7 +17,8 @@ bool ended(EndpointHealth& health, EndpointNews news, Clock::time_point now = kS
   return health.attempt_ended({.news = news, .why = "refused"}, posted, /*hold=*/true, now, 1);
 }
 
-bool asked_to_wait_for(EndpointHealth& health, std::chrono::milliseconds wait, Clock::time_point now = kStart) {
+bool asked_to_wait_for(EndpointHealth& health, std::chrono::milliseconds wait,
+                       Clock::time_point now = kStart) {
   return health.attempt_ended({.news = asked_to_wait, .why = "asks", .wait = wait}, 1, true, now, 1);
 }
 

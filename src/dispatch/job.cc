@@ -173,14 +173,14 @@ JobHistory Job::history() const {
           .time_left = ends_at_ - Clock::now(),
           .result_wanted = result_wanted(),
           .data_delivered = stream_ && stream_->gave_data(),
-          .endpoint_replaced = state() == State::posted && (posted_to_ != &endpoint_->current() ||
-                                                            endpoint_ != function_->endpoint),
+          .endpoint_replaced = state() == State::posted &&
+                               (posted_to_ != &endpoint_->current() || endpoint_ != function_->endpoint),
           .server_requeues = origin_.link->requeues()};
 }
 
-void Job::end_attempt(EndpointNews news, const Failure* failure) {
+void Job::end_attempt(EndpointNews news, Clock::time_point now, const Failure* failure) {
   attempt_timer_.clear();
-  EndpointHealth::Attempt attempt{.news = news, .function = function_, .took = Clock::now() - posted_at_};
+  EndpointHealth::Attempt attempt{.news = news, .function = function_, .took = now - posted_at_};
   if (news == EndpointNews::asked_to_wait) {
     attempt.wait = *failure->asked;
     attempt.why = fmt::format("it answered HTTP status {} and asks to wait {:.0f} s", failure->status,
@@ -200,15 +200,16 @@ void Job::answered(const Answer& answer) {
 }
 
 void Job::completed(const Answer& answer) {
-  end_attempt(decide(AttemptEnd::completed, {}, *settings_, 0).news, nullptr);
-  const auto took = Clock::now() - started_at_;
+  const auto now = Clock::now();
+  const auto took = now - started_at_;
+  end_attempt(decide(AttemptEnd::completed, {}, *settings_, 0).news, now);
   bool delivered = false;
   try {
     delivered = origin_.link->send_result(origin_.generation, fields_.handle, gearman::JobResult::complete,
                                           answer.response_string);
   } catch (const std::bad_alloc&) {
-    return fail({AttemptEnd::out_of_memory,
-                 fmt::format("there is no memory for its result of {} bytes", answer.response_string.size())});
+    return fail({AttemptEnd::out_of_memory, fmt::format("there is no memory for its result of {} bytes",
+                                                        answer.response_string.size())});
   }
   function_->metrics.completed(took);  // counted first: whoever has the result finds it in the metrics
   if (delivered) {
@@ -224,7 +225,7 @@ void Job::completed(const Answer& answer) {
 void Job::attempt_failed(const Failure& failure) {
   const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
   if (decision.action == JobAction::send_again) return posted_to_->send_again(*this);
-  if (state() == State::posted) end_attempt(decision.news, &failure);
+  if (state() == State::posted) end_attempt(decision.news, Clock::now(), &failure);
   switch (decision.action) {
     case JobAction::hold:
     case JobAction::resubmit:
@@ -264,8 +265,9 @@ void Job::attempt_timer_is_over() {
     return context_.deadlines.set(attempt_timer_, settings_->retry.attempt_timeout);
   }
   posted_to_->cancel(*this);
-  attempt_failed({AttemptEnd::attempt_timeout, fmt::format("no complete response within attempt_timeout ({} s)",
-                                                           seconds(settings_->retry.attempt_timeout))});
+  attempt_failed(
+      {AttemptEnd::attempt_timeout, fmt::format("no complete response within attempt_timeout ({} s)",
+                                                seconds(settings_->retry.attempt_timeout))});
 }
 
 // Ends whatever it is doing, without a word on it.
@@ -273,7 +275,7 @@ void Job::cut_off() {
   attempt_timer_.clear();
   if (dead_letter_) origin_.link->forget_submission(dead_letter_->submission);
   if (state() == State::posted) posted_to_->cancel(*this);
-  if (state() != State::taken) end_attempt(EndpointNews::none, nullptr);
+  if (state() != State::taken) end_attempt(EndpointNews::none, Clock::now());
 }
 
 void Job::on_deadline() {
@@ -282,8 +284,9 @@ void Job::on_deadline() {
                                              : "";
   cut_off();
   if (dead_letter_) return dead_letter_answered(gearman::Submitted::lost, "gearmand did not answer");
-  attempt_failed({AttemptEnd::out_of_time, fmt::format("no complete response within max_running_time ({} s){}",
-                                                       seconds(ends_at_ - started_at_), place)});
+  attempt_failed(
+      {AttemptEnd::out_of_time, fmt::format("no complete response within max_running_time ({} s){}",
+                                            seconds(ends_at_ - started_at_), place)});
 }
 
 void Job::abort(std::string_view why) {

@@ -101,10 +101,10 @@ class Job final : public http::Exchange,
   struct Failure {
     AttemptEnd end;
     std::string message;
-    unsigned status = 0;                                // of HTTP, if an answer came
-    std::string_view answer{};                          // its body; valid during the call that brought it
-    std::optional<std::uint32_t> gearman_ret{};         // if the endpoint said that the job failed
-    std::optional<std::chrono::milliseconds> asked{};   // by Retry-After
+    unsigned status = 0;                               // of HTTP, if an answer came
+    std::string_view answer{};                         // its body; valid during the call that brought it
+    std::optional<std::uint32_t> gearman_ret{};        // if the endpoint said that the job failed
+    std::optional<std::chrono::milliseconds> asked{};  // by Retry-After
   };
   using Timer = base::MemberDeadline<Job>;
 
@@ -118,7 +118,7 @@ class Job final : public http::Exchange,
   base::Result<Answer, NotAnAnswer> decode(const http::Response& response);
   StreamRelay& stream();
   JobHistory history() const;
-  void end_attempt(EndpointNews news, const Failure* failure);
+  void end_attempt(EndpointNews news, Clock::time_point now, const Failure* failure = nullptr);
   void requeue();
   void answered(const Answer& answer);
   void completed(const Answer& answer);

@@ -123,7 +123,8 @@ void log_stderr(const LoggedJob& job, std::string_view lines) {
 }
 
 void log_dead_letter_refused(const base::Address& server, std::string_view why, std::string_view letter) {
-  kThreadLog.error("Dead letter not taken by gearmand {}: {}; it was {}", base::to_string(server), why, letter);
+  kThreadLog.error("Dead letter not taken by gearmand {}: {}; it was {}", base::to_string(server), why,
+                   letter);
 }
 
 void log_no_memory_for_dead_letter(const LoggedJob& job) {

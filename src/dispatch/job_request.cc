@@ -9,7 +9,8 @@ constexpr std::size_t kCopiedBody = 4 * 1024;
 // Memory above this is given back.
 constexpr std::size_t kKeepCapacity = 32 * 1024;
 
-void sign(std::string& head, const JobFields& job, const RequestBody& body, const JobRequest::Signature& how) {
+void sign(std::string& head, const JobFields& job, const RequestBody& body,
+          const JobRequest::Signature& how) {
   const std::string id = webhook_id(how.server, job);
   if (how.altered.empty()) return how.signer.append_lines(head, id, how.time, body);
   RequestBody other = body;
@@ -20,8 +21,8 @@ void sign(std::string& head, const JobFields& job, const RequestBody& body, cons
 }  // namespace
 
 http::Exchange::Request JobRequest::build(const http::Endpoint& endpoint, std::string_view function_lines,
-                                       const JobFields& job, const AttemptFacts& attempt,
-                                       const Signature* signature) {
+                                          const JobFields& job, const AttemptFacts& attempt,
+                                          const Signature* signature) {
   head_.clear();
   endpoint.append_head(head_, body_.content_type, body_.size());
   head_.append(function_lines);
@@ -33,7 +34,8 @@ http::Exchange::Request JobRequest::build(const http::Endpoint& endpoint, std::s
     return {boost::asio::buffer(head_)};
   }
   return {boost::asio::buffer(head_), boost::asio::buffer(body_.before),
-          boost::asio::buffer(body_.workload.data(), body_.workload.size()), boost::asio::buffer(body_.after)};
+          boost::asio::buffer(body_.workload.data(), body_.workload.size()),
+          boost::asio::buffer(body_.after)};
 }
 
 void JobRequest::clear() {

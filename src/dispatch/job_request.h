@@ -24,7 +24,8 @@ class JobRequest {
     Signer& signer;
     std::string_view server;  // the job's gearmand, as the jobs file has it
     std::chrono::system_clock::time_point time;
-    std::string_view altered = {};  // goes behind the body that is signed, and makes the signature a wrong one
+    std::string_view altered =
+        {};  // goes behind the body that is signed, and makes the signature a wrong one
   };
   // Makes the head of an attempt for `endpoint`, and gives head and body as an exchange sends them; valid
   // until the next call. `function_lines` are those of the job's function; see request_headers.h. A null

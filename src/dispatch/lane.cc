@@ -96,8 +96,8 @@ void Lane::stop_links() {
 }
 
 void Lane::link_closed(gearman::Link& link) {
-  const auto closed = std::find_if(links_.begin(), links_.end(),
-                                   [&](const auto& mine) { return mine.get() == &link; });
+  const auto closed =
+      std::find_if(links_.begin(), links_.end(), [&](const auto& mine) { return mine.get() == &link; });
   if (closed == links_.end()) return;
   admission_.remove(**closed);
   links_.erase(closed);

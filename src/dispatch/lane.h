@@ -25,10 +25,10 @@ struct LanePlan {
 std::vector<LanePlan> plan_lanes(const config::Pool& pool);
 
 // A link of a pool, with what admission knows of it and its place among those that have something to send.
-class PoolLink final : public gearman::Link,
-                       public Admission::Link,
-                       public boost::intrusive::list_base_hook<
-                           boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class PoolLink final
+    : public gearman::Link,
+      public Admission::Link,
+      public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   using gearman::Link::Link;
 };

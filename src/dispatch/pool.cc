@@ -192,7 +192,8 @@ Lane& Pool::lane_of(const LanePlan& plan) {
   const auto known =
       std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->key() == plan.key; });
   if (known != lanes_.end()) return **known;
-  lanes_.push_back(std::make_unique<Lane>(context_, static_cast<gearman::LinkOwner&>(*this), admission_, plan.key));
+  lanes_.push_back(
+      std::make_unique<Lane>(context_, static_cast<gearman::LinkOwner&>(*this), admission_, plan.key));
   return *lanes_.back();
 }
 
@@ -206,7 +207,8 @@ void Pool::drain() {
   draining_ = true;
   metrics_->set_idle(0);
   admission_.drain();
-  for (Job* job : jobs_that([](const Job& job) { return job.state() == Job::State::held; })) job->pool_drains();
+  for (Job* job : jobs_that([](const Job& job) { return job.state() == Job::State::held; }))
+    job->pool_drains();
   keep_links();
   turn_needed();
 }
@@ -347,7 +349,9 @@ void Pool::grabs_are_late(gearman::Link& link) { admission_.grabs_are_late(mine(
 
 void Pool::connection_lost(gearman::Link& link) {
   admission_.connection_lost(mine(link));
-  const auto is_unwanted = [](const Job& job) { return job.state() == Job::State::held && !job.result_wanted(); };
+  const auto is_unwanted = [](const Job& job) {
+    return job.state() == Job::State::held && !job.result_wanted();
+  };
   if (admission_.held() > 0) {
     for (Job* job : jobs_that(is_unwanted)) job->drop();
   }

@@ -123,9 +123,10 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   std::vector<config::Server> servers_;
   Admission admission_;
   std::map<std::string, Function, std::less<>> functions_;
-  std::unique_ptr<PoolEndpoint> endpoint_;                         // the pool's own
-  std::vector<std::unique_ptr<PoolEndpoint>> function_endpoints_;  // of functions with another, retired ones too
-  std::vector<std::unique_ptr<Lane>> lanes_;                       // those that only finish among them
+  std::unique_ptr<PoolEndpoint> endpoint_;  // the pool's own
+  std::vector<std::unique_ptr<PoolEndpoint>>
+      function_endpoints_;                    // of functions with another, retired ones too
+  std::vector<std::unique_ptr<Lane>> lanes_;  // those that only finish among them
   JobList jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
   std::deque<std::shared_ptr<const FailedJob>> failures_;  // the newest first

@@ -19,8 +19,8 @@ using Clock = EndpointHealth::Clock;
 
 }  // namespace
 
-PoolEndpoint::PoolEndpoint(Context& context, Owner& owner, Admission& admission, metrics::PoolMetrics& metrics,
-                           Kind kind, const config::Pool& settings)
+PoolEndpoint::PoolEndpoint(Context& context, Owner& owner, Admission& admission,
+                           metrics::PoolMetrics& metrics, Kind kind, const config::Pool& settings)
     : context_(context),
       owner_(owner),
       admission_(admission),

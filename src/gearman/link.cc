@@ -93,8 +93,8 @@ void Link::session_begins() {
   ++generation_;
   connected_at_ = Clock::now();
   dead_.reset();
-  session_.emplace(Session::Settings{settings_.client_id, settings_.functions, settings_.loop_timeout, dead_after_,
-                                     base::jittered(kShortestPoll, kLongestPoll)},
+  session_.emplace(Session::Settings{settings_.client_id, settings_.functions, settings_.loop_timeout,
+                                     dead_after_, base::jittered(kShortestPoll, kLongestPoll)},
                    connected_at_);
   owner_.turn_needed(*this);
 }

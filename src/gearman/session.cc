@@ -151,8 +151,8 @@ void Session::check_life(Clock::time_point now, const Sent& sent, OnTime& result
   const bool took_more = sent.acknowledged > std::exchange(acknowledged_, sent.acknowledged);
   if (took_more && !sent.all) alive_at_ = now;
   if (now - alive_at_ >= dead_after_) {
-    result.dead = LinkError{fmt::format("connection lost: nothing came back for {} s, not even to a ping",
-                                        dead_after_ / 1s)};
+    result.dead = LinkError{
+        fmt::format("connection lost: nothing came back for {} s, not even to a ping", dead_after_ / 1s)};
     return;
   }
   if (now - heard_at_ >= ping_after_ && pinged_at_ < heard_at_) {
@@ -160,8 +160,7 @@ void Session::check_life(Clock::time_point now, const Sent& sent, OnTime& result
     append_packet(output_, PacketType::echo_req, kPing);
   }
   const bool waits_for_answer = pinged_at_ >= heard_at_;
-  check_life_at_ =
-      std::min((waits_for_answer ? now : heard_at_) + ping_after_, alive_at_ + dead_after_);
+  check_life_at_ = std::min((waits_for_answer ? now : heard_at_) + ping_after_, alive_at_ + dead_after_);
 }
 
 void Session::grab(int count, Clock::time_point now) {

@@ -40,7 +40,8 @@ std::vector<std::string> said(std::string& output) {
   for (std::size_t at = 0; at < output.size();) {
     const auto u32 = [&](std::size_t from) {
       std::uint32_t value = 0;
-      for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(output[at + from + i]);
+      for (std::size_t i = 0; i < 4; ++i)
+        value = value << 8 | static_cast<unsigned char>(output[at + from + i]);
       return value;
     };
     const std::size_t size = u32(8);
@@ -176,7 +177,8 @@ class SessionTest : public testing::Test {
 
 TEST_F(SessionTest, BeginsWithItsNameAPingAndItsFunctions) {
   Session another({"me", functions, kPingAfter, kDeadAfter, kPoll}, now);
-  EXPECT_THAT(gearman::said(another.output()), ElementsAre("SET_CLIENT_ID me", "ECHO_REQ ping", "CAN_DO f", "CAN_DO g"));
+  EXPECT_THAT(gearman::said(another.output()),
+              ElementsAre("SET_CLIENT_ID me", "ECHO_REQ ping", "CAN_DO f", "CAN_DO g"));
   EXPECT_FALSE(another.greeted());
   EXPECT_EQ(another.grabs_wanted(), 1);
 }
@@ -266,7 +268,8 @@ TEST_F(SessionTest, WhatARunningJobSaysGoesOn) {
   session.send_status("H:a:1", 3, 10);
   session.send_data("H:a:1", "piece");
   session.send_warning("H:a:1", "careful");
-  EXPECT_THAT(said(), ElementsAre("WORK_STATUS H:a:1 3 10", "WORK_DATA H:a:1 piece", "WORK_WARNING H:a:1 careful"));
+  EXPECT_THAT(said(),
+              ElementsAre("WORK_STATUS H:a:1 3 10", "WORK_DATA H:a:1 piece", "WORK_WARNING H:a:1 careful"));
   EXPECT_EQ(session.inflight(), 1);
 }
 
@@ -278,7 +281,8 @@ TEST_F(SessionTest, AResultThatTheServerDoesNotKnowIsCountedAndNoReasonToClose) 
 TEST_F(SessionTest, AServerWithoutGrabJobUniqIsAskedWithGrabJob) {
   session.grab(1, now);
   said();
-  EXPECT_THAT(feed(from_server(PacketType::error, std::string("unknown_command\0", 16))), ElementsAre("falls back"));
+  EXPECT_THAT(feed(from_server(PacketType::error, std::string("unknown_command\0", 16))),
+              ElementsAre("falls back"));
   EXPECT_EQ(session.dialect(), Dialect::perl);
   session.grab(session.grabs_wanted(), now);
   EXPECT_THAT(said(), ElementsAre("GRAB_JOB"));

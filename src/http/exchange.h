@@ -21,9 +21,9 @@ struct Failure {
     connection_lost,  // closed or reset before the response was complete
     // A kept-alive connection that the endpoint had closed just before: it has not read the request.
     stale_connection,
-    malformed,        // not HTTP, or not FastCGI
-    too_large,        // header or body above its limit
-    overloaded,       // the endpoint says that it cannot take the request now
+    malformed,   // not HTTP, or not FastCGI
+    too_large,   // header or body above its limit
+    overloaded,  // the endpoint says that it cannot take the request now
   };
   Kind kind;
   std::string message;

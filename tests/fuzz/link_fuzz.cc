@@ -149,9 +149,9 @@ class Owner final : public gearman::LinkOwner {
         --submitted_;
       }
     }
-    const bool sent =
-        link.send_result(job.generation, job.handle,
-                    what % 3 == 0 ? gearman::JobResult::complete : gearman::JobResult::warning_and_fail, "data");
+    const bool sent = link.send_result(
+        job.generation, job.handle,
+        what % 3 == 0 ? gearman::JobResult::complete : gearman::JobResult::warning_and_fail, "data");
     require(sent == link.holds(job.generation));
   }
 
