@@ -333,12 +333,18 @@ void Job::abort(std::string_view why) {
   if (state_ == State::idle) return;
   if (state_ == State::buried) return context_.deadlines.set(*this, kBurialAtShutdown);
   leave();
-  if (settings_->on_shutdown == config::OnShutdown::requeue) return give_back();
+  if (settings_->on_shutdown == config::OnShutdown::requeue && origin_.link->requeues()) return give_back();
   function_->metrics.timed_out();
   fail({config::AttemptFailure::timeout, std::string(why)});
 }
 
 void Job::give_back() {
+  if (!origin_.link->requeues()) {
+    function_->metrics.failed();
+    return fail(
+        {config::AttemptFailure::unreachable,
+         "its pool drains while it is held for its endpoint, and its job server has no other worker run it"});
+  }
   kThreadLog.info("Given back: {} trace={}; gearmand gives it to another worker", names(), trace_id());
   function_->metrics.requeued();
   origin_.link->leave_unanswered(origin_.generation);
@@ -453,9 +459,9 @@ bool Job::report(gearman::Verdict verdict, std::string_view data) {
 }
 
 void Job::log_dropped() const {
-  kThreadLog.warn(
-      "Dropped result: {} trace={}; its connection to gearmand {} is gone, gearmand runs the job again",
-      names(), trace_id(), base::to_string(origin_.link->server()));
+  kThreadLog.warn("Dropped result: {} trace={}; its connection to gearmand {} is gone, {}", names(),
+                  trace_id(), base::to_string(origin_.link->server()),
+                  origin_.link->requeues() ? "gearmand runs the job again" : "so the job has failed");
 }
 
 void Job::end() {

@@ -94,7 +94,7 @@ class Job final : public http::Exchange,
   // Whether anybody waits for its result: otherwise gearmand gives it to another worker anyway.
   bool wanted() const { return origin_.link->holds(origin_.generation); }
   void drop();
-  // Ends it without an answer, for another worker.
+  // Ends it without an answer, for another worker. Where its server would give it to none, it fails.
   void give_back();
   // The link that its answer streams to is no longer congested.
   void relieved(const gearman::Link& link);

@@ -15,6 +15,9 @@ constexpr int kVainWakesAllowed = 3;
 constexpr milliseconds kFirstHold{10};
 constexpr milliseconds kLongestHold{1000};
 
+// At a server that forgets sleepers, the poll is so many times as frequent.
+constexpr int kPollsAtPerl = 7;
+
 milliseconds hold_for(int vain_wakes) {
   const int doublings = std::min(vain_wakes - kVainWakesAllowed - 1, 7);
   return std::min(kFirstHold * (1 << doublings), kLongestHold);
@@ -41,6 +44,7 @@ void Grabber::granted_unsleep() {
 bool Grabber::on_job() {
   if (outstanding_ == 0) return false;
   --outstanding_;
+  understood_ = true;
   burst_ = std::min(burst_ * 2, kMaxBurst);
   dry_ = false;
   vain_wakes_ = 0;
@@ -50,12 +54,22 @@ bool Grabber::on_job() {
 Grabber::OnNoJob Grabber::on_no_job(Clock::time_point now) {
   if (outstanding_ == 0) return OnNoJob::out_of_step;
   --outstanding_;
+  understood_ = true;
   burst_ = 1;
   dry_ = true;
   if (outstanding_ > 0 || draining_) return OnNoJob::nothing;
   state_ = State::asleep;
   slept_at_ = now;
   return OnNoJob::send_pre_sleep;
+}
+
+Grabber::OnError Grabber::on_error() {
+  if (understood_ || outstanding_ == 0) return OnError::of_another;
+  if (dialect_ == Dialect::perl) return OnError::grabs_refused;
+  --outstanding_;
+  dialect_ = Dialect::perl;
+  poll_ /= kPollsAtPerl;
+  return OnError::fall_back;
 }
 
 bool Grabber::on_noop(Clock::time_point now) {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <optional>
 
+#include "gearman/dialect.h"
+
 // When one worker connection asks for jobs, sleeps and wakes. Pure: no I/O and no clock; the link feeds it
 // what happened and sends what it answers.
 //
@@ -15,6 +17,11 @@
 //     sleeping connection grabs now and then all the same.
 //   - A low-priority job behind one that is not due yet makes PRE_SLEEP, NOOP, NO_JOB go round for ever: so
 //     a connection that is woken in vain again and again waits before it grabs.
+//
+// The Perl Gearman::Server (Gearman/Server.pm, 1.130.1) answers GRAB_JOB_UNIQ with ERROR: then GRAB_JOB is
+// what is sent. It is told from the others by the first grab of a connection, which is always alone. It
+// forgets now and then that a connection sleeps, for good: when another one of the same function closes. So a
+// sleeping connection grabs there about once a second.
 namespace driveshaft::gearman {
 
 class Grabber {
@@ -40,6 +47,15 @@ class Grabber {
   enum class OnNoJob { out_of_step, nothing, send_pre_sleep };
   // A grab was answered by NO_JOB: its slot is free again.
   [[nodiscard]] OnNoJob on_no_job(Clock::time_point now);
+
+  enum class OnError { of_another, fall_back, grabs_refused };
+  // An ERROR came that answers none of the packets that are known to be refused now and then.
+  // fall_back: it says that the server does not know GRAB_JOB_UNIQ; that grab's slot is free again, and from
+  // now on dialect() is another. grabs_refused: the server does not know GRAB_JOB either.
+  [[nodiscard]] OnError on_error();
+
+  // What the server has shown to know.
+  Dialect dialect() const { return dialect_; }
 
   // True: it was waited for. Else nothing has changed.
   bool on_noop(Clock::time_point now);
@@ -69,6 +85,8 @@ class Grabber {
   };
 
   std::chrono::milliseconds poll_;
+  Dialect dialect_ = Dialect::gearmand;
+  bool understood_ = false;  // a grab was answered as one; until then there is at most one unanswered
 
   State state_ = State::awake;
   int outstanding_ = 0;  // grabs sent and not yet answered

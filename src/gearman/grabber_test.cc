@@ -7,6 +7,7 @@ namespace driveshaft::gearman {
 namespace {
 
 using namespace std::chrono_literals;
+using OnError = Grabber::OnError;
 using OnNoJob = Grabber::OnNoJob;
 
 class GrabberTest : public testing::Test {
@@ -141,6 +142,70 @@ TEST_F(GrabberTest, ARegisteredFunctionWakesIt) {
   run_dry();
   grabber.wake();
   EXPECT_EQ(grab(), 1);
+}
+
+TEST_F(GrabberTest, AnErrorToTheFirstGrabMakesItFallBack) {
+  EXPECT_EQ(grabber.dialect(), Dialect::gearmand);
+  EXPECT_EQ(grab(), 1);
+  EXPECT_EQ(grabber.wanted(), 0) << "until it is answered the first grab is alone";
+  EXPECT_EQ(grabber.on_error(), OnError::fall_back);
+  EXPECT_EQ(grabber.dialect(), Dialect::perl);
+  EXPECT_EQ(grabber.outstanding(), 0);
+  EXPECT_EQ(grab(), 1) << "it asks again, and at once";
+  ASSERT_TRUE(grabber.on_job());
+  EXPECT_EQ(grab(), 2);
+}
+
+TEST_F(GrabberTest, AfterItFellBackItSleepsWakesAndPollsOftener) {
+  grab();
+  ASSERT_EQ(grabber.on_error(), OnError::fall_back);
+  run_dry();
+  EXPECT_EQ(*grabber.wake_at(), now + 1s);
+  grabber.on_time(now + 1s);
+  run_dry();
+  now += 1s;
+  EXPECT_TRUE(grabber.on_noop(now));
+  EXPECT_EQ(grab(), 1);
+  EXPECT_EQ(grabber.dialect(), Dialect::perl);
+}
+
+TEST_F(GrabberTest, ErrorsAfterAGrabWasUnderstoodAreOfAnother) {
+  grab();
+  ASSERT_TRUE(grabber.on_job());
+  EXPECT_EQ(grab(), 2);
+  EXPECT_EQ(grabber.on_error(), OnError::of_another);
+  EXPECT_EQ(grabber.outstanding(), 2);
+  EXPECT_EQ(grabber.dialect(), Dialect::gearmand);
+}
+
+TEST_F(GrabberTest, AnErrorAfterTheFirstNoJobIsOfAnother) {
+  run_dry();
+  grabber.wake();
+  grab();
+  EXPECT_EQ(grabber.on_error(), OnError::of_another);
+  EXPECT_EQ(grabber.dialect(), Dialect::gearmand);
+}
+
+TEST_F(GrabberTest, AnErrorBeforeAnyGrabIsOfAnother) {
+  EXPECT_EQ(grabber.on_error(), OnError::of_another);
+  EXPECT_EQ(grabber.dialect(), Dialect::gearmand);
+}
+
+TEST_F(GrabberTest, AServerThatRefusesBothGrabsIsOfNoUse) {
+  grab();
+  ASSERT_EQ(grabber.on_error(), OnError::fall_back);
+  EXPECT_EQ(grabber.on_error(), OnError::of_another) << "no grab is out";
+  grab();
+  EXPECT_EQ(grabber.on_error(), OnError::grabs_refused);
+}
+
+TEST_F(GrabberTest, DrainingWhenItFallsBackItAsksNoMore) {
+  grab();
+  grabber.drain();
+  EXPECT_EQ(grabber.on_error(), OnError::fall_back);
+  EXPECT_EQ(grabber.outstanding(), 0);
+  EXPECT_EQ(grabber.wanted(), 0);
+  EXPECT_FALSE(grabber.wants_unsleep());
 }
 
 TEST_F(GrabberTest, DrainingItNeitherGrabsNorSleeps) {

@@ -214,6 +214,7 @@ base::Result<int, LinkError> Link::handle_packets() {
 
 base::Result<void, LinkError> Link::handle(Packet packet) {
   switch (packet.type) {
+    case PacketType::job_assign:
     case PacketType::job_assign_uniq:
       return handle_job(std::move(packet));
     case PacketType::no_job:
@@ -242,17 +243,7 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
     case PacketType::job_created:
       return handle_submitted(Submitted::accepted, {});
     case PacketType::error:
-      if (packet.body.starts_with("JOB_NOT_FOUND")) {
-        owner_.result_refused();
-      } else if (!submissions_.empty()) {  // of our packets no other is refused
-        return handle_submitted(Submitted::refused, describe_error(packet.body));
-      } else {
-        kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server),
-                      describe_error(packet.body));
-        if (++errors_ == kErrorsBorne) {
-          return LinkError{fmt::format("it reported {} errors to nothing that it was asked", kErrorsBorne)};
-        }
-      }
+      if (auto handled = handle_error(packet.body); !handled) return handled.error();
       break;
     default:
       return LinkError{"a packet that a worker cannot be sent"};
@@ -262,7 +253,7 @@ base::Result<void, LinkError> Link::handle(Packet packet) {
 }
 
 base::Result<void, LinkError> Link::handle_job(Packet packet) {
-  const auto job = parse_assignment(packet.body);
+  const auto job = parse_assignment(packet.type, packet.body);
   if (!job) return job.error();
   grab_is_answered();
   if (!grabber_.on_job()) return LinkError{"a job without a grab"};
@@ -274,6 +265,31 @@ base::Result<void, LinkError> Link::handle_job(Packet packet) {
   if (!owner_.job_assigned(*this, *job, std::move(packet.storage))) {
     return LinkError{fmt::format("a job for a function that was never registered: {}",
                                  base::printable(job->function, 128))};
+  }
+  return {};
+}
+
+base::Result<void, LinkError> Link::handle_error(std::string_view body) {
+  if (is_job_unknown(body)) {
+    owner_.result_refused();
+    return {};
+  }
+  switch (grabber_.on_error()) {
+    case Grabber::OnError::fall_back:
+      settings_.state.falls_back(grabber_.dialect(), describe_error(body));
+      grab_is_answered();
+      owner_.slots_released(1);
+      owner_.turn_needed();
+      return {};
+    case Grabber::OnError::grabs_refused:
+      return LinkError{fmt::format("it gives no jobs: it answers GRAB_JOB with {}", describe_error(body))};
+    case Grabber::OnError::of_another:
+      break;
+  }
+  if (!submissions_.empty()) return handle_submitted(Submitted::refused, describe_error(body));
+  kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server), describe_error(body));
+  if (++errors_ == kErrorsBorne) {
+    return LinkError{fmt::format("it reported {} errors to nothing that it was asked", kErrorsBorne)};
   }
   return {};
 }
@@ -309,14 +325,14 @@ void Link::leave_unanswered(std::uint64_t generation) {
 void Link::grab(int count) {
   grabber_.granted(count);
   grabbed_at_ = Clock::now();
-  for (; count > 0; --count) append_packet(out_, PacketType::grab_job_uniq);
+  for (; count > 0; --count) append_packet(out_, grab_packet(grabber_.dialect()));
   if (!answer_timer_.is_set()) deadlines_.set(answer_timer_, kAnswerWithin);
 }
 
 void Link::unsleep() {
   grabber_.granted_unsleep();
   grabbed_at_ = Clock::now();
-  append_packet(out_, PacketType::grab_job_uniq);
+  append_packet(out_, grab_packet(grabber_.dialect()));
   if (!answer_timer_.is_set()) deadlines_.set(answer_timer_, kAnswerWithin);
 }
 
@@ -338,20 +354,7 @@ void Link::grab_is_answered() {
 
 bool Link::finish(std::uint64_t generation, std::string_view handle, Verdict verdict, std::string_view data) {
   if (!holds(generation)) return false;
-  switch (verdict) {
-    case Verdict::complete:
-      append_packet(out_, PacketType::work_complete, handle, data);
-      break;
-    case Verdict::exception:
-      append_packet(out_, PacketType::work_exception, handle, data);
-      break;
-    case Verdict::warning_and_fail:
-      append_packet(out_, PacketType::work_warning, handle, data);
-      [[fallthrough]];
-    case Verdict::fail:
-      append_packet(out_, PacketType::work_fail, handle);
-      break;
-  }
+  append_end(out_, grabber_.dialect(), handle, verdict, data);
   --inflight_;
   say_goodbye_if_done();
   owner_.turn_needed();
@@ -359,7 +362,7 @@ bool Link::finish(std::uint64_t generation, std::string_view handle, Verdict ver
 }
 
 void Link::tell(std::uint64_t generation, PacketType type, std::string_view handle, std::string_view data) {
-  if (!holds(generation)) return;
+  if (!holds(generation) || !knows(grabber_.dialect(), type)) return;
   append_packet(out_, type, handle, data);
   owner_.turn_needed();
 }

@@ -15,6 +15,7 @@
 #include "base/deadlines.h"
 #include "base/stream.h"
 #include "base/tls.h"
+#include "gearman/dialect.h"
 #include "gearman/dialer.h"
 #include "gearman/grabber.h"
 #include "gearman/packet.h"
@@ -50,17 +51,6 @@ class LinkOwner {
 
  protected:
   ~LinkOwner() = default;
-};
-
-// How a job ended. Each is one terminal packet.
-enum class Verdict {
-  complete,
-  // Terminal by itself: gearmand sends the text to clients that asked for exceptions, and makes a WORK_FAIL
-  // of it for the others. That one carries the handle with a zero byte too many (measured: 1.1.20, unchanged
-  // in 2.0), so clients made of libgearman that did not ask, the gearman command among them, wait for ever.
-  exception,
-  warning_and_fail,  // the text as WORK_WARNING, which every client gets, then WORK_FAIL
-  fail,
 };
 
 // What became of a job that a link submitted.
@@ -103,7 +93,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool retiring() const { return retiring_; }
 
   // What a running job tells before its end. On a connection other than that of `generation` it is dropped:
-  // gearmand runs the job again.
+  // gearmand runs the job again. So are data and warnings for a server that does not know them.
   void tell_data(std::uint64_t generation, std::string_view handle, std::string_view bytes);
   void tell_warning(std::uint64_t generation, std::string_view handle, std::string_view text);
   void tell_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
@@ -122,13 +112,16 @@ class Link : public std::enable_shared_from_this<Link> {
 
   // The connection's number; a job belongs to the one it came through.
   std::uint64_t generation() const { return generation_; }
-  // The one terminal packet of a job. False: its connection is gone, the server runs the job again.
+  // The end of a job. False: its connection is gone, the server runs the job again if it requeues().
   [[nodiscard]] bool finish(std::uint64_t generation, std::string_view handle, Verdict verdict,
                             std::string_view data);
 
   // Whether that connection is still the present one.
   bool holds(std::uint64_t generation) const { return connected_ && generation == generation_; }
-  // A job is left unanswered: gearmand gives it to another worker when this connection closes.
+  // Whether the server gives jobs to another worker when their connection closes; otherwise they fail.
+  bool requeues() const { return settings_.state.dialect() == Dialect::gearmand; }
+  // A job is left unanswered: a server that requeues() gives it to another worker when this connection
+  // closes.
   void leave_unanswered(std::uint64_t generation);
 
   using OnSubmitted = std::function<void(Submitted what, std::string_view why)>;
@@ -167,6 +160,7 @@ class Link : public std::enable_shared_from_this<Link> {
   base::Result<int, LinkError> handle_packets();
   base::Result<void, LinkError> handle(Packet packet);
   base::Result<void, LinkError> handle_job(Packet packet);
+  base::Result<void, LinkError> handle_error(std::string_view body);
   base::Result<void, LinkError> handle_submitted(Submitted what, std::string_view why);
   void send_can_do(const std::vector<std::string>& functions);
   void set_nap_timer();

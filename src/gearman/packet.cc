@@ -54,6 +54,7 @@ std::optional<std::size_t> largest_body(std::uint32_t type) {
     case PacketType::echo_res:
     case PacketType::error:
       return kMaxSmallBody;
+    case PacketType::job_assign:
     case PacketType::job_assign_uniq:
       return kMaxBody;
     default:
@@ -126,7 +127,7 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
 
   if (available() >= kHeaderSize + header->size) {
     const std::string_view body(&buffer_[begin_ + kHeaderSize], header->size);
-    if (header->type == PacketType::job_assign_uniq) expect_big_ = header->size > kBigBody;
+    if (is_assignment(header->type)) expect_big_ = header->size > kBigBody;
     begin_ += kHeaderSize + header->size;
     return Packet{header->type, body, nullptr};
   }
@@ -145,13 +146,16 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
   return std::nullopt;
 }
 
-base::Result<Assignment, LinkError> parse_assignment(std::string_view body) {
+base::Result<Assignment, LinkError> parse_assignment(PacketType type, std::string_view body) {
   Assignment job;
   std::string_view rest = body;
-  for (std::string_view* field : {&job.handle, &job.function, &job.unique}) {
+  std::string_view* const fields[] = {&job.handle, &job.function, &job.unique};
+  const bool with_unique = type == PacketType::job_assign_uniq;
+  for (std::string_view* field : std::span(fields).first(with_unique ? 3 : 2)) {
     const std::size_t end = rest.find('\0');
     if (end == std::string_view::npos) {
-      return LinkError{"a job without its handle, function and unique, each ended by a zero byte"};
+      return LinkError{fmt::format("a job without its handle{}, each ended by a zero byte",
+                                   with_unique ? ", function and unique" : " and function")};
     }
     *field = rest.substr(0, end);
     rest.remove_prefix(end + 1);
@@ -163,6 +167,11 @@ base::Result<Assignment, LinkError> parse_assignment(std::string_view body) {
     job.unique_was_cut = true;
   }
   return job;
+}
+
+bool is_job_unknown(std::string_view body) {
+  const auto code = body.substr(0, body.find('\0'));
+  return code == "JOB_NOT_FOUND" || code == "not_worker";
 }
 
 std::string describe_error(std::string_view body) {

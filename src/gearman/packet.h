@@ -28,7 +28,9 @@ enum class PacketType : std::uint32_t {
   pre_sleep = 4,
   noop = 6,
   job_created = 8,
+  grab_job = 9,
   no_job = 10,
+  job_assign = 11,
   work_status = 12,
   work_complete = 13,
   work_fail = 14,
@@ -102,10 +104,19 @@ struct Assignment {
   bool unique_was_cut = false;  // a unique of 64 bytes came as its first 63; see parse_assignment()
 };
 
-// Reads the body of JOB_ASSIGN_UNIQ. gearmand 1.1 cuts a unique of exactly 64 bytes to 63 and puts a zero
-// byte before the workload. Where that is certain (63 hexadecimal digits, then a zero byte) the byte is taken
-// out.
-base::Result<Assignment, LinkError> parse_assignment(std::string_view body);
+// Whether a packet brings a job.
+constexpr bool is_assignment(PacketType type) {
+  return type == PacketType::job_assign_uniq || type == PacketType::job_assign;
+}
+
+// Reads the body of such a packet; JOB_ASSIGN has no unique. gearmand cuts a unique of exactly 64 bytes to
+// 63 and puts a zero byte before the workload. Where that is certain (63 hexadecimal digits, then a zero
+// byte) the byte is taken out.
+base::Result<Assignment, LinkError> parse_assignment(PacketType type, std::string_view body);
+
+// Whether an ERROR packet says that a result or status was sent of a job which is not this connection's.
+// gearmand and the Perl Gearman::Server each have a word for it.
+bool is_job_unknown(std::string_view body);
 
 // `CODE: text` from the body of an ERROR packet, safe to log.
 std::string describe_error(std::string_view body);

@@ -30,7 +30,7 @@ void read_jobs(benchmark::State& state) {
     for (bool whole = false; !whole;) {
       auto next = reader.next();
       whole = next && *next;
-      if (whole) benchmark::DoNotOptimize(parse_assignment((**next).body));
+      if (whole) benchmark::DoNotOptimize(parse_assignment((**next).type, (**next).body));
       if (whole) break;
       std::size_t filled = 0;
       for (const auto room : reader.prepare()) {

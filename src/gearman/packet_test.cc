@@ -55,9 +55,10 @@ std::vector<std::string> read_all(std::string_view bytes, std::size_t step) {
 TEST(PacketReader, CutsAStreamAnyHow) {
   const std::string big(100'000, 'w');
   const std::string stream = response(6, "") + response(31, "H:a:1\0f\0u\0"s + big) + response(10, "") +
-                             response(31, "H:a:2\0f\0u\0x"s) + response(17, "ping");
-  const std::vector<std::string> expected{"6:", "31:H:a:1\0f\0u\0"s + big, "10:", "31:H:a:2\0f\0u\0x"s,
-                                          "17:ping"};
+                             response(31, "H:a:2\0f\0u\0x"s) + response(11, "H:a:3\0f\0"s + big) +
+                             response(17, "ping");
+  const std::vector<std::string> expected{
+      "6:", "31:H:a:1\0f\0u\0"s + big, "10:", "31:H:a:2\0f\0u\0x"s, "11:H:a:3\0f\0"s + big, "17:ping"};
   for (const std::size_t step : {1UL, 7UL, 12UL, 4096UL, 1'000'000UL})
     EXPECT_EQ(read_all(stream, step), expected);
 }
@@ -109,7 +110,7 @@ TEST(PacketReader, KnowsTlsByItsShortAlert) {
 
 TEST(Assignment, HasFourFieldsAndAWorkloadOfAnyBytes) {
   const std::string body = "H:a:1\0func\0uniq\0work\0load"s;
-  const auto job = parse_assignment(body);
+  const auto job = parse_assignment(PacketType::job_assign_uniq, body);
   ASSERT_TRUE(job);
   EXPECT_EQ(job->handle, "H:a:1");
   EXPECT_EQ(job->function, "func");
@@ -120,7 +121,7 @@ TEST(Assignment, HasFourFieldsAndAWorkloadOfAnyBytes) {
 
 TEST(Assignment, MayHaveAnEmptyUniqueAndWorkload) {
   const std::string body = "H:a:1\0func\0\0"s;
-  const auto job = parse_assignment(body);
+  const auto job = parse_assignment(PacketType::job_assign_uniq, body);
   ASSERT_TRUE(job);
   EXPECT_EQ(job->unique, "");
   EXPECT_EQ(job->workload, "");
@@ -129,26 +130,39 @@ TEST(Assignment, MayHaveAnEmptyUniqueAndWorkload) {
 TEST(Assignment, RepairsAUniqueOf64BytesWhereThatIsCertain) {
   const std::string hex63(63, 'a');
   std::string body = "H:a:1\0f\0"s + hex63 + "\0\0load"s;
-  auto job = parse_assignment(body);
+  auto job = parse_assignment(PacketType::job_assign_uniq, body);
   ASSERT_TRUE(job);
   EXPECT_TRUE(job->unique_was_cut);
   EXPECT_EQ(job->workload, "load");
 
   body = "H:a:1\0f\0"s + std::string(63, 'z') + "\0\0load"s;  // not hexadecimal: not certain
-  job = parse_assignment(body);
+  job = parse_assignment(PacketType::job_assign_uniq, body);
   ASSERT_TRUE(job);
   EXPECT_FALSE(job->unique_was_cut);
   EXPECT_EQ(job->workload, "\0load"s);
 
   body = "H:a:1\0f\0"s + hex63 + "\0load"s;  // really 63 digits
-  job = parse_assignment(body);
+  job = parse_assignment(PacketType::job_assign_uniq, body);
   ASSERT_TRUE(job);
   EXPECT_EQ(job->workload, "load");
 }
 
 TEST(Assignment, RefusesMissingFields) {
   for (const auto& body : {""s, "H:a:1"s, "H:a:1\0f"s, "H:a:1\0f\0u"s, "\0f\0u\0w"s, "H:a:1\0\0u\0w"s}) {
-    EXPECT_FALSE(parse_assignment(body)) << testing::PrintToString(body);
+    EXPECT_FALSE(parse_assignment(PacketType::job_assign_uniq, body)) << testing::PrintToString(body);
+  }
+}
+
+TEST(Assignment, WithoutUniqueHasThreeFields) {
+  const std::string body = "H:a:1\0func\0work\0load"s;
+  const auto job = parse_assignment(PacketType::job_assign, body);
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->handle, "H:a:1");
+  EXPECT_EQ(job->function, "func");
+  EXPECT_EQ(job->unique, "");
+  EXPECT_EQ(job->workload, "work\0load"s);
+  for (const auto& broken : {""s, "H:a:1"s, "H:a:1\0f"s, "\0f\0w"s, "H:a:1\0\0w"s}) {
+    EXPECT_FALSE(parse_assignment(PacketType::job_assign, broken)) << testing::PrintToString(broken);
   }
 }
 
@@ -159,6 +173,13 @@ TEST(Append, WritesHeaderArgumentAndData) {
   append_packet(out, PacketType::work_complete, "H:a:1", "re\0sult"s);
   EXPECT_EQ(out, "\0REQ\0\0\0\x04\0\0\0\0\0REQ\0\0\0\x01\0\0\0\x01"s + "f" +
                      "\0REQ\0\0\0\x0d\0\0\0\x0dH:a:1\0re\0sult"s);
+}
+
+TEST(JobUnknown, IsSaidByEitherServer) {
+  EXPECT_TRUE(is_job_unknown("JOB_NOT_FOUND\0Job given in work result not found"s));
+  EXPECT_TRUE(is_job_unknown("not_worker\0"s));
+  EXPECT_FALSE(is_job_unknown("server_error\0not_worker"s));
+  EXPECT_FALSE(is_job_unknown(""));
 }
 
 TEST(DescribeError, IsSafeToLog) {

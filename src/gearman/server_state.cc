@@ -21,7 +21,18 @@ constexpr auto kMergeWithin = 100ms;
 void ServerState::connected() {
   if (failures_ > 0) on_deadline();
   ++connections_;
-  if (std::exchange(said_, Said::up) != Said::up) kMainLog.info("gearmand {}: connected", name_);
+  if (std::exchange(said_, Said::up) == Said::up) return;
+  dialect_ = Dialect::gearmand;  // until it shows otherwise: it may have been replaced
+  kMainLog.info("gearmand {}: connected", name_);
+}
+
+void ServerState::falls_back(Dialect dialect, const std::string& error) {
+  if (std::exchange(dialect_, dialect) == dialect) return;
+  kMainLog.warn(
+      "gearmand {}: it does not know GRAB_JOB_UNIQ, so it is taken for a Perl Gearman::Server and asked with "
+      "GRAB_JOB: jobs come without their unique, their data and warnings reach no client, and jobs whose "
+      "connection is lost have failed. It said {}",
+      name_, error);
 }
 
 void ServerState::failed(const std::string& why, int running) {
@@ -41,7 +52,10 @@ void ServerState::on_deadline() {
   std::string line = fmt::format("gearmand {}: {}", name_, why_);
   if (failures > 1) line += fmt::format(" ({} connections)", failures);
   if (running > 0) {
-    line += fmt::format("; gearmand will run {} running job(s) again, their results are dropped", running);
+    line +=
+        dialect_ == Dialect::gearmand
+            ? fmt::format("; gearmand will run {} running job(s) again, their results are dropped", running)
+            : fmt::format("; {} running job(s) have failed, their results are dropped", running);
   }
   line += "; trying again until it answers";
   if (!down) line += fmt::format("; {} other connection(s) to it are up", connections_);

@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/deadlines.h"
+#include "gearman/dialect.h"
 
 namespace driveshaft::gearman {
 
@@ -22,6 +23,12 @@ class ServerState final : private base::Deadline {
   // A connection is lost, with `running` jobs on it, or cannot be made. Called before closed(), once for each
   // change of state of a connection.
   void failed(const std::string& why, int running);
+  // A connection was answered with `error` to GRAB_JOB_UNIQ, and speaks `dialect` from now on. Said once each
+  // time that the server comes up.
+  void falls_back(Dialect dialect, const std::string& error);
+
+  // That of the connections made since it came up.
+  Dialect dialect() const { return dialect_; }
 
  private:
   enum class Said { nothing, up, down };
@@ -32,6 +39,7 @@ class ServerState final : private base::Deadline {
   const std::string name_;  // host:port
   int connections_ = 0;
   Said said_ = Said::nothing;
+  Dialect dialect_ = Dialect::gearmand;
   // Failures not yet told.
   int failures_ = 0;
   int running_ = 0;

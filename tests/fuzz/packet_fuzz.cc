@@ -17,13 +17,14 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-void check_assignment(std::string_view body) {
-  const auto job = parse_assignment(body);
+void check_assignment(PacketType type, std::string_view body) {
+  const auto job = parse_assignment(type, body);
   if (!job) return;
   const auto inside = [&](std::string_view view) {
     return view.data() >= body.data() && view.data() + view.size() <= body.data() + body.size();
   };
-  require(inside(job->handle) && inside(job->function) && inside(job->unique) && inside(job->workload));
+  require(inside(job->handle) && inside(job->function) && inside(job->workload));
+  require(type == PacketType::job_assign ? job->unique.empty() : inside(job->unique));
   require(!job->handle.empty() && !job->function.empty());
   require(job->workload.data() + job->workload.size() == body.data() + body.size());
 }
@@ -48,7 +49,7 @@ std::string read_all(std::string_view stream, std::size_t step) {
       if (!*packet) break;
       packets += std::to_string(static_cast<unsigned>((*packet)->type)) + ":";
       packets += (*packet)->body;
-      if ((*packet)->type == PacketType::job_assign_uniq) check_assignment((*packet)->body);
+      if (is_assignment((*packet)->type)) check_assignment((*packet)->type, (*packet)->body);
       if ((*packet)->type == PacketType::error) describe_error((*packet)->body);
     }
   }
