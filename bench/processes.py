@@ -138,6 +138,10 @@ class Family(Process):
         return list(sums.values())
 
 
+# Debian's, or the one that the variable names. The Perl server's program has the same name, in another folder.
+GEARMAND = os.environ.get("GEARMAND", "/usr/sbin/gearmand")
+
+
 class Gearmand(Process):
     """`buckets`: its default of 991 makes it the bottleneck once many jobs wait; None leaves it at that."""
 
@@ -146,7 +150,7 @@ class Gearmand(Process):
         name = f"gearmand-{number}"
         table = [f"--hashtable-buckets={buckets}"] if buckets else []
         super().__init__(name, directory, [
-            "gearmand", "--listen=127.0.0.1", f"--port={self.port}", *table,
+            GEARMAND, "--listen=127.0.0.1", f"--port={self.port}", *table,
             f"--log-file={directory}/{name}.log", f"--pid-file={directory}/{name}.pid"])
 
     def wait_ready(self):

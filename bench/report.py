@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import time
 
+from processes import GEARMAND
 from targets import TARGETS
 
 # name → (heading, decimals, shows its spread)
@@ -50,7 +51,7 @@ def table(rows):
 def machine():
     with open("/proc/cpuinfo") as f:
         model = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "unknown")
-    gearmand = subprocess.run(["gearmand", "--version"], capture_output=True, text=True).stdout.split(" - ")[0].strip()
+    gearmand = subprocess.run([GEARMAND, "--version"], capture_output=True, text=True).stdout.split(" - ")[0].strip()
     nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip().rpartition(" ")[2]
     commit = subprocess.run(["git", "-C", os.path.dirname(__file__), "describe", "--always", "--dirty"],
                             capture_output=True, text=True).stdout.strip()

@@ -17,7 +17,7 @@ import time
 import report
 from dispatchers import Driveshaft, Floor, peers
 from gearman import JobFailed
-from processes import CannotMeasure, Nginx
+from processes import CannotMeasure, GEARMAND, Nginx
 from scenarios import DEFAULT, GROWTH, SCENARIOS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -74,7 +74,7 @@ def programs(options):
         for program in found:
             if not os.path.exists(program.path or ""):
                 raise CannotMeasure(f"there is no {program.path} for {program.name}; './dev bench --peers' builds it")
-    for server in ("gearmand", "nginx"):
+    for server in (GEARMAND, "nginx"):
         if not shutil.which(server):
             raise CannotMeasure(f"{server} is not installed; './dev bench' installs what is needed")
     return found

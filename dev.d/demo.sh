@@ -30,7 +30,7 @@ run_demo() {
 }
 
 start_servers() { # GEARMAND_PORT ENDPOINT_PORT
-  demo_server gearmand gearmand --listen 127.0.0.1 --port "$1" --log-file stderr
+  demo_server gearmand "$GEARMAND" --listen 127.0.0.1 --port "$1" --log-file stderr
   wait_for_port "$1" gearmand
 
   # PHP's own server has one process a request in progress; its workers and our slots are as many.

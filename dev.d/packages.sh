@@ -7,7 +7,7 @@ declare -A packages=(
            libboost-program-options1.81-dev liblog4cxx-dev prometheus-cpp-dev libssl-dev libfmt-dev
            libbenchmark-dev libjs-dygraphs'
   [unit]='libgtest-dev libgmock-dev python3'
-  [integration]='gearman-job-server gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
+  [integration]='gearman-job-server gearman-server libgearman-client-perl gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
                  prometheus man-db iproute2
                  python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
   [browser]='chromium'

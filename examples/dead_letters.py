@@ -72,6 +72,13 @@ class Gearmand:
         assert kind == STATUS_RES_UNIQUE, kind
         return body.split(b"\0")[1] == b"1"
 
+    def check(self):
+        """A Perl Gearman::Server gives no job back: the letters that stay would be lost. It does not know this question."""
+        try:
+            self.has(b"dead_letters.py")
+        except OSError as error:
+            raise OSError(f"this is no gearmand, and would lose its letters ({error})") from None
+
     def _read(self, size):
         data = bytearray()
         while len(data) < size:
@@ -125,6 +132,7 @@ def main():
     args = parser.parse_args()
 
     gearmand = Gearmand(args.server)
+    gearmand.check()
     count = kept = 0
     for handle, letter in letters(gearmand, args.letters):
         if args.only not in (None, letter["function_name"]):

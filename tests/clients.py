@@ -2,6 +2,7 @@
 """Clients of gearmand: a small one of our own, the admin text protocol, and wrappers for foreign ones."""
 import collections
 import json
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -164,6 +165,14 @@ def status(server, function=None):
         name, *counts = line.split("\t")
         all_of_them[name] = Status(*map(int, counts))
     return all_of_them if function is None else all_of_them.get(function, Status(0, 0, 0))
+
+
+def server_version(server):
+    """(major, minor, …) of a gearmand."""
+    with socket.create_connection((server.host, server.port), 10) as sock:
+        sock.sendall(b"version\n")
+        text = sock.makefile().readline()
+    return tuple(map(int, re.match(r"OK ([\d.]*\d)", text)[1].split(".")))
 
 
 def worker_links(server):

@@ -7,7 +7,7 @@ import pytest
 from driveshaft import Driveshaft, binary
 from fake_gearmand import FakeGearmand
 from fakes import FakeEndpoint, Relay
-from servers import Gearmand, PhpBuiltin, PhpFpm, PhpFpmNginx
+from servers import Gearmand, PerlGearmand, PhpBuiltin, PhpFpm, PhpFpmNginx
 
 LOG_TAIL = 12_000  # characters of each log shown for a failed test
 
@@ -22,6 +22,9 @@ class Rig:
 
     def gearmand(self, name="gearmand", **options):
         return self.start(Gearmand(self.directory, name, **options))
+
+    def perl_gearmand(self, name="perl-gearmand", **options):
+        return self.start(PerlGearmand(self.directory, name, **options))
 
     def php(self):
         return self.start(PhpBuiltin(self.directory))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The real servers around driveshaft: gearmand, PHP's built-in web server, php-fpm, and php-fpm behind nginx."""
+"""The real servers around driveshaft: gearmand, the Perl Gearman::Server, PHP's built-in web server, php-fpm, and
+php-fpm behind nginx."""
 import glob
 import os
 import signal
@@ -12,6 +13,9 @@ from processes import Process, free_port, wait_until
 
 PHP_DIR = Path(__file__).parent / "php"
 EXAMPLES_DIR = Path(__file__).parent.parent / "examples"
+# Debian's, or the one that the variable names. The Perl server's program has the same name, in another folder.
+GEARMAND = os.environ.get("GEARMAND", "/usr/sbin/gearmand")
+PERL_GEARMAND = "/usr/bin/gearmand"
 # Workloads of any size, and errors as text for whoever reads the log.
 PHP_SETTINGS = ["-d", "memory_limit=-1", "-d", "post_max_size=0", "-d", "display_errors=1"]
 
@@ -32,8 +36,11 @@ def script_uri(base, **query):
 class Gearmand(Process):
     def __init__(self, directory, name="gearmand", host="127.0.0.1", port=None, options=()):
         self.host, self.port = host, port or free_port()
-        super().__init__(name, directory, ["gearmand", "--listen", host, "--port", self.port, "--log-file",
-                                           "stderr", "--verbose", "WARNING", *options])
+        super().__init__(name, directory, [*self.program(), "--listen", host, "--port", self.port, *options])
+
+    @staticmethod
+    def program():
+        return [GEARMAND, "--log-file", "stderr", "--verbose", "WARNING"]
 
     @property
     def address(self):
@@ -50,9 +57,17 @@ class Gearmand(Process):
         try:
             with socket.create_connection((self.host, self.port), 1) as sock:
                 sock.sendall(b"version\n")
-                return sock.recv(100).startswith(b"OK")
+                return sock.recv(100).endswith(b"\n")
         except OSError:
             return False
+
+
+class PerlGearmand(Gearmand):
+    """The Perl Gearman::Server. Its log has a line for each packet that it does not know."""
+
+    @staticmethod
+    def program():
+        return [PERL_GEARMAND]
 
 
 class Stunnel(Process):
