@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages named on the command line, as root, without starting the servers among them: the demo
-# and the tests run their own, on ports of their own.
+# Installs the packages named on the command line (A|B as in packages.sh), as root, without starting the servers among
+# them: the demo and the tests run their own, on ports of their own.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+source dev.d/packages.sh
 export DEBIAN_FRONTEND=noninteractive
+
+apt_options=(-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+# One broken third-party source should not stop us; a package that cannot be had says so below.
+apt-get "${apt_options[@]}" update || echo 'apt-get update failed; going on with the lists at hand'
 
 # Only servers that are not here yet are held back: one that you run already is yours, and goes on as it is.
 new_services=()
-for service in gearman-job-server nginx php8.2-fpm prometheus; do
+php_fpm=$(apt-cache depends php-fpm 2>/dev/null | sed -n 's/^ *Depends: //p')  # it has PHP's version in its name
+for service in gearman-job-server nginx $php_fpm prometheus; do
   [ -e "/lib/systemd/system/$service.service" ] || new_services+=("$service")
 done
 
@@ -24,10 +31,9 @@ if [ ! -e "$policy" ] || grep -qF "$mark" "$policy"; then
   chmod 755 "$policy"
 fi
 
-apt_options=(-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-# One broken third-party source should not stop us; a package that cannot be had says so below.
-apt-get "${apt_options[@]}" update || echo 'apt-get update failed; going on with the lists at hand'
-apt-get "${apt_options[@]}" install -y --no-install-recommends "$@"
+chosen=()
+for package in "$@"; do chosen+=("$(offered "$package")"); done
+apt-get "${apt_options[@]}" install -y --no-install-recommends "${chosen[@]}"
 
 # Nor should they start with the next boot.
 for service in "${new_services[@]}"; do
