@@ -66,6 +66,11 @@ need_browser() {
     step browser-driver install_browser_driver; }
 }
 
+# want_browser : the same for tests that can go on without.
+want_browser() {
+  need_browser || echo "THE TESTS OF THE PAGE ARE LEFT OUT: what drives the browser could not be installed" >&2
+}
+
 install_browser_driver() {
   mkdir -p build/browser && cp tests/browser/package*.json build/browser/ || return
   # This machine's own authorities count too: many a network has its registry behind one.

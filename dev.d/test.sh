@@ -35,8 +35,8 @@ integration_tests() { # NAME DRIVESHAFT [ARGUMENT …]
   # With a file or folder among the arguments: that alone.
   for argument in "$@"; do if [ -e "${argument%%::*}" ]; then what=(); fi; done
   # Most tests wait more than they work.
-  PYTHONDONTWRITEBYTECODE=1 timeout --foreground -s INT -k 60 1200 \
-    /usr/bin/python3 -m pytest -n "${TEST_WORKERS:-8}" --junitxml="$results/integration-$name.xml" "$@" "${what[@]}"
+  timeout --foreground -s INT -k 60 1200 /usr/bin/python3 -m pytest -n "${TEST_WORKERS:-8}" \
+    --junitxml="$results/integration-$name.xml" "$@" "${what[@]}"
 }
 
 # The program as the README has it built, in a copy of what git would have: tracked files as they are now, and new ones.
@@ -67,7 +67,7 @@ niced() { renice -n 10 -p "$BASHPID" >/dev/null && "$@"; }
 
 test_everything() {
   need build unit integration fuzz
-  need_browser || echo "THE TESTS OF THE PAGE ARE LEFT OUT: what drives the browser could not be installed" >&2
+  want_browser
   step build-installed build_and_install || stages+=(build-installed)
   begin build-asan niced build asan driveshaft unit_tests
   DRIVESHAFT_BUILD=$PWD/$installed/source \
@@ -80,47 +80,20 @@ test_everything() {
   fuzz_stages "$fuzz_seconds"
 }
 
-run_tests() { # [PART [ARGUMENT …]]
-  local part=${1:-all} preset=${PRESET:-dev}
-  case $part in
-    all) test_everything ;;
-    unit)
-      need build unit
-      step "build-$preset" build "$preset" unit_tests
-      stage "unit-$preset" watched unit_tests "$preset" "${@:2}"
-      ;;
-    integration)
-      need build integration
-      need_browser || echo "THE TESTS OF THE PAGE ARE LEFT OUT: what drives the browser could not be installed" >&2
-      step "build-$preset" build "$preset" driveshaft
-      stage "integration-$preset" watched integration_tests "$preset" "$PWD/build/$preset/driveshaft" "${@:2}"
-      ;;
-    fuzz) run_fuzzers "${2:-$fuzz_seconds}" ;;
-    *)
-      echo "./dev test: there is no part \"$part\"; say unit, integration or fuzz, or nothing for all" >&2
-      exit 2
-      ;;
-  esac
-  sum_up
+test_units() { # PRESET [ARGUMENT …]
+  need build unit
+  step "build-$1" build "$1" unit_tests
+  stage "unit-$1" watched unit_tests "$@"
 }
 
-# Both kinds of tests under ThreadSanitizer; arguments go to pytest.
-run_tsan() {
-  need build unit integration
-  step build-tsan build tsan driveshaft unit_tests
-  stage unit-tsan step unit_tests tsan
-  stage integration-tsan watched integration_tests tsan "$PWD/build/tsan/driveshaft" "$@"
-  sum_up
-}
-
-run_soak() { # [MINUTES]
-  local preset=${PRESET:-dev}
+test_integration() { # PRESET [ARGUMENT …]
   need build integration
-  step "build-$preset" build "$preset" driveshaft
-  DRIVESHAFT=$PWD/build/$preset/driveshaft PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/soak.py "${1:-20}"
+  want_browser
+  step "build-$1" build "$1" driveshaft
+  stage "integration-$1" watched integration_tests "$1" "$PWD/build/$1/driveshaft" "${@:2}"
 }
 
-run_fuzzers() { # [SECONDS] [TARGET]
+test_fuzzers() { # [SECONDS] [TARGET]
   if ! [[ ${1:-60} =~ ^[1-9][0-9]*$ && -e tests/fuzz/${2:-packet}_fuzz.cc ]]; then
     echo "./dev fuzz: expected a whole number of seconds ≥ 1, and perhaps a target:" "$(fuzz_targets | xargs)" >&2
     exit 2
@@ -129,4 +102,19 @@ run_fuzzers() { # [SECONDS] [TARGET]
   step build-fuzz build fuzz fuzzers
   fuzz_stages "${1:-60}" "${@:2:1}"
   echo "inputs that fail are in build/fuzz/findings, new ones in build/fuzz/corpus; see tests/fuzz/README.md"
+}
+
+run_tests() { # [PART [ARGUMENT …]]
+  case ${1:-all} in
+    all) test_everything ;;
+    unit) test_units "${PRESET:-dev}" "${@:2}" ;;
+    integration) test_integration "${PRESET:-dev}" "${@:2}" ;;
+    tsan) test_units tsan && test_integration tsan "${@:2}" ;;
+    fuzz) test_fuzzers "${@:2}" ;;
+    *)
+      echo "./dev test: there is no part \"$1\"; say unit, integration, tsan or fuzz, or nothing for all" >&2
+      exit 2
+      ;;
+  esac
+  sum_up
 }
