@@ -35,7 +35,7 @@ integration_tests() { # NAME DRIVESHAFT [ARGUMENT …]
   # With a file or folder among the arguments: that alone.
   for argument in "$@"; do if [ -e "${argument%%::*}" ]; then what=(); fi; done
   # Most tests wait more than they work.
-  timeout --foreground -s INT -k 60 1200 /usr/bin/python3 -m pytest -n "${TEST_WORKERS:-8}" \
+  timeout --foreground -s INT -k 60 1200 /usr/bin/python3 -m pytest -n "${TEST_WORKERS:-6}" \
     --junitxml="$results/integration-$name.xml" "$@" "${what[@]}"
 }
 
