@@ -6,7 +6,7 @@ readonly peers=build/peers
 
 run_bench() {
   need build bench
-  step build-bench 'build release and bench' build_preset release all
+  step build-release build release all
   local ours=(--ours build/release/driveshaft)
   case ${1:-} in
     --instructions)
@@ -23,7 +23,7 @@ run_bench() {
       local with=()
       if [ "${1:-}" = --peers ]; then
         need peers
-        step peers 'build what driveshaft is held against' build_peers
+        step peers build_peers
         with=(--peers "$peers")
         shift
       fi

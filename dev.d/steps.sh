@@ -1,106 +1,67 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# Long steps: each runs as a process group of its own with its output in build/logs, shows that it lives, and its
-# log's end when it fails. Whatever is left at exit is ended, by its id.
+# Steps that take long: each runs in a process group of its own with its output in build/logs/NAME.log. Whatever still runs
+# when ./dev ends is ended with it.
 
-declare -A step_pid=() step_began=() step_title=()
-temporary=()  # folders to remove at the end
+declare -A step_pid=()
 
-seconds_since() { # BEGIN [END], as from $EPOCHREALTIME → "12.3"
-  local end=${2:-$EPOCHREALTIME}
-  local tenths=$(((${end/./} - ${1/./}) / 100000))
-  printf '%d.%d' $((tenths / 10)) $((tenths % 10))
-}
-
-# spawn LOG COMMAND … : in the background, as the leader of a new process group, whose id is then in $spawned.
-spawned=
-spawn() {
-  local log=$1
-  shift
-  : >"$log"  # here and now: others read it before the child has come to opening it
-  set -m  # what gives it the group
-  "$@" >"$log" 2>&1 </dev/null &
-  spawned=$!
-  set +m
-}
-
-# begin_step NAME TITLE COMMAND … : starts it; end_step NAME waits for it and returns its status.
-begin_step() {
+# begin NAME COMMAND … : starts a step in the background.
+begin() {
   local name=$1
-  mkdir -p build/logs
-  step_title[$name]=$2
-  step_began[$name]=$EPOCHREALTIME
-  shift 2
-  rm -f "build/logs/$name.end"
-  spawn "build/logs/$name.log" timed "build/logs/$name.end" "$@"
-  step_pid[$name]=$spawned
-}
-
-# Notes its end and status in a file: a step that ran beside another is waited for later than it ended, and bash forgets
-# the status of a child whose id another one has got since.
-timed() {
-  # shellcheck disable=SC2064  # the name as it is now
-  trap "printf '%s %d\n' \"\$EPOCHREALTIME\" \$? >'$1'" EXIT
   shift
-  "$@"
+  mkdir -p build/logs
+  rm -f "build/logs/$name.end"
+  : >"build/logs/$name.log"
+  set -m  # gives it the process group
+  (
+    SECONDS=0
+    trap 'echo "$? $SECONDS" >"build/logs/$name.end"' EXIT
+    "$@"
+  ) >"build/logs/$name.log" 2>&1 </dev/null &
+  set +m
+  step_pid[$name]=$!
 }
 
-end_step() {
-  local name=$1 pid=${step_pid[$1]} pause=0.02 status=0
-  local title=${step_title[$name]} log=build/logs/$1.log next_note=5 line seconds ended=
-  while [ ! -s "build/logs/$name.end" ] && kill -0 "$pid" 2>/dev/null; do
-    seconds=$(seconds_since "${step_began[$name]}")
-    line="$title … $seconds s  $(last_line "$log")"
-    if [ -t 1 ]; then
-      printf '\r\e[K%s' "${line:0:$((${COLUMNS:-80} - 1))}"
-    elif ((${seconds%.*} >= next_note)); then
-      printf '  %s\n' "$line"
-      next_note=$((${seconds%.*} * 3 / 2 + 10))
-    fi
-    sleep "$pause"
-    pause=0.2
-  done
-  wait "$pid" 2>/dev/null || status=$?
-  if [ -s "build/logs/$name.end" ]; then read -r ended status <"build/logs/$name.end"; fi
-  unset "step_pid[$name]"
-  [ ! -t 1 ] || printf '\r\e[K'
-  seconds=$(seconds_since "${step_began[$name]}" "$ended")
+# end NAME : waits for a step, says how it went, and returns its status.
+end() {
+  local name=$1 log=build/logs/$1.log pid=${step_pid[$1]} status=137 seconds='?'
+  if [ -t 1 ]; then
+    tail -n +1 -f --pid="$pid" "$log" | while read -r line; do printf '\r\e[K%.*s' "$((${COLUMNS:-80} - 1))" "$name: $line"; done
+    printf '\r\e[K'
+  fi
+  wait "$pid" || true
+  # Its own record: bash forgets the status of a child whose id another one has got since.
+  if [ -s "build/logs/$name.end" ]; then read -r status seconds <"build/logs/$name.end"; fi
   if ((status == 0)); then
-    printf '%s: %s s\n' "$title" "$seconds"
+    echo "$name: $seconds s"
   else
-    printf '%s: FAILED after %s s (status %d). The end of %s:\n' "$title" "$seconds" "$status" "$log"
+    echo "$name: FAILED after $seconds s (status $status). The end of $log:"
     tail -n "${LOG_LINES:-40}" "$log" | sed 's/^/    /'
   fi
   return "$status"
 }
 
-step() {
-  begin_step "$@"
-  end_step "$1"
+step() { begin "$@" && end "$1"; }
+
+# Compilers at once: one a core, but no more than memory carries (the largest of our files takes about 1 GB).
+compilers() {
+  local by_memory=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1200000)) cores
+  cores=$(nproc)
+  echo "${JOBS:-$((by_memory < 1 ? 1 : by_memory < cores ? by_memory : cores))}"
 }
 
-# The last line of a log that says something, without colours, cut.
-last_line() {
-  tail -c 400 "$1" 2>/dev/null | tr '\r' '\n' |
-    sed -n '/[^[:space:]]/h; ${x;s/\x1b\[[0-9;]*[a-zA-Z]//g;s/^\(.\{0,100\}\).*/\1/;p}'
+build() { # PRESET TARGET …
+  cmake --preset "$1" && cmake --build --preset "$1" -j "$(compilers)" --target "${@:2}"
 }
 
-# Ends every process group that spawn started and that still runs, by its id, and removes the temporary folders.
 finish() {
   trap '' INT TERM HUP
-  local groups group i
-  # shellcheck disable=SC2207  # numbers; and bash knows its jobs in this form only
-  groups=($(jobs -p))
-  # As from the keyboard: pytest then stops the servers of its tests, Driveshaft drains.
-  for group in "${groups[@]}"; do kill -INT -- -"$group" 2>/dev/null || true; done
-  for group in "${groups[@]}"; do
-    for ((i = 0; i < 200; i++)); do
-      kill -0 -- -"$group" 2>/dev/null || break
-      sleep 0.05
-    done
+  local group
+  for group in $(jobs -p); do
+    kill -INT -- -"$group" 2>/dev/null || continue  # as from the keyboard: pytest then stops the servers of its tests
+    timeout 20 tail --pid="$group" -f /dev/null || true
     kill -KILL -- -"$group" 2>/dev/null || true
   done
-  ((${#temporary[@]} == 0)) || rm -rf -- "${temporary[@]}"
 }
 trap finish EXIT
 trap 'exit 130' INT

@@ -1,189 +1,120 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# The tests: unit and integration, each with the plain and the sanitized build, and the fuzzers. Every stage leaves a
-# JUnit file in build/results; count_results.py turns them into the last line.
+# The tests. Every stage leaves a JUnit file in build/results; count_results.py turns them into the last line.
 
 results=build/results
-stages=()       # names of the stages begun, each of which owes a result
+installed=build/installed  # a clean copy of the source, built and installed as the README says
+stages=()                  # names of the stages begun, each of which owes a result
 fuzz_seconds=5
 
-# A stage is a step whose status is kept for the sum.
-begin_stage() { # NAME TITLE COMMAND …
-  rm -f "$results/$1.xml" "$results/$1.status"
-  mkdir -p "$results"
-  stages+=("$1")
-  begin_step "$@"
-}
-end_stage() {
-  local status=0
-  end_step "$1" || status=$?
-  echo "$status" >"$results/$1.status"
-  return "$status"
-}
+# stage NAME RUNNER COMMAND … : a part of the tests. RUNNER is `step`, or `watched` for one whose output the caller wants to
+# see as it comes. Its status is kept for the sum, and does not stop us.
 stage() {
-  begin_stage "$@"
-  end_stage "$1"
-}
-
-sanitizer_options() {
-  export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:print_legend=0
-  export UBSAN_OPTIONS=print_stacktrace=1
-  export TSAN_OPTIONS=suppressions=$PWD/dev.d/tsan.supp:second_deadlock_stack=1
-}
-
-unit_tests() { # PRESET RESULT [ARGUMENT …]
-  local preset=$1 result=$2
-  shift 2
-  sanitizer_options
-  # A run from the project's root, for tests that read the samples. A hang is a failure.
-  timeout --foreground -k 10 600 "build/$preset/unit_tests" --gtest_output="xml:$result" "$@"
-}
-
-integration_tests() { # PRESET RESULT [ARGUMENT …]
-  local preset=$1 result=$2
-  shift 2
-  sanitizer_options
-  local what=("$@")
-  # Without a file or folder among the arguments: all of them.
-  [ $# -gt 0 ] && has_path "$@" || what+=(tests)
-  DRIVESHAFT=$PWD/build/$preset/driveshaft PYTHONDONTWRITEBYTECODE=1 timeout --foreground -s INT -k 60 1200 \
-    /usr/bin/python3 -m pytest -n "${TEST_WORKERS:-4}" --junitxml="$result" "${what[@]}"
-}
-
-has_path() {
-  local argument
-  for argument in "$@"; do [ -e "${argument%%::*}" ] && return; done
-  return 1
-}
-
-# fuzz TARGET SECONDS : new inputs are kept in build/fuzz/corpus, beside the checked-in ones that it starts from.
-fuzz() {
-  local target=$1 seconds=$2
-  local found=build/fuzz/corpus/$target findings=build/fuzz/findings
-  mkdir -p "$found" "$findings"
-  sanitizer_options
-  "build/fuzz/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
-    -artifact_prefix="$findings/$target-" "$found" "tests/fuzz/corpus/$target"
-}
-
-fuzz_stages() { # SECONDS [TARGET] : one target, or all
-  local seconds=$1 target file
-  for file in tests/fuzz/*_fuzz.cc; do
-    target=$(basename "$file" _fuzz.cc)
-    [ "${2:-$target}" = "$target" ] || continue
-    stage "fuzz-$target" "fuzz $target, $seconds s" fuzz "$target" "$seconds" || true
-  done
-}
-
-# Builds of a test run are polite to the tests that run beside them.
-niced_build() { renice -n 10 -p "$BASHPID" >/dev/null && build_preset "$@"; }
-
-test_everything() {
-  local dev=0 asan=0
-  need build unit integration package fuzz
-  want_browser
-  stage build-dev 'build dev' build_preset dev driveshaft unit_tests || dev=$?
-  # From here a compiler and the tests, which mostly wait, share the machine.
-  begin_stage build-asan 'build asan' niced_build asan driveshaft unit_tests
-  ((dev != 0)) || test_preset dev
-  end_stage build-asan || asan=$?
-  begin_stage build-fuzz 'build fuzz' niced_build fuzz fuzzers
-  ((asan != 0)) || test_preset asan
-  if end_stage build-fuzz; then fuzz_stages "$fuzz_seconds"; fi
-}
-
-test_preset() {
-  stage "unit-$1" "unit tests, $1" unit_tests "$1" "$results/unit-$1.xml" || true
-  stage "integration-$1" "integration tests, $1" integration_tests "$1" "$results/integration-$1.xml" || true
-}
-
-run_tests() {
-  local part=${1:-all} preset=${PRESET:-dev}
-  shift || true
-  if [[ $preset != dev && $preset != asan && $preset != tsan ]]; then
-    echo "./dev test: PRESET is dev, asan or tsan, not \"$preset\"" >&2
-    exit 2
-  fi
-  local began=$EPOCHREALTIME status=0
-  case $part in
-    all)
-      test_everything
-      echo "all of it: $(seconds_since "$began") s"
-      ;;
-    unit)
-      need build unit
-      step "build-$preset" "build $preset" build_preset "$preset" driveshaft unit_tests
-      direct_stage "unit-$preset" unit_tests "$preset" "$results/unit-$preset.xml" "$@"
-      ;;
-    integration)
-      need build integration package
-      want_browser
-      step "build-$preset" "build $preset" build_preset "$preset" driveshaft
-      direct_stage "integration-$preset" integration_tests "$preset" "$results/integration-$preset.xml" "$@"
-      ;;
-    fuzz)
-      check_seconds "${1:-$fuzz_seconds}"
-      need build fuzz
-      step build-fuzz 'build fuzz' build_preset fuzz fuzzers
-      fuzz_stages "${1:-$fuzz_seconds}"
-      ;;
-    *)
-      echo "./dev test: there is no part \"$part\"; say unit, integration or fuzz, or nothing for all" >&2
-      exit 2
-      ;;
-  esac
-  /usr/bin/python3 dev.d/count_results.py "$results" "${stages[@]}" || status=$?
-  exit "$status"
-}
-
-# direct_stage NAME COMMAND … : one whose output the caller wants to see as it comes.
-direct_stage() {
-  local name=$1 status=0
-  shift
-  rm -f "$results/$name.xml"
+  local name=$1 runner=$2 status=0
   mkdir -p "$results"
+  rm -f "$results/$name.xml"
   stages+=("$name")
-  ("$@") || status=$?
+  shift 2
+  "$runner" "$name" "$@" || status=$?
   echo "$status" >"$results/$name.status"
 }
+watched() { ("${@:2}"); }
 
-# Both kinds of tests under ThreadSanitizer; arguments go to pytest.
-run_tsan() {
-  need build unit integration package
-  step build-tsan 'build tsan' build_preset tsan driveshaft unit_tests
-  stage unit-tsan 'unit tests, tsan' unit_tests tsan "$results/unit-tsan.xml" || true
-  direct_stage integration-tsan integration_tests tsan "$results/integration-tsan.xml" "$@"
-  /usr/bin/python3 dev.d/count_results.py "$results" "${stages[@]}" || exit
+# The last line, and the exit status.
+sum_up() { /usr/bin/python3 dev.d/count_results.py "$results" "${stages[@]}"; }
+
+unit_tests() { # PRESET [ARGUMENT …]
+  # From the project's root, for tests that read the samples. A hang is a failure.
+  timeout --foreground -k 10 600 "build/$1/unit_tests" --gtest_output="xml:$results/unit-$1.xml" "${@:2}"
 }
 
-run_soak() { # [MINUTES]
-  [[ ${1:-20} =~ ^[0-9]+(\.[0-9]+)?$ ]] || {
-    echo "./dev soak: expected a number of minutes, got \"$1\"" >&2
-    exit 2
-  }
-  local preset=${PRESET:-dev}
+integration_tests() { # NAME DRIVESHAFT [ARGUMENT …]
+  local name=$1 argument what=(tests)
+  export DRIVESHAFT=$2
+  shift 2
+  # With a file or folder among the arguments: that alone.
+  for argument in "$@"; do if [ -e "${argument%%::*}" ]; then what=(); fi; done
+  # Most tests wait more than they work.
+  timeout --foreground -s INT -k 60 1200 /usr/bin/python3 -m pytest -n "${TEST_WORKERS:-6}" \
+    --junitxml="$results/integration-$name.xml" "$@" "${what[@]}"
+}
+
+# The program as the README has it built, in a copy of what git would have: tracked files as they are now, and new ones.
+build_and_install() {
+  local index=$PWD/build/index
+  rm -rf "$installed" && mkdir -p "$installed/source" && rm -f "$index" &&
+    GIT_INDEX_FILE=$index git add --all && git archive "$(GIT_INDEX_FILE=$index git write-tree)" | tar -xC "$installed/source" &&
+    cd "$installed/source" && cmake . && make -j "$(compilers)" && make install DESTDIR="$PWD/.."
+}
+
+fuzz() { # TARGET SECONDS : new inputs are kept beside the checked-in ones that it starts from
+  local found=build/fuzz/corpus/$1 findings=build/fuzz/findings
+  mkdir -p "$found" "$findings"
+  "build/fuzz/tests/fuzz/$1_fuzz" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 \
+    -artifact_prefix="$findings/$1-" "$found" "tests/fuzz/corpus/$1"
+}
+
+fuzz_targets() { find tests/fuzz -name '*_fuzz.cc' -printf '%f\n' | sed 's/_fuzz\.cc//' | sort; }
+
+fuzz_stages() { # SECONDS [TARGET] : one target, or all
+  local target
+  for target in ${2:-$(fuzz_targets)}; do stage "fuzz-$target" step fuzz "$target" "$1"; done
+}
+
+# Builds of a test run are polite to the tests that run beside them: a compiler and tests, which mostly wait, share the
+# machine well.
+niced() { renice -n 10 -p "$BASHPID" >/dev/null && "$@"; }
+
+test_everything() {
+  need build unit integration fuzz
+  want_browser
+  step build-installed build_and_install || stages+=(build-installed)
+  begin build-asan niced build asan driveshaft unit_tests
+  DRIVESHAFT_BUILD=$PWD/$installed/source \
+    stage integration-installed step integration_tests installed "$PWD/$installed/usr/local/bin/driveshaft"
+  end build-asan || stages+=(build-asan)
+  begin build-fuzz niced build fuzz fuzzers
+  stage unit-asan step ctest --preset asan -L unit --output-junit "$PWD/$results/unit-asan.xml"
+  stage integration-asan step integration_tests asan "$PWD/build/asan/driveshaft"
+  end build-fuzz || stages+=(build-fuzz)
+  fuzz_stages "$fuzz_seconds"
+}
+
+test_units() { # PRESET [ARGUMENT …]
+  need build unit
+  step "build-$1" build "$1" unit_tests
+  stage "unit-$1" watched unit_tests "$@"
+}
+
+test_integration() { # PRESET [ARGUMENT …]
   need build integration
-  step "build-$preset" "build $preset" build_preset "$preset" driveshaft
-  sanitizer_options
-  DRIVESHAFT=$PWD/build/$preset/driveshaft PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/soak.py "${1:-20}"
+  want_browser
+  step "build-$1" build "$1" driveshaft
+  stage "integration-$1" watched integration_tests "$1" "$PWD/build/$1/driveshaft" "${@:2}"
 }
 
-run_fuzzers() { # [SECONDS] [TARGET]
-  check_seconds "${1:-60}"
-  if [ $# -gt 1 ] && [ ! -e "tests/fuzz/$2_fuzz.cc" ]; then
-    echo "./dev fuzz: there is no target \"$2\"; there are:" \
-      "$(find tests/fuzz -name '*_fuzz.cc' -printf '%f ' | sed 's/_fuzz\.cc//g')" >&2
+test_fuzzers() { # [SECONDS] [TARGET]
+  if ! [[ ${1:-60} =~ ^[1-9][0-9]*$ && -e tests/fuzz/${2:-packet}_fuzz.cc ]]; then
+    echo "./dev fuzz: expected a whole number of seconds ≥ 1, and perhaps a target:" "$(fuzz_targets | xargs)" >&2
     exit 2
   fi
   need build fuzz
-  step build-fuzz 'build fuzz' build_preset fuzz fuzzers
+  step build-fuzz build fuzz fuzzers
   fuzz_stages "${1:-60}" "${@:2:1}"
   echo "inputs that fail are in build/fuzz/findings, new ones in build/fuzz/corpus; see tests/fuzz/README.md"
-  /usr/bin/python3 dev.d/count_results.py "$results" "${stages[@]}" || exit
 }
 
-check_seconds() {
-  [[ $1 =~ ^[1-9][0-9]*$ ]] && return
-  echo "./dev: expected a whole number of seconds ≥ 1, got \"$1\"" >&2
-  exit 2
+run_tests() { # [PART [ARGUMENT …]]
+  case ${1:-all} in
+    all) test_everything ;;
+    unit) test_units "${PRESET:-dev}" "${@:2}" ;;
+    integration) test_integration "${PRESET:-dev}" "${@:2}" ;;
+    tsan) test_units tsan && test_integration tsan "${@:2}" ;;
+    fuzz) test_fuzzers "${@:2}" ;;
+    *)
+      echo "./dev test: there is no part \"$1\"; say unit, integration, tsan or fuzz, or nothing for all" >&2
+      exit 2
+      ;;
+  esac
+  sum_up
 }

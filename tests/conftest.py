@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from driveshaft import Driveshaft, binary
+from driveshaft import Driveshaft, binary, sanitized
 from fake_gearmand import FakeGearmand
 from fakes import FakeEndpoint, Relay
 from servers import Gearmand, PerlGearmand, PhpBuiltin, PhpFpm, PhpFpmNginx
@@ -100,9 +100,25 @@ def pytest_configure():
     binary()  # without one, say so once and end
 
 
-def pytest_collection_modifyitems(items):
-    """The slow ones first, so that parallel workers overlap them with the rest."""
+def pytest_collection_modifyitems(config, items):
+    if sanitized():
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("once")])
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items[:] = slow_ones_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+
+
+def slow_ones_first(items, workers):
+    """Each of the parallel workers begins with its share of the slow ones, which then overlap with each other and with the
+    rest: pytest-xdist gives each a quarter of its part at first, in this order."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    batch = max(len(items) // workers // 4, 2)
+    ordered = []
+    for worker in range(workers):
+        share = slow[worker::workers]
+        filling, rest = rest[:max(batch - len(share), 0)], rest[max(batch - len(share), 0):]
+        ordered += share + filling
+    return ordered + rest

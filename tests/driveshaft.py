@@ -30,6 +30,11 @@ def binary():
     return found[-1]
 
 
+def build_folder():
+    """Where it was built: $DRIVESHAFT_BUILD when it was installed elsewhere, or the folder that it lies in."""
+    return Path(os.environ.get("DRIVESHAFT_BUILD") or binary().parent)
+
+
 @functools.cache
 def sanitized(by=("asan", "tsan")):
     """Whether the binary was built with one of these sanitizers: then times and memory are not the program's own."""

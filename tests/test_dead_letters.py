@@ -109,6 +109,7 @@ def test_a_job_that_ran_out_of_time_is_kept(rig):
     assert "max_running_time (1 s)" in take_letters(server, 1)[0]["error"]
 
 
+@pytest.mark.slow
 def test_a_thousand_failures_are_a_thousand_letters(rig):
     """And each job is in exactly one."""
     endpoint = rig.endpoint(BROKEN)

@@ -3,24 +3,42 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from processes import wait_until
+
+pytestmark = pytest.mark.once
 STEPS = Path(__file__).resolve().parent.parent / "dev.d/steps.sh"
-SCRIPT = """
+STATUSES = """
 set -euo pipefail
 source "$0"
-begin_step good 'good' true
-begin_step bad 'bad' bash -c 'echo oops; exit 7'
-until [ -s build/logs/good.end ] && [ -s build/logs/bad.end ]; do sleep 0.01; done
-step_pid[good]=$PPID step_pid[bad]=$PPID  # as when bash has forgotten the children, and others have their ids
-end_step good
-end_step bad || echo "status $?"
-step killed 'killed' bash -c 'kill -9 $PPID' || echo "status $?"
+step good true
+step bad bash -c 'echo oops; exit 7' || echo "status $?"
+step killed bash -c 'kill -9 $PPID' || echo "status $?"
+begin beside true
+until [ -s build/logs/beside.end ]; do sleep 0.01; done
+step_pid[beside]=$PPID  # as when bash has forgotten the child, and another has its id
+end beside
 """
 
 
-def test_the_status_of_a_step_outlives_its_id(tmp_path):
-    done = subprocess.run(["bash", "-c", SCRIPT, STEPS], cwd=tmp_path, capture_output=True, text=True, timeout=20)
+def test_the_status_of_a_step_is_its_own(tmp_path):
+    done = subprocess.run(["bash", "-c", STATUSES, STEPS], cwd=tmp_path, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("good: ") and "FAILED" not in lines[0]
     assert "FAILED" in lines[1] and "(status 7)" in lines[1] and lines[2:4] == ["    oops", "status 7"]
-    assert "(status 137)" in done.stdout and lines[-1] == "status 137"
+    assert "(status 137)" in done.stdout and "status 137" in lines
+    assert lines[-1].startswith("beside: ") and "FAILED" not in lines[-1]
+
+
+def test_what_runs_beside_ends_with_it(tmp_path):
+    child = subprocess.Popen(["bash", "-c", 'source "$0"; begin beside sleep 300; end beside', STEPS], cwd=tmp_path)
+    group = wait_until(lambda: children(child.pid), "the step has begun")[0]
+    child.terminate()
+    assert child.wait(timeout=20) == 143
+    assert not Path(f"/proc/{group}").exists()
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

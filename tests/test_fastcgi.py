@@ -13,7 +13,7 @@ import pytest
 import api
 from behaviours import contract
 from clients import Client, FAILED, complete, php_client, run
-from driveshaft import jobs_file, pool, sanitized
+from driveshaft import jobs_file, pool
 from fakes import FakeFastcgi
 from load import under_load
 from processes import wait_until
@@ -191,6 +191,7 @@ def test_more_slots_than_processes_starve_no_job(rig):
         pass
 
 
+@pytest.mark.slow
 def test_a_unix_socket_whose_queue_is_full_costs_no_job(rig):
     server, daemon = start(rig, rig.php_fpm(children=1, backlog=1).uri_unix(), 16)
     daemon.expect_errors("cannot be reached")
@@ -367,7 +368,7 @@ def test_stderr_of_a_request_that_fails_is_logged_to_its_last_word(rig):
     daemon.wait_for_line("^Script's stderr: .*text=PHP Fatal error: out of memory", level="WARN")
 
 
-@pytest.mark.skipif(sanitized(), reason="memory is the sanitizer's")
+@pytest.mark.once
 def test_an_endless_stderr_costs_no_memory(rig):
     endpoint = rig.start(FakeFastcgi([record(7, b"x" * 60_000) * 2000 + GOOD + end()]))
     server, daemon = start(rig, endpoint.uri())

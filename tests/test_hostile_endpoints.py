@@ -133,7 +133,7 @@ def test_a_reset_in_any_phase_fails_that_job_and_names_peer_and_reason(rig, web,
 def test_ten_thousand_connections_to_the_metrics_port_keep_nobody_out(rig, web, says):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 11_000:
-        pytest.skip(f"a process may have {hard} files here: too few for 10,000 connections")
+        pytest.skip(f"this machine gives a process {hard} files: too few for 10,000 connections")
     server, daemon = start(rig, web, web.uri())
     speed(server)
     before = daemon.memory("VmHWM")

@@ -199,6 +199,7 @@ def test_exceptions_name_what_there_is():
     assert not BEYOND_A_SCHEMA.keys() - CASES.keys()
 
 
+@pytest.mark.once
 def test_the_documented_files_are_good_to_the_schema():
     for page in ("README.md", "docs/configuration.md"):
         for block in re.findall(r"```json\n(\{\s+\"gearman_servers_list.*?)```", (ROOT / page).read_text(), re.S):

@@ -89,6 +89,7 @@ def measure(rig, name, jobs=1500, **settings):
     return (jobs - jobs // 3) / took, statistics.median(limited.latencies[seen:]), limit
 
 
+@pytest.mark.slow
 def test_an_adaptive_pool_finds_what_the_endpoint_can_take(rig):
     """Nearly the throughput of the best fixed setting, at a fraction of the latency of one that is far too high."""
     best, best_latency, _ = measure(rig, "best", worker_count=10)
@@ -99,6 +100,7 @@ def test_an_adaptive_pool_finds_what_the_endpoint_can_take(rig):
     assert 6 <= limit <= 40
 
 
+@pytest.mark.slow
 def test_attempts_that_time_out_lower_the_limit(rig):
     """They are the plainest sign that the endpoint cannot cope."""
     endpoint = rig.endpoint(hang)

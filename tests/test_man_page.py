@@ -26,6 +26,7 @@ def rendered(name):
     return " ".join(re.sub(".\b", "", done.stdout).split())  # a step back is how a terminal of old is told of bold text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", RENDERERS)
 def test_json_in_it_is_what_the_schema_says(name):
     if not shutil.which(name):

@@ -24,17 +24,20 @@ def rules():
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
 
+@pytest.mark.once
 def test_promtool_finds_the_rules_right():
     promtool("check", "rules", RULES)
     promtool("test", "rules", "driveshaft.rules.test.yml", cwd=RULES.parent)
 
 
+@pytest.mark.once
 def test_each_rule_has_a_unit_test_in_which_it_fires():
     tests = yaml.safe_load((RULES.parent / "driveshaft.rules.test.yml").read_text())["tests"]
     fires = {one["alertname"] for test in tests for one in test["alert_rule_test"] if one.get("exp_alerts")}
     assert fires == {rule["alert"] for rule in rules()}
 
 
+@pytest.mark.once
 def test_the_dashboard_is_sound():
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) == len(panels)
@@ -94,6 +97,7 @@ def test_the_manual_lists_every_alert_with_its_severity():
     assert rows == [(rule["alert"], rule["labels"]["severity"]) for rule in rules()]
 
 
+@pytest.mark.once
 def test_prometheus_answers_every_query_of_the_dashboard(rig, busy_daemon):
     server, daemon = busy_daemon
     prometheus = rig.start(Prometheus(rig.directory, [daemon]))
@@ -104,6 +108,7 @@ def test_prometheus_answers_every_query_of_the_dashboard(rig, busy_daemon):
         wait_until(lambda: prometheus.query(re.sub(r"\$\w+", ".*", expression)), f"samples of {expression}")
 
 
+@pytest.mark.once
 def test_alerts_of_a_real_prometheus_follow_the_daemon(rig, tmp_path):
     server = rig.gearmand()
     good = jobs_file([server], {"P": pool(rig.endpoint(reverse).uri(), ["reverse"])})

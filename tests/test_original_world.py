@@ -143,6 +143,7 @@ def test_the_sample_logconfig_fills_its_two_files(world, tmp_path):
     assert daemon.log() == "", "nothing goes to stderr"
 
 
+@pytest.mark.once
 def test_prometheus_scrapes_and_answers_queries_on_the_five_metrics(rig, world):
     server, daemon = world
     assert php_client(server, "serialized", "Sum", "[1]")["code"] == GEARMAN_SUCCESS

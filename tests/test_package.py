@@ -11,15 +11,15 @@ import pytest
 
 from behaviours import reverse
 from clients import complete, run
-from driveshaft import binary, jobs_file, pool, sanitized
+from driveshaft import build_folder, jobs_file, pool
 from processes import free_port, wait_until
 from scratch_root import ScratchRoot
 
-CPACK_CONFIG = binary().parent / "CPackConfig.cmake"
+CPACK_CONFIG = build_folder() / "CPackConfig.cmake"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sanitized(), reason="nobody ships a sanitized binary"),
+    pytest.mark.once,
     pytest.mark.skipif(not CPACK_CONFIG.exists() or not shutil.which("dpkg-deb"), reason="needs cpack's configuration "
                        "beside the binary, and dpkg-deb"),
 ]
@@ -48,7 +48,7 @@ def with_version(package, version, directory):
 def scratch(rig, tmp_path):
     root = rig.start(ScratchRoot(tmp_path))
     if not root.usable:
-        pytest.skip(f"no scratch root can be made here: {root.log().strip()}")
+        pytest.skip(f"this machine makes no scratch root: {root.log().strip()}")
     root.run("dpkg", "--purge", "driveshaft")  # the machine's own, if it has one
     return root
 

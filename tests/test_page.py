@@ -10,12 +10,12 @@ import api
 from behaviours import Gate, answer, contract, in_turn, reverse
 from browser import Browser, missing
 from clients import Client, run
-from driveshaft import jobs_file, pool, sanitized
+from driveshaft import jobs_file, pool
 from processes import let_pass, wait_until
 
 pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=f"{missing()}: ./dev test integration installs it"),
-    pytest.mark.skipif(sanitized(), reason="the page is the same; test_api.py has the daemon's side")]
+    pytest.mark.once]  # test_api.py has the daemon's side
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,7 @@ def test_the_units_patience_outlasts_the_default_drain():
     assert patience >= 2 * 10 + 5
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_the_unit_exposes_little():
     """systemd's own measure, from 0 to 10."""

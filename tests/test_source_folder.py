@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="needs git and a checkout")
 def test_git_ignores_what_a_build_in_it_leaves(tmp_path):
     copy = tmp_path / "copy"

@@ -163,9 +163,10 @@ TEST_P(UnrollableFileTest, FifoIsWrittenTo) {
 
 TEST_P(UnrollableFileTest, DeviceStays) {
   // As /dev/null is, but not that one.
-  if (::mknod((dir_ / "a.log").c_str(), S_IFCHR | 0600, ::makedev(1, 3)) != 0) GTEST_SKIP() << "no devices";
+  if (::mknod((dir_ / "a.log").c_str(), S_IFCHR | 0600, ::makedev(1, 3)) != 0)
+    GTEST_SKIP() << "this machine makes no devices";
   const int fd = ::open((dir_ / "a.log").c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd < 0) GTEST_SKIP() << "no devices here";
+  if (fd < 0) GTEST_SKIP() << "this machine opens no devices there";
   ::close(fd);
   log_to("a.log", 0);
 }

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""`make install`, of the build under test."""
+import subprocess
+
+import pytest
+
+from clients import complete, run
+from driveshaft import Driveshaft, build_folder, jobs_file, pool
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not (build_folder() / "cmake_install.cmake").exists(), reason="needs the build folder"),
+]
+
+INSTALLED = {"bin/driveshaft", "share/man/man1/driveshaft.1", "share/driveshaft/jobs.schema.json",
+             "share/driveshaft/grafana/driveshaft.json", "share/driveshaft/prometheus/driveshaft.rules.yml",
+             "share/driveshaft/prometheus/driveshaft.rules.test.yml"}
+
+
+def test_it_brings_the_program_its_manual_and_what_monitoring_needs(rig, web, tmp_path):
+    subprocess.run(["cmake", "--install", build_folder(), "--prefix", "/opt/driveshaft"], check=True, capture_output=True,
+                   timeout=60, env={"DESTDIR": str(tmp_path / "root"), "PATH": "/usr/bin:/bin"})
+    root = tmp_path / "root/opt/driveshaft"
+    assert {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} == INSTALLED
+    server = rig.gearmand()
+    daemon = Driveshaft(tmp_path, jobs_file([server], {"Regular": pool(web.uri(), ["reverse"])}))
+    daemon.argv[0] = str(root / "bin/driveshaft")
+    rig.start(daemon)
+    assert run(server, "reverse", "ab") == complete("ba")
