@@ -80,8 +80,14 @@ void JobsFile::watch(OnChange on_change, OnReload on_reload) {
   on_reload_ = std::move(on_reload);
   timer_.expires_after(kPollEvery);
   timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) poll();
+    // A timer that has expired already can no longer be cancelled: its handler is called without an error.
+    if (!error && !stopped_) poll();
   });
+}
+
+void JobsFile::stop() {
+  stopped_ = true;
+  timer_.cancel();
 }
 
 void JobsFile::poll() {

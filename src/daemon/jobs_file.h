@@ -36,7 +36,8 @@ class JobsFile {
   void watch(OnChange on_change, OnReload on_reload);
   // Reads it now.
   void reload();
-  void stop() { timer_.cancel(); }
+  // From now on no change is looked for, and none is applied.
+  void stop();
 
  private:
   using Stamps =
@@ -48,6 +49,7 @@ class JobsFile {
   void poll();
 
   asio::steady_timer timer_;
+  bool stopped_ = false;
   const std::string path_;
   config::Config config_;        // in force
   std::set<std::string> files_;  // the jobs file, those that it names, and that the one in force names
