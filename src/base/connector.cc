@@ -139,7 +139,11 @@ void Connector::Attempt::try_next() {
 
 void Connector::Attempt::on_deadline() {
   const auto self = shared_from_this();
-  try_next();
+  if (connected_) {
+    begin_tls();
+  } else {
+    try_next();
+  }
 }
 
 void Connector::Attempt::tried(Try& which, error_code error) {
@@ -166,6 +170,18 @@ void Connector::Attempt::tried(Try& which, error_code error) {
 }
 
 void Connector::Attempt::secure(Socket socket) {
+  connected_ = std::move(socket);
+  connector_.deadlines_.set(*this, TlsClient::kPatience);
+  connector_.tls_->look(connector_.resolver_.calls(), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self && self->connected_) self->begin_tls();
+  });
+}
+
+void Connector::Attempt::begin_tls() {
+  clear();
+  Socket socket = std::move(*connected_);
+  connected_.reset();
   auto session = connector_.tls_->session(connector_.name_);
   if (!session) return give_up(session.error().message);
   stream_.emplace(std::move(socket), std::move(*session));

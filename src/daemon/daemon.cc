@@ -13,6 +13,7 @@
 #include "base/exit_codes.h"
 #include "base/log.h"
 #include "base/log_writer.h"
+#include "base/tls.h"
 #include "daemon/daemonize.h"
 #include "daemon/file_limit.h"
 #include "daemon/jobs_file.h"
@@ -238,8 +239,7 @@ class Daemon {
       kMainLog.info("SIGHUP: log files are opened anew");
       if (supervisor_.draining()) return;
       service_.reloading();
-      jobs_file_.reload();
-      service_.ready();
+      jobs_file_.reload([this] { service_.ready(); });
       return;
     }
     const char* name = signal == SIGUSR1 ? "SIGUSR1" : signal == SIGINT ? "SIGINT" : "SIGTERM";
@@ -287,6 +287,7 @@ int run(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a log file at its size limit loses lines, as on a full disk
   hold_hangups(true);
+  base::keep_tls_to_the_end();
   open_standard_files();
   keep_freed_memory();
 
