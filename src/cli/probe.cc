@@ -260,17 +260,18 @@ class Probe {
     const auto trace = dispatch::new_trace(0);
     dispatch::append_attempt_lines(head,
                                    {handle, unique, 1, now + options_.timeout, trace, dispatch::new_span()});
-    if (signer_) sign(head, job, now, body, sample.signature);
+    if (signer_) sign(head, job, now, body, sample.signature).value();
     head += "\r\n";
     one.post(std::move(head), std::move(workload), std::move(body));
   }
 
-  void sign(std::string& head, const dispatch::JobFields& job, std::chrono::system_clock::time_point now,
-            const dispatch::RequestBody& body, Sample::Signature how) {
-    const std::string id = dispatch::webhook_id("probe", job);
+  base::Result<void> sign(std::string& head, const dispatch::JobFields& job,
+                          std::chrono::system_clock::time_point now, const dispatch::RequestBody& body,
+                          Sample::Signature how) {
+    const std::string id = dispatch::webhook_id("probe", job).value();
     switch (how) {
       case Sample::Signature::none:
-        return;
+        return {};
       case Sample::Signature::of_another_secret:
         return dispatch::Signer({random_key()}).append_lines(head, id, now, body);
       case Sample::Signature::of_another_body: {
@@ -285,6 +286,7 @@ class Probe {
       case Sample::Signature::good:
         return signer_->append_lines(head, id, now, body);
     }
+    return {};
   }
 
   Remark judge(const Outcome& outcome) {

@@ -92,7 +92,11 @@ void Job::post(http::Endpoint& endpoint) {
   state_ = State::posted;
   posted_at_ = Clock::now();
   endpoint_ = &endpoint;
-  append_request_head();
+  if (const auto head = append_request_head(); !head) {
+    state_ = State::waiting;
+    upstream_->not_sent(*function_);
+    return set_back({config::AttemptFailure::failure, head.error().message});
+  }
   if (body_.size() <= kCopiedBody) {
     head_.append(body_.before).append(body_.workload).append(body_.after);
     request_ = {asio::buffer(head_)};
@@ -106,7 +110,7 @@ void Job::post(http::Endpoint& endpoint) {
   endpoint.post(*this);
 }
 
-void Job::append_request_head() {
+base::Result<void> Job::append_request_head() {
   const auto now = std::chrono::system_clock::now();
   auto time_left = ends_at_ - posted_at_;
   const auto attempt_timeout = settings_->retry.attempt_timeout;
@@ -117,9 +121,12 @@ void Job::append_request_head() {
   append_attempt_lines(head_,
                        {fields_.handle, fields_.unique, attempt_, now + time_left, trace_, new_span()});
   if (Signer* signer = upstream_->signer()) {
-    signer->append_lines(head_, webhook_id(base::to_string(origin_.link->server()), fields_), now, body_);
+    const auto id = webhook_id(base::to_string(origin_.link->server()), fields_);
+    if (!id) return id.error();
+    if (auto done = signer->append_lines(head_, *id, now, body_); !done) return done;
   }
   head_.append("\r\n");
+  return {};
 }
 
 void Job::finished(base::Result<http::Response, http::Failure> result) {

@@ -141,7 +141,7 @@ class Job final : public http::Exchange,
   void log_dropped() const;
   void end();
 
-  void append_request_head();
+  base::Result<void> append_request_head();
 
   void append_names(std::string& line) const;  // function, handle, unique
   std::string names() const;

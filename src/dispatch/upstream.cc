@@ -240,6 +240,11 @@ void Upstream::left(Function& function) {
   owner_.room_changed();
 }
 
+void Upstream::not_sent(Function& function) {
+  gone(function);
+  if (limit() != kNoLimit) owner_.room_changed();
+}
+
 void Upstream::set_reached(bool reached) {
   if (std::exchange(reached_, reached) != reached) metrics_.endpoints_down_changed(reached ? -1 : +1);
 }

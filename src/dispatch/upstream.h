@@ -91,6 +91,8 @@ class Upstream {
   void left(const Attempt& attempt);
   // It was ended by us, which says nothing of the endpoint.
   void left(Function& function);
+  // One could not be sent after all. No other takes its place before this returns: that would come here too.
+  void not_sent(Function& function);
   // The function is served no more.
   void forget(const Function& function);
   // It is held, or goes on at once where `from` is an endpoint of before, which says nothing of today's.
