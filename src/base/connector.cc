@@ -194,7 +194,9 @@ void Connector::Attempt::shake_hands() {
   if (error == asio::error::would_block) {
     return stream_->async_wait([weak = weak_from_this()](const error_code& failure) {
       const auto self = weak.lock();
-      if (self && !failure) self->shake_hands();
+      if (!self) return;
+      if (failure) return self->give_up(fmt::format("TLS handshake failed: {}", failure.message()));
+      self->shake_hands();
     });
   }
   if (error) return give_up(connector_.tls_->describe_failure(*stream_->tls(), connector_.name_, error));

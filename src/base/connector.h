@@ -76,6 +76,7 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
 
  private:
   friend class Connector;
+  friend struct AttemptTest;
   struct Try {
     Socket socket;
     Endpoint address;
