@@ -14,13 +14,13 @@
 #include "base/log.h"
 #include "base/log_writer.h"
 #include "base/tls.h"
+#include "config/connection_count.h"
 #include "daemon/daemonize.h"
 #include "daemon/file_limit.h"
 #include "daemon/jobs_file.h"
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
 #include "daemon/service.h"
-#include "dispatch/lane.h"
 #include "dispatch/supervisor.h"
 
 namespace driveshaft::daemon {
@@ -65,9 +65,8 @@ void hold_hangups(bool hold) {
 std::uint64_t files_needed(const config::Config& config) {
   std::uint64_t needed = kOtherFiles;
   for (const auto& pool : config.pools) {
-    needed += static_cast<std::uint64_t>(pool.worker_count) +
-              static_cast<std::uint64_t>(pool.settings.connections) * config.servers.size() *
-                  dispatch::plan_lanes(pool).size();
+    needed +=
+        static_cast<std::uint64_t>(pool.worker_count) + config::connection_count(pool, config.servers.size());
   }
   return needed;
 }
