@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Child processes that a test starts and certainly ends, free ports, and waiting without fixed sleeps."""
+import errno
 import os
 import random
 import signal
@@ -23,6 +24,32 @@ def wait_until(predicate, what, timeout=20.0, interval=0.01):
 def let_pass(seconds):
     """Real time passes, for claims about a stretch of time: never to hope that something is done by then."""
     time.sleep(seconds)
+
+
+class HangingFile:
+    """A FIFO in the place of a file stands for a file system that hangs: who opens it waits, and who reads it then,
+    until this is released. Then it reads as an empty file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.writer = None
+        fifo = f"{path}.fifo"
+        os.mkfifo(fifo)
+        os.replace(fifo, path)
+
+    def wait_until_opened(self, what):
+        wait_until(self._open, what)
+
+    def release(self):
+        os.close(self.writer)
+
+    def _open(self):
+        try:
+            self.writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # nobody reads it yet
+                raise
+        return self.writer is not None
 
 
 _ports_given = set()

@@ -10,7 +10,7 @@ from behaviours import Gate, answer, contract, reverse, slow
 from clients import Client, FAILED, complete, run, status, worker_links
 from driveshaft import jobs_file, pool
 from load import under_load
-from processes import wait_until
+from processes import HangingFile, wait_until
 
 
 def start(rig, uri, worker_count=4, functions=("reverse",), servers=None, **settings):
@@ -266,3 +266,29 @@ def test_a_storm_of_changes_loses_nothing(rig):
             daemon.reload(config, by=lambda: daemon.send(signal.SIGHUP))
     handles = [json.loads(request.body)["job_handle"] for endpoint in endpoints for request in endpoint.requests]
     assert len(handles) == len(set(handles))
+
+
+def test_jobs_go_on_while_the_file_system_of_the_jobs_file_hangs(rig, web):
+    server, daemon, config = start(rig, web.uri())
+    hanging = HangingFile(daemon.config_path)
+    hanging.wait_until_opened("the daemon reads the jobs file")
+    assert run(server, "reverse", "ab") == complete("ba")
+    daemon.send(signal.SIGHUP)
+    daemon.wait_for_line("the file system has not answered for 5 s", level="WARN")
+    assert run(server, "reverse", "ab") == complete("ba")
+    assert daemon.get("/healthz")[0] == 200
+
+    daemon.expect_errors("is rejected")  # it is empty
+    config["pools_list"]["Regular"]["worker_count"] = 7
+    daemon.write_config(config)
+    hanging.release()
+    wait_until(lambda: daemon.metric("driveshaft_threads", status="idle") == 7, "seven slots")
+
+
+def test_a_file_system_that_hangs_does_not_keep_the_daemon_from_ending(rig, web):
+    server, daemon, _ = start(rig, web.uri())
+    hanging = HangingFile(daemon.config_path)
+    hanging.wait_until_opened("the daemon reads the jobs file")
+    assert run(server, "reverse", "ab") == complete("ba")
+    assert daemon.stop() == 0
+    hanging.release()

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import threading
 import time
 
 import pytest
@@ -239,19 +240,26 @@ def test_jobs_go_on_while_a_log_file_is_stuck_and_lost_lines_are_counted(rig, we
             assert client.run_all("reverse", [workload] * 10) == [complete(workload)] * 10
     assert len(os.listdir(f"/proc/{daemon.pid}/task")) <= 4
     os.set_blocking(reader, True)
-    seen = b""
-    while b"log lines were dropped" not in seen[-4_000:]:
-        seen += os.read(reader, 1_000_000)
-        if b"log lines were dropped" in (tmp_path / "main.txt").read_bytes():
-            break
-    dropped = wait_until(lambda: re.search(r"(\d+) log lines were dropped", (tmp_path / "main.txt").read_text()),
-                         "the log tells of dropped lines")
-    assert int(dropped[1]) > 10
+    written = bytearray()
+
+    def read_to_the_end():
+        while data := os.read(reader, 1_000_000):
+            written.extend(data)
+    reading = threading.Thread(target=read_to_the_end, daemon=True)
+    reading.start()
+    # Lines may be dropped at several times, each of which is told by itself, after what was kept.
+    wait_until(lambda: written.count(b"\n") + dropped_lines(tmp_path / "main.txt") == 120,
+               "each of the 120 lines is written, or counted as dropped")
+    assert dropped_lines(tmp_path / "main.txt") > 10
     run(server, "reverse", "again")
-    while b"workload=again" not in seen:
-        seen += os.read(reader, 1_000_000)
+    wait_until(lambda: written.count(b"workload=again") == 2, "lines of jobs are written again")
     assert daemon.stop() == 0
+    reading.join(10)
     os.close(reader)
+
+
+def dropped_lines(log):
+    return sum(map(int, re.findall(r"(\d+) log lines were dropped", log.read_text())))
 
 
 def test_a_stuck_log_file_does_not_keep_the_daemon_from_ending(rig, web, tmp_path):

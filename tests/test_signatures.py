@@ -255,3 +255,21 @@ def test_a_request_is_not_signed_where_nobody_asked(rig):
     rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri(), ["f"])}))
     assert run(server, "f") == complete("done")
     assert not [name for name in endpoint.requests[0].headers if name.startswith("webhook-")]
+
+
+def test_an_openssl_that_cannot_sign_costs_jobs_and_not_the_process(rig):
+    """Its configuration leaves out what computes anything."""
+    conf = rig.directory / "openssl.cnf"
+    conf.write_text("openssl_conf = init\n[init]\nproviders = providers\n[providers]\nbase = base\n"
+                    "[base]\nactivate = 1\n")
+    server, endpoint = rig.gearmand(), rig.endpoint(answer(contract("done")))
+    path = write(rig.directory / "secrets", new_secret())
+    daemon = rig.driveshaft(jobs_file([server], {
+        "Signed": pool(endpoint.uri(), ["signed"], signing_secret_file=path),
+        "Plain": pool(endpoint.uri(), ["plain"])}), env={"OPENSSL_CONF": str(conf)})
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        assert client.run_all("signed", ["w"] * 20) == [FAILED] * 20
+    assert run(server, "plain", "w") == complete("done")
+    assert daemon.lines("^Failed job: .*the request cannot be signed: OpenSSL does not compute HMAC-SHA256")
+    assert daemon.metric("driveshaft_errors", pool="Signed") == 20

@@ -18,7 +18,7 @@ from clients import Client, FAILED, complete, run, worker_links
 from driveshaft import jobs_file, pool, run_binary
 from fakes import DeafEndpoint
 from load import Load, under_load
-from processes import Process, free_port, let_pass, wait_until
+from processes import HangingFile, Process, free_port, let_pass, wait_until
 from servers import NginxTls, Stunnel
 
 OPERATIONS = Path(__file__).parent.parent / "docs" / "operations.md"
@@ -406,6 +406,25 @@ def test_replaced_files_are_used_by_new_connections_and_trouble_no_old_one(rig, 
     front.start()
     wait_until(lambda: connections(daemon) == 2, "and it is mended", 10)
     assert run(server, "reverse", "ab") == complete("ba")
+
+
+def test_a_file_system_that_hangs_holds_up_neither_jobs_nor_new_connections(rig, ca, peer, tmp_path):
+    authorities = tmp_path / "authorities.pem"
+    shutil.copy(ca.file, authorities)
+    plain, hidden, endpoint = rig.gearmand(), rig.gearmand("hidden"), rig.endpoint(reverse)
+    front = tunnel(rig, hidden, peer)
+    daemon = rig.driveshaft(jobs_file([plain, front.entry({"ca_file": str(authorities)})], pools(endpoint)))
+    daemon.expect_errors("^tls: a changed file is not used")  # it is empty when it can be read
+    wait_until(lambda: connections(daemon) == 2, "both servers are connected to")
+    hanging = HangingFile(authorities)
+    let_pass(SETTLED)
+    front.stop()
+    front.start()
+    hanging.wait_until_opened("the daemon reads it for a new connection")
+    assert run(plain, "reverse", "ab") == complete("ba")
+    wait_until(lambda: connections(daemon) == 2, "what was read before is used")
+    assert run(hidden, "reverse", "ab") == complete("ba")
+    hanging.release()
 
 
 # --- endpoints

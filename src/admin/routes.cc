@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "admin/routes.h"
 
-#include <exception>
-
 #include "admin/page.h"
-#include "base/log.h"
 
 namespace driveshaft::admin {
 namespace {
@@ -48,12 +45,7 @@ Reply answer(std::string_view method, std::string_view target, const Sources& so
   for (const Route& route : kRoutes) {
     if (route.path != path) continue;
     if (auto refused = refuse_method(method)) return std::move(*refused);
-    try {
-      return route.reply(sources);
-    } catch (const std::exception& e) {
-      base::kMainLog.error("cannot answer {} on the exporter address: {}", path, e.what());
-      return {.status = 500, .body = "internal error, see the log\n"};
-    }
+    return route.reply(sources);
   }
   return {.status = 404, .body = "not found; the page at / leads to what there is\n"};
 }

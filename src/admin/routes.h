@@ -31,7 +31,7 @@ struct Reply {
 // The answer to a method that only reading clients do not use, or nothing.
 std::optional<Reply> refuse_method(std::string_view method);
 
-// `target` is the request's, with its query if it has one. A source that throws makes a 500 and a log line.
+// `target` is the request's, with its query if it has one. Throws what a source throws.
 Reply answer(std::string_view method, std::string_view target, const Sources& sources);
 
 }  // namespace driveshaft::admin

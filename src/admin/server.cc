@@ -14,6 +14,7 @@
 #include "admin/events.h"
 #include "base/asio.h"
 #include "base/error.h"
+#include "base/exceptions.h"
 #include "base/exit_codes.h"
 #include "base/log.h"
 
@@ -105,6 +106,20 @@ class Waits {
   const Streams::iterator place_;
 };
 
+// Adds one to a count while it lives.
+class Counted {
+ public:
+  explicit Counted(std::size_t& count) : count_(&count) { ++count; }
+  ~Counted() {
+    if (count_) --*count_;
+  }
+  Counted(Counted&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+  Counted& operator=(Counted&&) = delete;
+
+ private:
+  std::size_t* count_;  // null when it was moved from
+};
+
 }  // namespace
 
 struct Server::Impl {
@@ -115,7 +130,7 @@ struct Server::Impl {
         acceptor(listen(io, address)) {}
 
   asio::awaitable<void> accept_all();
-  asio::awaitable<void> serve(tcp::socket socket);
+  asio::awaitable<void> serve(tcp::socket socket, Counted open);
   asio::awaitable<bool> answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer);
   asio::awaitable<Reply> reply_to(std::string_view method, std::string_view target);
   asio::awaitable<void> stream_to(beast::tcp_stream& stream, bool head);
@@ -135,19 +150,25 @@ struct Server::Impl {
 
 // What the page, the plain pages or the API have for it.
 asio::awaitable<Reply> Server::Impl::reply_to(std::string_view method, std::string_view target) {
-  if (!is_api(target)) co_return answer(method, target, sources);
-  if (auto refused = refuse_method(method)) co_return std::move(*refused);
-  Reply reply;
-  const bool known = co_await monitor.with_view(
-      detail_for(target), [&](const monitor::View& view) { reply = answer_api(target, view); });
-  if (!known) co_return api_error(503, "the event loop has not answered yet; see /healthz");
-  co_return reply;
+  const bool api = is_api(target);
+  try {
+    if (!api) co_return answer(method, target, sources);
+    if (auto refused = refuse_method(method)) co_return std::move(*refused);
+    Reply reply;
+    const bool known = co_await monitor.with_view(
+        detail_for(target), [&](const monitor::View& view) { reply = answer_api(target, view); });
+    if (!known) co_return api_error(503, "the event loop has not answered yet; see /healthz");
+    co_return reply;
+  } catch (...) {
+    base::log_exception(std::current_exception(), "answering on the exporter address");
+  }
+  if (api) co_return api_error(500, "internal error, see the log");
+  co_return Reply{.status = 500, .body = "internal error, see the log\n"};
 }
 
 asio::awaitable<void> Server::Impl::stream_to(beast::tcp_stream& stream, bool head) {
-  ++open_streams;
+  const Counted open(open_streams);
   co_await stream_events(stream, monitor, limits.request, head);
-  --open_streams;
 }
 
 asio::awaitable<void> Server::Impl::accept_all() {
@@ -164,15 +185,7 @@ asio::awaitable<void> Server::Impl::accept_all() {
     }
     failing = false;
     if (open_connections >= limits.connections && !make_room()) continue;
-    ++open_connections;
-    asio::co_spawn(io, serve(std::move(socket)), [this](const std::exception_ptr& failed) {
-      --open_connections;
-      try {
-        if (failed) std::rethrow_exception(failed);
-      } catch (const std::exception& e) {
-        kMainLog.error("a connection to the exporter address failed: {}", e.what());
-      }
-    });
+    asio::co_spawn(io, serve(std::move(socket), Counted(open_connections)), base::kRethrow);
   }
 }
 
@@ -184,7 +197,7 @@ bool Server::Impl::make_room() {
   return true;
 }
 
-asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
+asio::awaitable<void> Server::Impl::serve(tcp::socket socket, Counted) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   // A client that does not read is noticed soon: before pages without end have been made for it.
@@ -272,10 +285,13 @@ Server::~Server() { stop(); }
 
 void Server::start() {
   impl_->monitor.start();
-  asio::co_spawn(impl_->io, impl_->accept_all(), asio::detached);
+  asio::co_spawn(impl_->io,
+                 base::restarted("accepting connections on the exporter address",
+                                 [impl = impl_.get()] { return impl->accept_all(); }),
+                 base::kRethrow);
   impl_->thread = std::thread([impl = impl_.get()] {
     ::pthread_setname_np(::pthread_self(), "admin");
-    impl->io.run();
+    base::run_past_exceptions(impl->io, "the admin thread");
   });
 }
 

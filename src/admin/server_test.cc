@@ -11,6 +11,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -29,6 +30,7 @@ using namespace std::chrono_literals;
 using asio::ip::tcp;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 const base::Address kLoopback{"127.0.0.1", 0};
@@ -278,6 +280,39 @@ TEST(AdminServer, AnswersBesideAnyNumberOfSilentConnections) {
     if (i % 2 == 0) silent.back()->send("GET /met");
   }
   EXPECT_THAT(Client(server.address()).ask(get("/metrics")), EndsWith("m 1\n"));
+}
+
+TEST(AdminServer, AnExceptionIsAnswered) {
+  Sources broken = sources();
+  broken.metrics = []() -> std::string { throw std::runtime_error("secret"); };
+  monitor::Watched also_broken = watched();
+  also_broken.snapshot = [](monitor::Detail detail, const auto&) {
+    if (detail == monitor::Detail::all) throw std::runtime_error("secret");
+  };
+  Server server(kLoopback, broken, also_broken);
+  server.start();
+  for (const char* path : {"/metrics", "/api/v1/jobs"}) {
+    const std::string reply = Client(server.address()).ask(get(path));
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 500 ")) << path;
+    EXPECT_THAT(reply, HasSubstr("internal error, see the log")) << path;
+    EXPECT_THAT(reply, Not(HasSubstr("secret"))) << path;
+  }
+}
+
+TEST(AdminServer, MonitoringGoesOnAfterAnException) {
+  monitor::Watched once_broken = watched();
+  once_broken.snapshot = [good = once_broken.snapshot, asked = 0](monitor::Detail detail,
+                                                                  const auto& done) mutable {
+    if (++asked == 1) throw std::runtime_error("a bug");
+    good(detail, done);
+  };
+  Server server(kLoopback, sources(), once_broken);
+  server.start();
+  std::string reply;
+  for (int i = 0; i < 10 && !reply.starts_with("HTTP/1.1 200 "); ++i) {  // each waits for a second
+    reply = Client(server.address()).ask(get("/api/v1/status"));
+  }
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 "));
 }
 
 TEST(AdminServer, ManyScrapersAtOnce) {

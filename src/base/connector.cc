@@ -139,7 +139,11 @@ void Connector::Attempt::try_next() {
 
 void Connector::Attempt::on_deadline() {
   const auto self = shared_from_this();
-  try_next();
+  if (connected_) {
+    begin_tls();
+  } else {
+    try_next();
+  }
 }
 
 void Connector::Attempt::tried(Try& which, error_code error) {
@@ -166,6 +170,18 @@ void Connector::Attempt::tried(Try& which, error_code error) {
 }
 
 void Connector::Attempt::secure(Socket socket) {
+  connected_ = std::move(socket);
+  connector_.deadlines_.set(*this, TlsClient::kPatience);
+  connector_.tls_->look(connector_.resolver_.calls(), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self && self->connected_) self->begin_tls();
+  });
+}
+
+void Connector::Attempt::begin_tls() {
+  clear();
+  Socket socket = std::move(*connected_);
+  connected_.reset();
   auto session = connector_.tls_->session(connector_.name_);
   if (!session) return give_up(session.error().message);
   stream_.emplace(std::move(socket), std::move(*session));
@@ -178,7 +194,9 @@ void Connector::Attempt::shake_hands() {
   if (error == asio::error::would_block) {
     return stream_->async_wait([weak = weak_from_this()](const error_code& failure) {
       const auto self = weak.lock();
-      if (self && !failure) self->shake_hands();
+      if (!self) return;
+      if (failure) return self->give_up(fmt::format("TLS handshake failed: {}", failure.message()));
+      self->shake_hands();
     });
   }
   if (error) return give_up(connector_.tls_->describe_failure(*stream_->tls(), connector_.name_, error));

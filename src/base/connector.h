@@ -72,10 +72,11 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   Attempt(Connector& connector, Handler handler) : connector_(connector), handler_(std::move(handler)) {}
 
   bool looking_up() const { return looking_up_; }
-  bool shaking_hands() const { return stream_.has_value(); }
+  bool shaking_hands() const { return connected_ || stream_; }
 
  private:
   friend class Connector;
+  friend struct AttemptTest;
   struct Try {
     Socket socket;
     Endpoint address;
@@ -84,11 +85,12 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
 
   void begin();
   void try_next();
-  void on_deadline() override;  // the last one tried takes long
+  void on_deadline() override;  // the last address tried takes long, or the look at the files of TLS
   void tried(Try& which, boost::system::error_code error);
   void failed(const Endpoint& address, const boost::system::error_code& error);
   void finish_if_hopeless();
   void secure(Socket socket);
+  void begin_tls();
   void shake_hands();
   void give_up(std::string why);
 
@@ -96,10 +98,11 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   Handler handler_;  // empty once called
   bool looking_up_ = false;
   Addresses addresses_;
-  std::size_t next_ = 0;          // address to be tried
-  std::deque<Try> tries_;         // their places do not change
-  std::string reasons_;           // of those that failed
-  std::optional<Stream> stream_;  // while hands are shaken
+  std::size_t next_ = 0;             // address to be tried
+  std::deque<Try> tries_;            // their places do not change
+  std::string reasons_;              // of those that failed
+  std::optional<Socket> connected_;  // while the files of TLS are looked at
+  std::optional<Stream> stream_;     // while hands are shaken
 };
 
 }  // namespace driveshaft::base

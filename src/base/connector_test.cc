@@ -45,6 +45,14 @@ class DeadPort {
   std::deque<tcp::socket> knocking_;
 };
 
+}  // namespace
+
+struct AttemptTest {
+  static std::optional<Stream>& stream(Connector::Attempt& attempt) { return attempt.stream_; }
+};
+
+namespace {
+
 struct ConnectorTest : ::testing::Test {
   asio::io_context loop;
   DeadlineWheel deadlines{loop};
@@ -140,6 +148,23 @@ TEST_F(ConnectorTest, AnAttemptLetGoCallsNobody) {
   EXPECT_TRUE(looking_up->looking_up());
   looking_up.reset();
   loop.run_for(10ms);
+}
+
+TEST_F(ConnectorTest, AHandshakeThatCannotBeWaitedForHasFailed) {
+  Connector connector(resolver, deadlines, {"127.0.0.1", open.local_endpoint().port()}, 0s,
+                      std::make_shared<TlsClient>(TlsSettings{}));
+  const auto attempt = connector.connect([&](auto stream) { result.emplace(std::move(stream)); });
+  const auto& stream = AttemptTest::stream(*attempt);
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (!stream && loop.run_one_until(end)) {
+  }
+  ASSERT_TRUE(stream) << "it came to the handshake, which nobody answers";
+  AttemptTest::stream(*attempt)->socket().cancel();
+  while (!result && loop.run_one_until(end)) {
+  }
+  ASSERT_TRUE(result);
+  ASSERT_FALSE(*result);
+  EXPECT_EQ(result->error().message, "TLS handshake failed: Operation canceled");
 }
 
 TEST_F(ConnectorTest, WithoutADescriptorItSaysWhatToDo) {

@@ -68,7 +68,7 @@ void configure_logging(const std::string& path) {
   if (path.empty()) return log_to_console(LogFormat::text, LogLevel::info);
   require_readable(path);
   start_over();
-  require_known_classes(path);
+  require_known_names(path);
   const auto status = path.ends_with(".properties")
                           ? log4cxx::PropertyConfigurator::configure(log4cxx::File(path))
                           : log4cxx::xml::DOMConfigurator::configure(path);

@@ -27,6 +27,7 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <system_error>
 
 #include "base/error.h"
@@ -108,40 +109,20 @@ void require_property_classes(const std::string& path) {
   }
 }
 
-void require_attached(const std::string& path, const ptree& logger, const log4cxx::LoggerPtr& target) {
-  for (const auto& [tag, element] : logger) {
-    if (tag != "appender-ref") continue;
-    const std::string name = attribute(element, "ref");
-    if (target->getAppender(name)) continue;
-    refuse(path, fmt::format("there is no appender \"{}\", which the logger {} refers to, or it could not be "
-                             "made; define it, or see log4cxx's own message above",
-                             name, target->getName()));
+// log4cxx only prints that there is no appender of that name.
+void require_defined_appenders(const std::string& path, const ptree& tree) {
+  std::set<std::string> defined;
+  for (const auto& [tag, element] : tree) {
+    if (tag == "appender") defined.insert(attribute(element, "name"));
   }
-}
-
-// An appender that hands lines on, such as AsyncAppender. log4cxx only prints that there is none of that
-// name.
-void require_defined(const std::string& path, const ptree& tree, const ptree& appender) {
-  for (const auto& [tag, element] : appender) {
-    if (tag != "appender-ref") continue;
-    const std::string name = attribute(element, "ref");
-    const bool defined = std::any_of(tree.begin(), tree.end(), [&](const auto& child) {
-      return child.first == "appender" && attribute(child.second, "name") == name;
-    });
-    if (defined) continue;
-    refuse(path, fmt::format("there is no appender \"{}\", which the appender \"{}\" refers to; define it",
-                             name, attribute(appender, "name")));
-  }
-}
-
-void require_referred_appenders(const std::string& path) {
-  const auto tree = read_tree(path);
-  if (!tree) return;
-  for (const auto& [tag, element] : *tree) {
-    if (tag == "appender") require_defined(path, *tree, element);
-    if (tag == "root") require_attached(path, element, log4cxx::Logger::getRootLogger());
-    if (tag != "logger" && tag != "category") continue;
-    require_attached(path, element, log4cxx::Logger::getLogger(attribute(element, "name")));
+  for (const auto& [tag, element] : tree) {
+    for (const auto& [inner_tag, inner] : element) {
+      const std::string name = inner_tag == "appender-ref" ? attribute(inner, "ref") : "";
+      if (inner_tag != "appender-ref" || defined.contains(name)) continue;
+      const std::string by = attribute(element, "name");
+      refuse(path, fmt::format("there is no appender \"{}\", which {} refers to; define it", name,
+                               by.empty() ? tag : fmt::format("the {} {}", tag, by)));
+    }
   }
 }
 
@@ -172,15 +153,8 @@ std::string why_useless(const log4cxx::AppenderPtr& appender) {
   if (!is_linked_with("SQLAllocHandle") && log4cxx::cast<log4cxx::db::ODBCAppender>(appender)) {
     return "cannot work, as this log4cxx is built without ODBC; choose another class";
   }
-  if (const auto mail = log4cxx::cast<log4cxx::net::SMTPAppender>(appender)) {
-    if (!is_linked_with("smtp_create_session")) {
-      return "cannot work, as this log4cxx is built without SMTP; choose another class";
-    }
-    if (mail->getSMTPHost().empty()) return "names no mail server; give it the param SMTPHost";
-    if (mail->getFrom().empty()) return "names no sender; give it the param From";
-    if (mail->getTo().empty() && mail->getCc().empty() && mail->getBcc().empty()) {
-      return "names no recipient; give it the param To";
-    }
+  if (!is_linked_with("smtp_create_session") && log4cxx::cast<log4cxx::net::SMTPAppender>(appender)) {
+    return "cannot work, as this log4cxx is built without SMTP; choose another class";
   }
   const auto socket = log4cxx::cast<log4cxx::net::XMLSocketAppender>(appender);
   if (socket && socket->getRemoteHost().empty()) return "names no host; give it the param RemoteHost";
@@ -209,13 +183,15 @@ std::string xml_mistake(const std::string& path) {
                : "";
 }
 
-void require_known_classes(const std::string& path) {
+void require_known_names(const std::string& path) {
   if (is_properties(path)) return require_property_classes(path);
-  if (const auto tree = read_tree(path)) require_classes_within(path, *tree, "");
+  const auto tree = read_tree(path);
+  if (!tree) return;
+  require_classes_within(path, *tree, "");
+  require_defined_appenders(path, *tree);
 }
 
 void require_working_appenders(const std::string& path) {
-  if (!is_properties(path)) require_referred_appenders(path);
   for (const auto& file : file_appenders()) {
     if (file->getWriter()) continue;
     if (file->getFile().empty()) {

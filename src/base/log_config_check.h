@@ -9,13 +9,13 @@ namespace driveshaft::base {
 // one, sees nothing.
 std::string xml_mistake(const std::string& path);
 
-// log4cxx goes on when a configuration names a class that nobody has: an appender is then missing, or a
-// filter. This throws StartupError (kExitLogConfig) with the name instead. The appenders of ours must be
-// registered.
-void require_known_classes(const std::string& path);
+// log4cxx goes on when a configuration names a class that nobody has, or an appender that is not defined:
+// an appender is then missing, or a filter. This throws StartupError (kExitLogConfig) with the name instead.
+// The appenders of ours must be registered.
+void require_known_names(const std::string& path);
 
-// Throws StartupError (kExitLogConfig) if what has been read from `path` left out an appender that something
-// refers to, has one that cannot write, or writes the lines of neither logger anywhere.
+// Throws StartupError (kExitLogConfig) if what has been read from `path` has an appender that cannot write,
+// or writes the lines of neither logger anywhere.
 void require_working_appenders(const std::string& path);
 
 }  // namespace driveshaft::base

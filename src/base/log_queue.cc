@@ -3,10 +3,10 @@
 
 #include <pthread.h>
 
-#include <csignal>
 #include <optional>
 #include <utility>
 
+#include "base/blocked_signals.h"
 #include "base/log_file.h"
 
 namespace driveshaft::base {
@@ -26,22 +26,6 @@ std::int64_t microseconds_now() {
              std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
-
-// Signals are the business of the other threads.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockedSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 thread_local const LogQueue* queue_of_this_thread = nullptr;
 

@@ -199,7 +199,7 @@ TEST_F(LogTest, AnAppenderInFrontOfNoneIsRefused) {
                             std::string(kSimple) + R"(</appender><root><appender-ref ref="a"/></root>)";
   EXPECT_THAT(
       refusal(dir_.write("a.xml", xml(fmt::format(fmt::runtime(async), R"(<appender-ref ref="y"/>)")))),
-      HasSubstr("there is no appender \"y\", which the appender \"a\" refers to"));
+      HasSubstr("there is no appender \"y\", which the appender a refers to"));
   EXPECT_THAT(refusal(dir_.write("a.xml", xml(fmt::format(fmt::runtime(async), "")))),
               HasSubstr("appender \"a\" hands lines to other appenders and refers to none"));
   EXPECT_EQ(refusal(dir_.write("a.xml", xml(fmt::format(fmt::runtime(async), R"(<appender-ref ref="x"/>)")))),

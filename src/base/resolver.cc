@@ -3,13 +3,11 @@
 
 #include <fmt/format.h>
 #include <netdb.h>
-#include <pthread.h>
 
 #include <cerrno>
 #include <cstring>
-#include <mutex>
+#include <memory>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 namespace driveshaft::base {
@@ -41,40 +39,18 @@ Resolver::Answer query(const std::string& host) {
 
 }  // namespace
 
-// Where the threads leave their answers. It outlives the resolver in the last of them.
-struct Resolver::Mailbox {
-  std::mutex mutex;
-  Resolver* resolver;  // null when it is gone; written on the loop's thread, with the mutex held
-
-  void deliver(const std::shared_ptr<Mailbox>& self, const std::string& host, Answer answer) {
-    const std::lock_guard lock(mutex);
-    if (!resolver) return;
-    asio::post(resolver->loop_, [self, host, answer = std::move(answer)] {
-      if (self->resolver) self->resolver->answered(host, answer);
-    });
-  }
-};
-
-Resolver::Resolver(asio::io_context& loop) : loop_(loop), mailbox_(std::make_shared<Mailbox>()) {
-  mailbox_->resolver = this;
-}
-
-Resolver::~Resolver() {
-  const std::lock_guard lock(mailbox_->mutex);
-  mailbox_->resolver = nullptr;
-}
-
 void Resolver::look_up(const std::string& host, Handler handler) {
   auto& waiting = waiting_[host];
   waiting.push_back(std::move(handler));
   if (waiting.size() > 1) return;
   try {
-    std::thread([mailbox = mailbox_, host] {
-      ::pthread_setname_np(::pthread_self(), "resolver");
-      mailbox->deliver(mailbox, host, query(host));
-    }).detach();
+    calls_.run(
+        "resolver", [host] { return query(host); },
+        [this, host](const Answer& answer) { answered(host, answer); });
   } catch (const std::system_error& error) {
-    mailbox_->deliver(mailbox_, host, Error{fmt::format("no thread to look it up: {}", error.what())});
+    calls_.post([this, host, why = fmt::format("no thread to look it up: {}", error.what())] {
+      answered(host, Error{why});
+    });
   }
 }
 

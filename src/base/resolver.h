@@ -2,12 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/asio.h"
+#include "base/blocking_calls.h"
 #include "base/error.h"
 
 namespace driveshaft::base {
@@ -22,25 +22,23 @@ class Resolver {
   using Answer = Result<Addresses>;
   using Handler = std::function<void(const Answer&)>;
 
-  explicit Resolver(asio::io_context& loop);
+  // When it goes, look-ups under way end by themselves; their handlers are not called.
+  explicit Resolver(asio::io_context& loop) : calls_(loop) {}
   Resolver(const Resolver&) = delete;
-  // Leaves look-ups under way to end by themselves; their handlers are not called.
-  ~Resolver();
 
-  asio::io_context& loop() const { return loop_; }
+  asio::io_context& loop() const { return calls_.loop(); }
+  // For other calls that block on the way to a connection.
+  BlockingCalls& calls() { return calls_; }
 
   // Calls `handler` once, from the loop and not from within. Who asks for a name that is being looked up
   // shares the answer.
   void look_up(const std::string& host, Handler handler);
 
  private:
-  struct Mailbox;
-
   void answered(const std::string& host, const Answer& answer);
 
-  asio::io_context& loop_;
+  BlockingCalls calls_;
   std::unordered_map<std::string, std::vector<Handler>> waiting_;  // by name
-  std::shared_ptr<Mailbox> mailbox_;
 };
 
 }  // namespace driveshaft::base

@@ -43,8 +43,8 @@ struct StreamTest : ::testing::Test {
     TlsSession session;
     TlsSession peer_session;
     if (tls) {
-      client.emplace(TlsSettings{certificate.certificate_file, "", "", "", true});
-      session = std::move(client->session(host).value());
+      client = std::make_shared<TlsClient>(TlsSettings{certificate.certificate_file, "", "", "", true});
+      session = std::move(new_session(*client, host).value());
       peer_session.reset(SSL_new(peer_context.get()));
       SSL_set_accept_state(peer_session.get());
     }
@@ -66,7 +66,7 @@ struct StreamTest : ::testing::Test {
     return {};
   }
 
-  std::optional<TlsClient> client;
+  std::shared_ptr<TlsClient> client;
 };
 
 std::string random_bytes(std::size_t size) {

@@ -112,8 +112,8 @@ Result<void> check_readable(std::string_view key, const std::string& path) {
 
 Result<void> load_authorities(SSL_CTX* context, const TlsSettings& settings) {
   if (settings.ca_file.empty()) {
-    SSL_CTX_set_default_verify_paths(context);
-    return {};
+    if (SSL_CTX_set_default_verify_paths(context) == 1) return {};
+    return Error{"TLS cannot be set up: the system's authorities cannot be loaded"};
   }
   if (auto readable = check_readable("ca_file", settings.ca_file); !readable) return readable;
   if (SSL_CTX_load_verify_file(context, settings.ca_file.c_str()) == 1) return {};
@@ -164,7 +164,10 @@ Result<TlsContext> load(const TlsSettings& settings) {
   TlsContext context(SSL_CTX_new(TLS_client_method()));
   if (!context) return Error{"TLS cannot be set up: no memory, or a broken configuration of OpenSSL"};
   ERR_clear_error();
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  if (SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
+    ERR_clear_error();
+    return Error{"TLS cannot be set up: OpenSSL has no TLS 1.2"};
+  }
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                       SSL_MODE_RELEASE_BUFFERS);  // an idle connection keeps none
@@ -199,6 +202,8 @@ bool expect_name(SSL* session, const std::string& name) {
 
 }  // namespace
 
+void keep_tls_to_the_end() { OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr); }
+
 Result<void> check_tls(const TlsSettings& settings) {
   const auto loaded = load(settings);
   if (!loaded) return loaded.error();
@@ -215,40 +220,92 @@ bool is_tls_alert(const error_code& error) {
          ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET;
 }
 
-TlsClient::Stamps TlsClient::stamps() const {
+TlsClient::TlsClient(TlsSettings settings)
+    : settings_(std::move(settings)),
+      unusable_{fmt::format("TLS cannot be set up: {} could not be read yet: does the file system answer?",
+                            file_names(settings_))} {}
+
+TlsClient::Stamps TlsClient::stamp(const TlsSettings& settings) {
   Stamps stamps;
-  const std::string* paths[] = {&settings_.ca_file, &settings_.certificate_file, &settings_.key_file};
+  const std::string* paths[] = {&settings.ca_file, &settings.certificate_file, &settings.key_file};
   for (std::size_t i = 0; i < stamps.size(); ++i) {
     if (!paths[i]->empty()) stamps[i] = stamp_file(*paths[i]);
   }
   return stamps;
 }
 
-Result<void> TlsClient::refresh() {
-  const auto now = stamps();
-  if (context_) {
-    if (now == read_) return {};
-    if (std::any_of(now.begin(), now.end(),
+// Blocks. `read`: the stamps of what is in use, if anything is.
+TlsClient::Look TlsClient::look_at(const TlsSettings& settings, const std::optional<Stamps>& read) {
+  Look look{stamp(settings), {}};
+  if (read) {
+    if (look.stamps == *read) return look;
+    if (std::any_of(look.stamps.begin(), look.stamps.end(),
                     [](const auto& one) { return one && one->younger_than(kSettled); })) {
-      return {};
+      return look;
     }
   }
-  read_ = now;
-  auto loaded = load(settings_);
+  look.read = load(settings);
+  return look;
+}
+
+void TlsClient::look(BlockingCalls& calls, std::function<void()> done) {
+  const std::lock_guard lock(mutex_);
+  if (hangs()) return calls.post(std::move(done));
+  if (!looking_since_) {
+    try {
+      calls.run(
+          "tls files",
+          [settings = settings_, read = context_ ? std::optional(read_) : std::nullopt] {
+            return look_at(settings, read);
+          },
+          [self = shared_from_this()](Look look) { self->looked(std::move(look)); });
+    } catch (const std::system_error& error) {  // no thread; the next connection looks again
+      if (!context_) unusable_ = {fmt::format("TLS cannot be set up: no thread: {}", error.what())};
+      return calls.post(std::move(done));
+    }
+    looking_since_ = Clock::now();
+  }
+  waiting_.push_back({calls.mailbox(), std::move(done)});
+}
+
+bool TlsClient::hangs() {
+  if (!looking_since_ || Clock::now() - *looking_since_ < kPatience) return false;
+  if (context_ && !std::exchange(told_of_hanging_, true)) {
+    kMainLog.warn("tls: no answer of the file system of {}; new connections go on with what was read before",
+                  file_names(settings_));
+  }
+  return true;
+}
+
+void TlsClient::looked(Look look) {
+  std::vector<Waiting> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    looking_since_.reset();
+    told_of_hanging_ = false;
+    waiting.swap(waiting_);
+    if (look.read) use(std::move(look));
+  }
+  for (auto& [loop, done] : waiting) loop->post(loop, std::move(done));
+}
+
+void TlsClient::use(Look look) {
+  read_ = look.stamps;
+  auto& loaded = *look.read;
   if (loaded) {
     if (context_) kMainLog.info("tls: new connections use the changed files: {}", file_names(settings_));
     context_ = std::move(*loaded);
-    return {};
+  } else if (!context_) {
+    unusable_ = loaded.error();
+  } else {
+    kMainLog.error("tls: a changed file is not used, new connections go on with what was read before: {}",
+                   loaded.error().message);
   }
-  if (!context_) return loaded.error();
-  kMainLog.error("tls: a changed file is not used, new connections go on with what was read before: {}",
-                 loaded.error().message);
-  return {};
 }
 
 Result<TlsSession> TlsClient::session(const std::string& host) {
   const std::lock_guard lock(mutex_);
-  if (auto refreshed = refresh(); !refreshed) return refreshed.error();
+  if (!context_) return unusable_;
   TlsSession session(SSL_new(context_.get()));
   if (!session || !expect_name(session.get(), expected_name(host))) {
     ERR_clear_error();

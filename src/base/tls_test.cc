@@ -75,23 +75,23 @@ TEST_F(TlsTest, AnAuthorityThatIsDamagedIsNotHalfTrusted) {
 }
 
 TEST_F(TlsTest, SessionsNameThePeer) {
-  TlsClient by_host{TlsSettings{}};
-  const auto session = by_host.session("a.example");
+  const auto by_host = std::make_shared<TlsClient>(TlsSettings{});
+  const auto session = new_session(*by_host, "a.example");
   ASSERT_TRUE(session);
   EXPECT_STREQ(SSL_get_servername(session->get(), TLSEXT_NAMETYPE_host_name), "a.example");
   EXPECT_EQ(SSL_get_verify_mode(session->get()), SSL_VERIFY_PEER);
 
   // An address is no name for SNI; it is checked as an address, a zone or not.
   for (const auto* address : {"127.0.0.1", "::1", "fe80::1%lo"}) {
-    const auto of_address = by_host.session(address);
+    const auto of_address = new_session(*by_host, address);
     ASSERT_TRUE(of_address) << address;
     EXPECT_EQ(SSL_get_servername(of_address->get(), TLSEXT_NAMETYPE_host_name), nullptr);
     char* checked = X509_VERIFY_PARAM_get1_ip_asc(SSL_get0_param(of_address->get()));
     ASSERT_TRUE(checked) << address;
     OPENSSL_free(checked);
   }
-  TlsClient by_name{TlsSettings{"", "", "", "b.example", false}};
-  const auto named = by_name.session("127.0.0.1");
+  const auto by_name = std::make_shared<TlsClient>(TlsSettings{"", "", "", "b.example", false});
+  const auto named = new_session(*by_name, "127.0.0.1");
   ASSERT_TRUE(named);
   EXPECT_STREQ(SSL_get_servername(named->get(), TLSEXT_NAMETYPE_host_name), "b.example");
   EXPECT_EQ(SSL_get_verify_mode(named->get()), SSL_VERIFY_NONE);
@@ -99,11 +99,48 @@ TEST_F(TlsTest, SessionsNameThePeer) {
 
 TEST_F(TlsTest, AClientWithoutUsableFilesSaysSoUntilTheyAre) {
   const std::string late = dir / "late.pem";
-  TlsClient client{{late, "", "", "", true}};
-  EXPECT_THAT(client.session("h").error().message, HasSubstr("No such file"));
-  EXPECT_THAT(client.session("h").error().message, HasSubstr("No such file"));
+  const auto client = std::make_shared<TlsClient>(TlsSettings{late, "", "", "", true});
+  EXPECT_THAT(client->session("h").error().message, HasSubstr(late + " could not be read yet"));
+  EXPECT_THAT(new_session(*client, "h").error().message, HasSubstr("No such file"));
+  EXPECT_THAT(new_session(*client, "h").error().message, HasSubstr("No such file"));
   dir.write("late.pem", dir.read("one.pem"));
-  EXPECT_TRUE(client.session("h"));
+  EXPECT_TRUE(new_session(*client, "h"));
+}
+
+// A FIFO stands for a file system that hangs: who opens one waits until somebody writes to it.
+TEST_F(TlsTest, WhileItsFilesCannotBeReadAClientGoesOnWithWhatItHas) {
+  const auto client = std::make_shared<TlsClient>(TlsSettings{dir / "ca.pem", "", "", "", true});
+  dir.write("ca.pem", dir.read("one.pem"));
+  ASSERT_TRUE(new_session(*client, "h"));
+
+  ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
+  std::filesystem::rename(dir / "fifo", dir / "ca.pem");
+  asio::io_context loop;
+  BlockingCalls calls(loop);
+  const auto guard = asio::make_work_guard(loop);
+  const auto looked_at_once = [&] {
+    const auto looked = std::make_shared<bool>(false);
+    client->look(calls, [looked] { *looked = true; });
+    loop.run_for(20ms);
+    return *looked;
+  };
+  // The file is read when it has stood still for a second. There is a reader as soon as a writer need not
+  // wait.
+  int writer = -1;
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (writer < 0 && std::chrono::steady_clock::now() < end) {
+    looked_at_once();
+    writer = ::open((dir / "ca.pem").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  }
+  ASSERT_GE(writer, 0) << "nobody has opened it";
+  EXPECT_TRUE(client->session("h")) << "not held up, and the one read before";
+  bool at_once = false;
+  while (!at_once && std::chrono::steady_clock::now() < end) at_once = looked_at_once();
+  EXPECT_TRUE(at_once) << "later connections do not wait for it";
+
+  ::close(writer);  // the file is empty, and not used
+  std::filesystem::rename(dir.write("good", dir.read("other.pem")), dir / "ca.pem");
+  EXPECT_TRUE(new_session(*client, "h"));
 }
 
 TEST(TlsClients, OneForAllWithTheSameSettings) {

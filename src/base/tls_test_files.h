@@ -5,11 +5,14 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
 
+#include "base/asio.h"
 #include "base/test_dir.h"
+#include "base/tls.h"
 
 namespace driveshaft::base {
 
@@ -48,6 +51,25 @@ inline OwnCertificate make_certificate(const TestDir& dir, const std::string& na
                             nullptr);
   std::fclose(file);
   return files;
+}
+
+// Looks at the client's files, as each attempt to connect does. Whether that took no longer than ten seconds.
+inline bool look_at_files(TlsClient& client) {
+  asio::io_context loop;
+  BlockingCalls calls(loop);
+  const auto guard = asio::make_work_guard(loop);
+  bool done = false;
+  client.look(calls, [&] { done = true; });
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!done && loop.run_one_until(end) > 0) {
+  }
+  return done;
+}
+
+// A session after such a look.
+inline Result<TlsSession> new_session(TlsClient& client, const std::string& host) {
+  if (!look_at_files(client)) return Error{"the look at the files has no end"};
+  return client.session(host);
 }
 
 }  // namespace driveshaft::base

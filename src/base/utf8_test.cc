@@ -29,12 +29,28 @@ TEST(Utf8, WhatIsNotUtf8) {
   EXPECT_EQ(utf8_length("\xff\xff\xff\xff"), 0u);
 }
 
-TEST(Utf8, EveryCharacterIsWrittenAsItIsRead) {
-  for (char32_t c = 0; c <= 0x10ffff; ++c) {
-    if (c >= 0xd800 && c <= 0xdfff) continue;
-    std::string text;
-    append_utf8(text, c);
-    ASSERT_EQ(utf8_length(text), text.size()) << "U+" << std::hex << static_cast<unsigned>(c);
+// Each sequence of three bytes, with one more behind it for those that need four: what is found valid agrees
+// with the table of RFC 3629.
+TEST(Utf8, TheTableOfTheRfc) {
+  const auto tail = [](unsigned byte) { return byte >= 0x80 && byte <= 0xbf; };
+  for (unsigned bytes = 0; bytes <= 0xffffff; ++bytes) {
+    const unsigned a = bytes >> 16;
+    const unsigned b = (bytes >> 8) & 0xff;
+    const unsigned c = bytes & 0xff;
+    std::size_t expected = 0;
+    if (a <= 0x7f) {
+      expected = 1;
+    } else if (a >= 0xc2 && a <= 0xdf) {
+      expected = tail(b) ? 2 : 0;
+    } else if (a >= 0xe0 && a <= 0xef) {
+      const bool second = a == 0xe0 ? b >= 0xa0 && b <= 0xbf : a == 0xed ? b >= 0x80 && b <= 0x9f : tail(b);
+      expected = second && tail(c) ? 3 : 0;
+    } else if (a >= 0xf0 && a <= 0xf4) {
+      const bool second = a == 0xf0 ? b >= 0x90 && b <= 0xbf : a == 0xf4 ? b >= 0x80 && b <= 0x8f : tail(b);
+      expected = second && tail(c) ? 4 : 0;
+    }
+    const char text[] = {static_cast<char>(a), static_cast<char>(b), static_cast<char>(c), '\x80'};
+    ASSERT_EQ(utf8_length({text, 4}), expected) << std::hex << bytes;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/asio.h"
+#include "base/exceptions.h"
 #include "base/exit_codes.h"
 #include "cli/client.h"
 #include "cli/report.h"
@@ -29,7 +30,7 @@ base::Result<std::string> get_now(const base::Address& daemon, std::string_view 
   asio::io_context io;
   base::Result<std::string> answer = Error{};
   asio::co_spawn(io, get(daemon, path), [&](const std::exception_ptr& bug, base::Result<std::string> got) {
-    if (bug) std::rethrow_exception(bug);
+    base::kRethrow(bug);
     answer = std::move(got);
   });
   io.run();

@@ -257,7 +257,8 @@ class Probe {
         handle, unique, 1, now + options_.timeout, trace, dispatch::new_span()};
     dispatch::Signer stranger({random_key()});
     const auto signature = signature_of(sample.signature, now, stranger);
-    one.post(one.bytes().build(endpoint_, function_lines_, job, facts, signature ? &*signature : nullptr));
+    one.post(
+        one.bytes().build(endpoint_, function_lines_, job, facts, signature ? &*signature : nullptr).value());
   }
 
   // `stranger` signs with a secret that the endpoint does not know.

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/asio.h"
+#include "base/exceptions.h"
 #include "base/exit_codes.h"
 #include "cli/client.h"
 #include "cli/report.h"
@@ -71,17 +72,13 @@ class Top {
   Top(base::Address daemon, bool color) : daemon_(std::move(daemon)), color_(color) {}
 
   void run() {
-    asio::co_spawn(io_, refresh(), rethrow);
-    asio::co_spawn(io_, keys(), rethrow);
+    asio::co_spawn(io_, refresh(), base::kRethrow);
+    asio::co_spawn(io_, keys(), base::kRethrow);
     await_signal();
     io_.run();
   }
 
  private:
-  static void rethrow(const std::exception_ptr& bug) {
-    if (bug) std::rethrow_exception(bug);
-  }
-
   asio::awaitable<void> refresh() {
     asio::steady_timer pause(io_);
     while (true) {

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/tls.h"
+#include "config/connection_count.h"
 #include "config/headers.h"
 
 namespace driveshaft::config {
@@ -106,7 +107,9 @@ base::Result<Parsed, Rejected> load(const std::string& path) {
     rejected.files = std::move(files);
     return rejected;
   }
-  if (auto errors = check_files(parsed->config); !errors.empty()) {
+  auto errors = check_files(parsed->config);
+  for (auto& error : check_connections(parsed->config)) errors.push_back(std::move(error));
+  if (!errors.empty()) {
     add_tls_files(parsed->config, files);
     return Rejected{std::move(errors), std::move(parsed->warnings), std::move(files)};
   }

@@ -13,13 +13,14 @@
 #include "base/exit_codes.h"
 #include "base/log.h"
 #include "base/log_writer.h"
+#include "base/tls.h"
+#include "config/connection_count.h"
 #include "daemon/daemonize.h"
 #include "daemon/file_limit.h"
 #include "daemon/jobs_file.h"
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
 #include "daemon/service.h"
-#include "dispatch/lane.h"
 #include "dispatch/supervisor.h"
 
 namespace driveshaft::daemon {
@@ -64,9 +65,8 @@ void hold_hangups(bool hold) {
 std::uint64_t files_needed(const config::Config& config) {
   std::uint64_t needed = kOtherFiles;
   for (const auto& pool : config.pools) {
-    needed += static_cast<std::uint64_t>(pool.worker_count) +
-              static_cast<std::uint64_t>(pool.settings.connections) * config.servers.size() *
-                  dispatch::plan_lanes(pool).size();
+    needed +=
+        static_cast<std::uint64_t>(pool.worker_count) + config::connection_count(pool, config.servers.size());
   }
   return needed;
 }
@@ -238,8 +238,7 @@ class Daemon {
       kMainLog.info("SIGHUP: log files are opened anew");
       if (supervisor_.draining()) return;
       service_.reloading();
-      jobs_file_.reload();
-      service_.ready();
+      jobs_file_.reload([this] { service_.ready(); });
       return;
     }
     const char* name = signal == SIGUSR1 ? "SIGUSR1" : signal == SIGINT ? "SIGINT" : "SIGTERM";
@@ -287,6 +286,7 @@ int run(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a log file at its size limit loses lines, as on a full disk
   hold_hangups(true);
+  base::keep_tls_to_the_end();
   open_standard_files();
   keep_freed_memory();
 

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <cstdio>
+#include <system_error>
 #include <utility>
 
 #include "base/exit_codes.h"
@@ -20,8 +21,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using base::kMainLog;
+using Clock = std::chrono::steady_clock;
 
-constexpr auto kPollEvery = 500ms;
+constexpr std::chrono::milliseconds kPollEvery = 500ms;
+constexpr std::chrono::milliseconds kSilence = 5s;  // of the file system, until it is told
 
 std::vector<std::string> server_names(const config::Config& config) {
   std::vector<std::string> names;
@@ -44,20 +47,52 @@ std::string describe(const config::Pool& pool) {
 
 }  // namespace
 
+// A file is stamped before it is read, so that no change falls between the two. Which files there are shows
+// only then: those that are new are read once more.
+JobsFile::Loaded JobsFile::Files::read_all() {
+  while (true) {
+    read = stamps();
+    auto loaded = config::load(path);
+    const auto named = loaded ? loaded->files : loaded.error().files;
+    const auto known = names.size();
+    names.insert(named.begin(), named.end());
+    if (names.size() == known) return loaded;
+  }
+}
+
+// A writer may be half way: what is read has stood still from one look to the next, unless it is asked for.
+std::optional<JobsFile::Loaded> JobsFile::Files::look(bool read_now) {
+  const auto before = std::exchange(seen, stamps());
+  if (!read_now && (seen == read || seen != before)) return std::nullopt;
+  return read_all();
+}
+
+void JobsFile::Files::watch_only(const std::vector<std::string>& named) {
+  names = {named.begin(), named.end()};
+  names.insert(path);
+  std::erase_if(read, [&](const auto& entry) { return !names.contains(entry.first); });
+}
+
+JobsFile::Stamps JobsFile::Files::stamps() const {
+  Stamps stamps;
+  for (const auto& file : names) stamps.emplace(file, base::stamp_file(file));
+  return stamps;
+}
+
 JobsFile::JobsFile(asio::io_context& loop, std::string path)
-    : timer_(loop), path_(std::move(path)), files_{path_} {}
+    : calls_(loop), timer_(loop), files_{path, {path}, {}, {}} {}
 
 const config::Config& JobsFile::load() {
-  const auto loaded = read();
-  seen_ = read_;
+  const auto loaded = files_.read_all();
+  files_.seen = files_.read;
   if (!loaded) {
-    std::string message = fmt::format("jobs file {} cannot be used:", path_);
+    std::string message = fmt::format("jobs file {} cannot be used:", files_.path);
     for (const auto& error : loaded.error().errors) message += "\n  " + error;
     for (const auto& warning : loaded.error().warnings) message += "\n  warning: " + warning;
     throw base::StartupError(base::kExitConfig, message);
   }
-  for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
-  watch_only(loaded->files);
+  for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", files_.path, warning);
+  files_.watch_only(loaded->files);
   config_ = loaded->config;
   for (const auto& pool : config_.pools) kMainLog.info("{}", describe(pool));
   return config_;
@@ -65,79 +100,106 @@ const config::Config& JobsFile::load() {
 
 void JobsFile::check_files_as(const std::string& user) const {
   auto errors = config::check_files(config_);
-  for (const auto& file : files_) {
-    const auto readable = file == path_ ? config::read_file(file) : config::read_secret_file(file);
+  for (const auto& file : files_.names) {
+    const auto readable = file == files_.path ? config::read_file(file) : config::read_secret_file(file);
     if (!readable) errors.push_back(fmt::format("{}: {}", file, readable.error().message));
   }
   if (errors.empty()) return;
   throw base::StartupError(base::kExitConfig,
-                           fmt::format("jobs file {} cannot be used by {}, which --user names:\n  {}", path_,
-                                       user, fmt::join(errors, "\n  ")));
+                           fmt::format("jobs file {} cannot be used by {}, which --user names:\n  {}",
+                                       files_.path, user, fmt::join(errors, "\n  ")));
 }
 
 void JobsFile::watch(OnChange on_change, OnReload on_reload) {
   on_change_ = std::move(on_change);
   on_reload_ = std::move(on_reload);
-  timer_.expires_after(kPollEvery);
+  pause();
+}
+
+void JobsFile::reload(std::function<void()> done) {
+  asked_.push_back(std::move(done));
+  look();
+}
+
+void JobsFile::stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
+void JobsFile::pause() {
+  timer_.expires_after(looking_since_ ? kSilence : kPollEvery);
   timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) poll();
+    // A timer that has expired already can no longer be cancelled: its handler is called without an error.
+    if (!error && !stopped_) on_timer();
   });
 }
 
-void JobsFile::poll() {
-  const auto now = stamps();
-  // A writer may be half way: what is read has stood still from one poll to the next.
-  if (now != read_ && now == seen_) reload();
-  seen_ = now;
-  watch(std::move(on_change_), std::move(on_reload_));
+void JobsFile::on_timer() {
+  if (!looking_since_) return look();
+  if (Clock::now() - *looking_since_ < kSilence) return;  // it expired just before the look began
+  kMainLog.warn(
+      "jobs file {}: the file system has not answered for {} s; until it does no change is seen, and jobs go "
+      "on",
+      files_.path, kSilence / 1s);
 }
 
-void JobsFile::reload() {
-  const auto loaded = read();
+// One at a time: who asks for another meanwhile gets it after that.
+void JobsFile::look() {
+  if (looking_since_ || stopped_) return;
+  try {
+    calls_.run(
+        "jobs file",
+        [files = files_, read_now = !asked_.empty()]() mutable {
+          auto loaded = files.look(read_now);
+          return Look{std::move(files), std::move(loaded)};
+        },
+        [this, asked = asked_](Look found) {
+          looked(std::move(found));
+          if (stopped_) return;
+          for (const auto& done : asked) done();
+        });
+    looking_since_ = Clock::now();
+    asked_.clear();
+  } catch (const std::system_error& error) {
+    kMainLog.warn("jobs file {}: cannot be looked at, no thread: {}", files_.path, error.what());
+  }
+  pause();
+}
+
+void JobsFile::looked(Look found) {
+  looking_since_.reset();
+  if (stopped_) return;
+  files_ = std::move(found.files);
+  if (found.loaded) apply(*found.loaded);
+  if (asked_.empty()) {
+    pause();
+  } else {
+    look();
+  }
+}
+
+void JobsFile::apply(const Loaded& loaded) {
   if (!loaded) {
     for (const auto& error : loaded.error().errors) {
-      kMainLog.error("jobs file {} is rejected, the one in force stays: {}", path_, error);
+      kMainLog.error("jobs file {} is rejected, the one in force stays: {}", files_.path, error);
     }
-    for (const auto& warning : loaded.error().warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
+    for (const auto& warning : loaded.error().warnings) {
+      kMainLog.warn("jobs file {}: {}", files_.path, warning);
+    }
     return on_reload_(loaded.error().errors);
   }
-  for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", path_, warning);
-  watch_only(loaded->files);
+  for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", files_.path, warning);
+  files_.watch_only(loaded->files);
   const auto diff = config::compare(config_, loaded->config);
   if (diff.empty()) {
-    kMainLog.info("jobs file {}: read again, nothing has changed", path_);
+    kMainLog.info("jobs file {}: read again, nothing has changed", files_.path);
   } else {
-    kMainLog.info("jobs file {}: a new one is in force", path_);
+    kMainLog.info("jobs file {}: a new one is in force", files_.path);
     for (const auto& line : config::describe(diff)) kMainLog.info("{}", line);
     config_ = loaded->config;
     on_change_(config_);
   }
   on_reload_({});
-}
-
-// A file is stamped before it is read, so that no change falls between the two. Which files there are shows
-// only then: those that are new are read once more.
-base::Result<config::Parsed, config::Rejected> JobsFile::read() {
-  while (true) {
-    read_ = stamps();
-    auto loaded = config::load(path_);
-    const auto named = loaded ? loaded->files : loaded.error().files;
-    const auto known = files_.size();
-    files_.insert(named.begin(), named.end());
-    if (files_.size() == known) return loaded;
-  }
-}
-
-void JobsFile::watch_only(const std::vector<std::string>& named) {
-  files_ = {named.begin(), named.end()};
-  files_.insert(path_);
-  std::erase_if(read_, [&](const auto& entry) { return !files_.contains(entry.first); });
-}
-
-JobsFile::Stamps JobsFile::stamps() const {
-  Stamps stamps;
-  for (const auto& file : files_) stamps.emplace(file, base::stamp_file(file));
-  return stamps;
 }
 
 int check_jobs_file(const std::string& path) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "base/blocking_calls.h"
 #include "base/file_stamp.h"
 #include "config/parse.h"
 
@@ -16,7 +18,8 @@ namespace driveshaft::daemon {
 
 // The jobs file on disk, and those that it names, which are parts of it: read at the start, watched for
 // changes, read again. One that is broken or gone changes nothing; that is said once a change. The loop's
-// thread drives it.
+// thread drives it; once watch() is called, other threads look at the files, so that a file system that hangs
+// delays no job.
 class JobsFile {
  public:
   // Called for each file that differs from the one in force.
@@ -26,7 +29,8 @@ class JobsFile {
 
   JobsFile(asio::io_context& loop, std::string path);
 
-  // Reads it for the first time. Throws base::StartupError with every error there is.
+  // Reads it for the first time. Throws base::StartupError with every error there is. Blocks, as the next
+  // does.
   const config::Config& load();
   // After load() as another user, who this process has become: throws base::StartupError where that one may
   // not read what the jobs file names.
@@ -34,25 +38,46 @@ class JobsFile {
 
   // Polls it from now on, and reads it when a change has settled for one poll.
   void watch(OnChange on_change, OnReload on_reload);
-  // Reads it now.
-  void reload();
-  void stop() { timer_.cancel(); }
+  // Reads it now, and calls `done` when that is done.
+  void reload(std::function<void()> done);
+  // From now on no change is looked for, and none is applied.
+  void stop();
 
  private:
   using Stamps =
       std::map<std::string, std::optional<base::FileStamp>>;  // by path; none of a file that is not there
+  using Loaded = base::Result<config::Parsed, config::Rejected>;
 
-  Stamps stamps() const;
-  base::Result<config::Parsed, config::Rejected> read();
-  void watch_only(const std::vector<std::string>& named);
-  void poll();
+  // What is known of the files, and what a thread that looks at them works on a copy of.
+  struct Files {
+    std::string path;             // of the jobs file
+    std::set<std::string> names;  // the jobs file, those that it names, and that the one in force names
+    Stamps read;                  // as last read, good or not
+    Stamps seen;                  // at the last look
 
+    Stamps stamps() const;
+    Loaded read_all();
+    std::optional<Loaded> look(bool read_now);
+    void watch_only(const std::vector<std::string>& named);
+  };
+  struct Look {
+    Files files;
+    std::optional<Loaded> loaded;  // where they were read
+  };
+
+  void pause();
+  void look();
+  void looked(Look look);
+  void apply(const Loaded& loaded);
+  void on_timer();
+
+  base::BlockingCalls calls_;
   asio::steady_timer timer_;
-  const std::string path_;
-  config::Config config_;        // in force
-  std::set<std::string> files_;  // the jobs file, those that it names, and that the one in force names
-  Stamps read_;                  // of the files as last read, good or not
-  Stamps seen_;                  // at the last poll
+  bool stopped_ = false;
+  std::optional<std::chrono::steady_clock::time_point> looking_since_;  // there is a thread that does
+  std::vector<std::function<void()>> asked_;  // wait for the next look, which reads the files
+  Files files_;
+  config::Config config_;  // in force
   OnChange on_change_;
   OnReload on_reload_;
 };

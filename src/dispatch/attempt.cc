@@ -45,7 +45,7 @@ constexpr std::array kRows = {
     Row{AttemptEnd::unreachable,       Rule::hold_or_retry,       EndpointNews::unreachable,   AttemptFailure::unreachable,       FailureKind::other},
     Row{AttemptEnd::attempt_timeout,   Rule::retry,               EndpointNews::overloaded,    AttemptFailure::timeout,           FailureKind::timeout},
     Row{AttemptEnd::out_of_time,       Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::timeout},
-    Row{AttemptEnd::out_of_memory,     Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::other},
+    Row{AttemptEnd::internal_error,     Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::other},
     Row{AttemptEnd::pool_drains,       Rule::requeue,             EndpointNews::none,          kNever,                            FailureKind::other},
     Row{AttemptEnd::shutdown,          Rule::as_on_shutdown_says, EndpointNews::none,          kNever,                            FailureKind::timeout},
     // clang-format on

@@ -25,7 +25,7 @@ enum class AttemptEnd {
   unreachable,        // the request never reached the endpoint: name, connect, TLS
   attempt_timeout,    // no complete response within attempt_timeout
   out_of_time,        // max_running_time is over, whatever the job was doing
-  out_of_memory,      // there is no memory for the request
+  internal_error,     // memory or OpenSSL failed in this process
   pool_drains,        // it is held, and its pool takes no more jobs
   shutdown,           // the window of a shutdown is over
 };

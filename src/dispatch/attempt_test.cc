@@ -28,7 +28,7 @@ constexpr AttemptEnd kAll[] = {
     AttemptEnd::completed,       AttemptEnd::refused,          AttemptEnd::too_many_requests,
     AttemptEnd::server_error,    AttemptEnd::other_status,     AttemptEnd::invalid_response,
     AttemptEnd::connection_lost, AttemptEnd::stale_connection, AttemptEnd::unreachable,
-    AttemptEnd::attempt_timeout, AttemptEnd::out_of_time,      AttemptEnd::out_of_memory,
+    AttemptEnd::attempt_timeout, AttemptEnd::out_of_time,      AttemptEnd::internal_error,
     AttemptEnd::pool_drains,     AttemptEnd::shutdown,
 };
 
@@ -79,7 +79,7 @@ TEST(Attempt, EveryEndHasItsRow) {
       {AttemptEnd::unreachable, {hold, unreachable}, {hold, unreachable}, FailureKind::other},
       {AttemptEnd::attempt_timeout, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::timeout},
       {AttemptEnd::out_of_time, {fail, none}, {fail, none}, FailureKind::timeout},
-      {AttemptEnd::out_of_memory, {fail, none}, {fail, none}, FailureKind::other},
+      {AttemptEnd::internal_error, {fail, none}, {fail, none}, FailureKind::other},
       {AttemptEnd::pool_drains, {requeue, none}, {requeue, none}, FailureKind::other},
       {AttemptEnd::shutdown, {fail, none}, {fail, none}, FailureKind::timeout},
   };

@@ -83,13 +83,13 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   try {
     keep(assignment, std::move(storage));
   } catch (const std::bad_alloc&) {  // without a dead letter: its names are gone when this call returns
-    return fail_at_once({AttemptEnd::out_of_memory, "there is no memory for it"});
+    return fail_at_once({AttemptEnd::internal_error, "there is no memory for it"});
   }
   try {
     request_bytes_.encode(settings.request_format, fields_);
   } catch (const std::bad_alloc&) {
     return attempt_failed(
-        {AttemptEnd::out_of_memory,
+        {AttemptEnd::internal_error,
          fmt::format("no memory for a request with its workload of {} bytes", fields_.workload.size())});
   }
   owner_.attempt_ready(*this);
@@ -120,13 +120,16 @@ void Job::post(PoolEndpoint& endpoint) {
     context_.deadlines.set(attempt_timer_, attempt_timeout);
   }
   const AttemptFacts facts{fields_.handle, fields_.unique, attempt_, now + time_left, trace_, new_span()};
+  std::optional<JobRequest::Signature> signature;
+  std::string server;
   if (Signer* signer = endpoint.signer()) {
-    const std::string server = base::to_string(origin_.link->server());
-    const JobRequest::Signature signature{*signer, server, now};
-    request_ = request_bytes_.build(*posted_to_, function_->header_lines, fields_, facts, &signature);
-  } else {
-    request_ = request_bytes_.build(*posted_to_, function_->header_lines, fields_, facts, nullptr);
+    server = base::to_string(origin_.link->server());
+    signature.emplace(JobRequest::Signature{*signer, server, now});
   }
+  const auto request = request_bytes_.build(*posted_to_, function_->header_lines, fields_, facts,
+                                            signature ? &*signature : nullptr);
+  if (!request) return attempt_failed({AttemptEnd::internal_error, request.error().message});
+  request_ = *request;
   posted_to_->post(*this);
 }
 
@@ -208,8 +211,8 @@ void Job::completed(const Answer& answer) {
     delivered = origin_.link->send_result(origin_.generation, fields_.handle, gearman::JobResult::complete,
                                           answer.response_string);
   } catch (const std::bad_alloc&) {
-    return fail({AttemptEnd::out_of_memory, fmt::format("there is no memory for its result of {} bytes",
-                                                        answer.response_string.size())});
+    return fail({AttemptEnd::internal_error, fmt::format("there is no memory for its result of {} bytes",
+                                                         answer.response_string.size())});
   }
   function_->metrics.completed(took);  // counted first: whoever has the result finds it in the metrics
   if (delivered) {

@@ -9,33 +9,37 @@ constexpr std::size_t kCopiedBody = 4 * 1024;
 // Memory above this is given back.
 constexpr std::size_t kKeepCapacity = 32 * 1024;
 
-void sign(std::string& head, const JobFields& job, const RequestBody& body,
-          const JobRequest::Signature& how) {
-  const std::string id = webhook_id(how.server, job);
-  if (how.altered.empty()) return how.signer.append_lines(head, id, how.time, body);
+base::Result<void> sign(std::string& head, const JobFields& job, const RequestBody& body,
+                        const JobRequest::Signature& how) {
+  const auto id = webhook_id(how.server, job);
+  if (!id) return id.error();
+  if (how.altered.empty()) return how.signer.append_lines(head, *id, how.time, body);
   RequestBody other = body;
   other.after += how.altered;
-  how.signer.append_lines(head, id, how.time, other);
+  return how.signer.append_lines(head, *id, how.time, other);
 }
 
 }  // namespace
 
-http::Exchange::Request JobRequest::build(const http::Endpoint& endpoint, std::string_view function_lines,
-                                          const JobFields& job, const AttemptFacts& attempt,
-                                          const Signature* signature) {
+base::Result<http::Exchange::Request> JobRequest::build(const http::Endpoint& endpoint,
+                                                        std::string_view function_lines, const JobFields& job,
+                                                        const AttemptFacts& attempt,
+                                                        const Signature* signature) {
   head_.clear();
   endpoint.append_head(head_, body_.content_type, body_.size());
   head_.append(function_lines);
   append_attempt_lines(head_, attempt);
-  if (signature) sign(head_, job, body_, *signature);
+  if (signature) {
+    if (auto done = sign(head_, job, body_, *signature); !done) return done.error();
+  }
   head_.append("\r\n");
   if (body_.size() <= kCopiedBody) {
     head_.append(body_.before).append(body_.workload).append(body_.after);
-    return {boost::asio::buffer(head_)};
+    return http::Exchange::Request{boost::asio::buffer(head_)};
   }
-  return {boost::asio::buffer(head_), boost::asio::buffer(body_.before),
-          boost::asio::buffer(body_.workload.data(), body_.workload.size()),
-          boost::asio::buffer(body_.after)};
+  return http::Exchange::Request{boost::asio::buffer(head_), boost::asio::buffer(body_.before),
+                                 boost::asio::buffer(body_.workload.data(), body_.workload.size()),
+                                 boost::asio::buffer(body_.after)};
 }
 
 void JobRequest::clear() {

@@ -29,10 +29,10 @@ class JobRequest {
   };
   // Makes the head of an attempt for `endpoint`, and gives head and body as an exchange sends them; valid
   // until the next call. `function_lines` are those of the job's function; see request_headers.h. A null
-  // signature leaves the request unsigned.
-  http::Exchange::Request build(const http::Endpoint& endpoint, std::string_view function_lines,
-                                const JobFields& job, const AttemptFacts& attempt,
-                                const Signature* signature);
+  // signature leaves the request unsigned. The error says why OpenSSL could not sign it.
+  base::Result<http::Exchange::Request> build(const http::Endpoint& endpoint, std::string_view function_lines,
+                                              const JobFields& job, const AttemptFacts& attempt,
+                                              const Signature* signature);
 
   // Gives memory back that a big job took.
   void clear();

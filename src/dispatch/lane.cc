@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "config/connection_count.h"
 #include "config/diff.h"
 
 namespace driveshaft::dispatch {
@@ -14,9 +15,7 @@ std::vector<LanePlan> plan_lanes(const config::Pool& pool) {
   LanePlan shared;
   std::vector<LanePlan> own;
   for (const auto& name : pool.jobs_list) {
-    const auto& settings = pool.of_function(name);
-    if (pool.settings.fairness == config::Fairness::function || settings.max_concurrency > 0 ||
-        settings.uri) {
+    if (config::has_own_connections(pool, name)) {
       own.push_back({name, {name}});
     } else {
       shared.functions.push_back(name);

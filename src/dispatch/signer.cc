@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "dispatch/signer.h"
 
+#include <fmt/format.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
 #include <array>
 #include <charconv>
-#include <stdexcept>
 
 #include "base/base64.h"
 
@@ -23,22 +24,28 @@ const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-void require(int done) {
-  if (done != 1) throw std::runtime_error("OpenSSL cannot compute HMAC-SHA256");
+base::Error openssl_error() {
+  const auto code = ERR_peek_last_error();
+  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+  ERR_clear_error();
+  return {fmt::format("the request cannot be signed: OpenSSL does not compute HMAC-SHA256: {}",
+                      reason ? reason : "it does not say why")};
 }
 
 }  // namespace
 
-std::string webhook_id(std::string_view server, const JobFields& job) {
+base::Result<std::string> webhook_id(std::string_view server, const JobFields& job) {
   constexpr char kHex[] = "0123456789abcdef";
   // None of them holds a zero byte: gearmand's packets have one between them, too.
   std::string all(server);
   for (const auto field : {job.function, job.handle, job.unique}) all.append(1, '\0').append(field);
   Digest digest;
-  require(EVP_Digest(all.data(), all.size(), digest.data(), nullptr, EVP_sha256(), nullptr));
+  if (EVP_Digest(all.data(), all.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+    return openssl_error();
+  }
   std::string id = "job_";
   for (std::size_t i = 0; i < kIdBytes; ++i) id.append({kHex[digest[i] >> 4], kHex[digest[i] & 15]});
-  return id;
+  return {boost::system::in_place_value, std::move(id)};
 }
 
 void Signer::Free::operator()(evp_mac_ctx_st* context) const { EVP_MAC_CTX_free(context); }
@@ -50,33 +57,45 @@ Signer::Signer(const std::vector<std::string>& keys) {
   const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
                                    OSSL_PARAM_construct_end()};
   for (const auto& key : keys) {
-    auto& mac = macs_.emplace_back(EVP_MAC_CTX_new(hmac.get()));
-    require(EVP_MAC_init(mac.get(), bytes_of(key), key.size(), parameters));
+    Mac mac(hmac ? EVP_MAC_CTX_new(hmac.get()) : nullptr);
+    if (!mac || EVP_MAC_init(mac.get(), bytes_of(key), key.size(), parameters) != 1) {
+      unusable_ = openssl_error().message;
+      return;
+    }
+    macs_.push_back(std::move(mac));
   }
 }
 
 Signer::~Signer() = default;
 
-void Signer::append_lines(std::string& out, std::string_view id, std::chrono::system_clock::time_point now,
-                          const RequestBody& body) {
+base::Result<void> Signer::append_lines(std::string& out, std::string_view id,
+                                        std::chrono::system_clock::time_point now, const RequestBody& body) {
+  if (!unusable_.empty()) return base::Error{unusable_};
   char digits[24];
   const auto seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
   const std::string_view timestamp(digits, std::to_chars(digits, digits + sizeof digits, seconds).ptr);
   out.append("webhook-id: ").append(id).append("\r\nwebhook-timestamp: ").append(timestamp);
   out += "\r\nwebhook-signature:";
   for (const auto& mac : macs_) {
-    require(EVP_MAC_init(mac.get(), nullptr, 0, nullptr));  // anew, with the key it has
-    for (const std::string_view piece :
-         {id, std::string_view("."), timestamp, std::string_view("."), std::string_view(body.before),
-          body.workload, std::string_view(body.after)}) {
-      require(EVP_MAC_update(mac.get(), bytes_of(piece), piece.size()));
-    }
-    Digest digest;
-    std::size_t size = 0;
-    require(EVP_MAC_final(mac.get(), digest.data(), &size, digest.size()));
-    out.append(" v1,").append(base::base64({reinterpret_cast<const char*>(digest.data()), size}));
+    if (auto done = append_signature(out, mac.get(), id, timestamp, body); !done) return done;
   }
   out += "\r\n";
+  return {};
+}
+
+base::Result<void> Signer::append_signature(std::string& out, evp_mac_ctx_st* mac, std::string_view id,
+                                            std::string_view timestamp, const RequestBody& body) {
+  bool done = EVP_MAC_init(mac, nullptr, 0, nullptr) == 1;  // anew, with the key it has
+  for (const std::string_view piece :
+       {id, std::string_view("."), timestamp, std::string_view("."), std::string_view(body.before),
+        body.workload, std::string_view(body.after)}) {
+    done = done && EVP_MAC_update(mac, bytes_of(piece), piece.size()) == 1;
+  }
+  Digest digest;
+  std::size_t size = 0;
+  if (!done || EVP_MAC_final(mac, digest.data(), &size, digest.size()) != 1) return openssl_error();
+  out.append(" v1,").append(base::base64({reinterpret_cast<const char*>(digest.data()), size}));
+  return {};
 }
 
 }  // namespace driveshaft::dispatch

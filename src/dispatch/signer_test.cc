@@ -1,9 +1,53 @@
 // SPDX-License-Identifier: MIT
 #include "dispatch/signer.h"
 
+#include <dlfcn.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
 
 #include "base/base64.h"
+
+namespace {
+
+// The calls of OpenSSL that are still let through; then one fails.
+int calls_left = -1;  // negative: all are
+
+bool this_one_fails() { return calls_left >= 0 && calls_left-- == 0; }
+
+template <class Function>
+Function* real(const char* name) {
+  return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));  // NOLINT
+}
+
+}  // namespace
+
+// In this program those of OpenSSL's functions that compute signatures are called through these.
+// NOLINTBEGIN(readability-identifier-naming)
+extern "C" {
+EVP_MAC* EVP_MAC_fetch(OSSL_LIB_CTX* library, const char* algorithm, const char* properties) {
+  return this_one_fails() ? nullptr
+                          : real<decltype(EVP_MAC_fetch)>("EVP_MAC_fetch")(library, algorithm, properties);
+}
+EVP_MAC_CTX* EVP_MAC_CTX_new(EVP_MAC* mac) {
+  return this_one_fails() ? nullptr : real<decltype(EVP_MAC_CTX_new)>("EVP_MAC_CTX_new")(mac);
+}
+int EVP_MAC_init(EVP_MAC_CTX* context, const unsigned char* key, size_t size, const OSSL_PARAM parameters[]) {
+  return this_one_fails() ? 0 : real<decltype(EVP_MAC_init)>("EVP_MAC_init")(context, key, size, parameters);
+}
+int EVP_MAC_update(EVP_MAC_CTX* context, const unsigned char* bytes, size_t size) {
+  return this_one_fails() ? 0 : real<decltype(EVP_MAC_update)>("EVP_MAC_update")(context, bytes, size);
+}
+int EVP_MAC_final(EVP_MAC_CTX* context, unsigned char* out, size_t* size, size_t room) {
+  return this_one_fails() ? 0 : real<decltype(EVP_MAC_final)>("EVP_MAC_final")(context, out, size, room);
+}
+int EVP_Digest(const void* bytes, size_t count, unsigned char* out, unsigned int* size, const EVP_MD* type,
+               ENGINE* engine) {
+  return this_one_fails() ? 0
+                          : real<decltype(EVP_Digest)>("EVP_Digest")(bytes, count, out, size, type, engine);
+}
+}
+// NOLINTEND(readability-identifier-naming)
 
 namespace driveshaft::dispatch {
 namespace {
@@ -23,9 +67,9 @@ constexpr std::string_view kSignatureOfNothing = "v1,v48jdbgvh29KJz2Qc+ghw8G6vG3
 std::string lines(Signer& signer, std::string_view before, std::string_view workload,
                   std::string_view after) {
   std::string out;
-  signer.append_lines(out, kId, Time(kTime + std::chrono::milliseconds(999)),
-                      {"", std::string(before), workload, std::string(after)});
-  return out;
+  const auto done = signer.append_lines(out, kId, Time(kTime + std::chrono::milliseconds(999)),
+                                        {"", std::string(before), workload, std::string(after)});
+  return done ? out : done.error().message;
 }
 
 std::string expected(std::string_view signatures) {
@@ -57,16 +101,45 @@ TEST(Signer, TwoSecretsGiveTwoSignatures) {
             expected(std::string(kSignature) + " " + std::string(kOtherSignature)));
 }
 
+// Each call of OpenSSL fails once. What was signed before and after that is as it should be.
+TEST(Signer, AFailureOfOpensslIsAnError) {
+  for (int good = 0;; ++good) {
+    ASSERT_LT(good, 100) << "it never runs out of calls";
+    calls_left = good;
+    Signer signer({kKey, std::string(32, 'k')});
+    const std::string first = lines(signer, kBody, "", "");
+    const bool failed = calls_left < 0;
+    calls_left = -1;
+    if (!failed) break;
+    EXPECT_THAT(first, ::testing::StartsWith("the request cannot be signed: OpenSSL does not compute"));
+    const std::string second = lines(signer, kBody, "", "");
+    constexpr int kCallsOfConstructor = 5;
+    EXPECT_EQ(second, good < kCallsOfConstructor
+                          ? first
+                          : expected(std::string(kSignature) + " " + std::string(kOtherSignature)));
+  }
+}
+
+TEST(WebhookId, AFailureOfOpensslIsAnError) {
+  calls_left = 0;
+  const auto failed = webhook_id("localhost:4730", {"Sum", "H:h:1", "u", "w"});
+  calls_left = -1;
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().message, ::testing::StartsWith("the request cannot be signed"));
+}
+
 TEST(WebhookId, IsThatOfTheJobAlone) {
+  const auto id = [](const char* server, const JobFields& fields) {
+    return webhook_id(server, fields).value();
+  };
   const JobFields job{"Sum", "H:h:1", "u", "w"};
-  EXPECT_EQ(webhook_id("localhost:4730", job), "job_ebe2b9773b266b5fe48218532e02aafb");
-  EXPECT_EQ(webhook_id("localhost:4730", {"Sum", "H:h:1", "u", "another"}),
-            webhook_id("localhost:4730", job));
-  EXPECT_NE(webhook_id("localhost:4731", job), webhook_id("localhost:4730", job));
-  EXPECT_NE(webhook_id("localhost:4730", {"Sum2", "H:h:1", "u", ""}), webhook_id("localhost:4730", job));
-  EXPECT_NE(webhook_id("localhost:4730", {"Sum", "H:h:2", "u", ""}), webhook_id("localhost:4730", job));
-  EXPECT_NE(webhook_id("localhost:4730", {"Sum", "H:h:1", "v", ""}), webhook_id("localhost:4730", job));
-  EXPECT_NE(webhook_id("localhost:4730", {"Sum", "H:h:", "1u", ""}), webhook_id("localhost:4730", job));
+  EXPECT_EQ(id("localhost:4730", job), "job_ebe2b9773b266b5fe48218532e02aafb");
+  EXPECT_EQ(id("localhost:4730", {"Sum", "H:h:1", "u", "another"}), id("localhost:4730", job));
+  EXPECT_NE(id("localhost:4731", job), id("localhost:4730", job));
+  EXPECT_NE(id("localhost:4730", {"Sum2", "H:h:1", "u", ""}), id("localhost:4730", job));
+  EXPECT_NE(id("localhost:4730", {"Sum", "H:h:2", "u", ""}), id("localhost:4730", job));
+  EXPECT_NE(id("localhost:4730", {"Sum", "H:h:1", "v", ""}), id("localhost:4730", job));
+  EXPECT_NE(id("localhost:4730", {"Sum", "H:h:", "1u", ""}), id("localhost:4730", job));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/exceptions.h"
 #include "base/log.h"
 
 namespace driveshaft::gearman {
@@ -59,7 +60,7 @@ void Link::start() {
   asio::co_spawn(
       loop_, [self = shared_from_this()] { return self->run(); },
       [self = shared_from_this()](const std::exception_ptr& bug) {
-        if (bug) std::rethrow_exception(bug);  // out of the loop: a bug is not carried on from
+        base::kRethrow(bug);
         self->owner_.link_closed(*self);
       });
 }

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/exceptions.h"
 #include "monitor/json.h"
 
 namespace driveshaft::monitor {
@@ -28,7 +29,9 @@ Monitor::~Monitor() {
   for (const auto& [_, watch] : watches_) watch.queue->stop();
 }
 
-void Monitor::start() { asio::co_spawn(io_, run(), asio::detached); }
+void Monitor::start() {
+  asio::co_spawn(io_, base::restarted("the monitor", [this] { return run(); }), base::kRethrow);
+}
 
 asio::awaitable<void> Monitor::run() {
   auto at = Clock::now();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/backoff.h"
+#include "base/exceptions.h"
 #include "gearman/admin_text.h"
 
 namespace driveshaft::monitor {
@@ -83,7 +84,9 @@ QueueWatch::~QueueWatch() = default;
 
 void QueueWatch::start() {
   asio::co_spawn(
-      pause_.get_executor(), [self = shared_from_this()] { return self->run(); }, asio::detached);
+      pause_.get_executor(),
+      base::restarted("reading a gearmand's queue", [self = shared_from_this()] { return self->run(); }),
+      base::kRethrow);
 }
 
 void QueueWatch::stop() {
@@ -104,6 +107,7 @@ void QueueWatch::too_late() {
 }
 
 asio::awaitable<void> QueueWatch::run() {
+  close();  // where an exception has ended it before, half an answer may still come
   while (!stopped_) {
     if (const std::string why = co_await read(); !why.empty()) {
       close();

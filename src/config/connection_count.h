@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace driveshaft::config {
+
+// To gearmand servers, of all pools together. What is more has been multiplied by mistake.
+inline constexpr std::size_t kMostConnections = 10'000;
+
+// Whether the pool opens connections for this function alone.
+bool has_own_connections(const Pool& pool, const std::string& function);
+
+// How many connections to gearmand servers a pool keeps open.
+std::size_t connection_count(const Pool& pool, std::size_t servers);
+
+// An error for the operator if there would be more than kMostConnections.
+std::vector<std::string> check_connections(const Config& config);
+
+}  // namespace driveshaft::config

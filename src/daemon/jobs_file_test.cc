@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/jobs_file.h"
+
+#include <gtest/gtest.h>
+
+#include "base/test_dir.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string jobs_file_with(const std::string& pool) {
+  return R"({"gearman_servers_list": ["localhost"], "pools_list": {")" + pool +
+         R"(": {"job_processing_uri": "http://localhost/", "worker_count": 1, "jobs_list": ["Sum"]}}})";
+}
+
+struct JobsFileTest : ::testing::Test {
+  const base::TestDir dir;
+  const std::string path = dir.write("jobs.json", jobs_file_with("First"));
+  asio::io_context loop;
+  JobsFile file{loop, path};
+  int changes = 0;
+  int reloads = 0;
+
+  void watch() {
+    file.load();
+    file.watch([this](const config::Config&) { ++changes; },
+               [this](const std::vector<std::string>&) { ++reloads; });
+  }
+  void replace(const std::string& pool) const {
+    std::filesystem::rename(dir.write("new", jobs_file_with(pool)), path);
+  }
+};
+
+TEST_F(JobsFileTest, AChangeIsAppliedOnceItHasSettled) {
+  watch();
+  replace("Second");
+  while (changes == 0 && loop.run_one_for(10s) > 0) {
+  }
+  EXPECT_EQ(changes, 1);
+  EXPECT_EQ(reloads, 1);
+}
+
+TEST_F(JobsFileTest, StoppedWhileAnExpiryIsQueuedItAppliesNothing) {
+  watch();
+  replace("Second");
+  // The timer expires while the loop stands still, so that its handler is queued behind this one.
+  asio::post(loop, [this] { file.stop(); });
+  asio::steady_timer later(asio::system_executor(), 600ms);
+  later.wait();
+  loop.run_for(3s);
+  EXPECT_TRUE(loop.stopped()) << "the timer was set again";
+  EXPECT_EQ(changes, 0);
+  EXPECT_EQ(reloads, 0);
+}
+
+}  // namespace
+}  // namespace driveshaft::daemon
