@@ -99,6 +99,18 @@ def test_reaching_the_endpoint_has_a_limit_of_its_own(rig, scheme, peer):
     daemon.wait_for_line("connect_timeout|connect")
 
 
+def test_another_connect_timeout_holds_for_the_next_connection(rig):
+    endpoint = rig.start(FullEndpoint())
+    uri = f"http://{endpoint.host}:{endpoint.port}/"
+    settings = {"endpoint_down": "fail"}
+    server, daemon = start(rig, uri, max_running_time=60, connect_timeout=50, **settings)
+    daemon.reload(jobs_file([server], {"Regular": pool(uri, ["f"], 1, connect_timeout=0.5, **settings)}))
+    result, took = timed_run(server)
+    assert result == FAILED
+    assert took < 2.5
+    daemon.wait_for_line(r"no connection within connect_timeout \(500 ms\)")
+
+
 def test_jobs_that_wait_for_their_turn_to_connect_are_not_timed_by_connect_timeout(rig):
     """Hundreds of jobs at once at an endpoint with a short queue of connections, each in no hurry to answer."""
     endpoint = rig.endpoint(slow(0.2, answer(keep=False, headers=["Connection: close"])), backlog=16)

@@ -133,6 +133,19 @@ def test_work_resumes_with_one_job_at_a_time(rig):
         assert [client.result(handle) for handle in handles] == [complete("done")] * 50
 
 
+def test_a_held_job_takes_the_connection_of_the_one_before(rig):
+    """A php-fpm of one process would not accept another connection before the first is closed."""
+    endpoint = rig.endpoint(reverse)
+    endpoint.stop()
+    server, daemon = start(rig, endpoint.uri(), worker_count=2)
+    with Client(server) as client:
+        handles = client.submit_many("reverse", ["ab", "cd"])
+        wait_until(lambda: daemon.metric("driveshaft_jobs_held") == 2, "both are held")
+        endpoint.start()
+        assert [client.result(handle) for handle in handles] == [complete("ba"), complete("dc")]
+    assert endpoint.connections == 1
+
+
 def test_a_drain_gives_held_jobs_back_to_gearmand(rig):
     """The next worker runs them; this one does not wait for an endpoint that may never come."""
     server, daemon = start(rig, "http+unix://%2Fnowhere/", worker_count=8)

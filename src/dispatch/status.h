@@ -32,7 +32,7 @@ struct RunningJob {
   SteadyTime ends;  // then it fails
   int attempt = 1;
   std::string_view
-      state;  // "running", "held", "waiting" for its next attempt, "buried": its dead letter is on its way
+      state;  // "running", "held", "waiting" for its next attempt, "dead-lettering": gearmand is taking its dead letter
 };
 
 struct FailedJob {

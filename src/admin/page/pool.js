@@ -8,7 +8,7 @@ import { endpoint_chip, endpoint_jobs, endpoints, queue_trend, since, worst_endp
 const EVERY = 2000;
 const HISTORY_EVERY = { "15m": 5000, "24h": 60000 };
 
-const JOB_STATES = { running: "running", held: "held", waiting: "waits for its next attempt", buried: "becomes a dead letter" };
+const JOB_STATES = { running: "running", held: "held", waiting: "waits for its next attempt", "dead-lettering": "becomes a dead letter" };
 
 const FAILURES_AT_FIRST = 10;
 
