@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 source dev.d/packages.sh
 export DEBIAN_FRONTEND=noninteractive
 
-apt_options=(-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+# Nobody is there to be asked what becomes of a settings file that was changed: it stays.
+apt_options=(-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold)
 # One broken third-party source should not stop us; a package that cannot be had says so below.
 apt-get "${apt_options[@]}" update || echo 'apt-get update failed; going on with the lists at hand'
 
