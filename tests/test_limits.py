@@ -5,6 +5,8 @@ import statistics
 import threading
 import time
 
+import pytest
+
 from behaviours import answer, hang
 from clients import FAILED, Client, complete, run
 from driveshaft import jobs_file, pool
