@@ -28,6 +28,7 @@ class Account:
         self.path = directory / "record"
         self.path.touch()
         self.submitted = []
+        self.left_out = set()  # uniques of jobs that have no place in the books
 
     def submit(self, server, count, function="reverse", workload="some text"):
         """Background jobs; two of an empty unique would be one to gearmand's queue on disk."""
@@ -39,7 +40,8 @@ class Account:
 
     def runs(self):
         """How often each job came to the endpoint."""
-        return collections.Counter(json.loads(line)["unique"] for line in self.path.read_text().splitlines())
+        uniques = [json.loads(line)["unique"] for line in self.path.read_text().splitlines()]
+        return collections.Counter(unique for unique in uniques if unique not in self.left_out)
 
     def ran(self):
         return len(self.path.read_text().splitlines())
@@ -249,16 +251,10 @@ def test_a_network_that_swallows_all_is_noticed_and_the_other_server_works_on(ne
     wait_until(lambda: daemon.metric("driveshaft_gearmand_connections") == 2, "it is connected again", 15)
     runs_of_near = account.runs().pop("", 0)
     assert runs_of_near == ran
-    strip(account, "")
+    account.left_out.add("")
     account.close([far, near], repeats=8)
     assert sum(account.runs().values()) > 400  # those whose results were swallowed
     assert daemon.metric("driveshaft_errors") == 0
-
-
-def strip(account, unique):
-    """Takes jobs without a place in the books out of the record."""
-    lines = [line for line in account.path.read_text().splitlines(True) if json.loads(line)["unique"] != unique]
-    account.path.write_text("".join(lines))
 
 
 @pytest.mark.slow
