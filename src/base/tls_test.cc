@@ -151,6 +151,7 @@ TEST(TlsClients, OneForAllWithTheSameSettings) {
 }
 
 TEST(TlsErrors, SayWhatCanBeDone) {
+  OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr);  // otherwise the first connection does
   const auto text = [](int reason) { return tls_error(ERR_PACK(ERR_LIB_SSL, 0, reason)).message(); };
   EXPECT_EQ(text(SSL_R_WRONG_VERSION_NUMBER), "wrong version number (does it speak TLS on this port?)");
   EXPECT_THAT(text(SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED),

@@ -27,7 +27,8 @@ using testing::ExitedWithCode;
 // The child of a death test is the caller: the process that exits is it, and the daemon goes on after it.
 
 [[noreturn]] void start_and_report(const base::TestDir& dir, pid_t test) {
-  const int caller_s = ::open("/dev/null", O_RDONLY);
+  // Of a number that the daemon does not come to use, whatever else this test was given open.
+  const int caller_s = ::fcntl(STDOUT_FILENO, F_DUPFD, 100);
   Background background;
   const bool closed = ::fcntl(caller_s, F_GETFD) < 0;
   const mode_t mask = ::umask(0);
