@@ -16,6 +16,7 @@ declare -A packages=(
   [package]='dpkg-dev lintian'
   [fuzz]='clang libclang-rt-dev llvm'
   [bench]='gearman-job-server nginx'
+  [image]='buildah debootstrap iproute2 python3 python3-pytest python3-yaml util-linux'
   [compare]='libnginx-mod-http-echo python3-matplotlib'
   [peers]='supervisor php-cli php-gearman php-curl nodejs libcurl4-openssl-dev'
   [counts]='strace valgrind'
