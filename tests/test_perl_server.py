@@ -229,7 +229,8 @@ def test_jobs_whose_connection_is_lost_have_failed_and_so_it_is_said(rig):
     daemon.wait_for_line("^Dropped result: function=f .* is gone, so the job has failed$", level="WARN")
     server.start()
     assert run(server, "f") == complete("done")
-    assert len(daemon.lines(SAID)) == 2  # it might have been replaced by a gearmand
+    # It might have been replaced by a gearmand.
+    wait_until(lambda: len(daemon.lines(SAID)) == 2, "it is said once more")
 
 
 def test_a_gearmand_in_its_place_is_a_gearmand(rig):
