@@ -5,8 +5,8 @@
 
 namespace driveshaft::base {
 
-// Blocks all signals in this thread while it lives, and so in threads that are started meanwhile: signals are the
-// business of the loop's thread, and interrupt no call of another.
+// Blocks all signals in this thread while it lives, and so in threads that are started meanwhile: signals are
+// the business of the loop's thread, and interrupt no call of another.
 class BlockedSignals {
  public:
   BlockedSignals() {

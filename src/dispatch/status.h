@@ -31,8 +31,8 @@ struct RunningJob {
   SteadyTime started;
   SteadyTime ends;  // then it fails
   int attempt = 1;
-  std::string_view
-      state;  // "running", "held", "waiting" for its next attempt, "dead-lettering": gearmand is taking its dead letter
+  std::string_view state;  // "running", "held", "waiting" for its next attempt, "dead-lettering": gearmand is
+                           // taking its dead letter
 };
 
 struct FailedJob {
