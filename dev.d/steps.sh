@@ -15,7 +15,7 @@ begin() {
   set -m  # gives it the process group
   (
     SECONDS=0
-    trap 'echo "$? $SECONDS" >"build/logs/$name.end"' EXIT
+    trap 'echo "$? $SECONDS" >"'"$PWD"'/build/logs/$name.end"' EXIT
     "$@"
   ) >"build/logs/$name.log" 2>&1 </dev/null &
   set +m

@@ -12,9 +12,9 @@ bool operator==(const AttemptDecision& one, const AttemptDecision& other) {
   return one.action == other.action && one.news == other.news && one.delay == other.delay;
 }
 
-void PrintTo(const AttemptDecision& decision, std::ostream* out) {
-  *out << "action " << static_cast<int>(decision.action) << ", news " << static_cast<int>(decision.news)
-       << ", delay " << decision.delay.count() << " ms";
+std::ostream& operator<<(std::ostream& out, const AttemptDecision& decision) {
+  return out << "action " << static_cast<int>(decision.action) << ", news " << static_cast<int>(decision.news)
+             << ", delay " << decision.delay.count() << " ms";
 }
 
 namespace {

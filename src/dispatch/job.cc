@@ -419,6 +419,7 @@ void Job::conclude(gearman::JobResult result, std::string_view data) {
       log_dropped(logged(), *origin_.link);
     }
   } catch (const std::bad_alloc&) {
+    if (!data.empty()) return conclude(gearman::JobResult::fail, {});
     origin_.link->leave_unanswered(origin_.generation);  // nothing else costs no memory
   }
   end();
