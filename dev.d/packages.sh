@@ -10,7 +10,7 @@ declare -A packages=(
   [unit]='libgtest-dev libgmock-dev'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman python3-pytest'
   [integration]='gearman-job-server gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
-                 prometheus man-db iproute2 git dpkg-dev lintian adduser logrotate systemd
+                 prometheus man-db mandoc iproute2 git dpkg-dev lintian adduser logrotate systemd
                  python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
   [browser]='chromium'
   [package]='dpkg-dev lintian'
