@@ -5,8 +5,8 @@
 
 file(READ "${FROM}" text)
 foreach(change IN ITEMS
-    "../packaging/driveshaft.service=/lib/systemd/system/driveshaft.service"
-    "[packaging/driveshaft.service]=[/lib/systemd/system/driveshaft.service]"
+    "../packaging/driveshaft.service=/usr/lib/systemd/system/driveshaft.service"
+    "[packaging/driveshaft.service]=[/usr/lib/systemd/system/driveshaft.service]"
     "../packaging/=/usr/share/driveshaft/"
     "[packaging/=[/usr/share/driveshaft/"
     "(jobs.schema.json=(/usr/share/driveshaft/jobs.schema.json"

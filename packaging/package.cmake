@@ -24,7 +24,7 @@ set(CHANGELOG_DATE "Tue, 24 Nov 2026 00:00:00 +0000")
 configure_file(${PACKAGING}/debian/changelog.in debian/changelog @ONLY)
 configure_file(${PACKAGING}/debian/copyright debian/copyright COPYONLY)
 
-install_file(/lib/systemd/system ${PACKAGING}/driveshaft.service)
+install_file(/usr/lib/systemd/system ${PACKAGING}/driveshaft.service)
 install_file(/etc/driveshaft ${PACKAGING}/jobs.json ${PACKAGING}/logconfig.xml)
 install(FILES ${PACKAGING}/debian/logrotate DESTINATION /etc/logrotate.d RENAME driveshaft
   COMPONENT debian EXCLUDE_FROM_ALL)
@@ -39,7 +39,7 @@ install(DIRECTORY examples DESTINATION ${DOC} COMPONENT debian EXCLUDE_FROM_ALL)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_SOURCE_GENERATOR "")
-set(CPACK_SET_DESTDIR ON)  # what lies in /etc and /lib is outside of the prefix
+set(CPACK_SET_DESTDIR ON)  # what lies in /etc is outside of the prefix
 set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_INSTALL_CMAKE_PROJECTS
   "${CMAKE_BINARY_DIR};driveshaft;program;/;${CMAKE_BINARY_DIR};driveshaft;debian;/")

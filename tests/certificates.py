@@ -24,7 +24,7 @@ class Authority:
         _openssl("req", "-x509", *_NEW_KEY, "-days", 1, "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.file)
 
     def issue(self, name, alternative_names=EVERYWHERE, days=1):
-        """A certificate that is valid for so many days; it has expired if they are fewer than 0."""
+        """A certificate that is valid for so many days; it has expired if they are 0."""
         made = Certificate(self.directory / f"{self.name}-{name}.pem", self.directory / f"{self.name}-{name}.key")
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
         extensions.write_text(f"subjectAltName={alternative_names}\n")

@@ -148,7 +148,7 @@ def cases():
         "our certificate is a stranger's": ("peer", True,
                                             lambda ca, stranger, us: ca.trusted(stranger.issue("us")),
                                             r"unknown ca \(it does not accept our certificate: certificate_file"),
-        "our certificate has expired": ("peer", True, lambda ca, stranger, us: ca.trusted(ca.issue("old", days=-1)),
+        "our certificate has expired": ("peer", True, lambda ca, stranger, us: ca.trusted(ca.issue("old", days=0)),
                                         r"certificate expired \(it does not accept our certificate"),
     }
 
@@ -157,7 +157,7 @@ def cases():
 def test_a_gearmand_that_is_not_to_be_trusted_or_does_not_trust_us_is_told_of_and_left_alone(
         rig, ca, stranger, us, case):
     which, demands, tls, line = cases()[case]
-    certificate = {"peer": lambda: ca.issue("peer"), "expired": lambda: ca.issue("expired", days=-1),
+    certificate = {"peer": lambda: ca.issue("peer"), "expired": lambda: ca.issue("expired", days=0),
                    "elsewhere": lambda: ca.issue("elsewhere", "DNS:elsewhere.example,IP:127.0.0.2")}[which]()
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
     front = tunnel(rig, server, certificate, clients=ca if demands else None)
@@ -449,7 +449,7 @@ def test_the_endpoints_certificate_may_be_left_unverified(rig, stranger, us, ca)
 @pytest.mark.parametrize("what, line", [
     ("expired", "certificate has expired"), ("elsewhere", "hostname mismatch"), ("stranger", "issuer certificate")])
 def test_jobs_wait_for_an_endpoint_whose_certificate_is_not_good_until_it_is(rig, ca, us, stranger, tmp_path, what, line):
-    bad = {"expired": lambda: ca.issue("e", days=-1), "elsewhere": lambda: ca.issue("e", "DNS:elsewhere"),
+    bad = {"expired": lambda: ca.issue("e", days=0), "elsewhere": lambda: ca.issue("e", "DNS:elsewhere"),
            "stranger": lambda: stranger.issue("e")}[what]()
     theirs = Certificate(tmp_path / "theirs.pem", tmp_path / "theirs.key")
     replace(theirs, bad)

@@ -102,7 +102,7 @@ bool read_jobs_list(const Value& value, Pool& pool) {
       }
     } else if (is_object || first->second) {
       element.error(fmt::format("{} is listed already, and only one entry can say how it runs; remove one",
-                                base::printable(quoted(entry.name), kMaxFunctionSize + 2)));
+                                base::printable(in_quotes(entry.name), kMaxFunctionSize + 2)));
     } else {
       element.warning(fmt::format("{} is listed already, ignored", element.shown()));
     }
@@ -120,7 +120,7 @@ std::string jobs_list_text(const Pool& pool) {
     }
     std::vector<std::string> members{fmt::format("\"function\": {}", quoted_json(name))};
     for (const auto& [key, text] : function_settings_text(own->second)) {
-      if (text != kNone) members.push_back(fmt::format("{}: {}", quoted(key), text));
+      if (text != kNone) members.push_back(fmt::format("{}: {}", in_quotes(key), text));
     }
     entries.push_back(fmt::format("{{{}}}", fmt::join(members, ", ")));
   }

@@ -102,12 +102,12 @@ std::string_view name_of(const Choice<Enum> (&choices)[N], Enum value) {
       ->name;
 }
 
-inline std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
+inline std::string in_quotes(std::string_view name) { return fmt::format("\"{}\"", name); }
 
 template <class Enum, std::size_t N>
 std::string names_of(const Choice<Enum> (&choices)[N]) {
   std::vector<std::string> names;
-  for (const auto& choice : choices) names.push_back(quoted(choice.name));
+  for (const auto& choice : choices) names.push_back(in_quotes(choice.name));
   return fmt::format("{}", fmt::join(names, ", "));
 }
 

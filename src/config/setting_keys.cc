@@ -58,7 +58,7 @@ bool read_attempt_failures(const Value& value, Retry& retry) {
 
 std::string attempt_failures_text(const Retry& retry) {
   std::vector<std::string> names;
-  for (const auto failure : retry.on) names.push_back(quoted(name_of(kAttemptFailures, failure)));
+  for (const auto failure : retry.on) names.push_back(in_quotes(name_of(kAttemptFailures, failure)));
   return fmt::format("[{}]", fmt::join(names, ", "));
 }
 
@@ -91,7 +91,7 @@ bool read_retry(const Value& value, PoolSettings& settings) {
 std::string retry_text(const PoolSettings& settings) {
   std::vector<std::string> members;
   for (const auto& key : kRetryKeys) {
-    members.push_back(fmt::format("{}: {}", quoted(key.name), key.show(settings.retry)));
+    members.push_back(fmt::format("{}: {}", in_quotes(key.name), key.show(settings.retry)));
   }
   return fmt::format("{{{}}}", fmt::join(members, ", "));
 }
@@ -106,10 +106,10 @@ bool read_function_name(const Value& value, std::string& name) {
 constexpr Key<PoolSettings> kSettingKeys[] = {
     {"request_format", R"("json", "multipart" or "urlencoded")", "holds from the next job on",
      [](const Value& v, PoolSettings& s) { return read_choice(v, kFormats, s.request_format); },
-     [](const PoolSettings& s) { return quoted(name_of(kFormats, s.request_format)); }},
+     [](const PoolSettings& s) { return in_quotes(name_of(kFormats, s.request_format)); }},
     {"failure_text", R"("exception", "warning" or "drop")", "holds from the next job on",
      [](const Value& v, PoolSettings& s) { return read_choice(v, kFailureTexts, s.failure_text); },
-     [](const PoolSettings& s) { return quoted(name_of(kFailureTexts, s.failure_text)); }},
+     [](const PoolSettings& s) { return in_quotes(name_of(kFailureTexts, s.failure_text)); }},
     {"explain_failures", "true or false", "holds from the next job on",
      [](const Value& v, PoolSettings& s) { return read_bool(v, s.explain_failures); },
      [](const PoolSettings& s) { return std::string(s.explain_failures ? "true" : "false"); }},
@@ -125,7 +125,7 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
      [](const PoolSettings& s) { return std::to_string(s.max_response_size); }},
     {"endpoint_down", R"("hold" or "fail")", "holds from the next failure to reach the endpoint on",
      [](const Value& v, PoolSettings& s) { return read_choice(v, kEndpointDowns, s.endpoint_down); },
-     [](const PoolSettings& s) { return quoted(name_of(kEndpointDowns, s.endpoint_down)); }},
+     [](const PoolSettings& s) { return in_quotes(name_of(kEndpointDowns, s.endpoint_down)); }},
     {"retry", "an object of attempts, initial_delay, max_delay, attempt_timeout and on",
      "holds from the next attempt on", read_retry, retry_text},
     {"dead_letter_function", "the name of a function, or \"\" for none", "holds from the next failed job on",
@@ -133,7 +133,7 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
      [](const PoolSettings& s) { return quoted_json(s.dead_letter_function); }},
     {"on_shutdown", R"("fail" or "requeue")", "holds for the next shutdown",
      [](const Value& v, PoolSettings& s) { return read_choice(v, kOnShutdowns, s.on_shutdown); },
-     [](const PoolSettings& s) { return quoted(name_of(kOnShutdowns, s.on_shutdown)); }},
+     [](const PoolSettings& s) { return in_quotes(name_of(kOnShutdowns, s.on_shutdown)); }},
     {"max_rate", "a number of jobs a second from 0 (no limit) to 1000000", "holds at once",
      [](const Value& v, PoolSettings& s) { return read_number(v, 0, 1'000'000, s.max_rate); },
      [](const PoolSettings& s) { return fmt::format("{}", s.max_rate); }},
@@ -150,7 +150,7 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
     {"fairness", R"("none" or "function")",
      "functions move to connections of their own, or back; the old connections finish their jobs",
      [](const Value& v, PoolSettings& s) { return read_choice(v, kFairnesses, s.fairness); },
-     [](const PoolSettings& s) { return quoted(name_of(kFairnesses, s.fairness)); }},
+     [](const PoolSettings& s) { return in_quotes(name_of(kFairnesses, s.fairness)); }},
 };
 
 }  // namespace

@@ -72,7 +72,7 @@ std::string tls_text(const base::TlsSettings& settings) {
   std::vector<std::string> members;
   for (const auto& key : kTlsKeys) {
     auto text = key.show(settings);
-    if (text != key.show({})) members.push_back(fmt::format("{}: {}", quoted(key.name), text));
+    if (text != key.show({})) members.push_back(fmt::format("{}: {}", in_quotes(key.name), text));
   }
   return fmt::format("{{{}}}", fmt::join(members, ", "));
 }
