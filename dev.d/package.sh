@@ -6,6 +6,9 @@ package_folder=build/package
 
 make_package() {
   rm -rf "$package_folder"
+  # The same sources make the same package: the dates in it are that of the last commit.
+  export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null)}
+  [ -n "$SOURCE_DATE_EPOCH" ] || unset SOURCE_DATE_EPOCH  # not a checkout
   cpack --config build/release/CPackConfig.cmake -B "$package_folder" && rm -r "$package_folder"/_CPack_Packages
 }
 
