@@ -13,6 +13,7 @@ declare -A packages=(
                  python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
   [browser]='chromium'
   [package]='dpkg-dev lintian adduser logrotate systemd'
+  [image]='buildah debootstrap iproute2 python3 python3-pytest python3-yaml util-linux'
   [fuzz]='clang libclang-rt-dev llvm python3'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman'
   [bench]='gearman-job-server nginx python3'
