@@ -14,6 +14,7 @@ declare -A packages=(
                  python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
   [browser]='chromium'
   [package]='dpkg-dev lintian'
+  [image]='buildah debootstrap iproute2 python3 python3-pytest python3-yaml util-linux'
   [fuzz]='clang libclang-rt-dev llvm'
   [bench]='gearman-job-server nginx'
   [compare]='libnginx-mod-http-echo python3-matplotlib'

@@ -21,6 +21,13 @@ foreach(change IN ITEMS
   string(REPLACE "${here}" "${there}" text "${text}")
 endforeach()
 
+# A man page's date is that of its installation, or $SOURCE_DATE_EPOCH: mdoc's own word for today stands in the source.
+string(TIMESTAMP day "%d" UTC)
+math(EXPR day "${day}")
+string(TIMESTAMP month_year "%B %Y" UTC)
+string(REPLACE " " " ${day}, " date "${month_year}")
+string(REPLACE "$Mdocdate$" "${date}" text "${text}")
+
 string(REGEX REPLACE "\\.gz$" "" plain "${TO}")
 file(WRITE "${plain}" "${text}")
 if(NOT plain STREQUAL TO)

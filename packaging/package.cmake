@@ -18,10 +18,7 @@ function(install_file destination)
 endfunction()
 
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
-set(CPACK_DEBIAN_PACKAGE_MAINTAINER "The Driveshaft authors <driveshaft@example.org>"
-  CACHE STRING "Who answers for the Debian package: name <address>")
-set(CHANGELOG_DATE "Tue, 24 Nov 2026 00:00:00 +0000")
-configure_file(${PACKAGING}/debian/changelog.in debian/changelog @ONLY)
+set(CPACK_PROJECT_CONFIG_FILE ${PACKAGING}/maintainer.cmake)  # read when the package is made
 configure_file(${PACKAGING}/debian/copyright debian/copyright COPYONLY)
 
 install_file(/usr/lib/systemd/system ${PACKAGING}/driveshaft.service)
@@ -29,10 +26,17 @@ install_file(/etc/driveshaft ${PACKAGING}/jobs.json ${PACKAGING}/logconfig.xml)
 install(FILES ${PACKAGING}/debian/logrotate DESTINATION /etc/logrotate.d RENAME driveshaft
   COMPONENT debian EXCLUDE_FROM_ALL)
 install_file(${DOC} ${PACKAGING}/debian/copyright)
-foreach(document command-line.md configuration.md http-contract.md logging.md openapi.yaml operations.md)
+foreach(document command-line.md configuration.md containers.md http-contract.md logging.md openapi.yaml operations.md)
   install_document(${CMAKE_SOURCE_DIR}/docs/${document} ${DOC}/${document})
 endforeach()
-install_document(${CMAKE_BINARY_DIR}/debian/changelog ${DOC}/changelog.Debian.gz)
+# The date is that of the package's making, or $SOURCE_DATE_EPOCH.
+install(CODE "
+  include(\"${PACKAGING}/maintainer.cmake\")
+  set(VERSION ${PROJECT_VERSION}-${DEBIAN_REVISION})
+  string(TIMESTAMP DATE \"%a, %d %b %Y %H:%M:%S +0000\" UTC)
+  configure_file(\"${PACKAGING}/debian/changelog.in\" \"\$ENV{DESTDIR}${DOC}/changelog.Debian\" @ONLY)
+  execute_process(COMMAND gzip -9nf \"\$ENV{DESTDIR}${DOC}/changelog.Debian\" COMMAND_ERROR_IS_FATAL ANY)"
+  COMPONENT debian EXCLUDE_FROM_ALL)
 install_document(${CMAKE_SOURCE_DIR}/CHANGELOG.md ${DOC}/changelog.gz)
 install_document(${CMAKE_SOURCE_DIR}/docs/driveshaft.1 /usr/share/man/man1/driveshaft.1.gz)
 install(DIRECTORY examples DESTINATION ${DOC} COMPONENT debian EXCLUDE_FROM_ALL)

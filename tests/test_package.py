@@ -27,8 +27,9 @@ pytestmark = [
 JOBS, LOG, PID_FILE = "/etc/driveshaft/jobs.json", "/var/log/driveshaft/driveshaft.log", "/run/driveshaft.pid"
 
 
-def make_package(directory):
-    subprocess.run(["cpack", "--config", CPACK_CONFIG, "-B", directory], check=True, capture_output=True, timeout=60)
+def make_package(directory, **env):
+    subprocess.run(["cpack", "--config", CPACK_CONFIG, "-B", directory], check=True, capture_output=True, timeout=60,
+                   env={**os.environ, **env})
     return next(directory.glob("driveshaft_*.deb"))
 
 
@@ -169,6 +170,22 @@ def test_links_and_paths_of_its_documents_lead_somewhere(tmp_path):
         assert "/usr/local/" not in text
         for named in re.findall(r"/usr/share/(?:doc/)?driveshaft/[\w./-]+\w", text):
             assert (root / named[1:]).exists(), named
+
+
+@pytest.mark.parametrize("env, who", [
+    ({"DEBEMAIL": "maintainer@packages.example", "DEBFULLNAME": "A Maintainer"}, "A Maintainer <maintainer@packages.example>"),
+    ({"DEBEMAIL": "", "DEBFULLNAME": ""}, "The Driveshaft authors <nobody@driveshaft.invalid>")])
+def test_it_names_who_made_it_and_when(tmp_path, env, who):
+    package, root = make_package(tmp_path, SOURCE_DATE_EPOCH="1796694245", **env), tmp_path / "root"
+    maintainer = subprocess.run(["dpkg-deb", "-f", package, "Maintainer"], capture_output=True, text=True, check=True).stdout
+    assert maintainer.strip() == who
+    subprocess.run(["dpkg-deb", "-x", package, root], check=True)
+    changelog = gzip.decompress((root / "usr/share/doc/driveshaft/changelog.Debian.gz").read_bytes()).decode()
+    assert changelog.splitlines()[-1] == f" -- {who}  Tue, 08 Dec 2026 01:44:05 +0000"
+    version = subprocess.run(["dpkg-deb", "-f", package, "Version"], capture_output=True, text=True, check=True).stdout
+    assert changelog.startswith(f"driveshaft ({version.strip()}) ")
+    man = gzip.decompress((root / "usr/share/man/man1/driveshaft.1.gz").read_bytes()).decode()
+    assert ".Dd December 8, 2026\n" in man
 
 
 def test_it_recommends_certificates_of_authorities(tmp_path):
