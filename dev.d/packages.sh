@@ -9,14 +9,14 @@ declare -A packages=(
            libssl-dev libfmt-dev libbenchmark-dev libjs-dygraphs python3'
   [unit]='libgtest-dev libgmock-dev'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman python3-pytest'
-  [integration]='gearman-job-server gearman-server libgearman-client-perl gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
-                 prometheus man-db iproute2 git dpkg-dev lintian adduser logrotate systemd
+  [integration]='gearman-job-server gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
+                 prometheus man-db mandoc iproute2 git dpkg-dev lintian adduser logrotate systemd
                  python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
   [browser]='chromium'
   [package]='dpkg-dev lintian'
+  [image]='buildah debootstrap iproute2 python3 python3-pytest python3-yaml util-linux'
   [fuzz]='clang libclang-rt-dev llvm'
   [bench]='gearman-job-server nginx'
-  [image]='buildah debootstrap iproute2 python3 python3-pytest python3-yaml util-linux'
   [compare]='libnginx-mod-http-echo python3-matplotlib'
   [peers]='supervisor php-cli php-gearman php-curl nodejs libcurl4-openssl-dev'
   [counts]='strace valgrind'
@@ -36,17 +36,21 @@ offered() {
 # need GROUP … : returns once every package of these groups is installed.
 need() {
   command -v dpkg-query >/dev/null || { echo "./dev: no dpkg here; what is needed must be installed already" >&2; return 0; }
-  local name wanted=() missing=() chosen=() sudo=() apt=(apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+  local name wanted=() missing=() chosen=() sudo=()
+  # Nobody is there to be asked what becomes of a settings file that was changed: it stays.
+  local apt=(apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef
+    -o Dpkg::Options::=--force-confold)
   local -A installed=()
   # shellcheck disable=SC2206  # split on purpose
   for name in "$@"; do wanted+=(${packages[$name]}); done
   while read -r name; do installed[$name]=1; done < <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' \
     "${wanted[@]%|*}" "${wanted[@]#*|}" 2>/dev/null | sed -n 's/^installed //p')
   for name in "${wanted[@]}"; do
-    # The first look saves the second, which takes time.
-    [ -n "${installed[${name%|*}]:-}" ] || [ -n "${installed[$(offered "$name")]:-}" ] || missing+=("$name")
+    [ -n "${installed[${name%|*}]:-}${installed[${name#*|}]:-}" ] || missing+=("$name")
   done
   ((${#missing[@]} > 0)) || return 0
+  # Installing one A may remove the B of another: all are named.
+  for name in "${wanted[@]}"; do [[ $name != *'|'* ]] || missing+=("$name"); done
 
   if [ -d /run/systemd/system ]; then
     echo "./dev installs ${missing[*]}. Debian starts services among them (gearmand, nginx …) now and at boot." \

@@ -15,7 +15,8 @@ begin() {
   set -m  # gives it the process group
   (
     SECONDS=0
-    trap 'echo "$? $SECONDS" >"'"$PWD"'/build/logs/$name.end"' EXIT
+    here=$PWD
+    trap 'echo "$? $SECONDS" >"$here/build/logs/$name.end"' EXIT
     "$@"
   ) >"build/logs/$name.log" 2>&1 </dev/null &
   set +m

@@ -12,7 +12,7 @@ STEPS = Path(__file__).resolve().parent.parent / "dev.d/steps.sh"
 STATUSES = """
 set -euo pipefail
 source "$0"
-step good true
+step good cd /
 step bad bash -c 'echo oops; exit 7' || echo "status $?"
 step killed bash -c 'kill -9 $PPID' || echo "status $?"
 begin beside true

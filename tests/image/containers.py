@@ -3,6 +3,7 @@
 seen from here, and all containers share this network, in which each service's name is 127.0.0.1."""
 import json
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -36,6 +37,12 @@ def image_settings(image):
     return json.loads(buildah("inspect", "--type", "image", image))["Docker"]["config"]
 
 
+def exit_code(stderr):
+    """Of a command that Container._argv has run; None if it was killed with its shell."""
+    found = re.search(r"^ended with (\d+)$", stderr, re.M)
+    return int(found[1]) if found else None
+
+
 class Container(Process):
     """One service of compose.yaml. `command` and `volumes` ({inside: here}) are the service's unless given. stdout is the
     log; stderr has a file of its own. `run` runs another command in it."""
@@ -65,11 +72,16 @@ class Container(Process):
             mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", self.root / folder[1:])
 
     def _argv(self, words):
-        return ["buildah", "run", *self._binds, self.container, "--", *words]
+        """The shell tells the exit code of the command: buildah may panic after it, where it cannot tidy up a read-only root."""
+        return ["buildah", "run", *self._binds, self.container, "--", "sh", "-c", '"$@"; echo "ended with $?" >&2', "sh", *words]
 
     def run(self, *words, timeout=60):
-        """Runs a command in it, and returns how it ended. buildah has a panic of its own behind an exit code other than 0."""
-        return subprocess.run(self._argv(words), capture_output=True, text=True, timeout=timeout)
+        """Runs a command in it, and returns its exit code."""
+        return exit_code(subprocess.run(self._argv(words), capture_output=True, text=True, timeout=timeout).stderr)
+
+    def wait(self, timeout=60.0):
+        super().wait(timeout)
+        return exit_code(self.stderr_path.read_text(errors="replace"))
 
     def start(self):
         self.stderr_path = self.log_path.with_suffix(".stderr")
