@@ -9,7 +9,7 @@ declare -A packages=(
            libssl-dev libfmt-dev libbenchmark-dev libjs-dygraphs python3'
   [unit]='libgtest-dev libgmock-dev'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman python3-pytest'
-  [integration]='gearman-job-server gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
+  [integration]='gearman-job-server gearman-server libgearman-client-perl gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
                  prometheus man-db mandoc iproute2 git dpkg-dev lintian adduser logrotate systemd
                  python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
   [browser]='chromium'

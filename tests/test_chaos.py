@@ -14,7 +14,7 @@ import pytest
 
 from clients import Client, complete, status
 from driveshaft import jobs_file, pool
-from processes import Process, let_pass, wait_until
+from processes import let_pass, wait_until
 from servers import Gearmand, PhpFpmNginx
 
 RETRY = {"attempts": 20, "initial_delay": 0.05, "max_delay": 0.5}
@@ -77,7 +77,6 @@ def start(rig, servers, uri, name="driveshaft", worker_count=8, **settings):
     return daemon
 
 
-@pytest.mark.slow
 def test_the_endpoint_goes_away_while_a_queue_is_worked_off(rig, tmp_path, account):
     """Held and tried again: none lost, none failed, and work goes on within a second of its return."""
     web = rig.start(PhpFpmNginx(tmp_path))
@@ -111,7 +110,6 @@ def test_one_of_two_driveshafts_is_killed(rig, web, account):
     assert two.metric("driveshaft_errors") == 0
 
 
-@pytest.mark.slow
 def test_gearmand_is_killed_and_comes_back_with_its_queue(rig, web, account):
     server = on_disk(rig)
     account.submit(server, 600)
@@ -145,60 +143,49 @@ def test_sigterm_under_load_loses_and_fails_nothing(rig, web, account):
     wait_until(lambda: completed + daemon.metric("driveshaft_jobs", outcome="complete") == 3000, "all are complete")
 
 
-class Namespace(Process):
-    """A network of its own, with one link to it whose packets can be swallowed without a word. One process keeps it, and it
-    ends with that."""
+class Namespace:
+    """A network of its own, with one link to it whose packets can be swallowed without a word."""
 
     MAC, OTHER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 
-    def __init__(self, directory):
-        super().__init__("network", directory, ["unshare", "--net", "sleep", "infinity"])
+    def __init__(self):
+        self.name = f"driveshaft-test-{os.getpid()}"
         self.link = f"ds{os.getpid() % 100000}"
         low = os.getpid() % 16384 * 4  # of 198.18.0.0/15, which is for tests and routed nowhere
         self.ours, self.theirs = (f"198.18.{(low + n) >> 8 & 255}.{low + n & 255}" for n in (1, 2))
 
     def start(self):
-        super().start()
-        wait_until(lambda: not self.running() or self._network() != os.readlink("/proc/self/ns/net"), "the network is there")
-        if not self.running():
-            raise OSError(self.log())
-        ip("link", "add", self.link, "type", "veth", "peer", "name", "far", "netns", str(self.pid))
-        ip("addr", "add", f"{self.ours}/30", "dev", self.link)
-        ip("link", "set", self.link, "up")
+        self._ip("netns", "add", self.name)
+        self._ip("link", "add", self.link, "type", "veth", "peer", "name", "far", "netns", self.name)
+        self._ip("addr", "add", f"{self.ours}/30", "dev", self.link)
+        self._ip("link", "set", self.link, "up")
         for words in ("link set lo up", f"addr add {self.theirs}/30 dev far", "link set far up"):
-            self._ip_there(*words.split())
+            self._ip("-n", self.name, *words.split())
         self._hear(self.MAC)
-        ip("neigh", "replace", self.theirs, "lladdr", self.MAC, "dev", self.link, "nud", "permanent")
+        self._ip("neigh", "replace", self.theirs, "lladdr", self.MAC, "dev", self.link, "nud", "permanent")
         return self
 
-    @property
-    def prefix(self):
-        """A command that runs another in it."""
-        return ["nsenter", f"--net=/proc/{self.pid}/ns/net"]
-
-    def _network(self):
-        return os.readlink(f"/proc/{self.pid}/ns/net")
+    def stop(self):
+        subprocess.run(["ip", "link", "del", self.link], capture_output=True, timeout=10)
+        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, timeout=10)
 
     def cut(self):
         """Nothing that it says leaves it, not even an acknowledgement, and it passes over what it is told."""
-        self._ip_there("route", "add", "blackhole", f"{self.ours}/32")
+        self._ip("-n", self.name, "route", "add", "blackhole", f"{self.ours}/32")
         self._hear(self.OTHER_MAC)
 
     def heal(self):
         self._hear(self.MAC)
-        self._ip_there("route", "del", "blackhole", f"{self.ours}/32")
+        self._ip("-n", self.name, "route", "del", "blackhole", f"{self.ours}/32")
 
     def _hear(self, mac):
-        self._ip_there("link", "set", "far", "address", mac)
+        self._ip("-n", self.name, "link", "set", "far", "address", mac)
 
-    def _ip_there(self, *args):
-        ip(*args, prefix=self.prefix)
-
-
-def ip(*args, prefix=()):
-    done = subprocess.run([*prefix, "ip", *args], capture_output=True, text=True, timeout=10)
-    if done.returncode:
-        raise OSError(f"ip {' '.join(args)}: {done.stderr.strip()}")
+    @staticmethod
+    def _ip(*args):
+        done = subprocess.run(["ip", *args], capture_output=True, text=True, timeout=10)
+        if done.returncode:
+            raise OSError(f"ip {' '.join(args)}: {done.stderr.strip()}")
 
 
 class DistantGearmand(Gearmand):
@@ -207,15 +194,15 @@ class DistantGearmand(Gearmand):
     def __init__(self, directory, network):
         super().__init__(directory, "distant", network.theirs, options=[
             "--keepalive", "--keepalive-idle", 3, "--keepalive-interval", 1, "--keepalive-count", 3])
-        self.argv = [*network.prefix, *self.argv]
+        self.argv = ["ip", "netns", "exec", network.name, *self.argv]
 
 
 @pytest.fixture
-def network(tmp_path):
+def network():
     """Before `rig` among a test's arguments, so that it outlives what runs in it."""
     if os.geteuid() != 0 or not shutil.which("ip"):
         pytest.skip("a network of its own needs root, and ip of the package iproute2")
-    network = Namespace(tmp_path)
+    network = Namespace()
     try:
         network.start()
     except OSError as error:
