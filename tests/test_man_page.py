@@ -11,7 +11,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE, SCHEMA = DOCS / "driveshaft.1", DOCS / "jobs.schema.json"
-WIDE = 2000  # so that no line is broken, and no word hyphenated
+WIDE = 1000  # so that no line is broken, and no word hyphenated
 
 RENDERERS = {
     "man": ["man", "-l", PAGE],
