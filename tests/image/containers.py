@@ -102,3 +102,11 @@ class Container(Process):
             except OSError:
                 pass  # it has ended meanwhile
         return sorted(found)
+
+    def send_all(self, number):
+        """A signal to each of them; the end of one may be that of the next."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
