@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """`make install`, of the build under test."""
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from clients import complete, run
 from driveshaft import Driveshaft, build_folder, jobs_file, pool
+
+ROOT = Path(__file__).resolve().parent.parent
 
 pytestmark = [
     pytest.mark.once,
@@ -14,7 +17,9 @@ pytestmark = [
 
 INSTALLED = {"bin/driveshaft", "share/man/man1/driveshaft.1", "share/driveshaft/jobs.schema.json",
              "share/driveshaft/grafana/driveshaft.json", "share/driveshaft/prometheus/driveshaft.rules.yml",
-             "share/driveshaft/prometheus/driveshaft.rules.test.yml"}
+             "share/driveshaft/prometheus/driveshaft.rules.test.yml",
+             *(f"share/driveshaft/{path.relative_to(ROOT / 'packaging')}"
+               for path in (ROOT / "packaging/kubernetes").rglob("*") if path.is_file())}
 
 
 def test_it_brings_the_program_its_manual_and_what_monitoring_needs(rig, web, tmp_path):

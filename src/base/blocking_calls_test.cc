@@ -55,13 +55,13 @@ TEST_F(BlockingCallsTest, AnExceptionIsThrownOnTheLoop) {
 }
 
 TEST_F(BlockingCallsTest, OneThatHangsHoldsUpNoOtherAndIsNotWaitedFor) {
-  // They live until the thread has ended, which is after this test.
-  auto& release = *new std::promise<void>;
-  auto& released = *new std::shared_future<void>(release.get_future());
+  std::promise<void> release;
+  const auto released =
+      release.get_future().share();  // the thread has one of its own, and may outlive this test
   bool other = false;
   calls->run(
       "hangs",
-      [&released] {
+      [released] {
         released.wait();
         return 0;
       },
