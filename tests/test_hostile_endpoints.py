@@ -129,6 +129,7 @@ def test_a_reset_in_any_phase_fails_that_job_and_names_peer_and_reason(rig, web,
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("says", [b"", b"GET /metrics HTTP/1.1\r\nHost:"], ids=["idle", "slow"])
 def test_ten_thousand_connections_to_the_metrics_port_keep_nobody_out(rig, web, says):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -92,6 +92,7 @@ def measure(rig, name, jobs=1500, **settings):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_an_adaptive_pool_finds_what_the_endpoint_can_take(rig):
     """Nearly the throughput of the best fixed setting, at a fraction of the latency of one that is far too high."""
     best, best_latency, _ = measure(rig, "best", worker_count=10)

@@ -171,7 +171,7 @@ void Connector::Attempt::tried(Try& which, error_code error) {
 
 void Connector::Attempt::secure(Socket socket) {
   connected_ = std::move(socket);
-  connector_.deadlines_.set(*this, TlsClient::kPatience);
+  connector_.deadlines_.set(*this, connector_.tls_->patience());
   connector_.tls_->look(connector_.resolver_.calls(), [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self && self->connected_) self->begin_tls();

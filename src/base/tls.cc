@@ -100,7 +100,7 @@ std::string file_names(const TlsSettings& settings) {
   for (const auto* path : {&settings.ca_file, &settings.certificate_file, &settings.key_file}) {
     if (!path->empty()) names.push_back(*path);
   }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return names.empty() ? "the system's authorities" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 Result<void> check_readable(std::string_view key, const std::string& path) {
@@ -268,8 +268,14 @@ void TlsClient::look(BlockingCalls& calls, std::function<void()> done) {
   waiting_.push_back({calls.mailbox(), std::move(done)});
 }
 
+std::chrono::seconds TlsClient::patience() {
+  const std::lock_guard lock(mutex_);
+  return context_ ? kPatience : kFirstPatience;
+}
+
 bool TlsClient::hangs() {
-  if (!looking_since_ || Clock::now() - *looking_since_ < kPatience) return false;
+  const auto patience = context_ ? kPatience : kFirstPatience;
+  if (!looking_since_ || Clock::now() - *looking_since_ < patience) return false;
   if (context_ && !std::exchange(told_of_hanging_, true)) {
     kMainLog.warn("tls: no answer of the file system of {}; new connections go on with what was read before",
                   file_names(settings_));

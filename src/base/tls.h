@@ -51,16 +51,18 @@ bool is_tls_alert(const boost::system::error_code& error);
 class TlsClient : public std::enable_shared_from_this<TlsClient> {
  public:
   // How long a connection waits for a look at the files. The file system may hang: connections go on then
-  // with what was read before.
+  // with what was read before. There is nothing of the kind at first, so that connections wait longer.
   static constexpr std::chrono::seconds kPatience{1};
+  static constexpr std::chrono::seconds kFirstPatience{4};
 
   explicit TlsClient(TlsSettings settings);
   TlsClient(const TlsClient&) = delete;
 
   // Comes before session(): looks at the files, and calls `done` from the loop of `calls` when what they have
-  // is in use. Should that take longer than kPatience the caller need not wait; while a look takes that long,
-  // all others are called at once.
+  // is in use. Should that take longer than patience() the caller need not wait; while a look takes that
+  // long, all others are called at once.
   void look(BlockingCalls& calls, std::function<void()> done);
+  std::chrono::seconds patience();
 
   // For a new connection to `host`, a name or a literal, from what was last read. The error is the reason
   // only.
@@ -86,7 +88,7 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
 
   static Stamps stamp(const TlsSettings& settings);
   static Look look_at(const TlsSettings& settings, const std::optional<Stamps>& read);
-  bool hangs();
+  bool hangs();  // under the mutex
   void looked(Look look);
   void use(Look look);
   const std::string& expected_name(const std::string& host) const {

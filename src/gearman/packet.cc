@@ -149,6 +149,7 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
 base::Result<Assignment, LinkError> parse_assignment(PacketType type, std::string_view body) {
   Assignment job;
   job.bytes = body;
+  job.unique = body.substr(0, 0);
   std::string_view rest = body;
   std::string_view* const fields[] = {&job.handle, &job.function, &job.unique};
   const bool with_unique = type == PacketType::job_assign_uniq;

@@ -100,7 +100,7 @@ struct Assignment {
   std::string_view bytes;  // the packet's body, in which the others lie
   std::string_view handle;
   std::string_view function;
-  std::string_view unique;
+  std::string_view unique;  // empty where JOB_ASSIGN has none
   std::string_view workload;
   bool unique_was_cut = false;  // a unique of 64 bytes came as its first 63; see parse_assignment()
 };

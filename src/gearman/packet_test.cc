@@ -160,6 +160,7 @@ TEST(Assignment, WithoutUniqueHasThreeFields) {
   EXPECT_EQ(job->handle, "H:a:1");
   EXPECT_EQ(job->function, "func");
   EXPECT_EQ(job->unique, "");
+  EXPECT_EQ(job->unique.data(), job->bytes.data()) << "it lies in the bytes, as the others do";
   EXPECT_EQ(job->workload, "work\0load"s);
   for (const auto& broken : {""s, "H:a:1"s, "H:a:1\0f"s, "\0f\0w"s, "H:a:1\0\0w"s}) {
     EXPECT_FALSE(parse_assignment(PacketType::job_assign, broken)) << testing::PrintToString(broken);
