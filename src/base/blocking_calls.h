@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <future>
 #include <memory>
@@ -56,11 +57,15 @@ class BlockingCalls {
   // thread can be had.
   template <class Call, class Done>
   void run(const char* name, Call call, Done done) {
-    std::packaged_task<decltype(call())()> task(std::move(call));
-    start(name, [mailbox = mailbox_, task = std::move(task), done = std::move(done)]() mutable {
-      task();
+    start(name, [mailbox = mailbox_, call = std::move(call), done = std::move(done)]() mutable {
+      std::promise<decltype(call())> result;
+      try {
+        result.set_value(call());
+      } catch (...) {
+        result.set_exception(std::current_exception());
+      }
       mailbox->post(mailbox,
-                    [result = task.get_future(), done = std::move(done)]() mutable { done(result.get()); });
+                    [result = result.get_future(), done = std::move(done)]() mutable { done(result.get()); });
     });
   }
 
