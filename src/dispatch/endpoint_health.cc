@@ -43,7 +43,8 @@ int EndpointHealth::limit() const {
 bool EndpointHealth::attempt_ended(const Attempt& attempt, int posted, bool hold, Clock::time_point now,
                                    double draw) {
   if (attempt.news == EndpointNews::none) return false;
-  reached_ = attempt.news != EndpointNews::unreachable;
+  // While it is probed the probes have the last word, not the jobs that it still had.
+  reached_ = state_ != State::unreachable && attempt.news != EndpointNews::unreachable;
   if (attempt.news == EndpointNews::asked_to_wait) {
     if (state_ == State::unreachable) return false;
     const auto until = now + std::max(attempt.wait, kLeastPause);

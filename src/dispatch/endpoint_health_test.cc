@@ -44,6 +44,16 @@ TEST(EndpointHealth, OneThatCannotBeReachedGetsNoJobsAndIsProbed) {
   EXPECT_EQ(health.wake_at(), kStart + 100ms);
 }
 
+TEST(EndpointHealth, WhatItsLastJobsMetDoesNotEndAnOutage) {
+  EndpointHealth health(8, false);
+  ended(health, unreachable);
+  for (const auto news : {reached, answered, overloaded, none}) {
+    EXPECT_FALSE(ended(health, news));
+    EXPECT_EQ(health.state(), State::unreachable);
+    EXPECT_FALSE(health.reached());
+  }
+}
+
 TEST(EndpointHealth, JobsThatDoNotWaitForItLeaveItUp) {
   EndpointHealth health(8, false);
   EXPECT_FALSE(health.attempt_ended({.news = unreachable, .why = "refused"}, 1, /*hold=*/false, kStart, 1));
