@@ -54,9 +54,9 @@ def demo(rig, keep):
                "2,023 successes and 1 failure are in /metrics")
     print(f"\n2,023 jobs succeeded, 1 failed as it was meant to, {rate} jobs/s in the burst", flush=True)
     if keep:
-        print(f"\nIt goes on until Ctrl-C. The page: {page}/    Another job:\n\n"
-              f"    gearman -h {gearmand.host} -p {gearmand.port} -f Reverse 'your text'", flush=True)
         try:
+            print(f"\nIt goes on until Ctrl-C. The page: {page}/    Another job:\n\n"
+                  f"    gearman -h {gearmand.host} -p {gearmand.port} -f Reverse 'your text'", flush=True)
             signal.pause()
         except KeyboardInterrupt:
             print()
