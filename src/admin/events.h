@@ -4,8 +4,8 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <chrono>
 
-#include "base/asio.h"
 #include "monitor/monitor.h"
+#include "net/asio.h"
 
 namespace driveshaft::admin {
 

@@ -12,11 +12,11 @@
 
 #include "admin/api.h"
 #include "admin/events.h"
-#include "base/asio.h"
 #include "base/error.h"
-#include "base/exceptions.h"
 #include "base/exit_codes.h"
-#include "base/log.h"
+#include "log/log.h"
+#include "net/asio.h"
+#include "net/exceptions.h"
 
 namespace driveshaft::admin {
 namespace {
@@ -24,24 +24,24 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
-using base::kMainLog;
 using boost::system::error_code;
+using log::kMainLog;
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as "too many open files"
 
-[[noreturn]] void cannot_listen(const base::Address& address, const error_code& error) {
+[[noreturn]] void cannot_listen(const net::Address& address, const error_code& error) {
   const char* remedy = error == asio::error::access_denied
                            ? "start as root, with --user if you like, or name a port from 1024 on with"
                            : "name a free address of this machine with";
   throw base::StartupError(
       base::kExitExporter,
       fmt::format("cannot listen on {} for metrics: {}; {} --exporter_addr, or an empty one for none",
-                  base::to_string(address), error.message(), remedy));
+                  net::to_string(address), error.message(), remedy));
 }
 
 // Listens on the first endpoint of the name that can be bound.
-tcp::acceptor listen(asio::io_context& io, const base::Address& address) {
+tcp::acceptor listen(asio::io_context& io, const net::Address& address) {
   error_code error;
   tcp::resolver resolver(io);
   const auto endpoints =
@@ -123,7 +123,7 @@ class Counted {
 }  // namespace
 
 struct Server::Impl {
-  Impl(const base::Address& address, Sources from, monitor::Watched watched, const Limits& bounds)
+  Impl(const net::Address& address, Sources from, monitor::Watched watched, const Limits& bounds)
       : sources(std::move(from)),
         limits(bounds),
         monitor(io, std::move(watched)),
@@ -160,7 +160,7 @@ asio::awaitable<Reply> Server::Impl::reply_to(std::string_view method, std::stri
     if (!known) co_return api_error(503, "the event loop has not answered yet; see /healthz");
     co_return reply;
   } catch (...) {
-    base::log_exception(std::current_exception(), "answering on the exporter address");
+    net::log_exception(std::current_exception(), "answering on the exporter address");
   }
   if (api) co_return api_error(500, "internal error, see the log");
   co_return Reply{.status = 500, .body = "internal error, see the log\n"};
@@ -185,7 +185,7 @@ asio::awaitable<void> Server::Impl::accept_all() {
     }
     failing = false;
     if (open_connections >= limits.connections && !make_room()) continue;
-    asio::co_spawn(io, serve(std::move(socket), Counted(open_connections)), base::kRethrow);
+    asio::co_spawn(io, serve(std::move(socket), Counted(open_connections)), net::kRethrow);
   }
 }
 
@@ -278,7 +278,7 @@ asio::awaitable<bool> Server::Impl::send(beast::tcp_stream& stream, Response res
   co_return !failed && keep_alive;
 }
 
-Server::Server(const base::Address& address, Sources sources, monitor::Watched watched, const Limits& limits)
+Server::Server(const net::Address& address, Sources sources, monitor::Watched watched, const Limits& limits)
     : impl_(std::make_unique<Impl>(address, std::move(sources), std::move(watched), limits)) {}
 
 Server::~Server() { stop(); }
@@ -286,12 +286,12 @@ Server::~Server() { stop(); }
 void Server::start() {
   impl_->monitor.start();
   asio::co_spawn(impl_->io,
-                 base::restarted("accepting connections on the exporter address",
-                                 [impl = impl_.get()] { return impl->accept_all(); }),
-                 base::kRethrow);
+                 net::restarted("accepting connections on the exporter address",
+                                [impl = impl_.get()] { return impl->accept_all(); }),
+                 net::kRethrow);
   impl_->thread = std::thread([impl = impl_.get()] {
     ::pthread_setname_np(::pthread_self(), "admin");
-    base::run_past_exceptions(impl->io, "the admin thread");
+    net::run_past_exceptions(impl->io, "the admin thread");
   });
 }
 
@@ -300,7 +300,7 @@ void Server::stop() {
   if (impl_->thread.joinable()) impl_->thread.join();
 }
 
-base::Address Server::address() const {
+net::Address Server::address() const {
   const auto endpoint = impl_->acceptor.local_endpoint();
   return {endpoint.address().to_string(), endpoint.port()};
 }

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "admin/routes.h"
-#include "base/address.h"
 #include "monitor/monitor.h"
+#include "net/address.h"
 
 namespace driveshaft::admin {
 
@@ -29,7 +29,7 @@ class Server {
  public:
   // Binds and listens, so that it can be done before privileges are dropped; answers come after start().
   // Port 0 picks a free one. Throws base::StartupError when the address cannot be bound.
-  Server(const base::Address& address, Sources sources, monitor::Watched watched, const Limits& limits = {});
+  Server(const net::Address& address, Sources sources, monitor::Watched watched, const Limits& limits = {});
   ~Server();  // stops
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -41,7 +41,7 @@ class Server {
   void stop();
 
   // As bound: the literal, and the port that was picked.
-  base::Address address() const;
+  net::Address address() const;
 
  private:
   struct Impl;

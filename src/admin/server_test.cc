@@ -17,11 +17,11 @@
 #include <utility>
 #include <vector>
 
-#include "base/asio.h"
 #include "base/error.h"
 #include "base/exit_codes.h"
-#include "base/log.h"
 #include "base/test_dir.h"
+#include "log/log.h"
+#include "net/asio.h"
 
 namespace driveshaft::admin {
 namespace {
@@ -33,7 +33,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-const base::Address kLoopback{"127.0.0.1", 0};
+const net::Address kLoopback{"127.0.0.1", 0};
 
 Sources sources() {
   return {.metrics = [] { return std::string("m 1\n"); },
@@ -50,7 +50,7 @@ Sources sources() {
 // A daemon without pools, whose jobs file has these errors. It answers in the thread that asks.
 monitor::Watched watched(std::vector<std::string> errors = {}) {
   static metrics::Registry registry;
-  static base::TlsClients tls;
+  static net::TlsClients tls;
   return {.about = {},
           .snapshot =
               [errors = std::move(errors)](monitor::Detail,
@@ -69,11 +69,11 @@ monitor::Watched watched(std::vector<std::string> errors = {}) {
 // A client that fails instead of hanging: nothing here takes ten seconds.
 class Client {
  public:
-  explicit Client(const base::Address& address) : Client() { connect(address); }
+  explicit Client(const net::Address& address) : Client() { connect(address); }
   Client() : socket_(io_) {}
 
   void open() { socket_.open(tcp::v4()); }
-  void connect(const base::Address& address) {
+  void connect(const net::Address& address) {
     socket_.connect({asio::ip::make_address(address.host), address.port});
     const timeval ten_seconds{10, 0};
     ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &ten_seconds, sizeof ten_seconds);
@@ -343,7 +343,7 @@ TEST(AdminServer, BigAnswersArriveWhole) {
 
 TEST(AdminServer, AddressInUseIsAStartupError) {
   Server server(kLoopback, sources(), watched());
-  const std::string taken = base::to_string(server.address());
+  const std::string taken = net::to_string(server.address());
   try {
     Server other(server.address(), sources(), watched());
     FAIL() << "bound twice";
@@ -376,13 +376,13 @@ TEST(AdminServer, NeedNotBeStarted) { const Server server(kLoopback, sources(), 
 // Out of file descriptors: accepting goes on when there are some again.
 TEST(AdminServer, OutlivesTooManyOpenFiles) {
   const base::TestDir dir;
-  base::configure_logging(dir.write("log.properties",
-                                    "log4j.rootLogger=WARN, file\n"
-                                    "log4j.appender.file=org.apache.log4j.FileAppender\n"
-                                    "log4j.appender.file.File=" +
-                                        (dir / "a.log") +
-                                        "\n"
-                                        "log4j.appender.file.layout=org.apache.log4j.SimpleLayout\n"));
+  log::configure_logging(dir.write("log.properties",
+                                   "log4j.rootLogger=WARN, file\n"
+                                   "log4j.appender.file=org.apache.log4j.FileAppender\n"
+                                   "log4j.appender.file.File=" +
+                                       (dir / "a.log") +
+                                       "\n"
+                                       "log4j.appender.file.layout=org.apache.log4j.SimpleLayout\n"));
   const int log = ::open((dir / "a.log").c_str(), O_RDONLY | O_CLOEXEC);
   Server server(kLoopback, sources(), watched());
   Client client;

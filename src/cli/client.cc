@@ -19,15 +19,15 @@ constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kPatience{5};
 constexpr std::uint64_t kMostBytes = 64 * 1024 * 1024;
 
-Error failed(const base::Address& daemon, std::string_view what, const error_code& error) {
+Error failed(const net::Address& daemon, std::string_view what, const error_code& error) {
   return {fmt::format("{} http://{}: {}; is a driveshaft running there, with that --exporter_addr?", what,
-                      base::to_string(daemon),
+                      net::to_string(daemon),
                       error == beast::error::timeout ? "no answer in time" : error.message())};
 }
 
 }  // namespace
 
-asio::awaitable<base::Result<std::string>> get(base::Address daemon, std::string_view path) {
+asio::awaitable<base::Result<std::string>> get(net::Address daemon, std::string_view path) {
   const auto io = co_await asio::this_coro::executor;
   asio::ip::tcp::resolver resolver(io);
   const auto [not_found, addresses] =
@@ -40,7 +40,7 @@ asio::awaitable<base::Result<std::string>> get(base::Address daemon, std::string
   if (not_connected) co_return failed(daemon, "cannot connect to", not_connected);
 
   http::request<http::empty_body> request(http::verb::get, {path.data(), path.size()}, 11);
-  request.set(http::field::host, base::to_string(daemon));
+  request.set(http::field::host, net::to_string(daemon));
   request.set(http::field::user_agent, "driveshaft");
   request.set(http::field::connection, "close");
   const auto [unsent, sent] = co_await http::async_write(stream, request, kResult);
@@ -56,7 +56,7 @@ asio::awaitable<base::Result<std::string>> get(base::Address daemon, std::string
     co_return Error{
         fmt::format("http://{}{} answers HTTP status {}: it is no driveshaft of this version, or one that "
                     "is stuck",
-                    base::to_string(daemon), path, response.result_int())};
+                    net::to_string(daemon), path, response.result_int())};
   }
   co_return base::Result<std::string>(boost::system::in_place_value, std::move(response.body()));
 }

@@ -7,12 +7,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "base/asio.h"
-#include "base/exceptions.h"
 #include "base/exit_codes.h"
 #include "cli/client.h"
 #include "cli/report.h"
 #include "cli/top.h"
+#include "net/asio.h"
+#include "net/exceptions.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -26,11 +26,11 @@ bool wants_color() {
   return ::isatty(STDOUT_FILENO) == 1 && (!no_color || *no_color == '\0');
 }
 
-base::Result<std::string> get_now(const base::Address& daemon, std::string_view path) {
+base::Result<std::string> get_now(const net::Address& daemon, std::string_view path) {
   asio::io_context io;
   base::Result<std::string> answer = Error{};
   asio::co_spawn(io, get(daemon, path), [&](const std::exception_ptr& bug, base::Result<std::string> got) {
-    base::kRethrow(bug);
+    net::kRethrow(bug);
     answer = std::move(got);
   });
   io.run();
@@ -73,7 +73,7 @@ base::Result<Command> parse_command(std::span<const char* const> arguments) {
                                argument, arguments[0],
                                command.name == Command::Name::status ? " and --json" : "")};
     } else {
-      const auto address = base::parse_address(argument, kExporterPort);
+      const auto address = net::parse_address(argument, kExporterPort);
       if (!address) return address.error();
       command.daemon = *address;
       has_address = true;

@@ -5,8 +5,8 @@
 #include <span>
 #include <string>
 
-#include "base/address.h"
 #include "base/error.h"
+#include "net/address.h"
 
 // The commands that look at a running daemon, from any host: `driveshaft status` and `driveshaft top`.
 namespace driveshaft::cli {
@@ -14,7 +14,7 @@ namespace driveshaft::cli {
 struct Command {
   enum class Name { status, top };
   Name name = Name::status;
-  base::Address daemon{"127.0.0.1", 8888};
+  net::Address daemon{"127.0.0.1", 8888};
   bool json = false;  // status: the answer as it came
   bool help = false;
 

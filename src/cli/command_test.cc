@@ -18,9 +18,9 @@ TEST(Command, Names) {
 }
 
 TEST(Command, AddressesAreAsInExporterAddr) {
-  EXPECT_EQ(parse({"status"})->daemon, (base::Address{"127.0.0.1", 8888}));
-  EXPECT_EQ(parse({"top", "worker-1"})->daemon, (base::Address{"worker-1", 8888}));
-  EXPECT_EQ(parse({"top", "[::1]:9000"})->daemon, (base::Address{"::1", 9000}));
+  EXPECT_EQ(parse({"status"})->daemon, (net::Address{"127.0.0.1", 8888}));
+  EXPECT_EQ(parse({"top", "worker-1"})->daemon, (net::Address{"worker-1", 8888}));
+  EXPECT_EQ(parse({"top", "[::1]:9000"})->daemon, (net::Address{"::1", 9000}));
   EXPECT_EQ(*parse({"status", "--json", "h:1"}), (Command{Command::Name::status, {"h", 1}, true, false}));
 }
 

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "base/log.h"
 #include "dispatch/stream_decoder.h"
+#include "text/printable.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -138,7 +138,7 @@ base::Result<dispatch::Answer, dispatch::NotAnAnswer> decode(const Outcome::Resp
 std::string shown_answer(const dispatch::Answer& answer, const Outcome& outcome, const Told& told) {
   return fmt::format("{}, {}gearman_ret {}, \"{}\", {:.1f} ms", outcome.response->status,
                      outcome.response->streamed ? fmt::format("told {} times before, ", told.times) : "",
-                     answer.gearman_ret, base::printable(answer.response_string, kShown),
+                     answer.gearman_ret, text::printable(answer.response_string, kShown),
                      milliseconds(outcome.took));
 }
 
@@ -172,7 +172,7 @@ Remark judge(const Outcome& outcome, dispatch::AnswerDecoder& decoder, const Cir
   if (!outcome.remarks.empty()) {
     const std::string_view remarks = outcome.remarks;
     remark.what += fmt::format("; its stderr: \"{}\"",
-                               base::printable(remarks.substr(0, remarks.find('\n')), kShownRemark));
+                               text::printable(remarks.substr(0, remarks.find('\n')), kShownRemark));
   }
   return remark;
 }

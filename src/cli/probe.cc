@@ -8,14 +8,14 @@
 #include <optional>
 #include <random>
 
-#include "base/asio.h"
 #include "base/exit_codes.h"
-#include "base/log.h"
-#include "base/resolver.h"
 #include "cli/judge.h"
 #include "config/keys.h"
 #include "dispatch/job_request.h"
 #include "http/endpoint.h"
+#include "net/asio.h"
+#include "net/resolver.h"
+#include "text/printable.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -123,8 +123,8 @@ class Probe {
             resolver_, deadlines_,
             {options.uri, std::min(config::PoolSettings{}.connect_timeout, options.timeout),
              config::PoolSettings{}.max_response_size,
-             options.uri.scheme == base::Uri::Scheme::https ? std::make_shared<base::TlsClient>(options.tls)
-                                                            : nullptr,
+             options.uri.scheme == net::Uri::Scheme::https ? std::make_shared<net::TlsClient>(options.tls)
+                                                           : nullptr,
              options.document_root}),
         function_lines_(dispatch::function_lines("probe", options.function)) {
     endpoint_.set_header_lines(dispatch::header_lines(options.headers));
@@ -133,7 +133,7 @@ class Probe {
 
   int run() {
     fmt::print("probing {} as {}, with jobs of {}\n", options_.uri.display, config::name_of(options_.format),
-               base::printable(options_.function, 128));
+               text::printable(options_.function, 128));
     const bool reached = plain();
     if (reached) {
       contents();
@@ -304,7 +304,7 @@ class Probe {
   const ProbeOptions& options_;
   asio::io_context loop_{1};
   base::DeadlineWheel deadlines_{loop_};
-  base::Resolver resolver_{loop_};
+  net::Resolver resolver_{loop_};
   http::Endpoint endpoint_;
   const std::string function_lines_;
   std::optional<dispatch::Signer> signer_;

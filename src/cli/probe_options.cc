@@ -9,14 +9,14 @@
 #include <filesystem>
 #include <string_view>
 
-#include "base/address.h"
-#include "base/log.h"
-#include "base/tls.h"
 #include "config/fastcgi_keys.h"
 #include "config/headers.h"
 #include "config/keys.h"
 #include "config/load.h"
 #include "config/nearest.h"
+#include "net/address.h"
+#include "net/tls.h"
+#include "text/printable.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -51,14 +51,14 @@ Result<void> read_format(ProbeOptions& options, const std::string& text) {
     return {};
   }
   return Error{
-      fmt::format("expected one of {}, got \"{}\"", fmt::join(names, ", "), base::printable(text, 60))};
+      fmt::format("expected one of {}, got \"{}\"", fmt::join(names, ", "), text::printable(text, 60))};
 }
 
 Result<void> read_secrets(ProbeOptions& options, const std::string& text) {
   const auto content = config::read_secret_file(text);
   auto keys =
       content ? config::signing_keys_of_file(*content) : Result<std::vector<std::string>>(content.error());
-  if (!keys) return Error{fmt::format("file {}: {}", base::printable(text, 200), keys.error().message)};
+  if (!keys) return Error{fmt::format("file {}: {}", text::printable(text, 200), keys.error().message)};
   options.keys = std::move(*keys);
   return {};
 }
@@ -69,7 +69,7 @@ Result<void> read_header(ProbeOptions& options, const std::string& text) {
   if (colon == text.npos) return Error{"expected \"Name: value\" or \"Name: @path\", got no colon"};
   config::Header header{text.substr(0, colon), {}, {}};
   if (const auto good = config::check_header_name(header.name); !good) {
-    return Error{fmt::format("{}: {}", base::printable(header.name, 60), good.error().message)};
+    return Error{fmt::format("{}: {}", text::printable(header.name, 60), good.error().message)};
   }
   const auto begin = std::min(text.find_first_not_of(' ', colon + 1), text.size());
   header.value = text.substr(begin);
@@ -91,7 +91,7 @@ Result<void> read_header(ProbeOptions& options, const std::string& text) {
 }
 
 // Whether they can be used is seen when all are known.
-template <std::string base::TlsSettings::*path>
+template <std::string net::TlsSettings::*path>
 Result<void> read_tls_file(ProbeOptions& options, const std::string& text) {
   if (text.empty()) return Error{"expected the path of a file, got an empty one"};
   options.tls.*path = std::filesystem::absolute(text);
@@ -99,7 +99,7 @@ Result<void> read_tls_file(ProbeOptions& options, const std::string& text) {
 }
 
 Result<void> read_server_name(ProbeOptions& options, const std::string& text) {
-  auto name = base::parse_host_name(text);
+  auto name = net::parse_host_name(text);
   if (!name) return name.error();
   options.tls.server_name = std::move(*name);
   return {};
@@ -107,7 +107,7 @@ Result<void> read_server_name(ProbeOptions& options, const std::string& text) {
 
 Result<void> read_document_root(ProbeOptions& options, const std::string& text) {
   const auto root = config::document_root_of(text);
-  if (!root) return Error{fmt::format("expected an absolute path, got \"{}\"", base::printable(text, 60))};
+  if (!root) return Error{fmt::format("expected an absolute path, got \"{}\"", text::printable(text, 60))};
   options.document_root = *root;
   return {};
 }
@@ -118,7 +118,7 @@ Result<void> read_timeout(ProbeOptions& options, const std::string& text) {
   if (error != std::errc() || end != text.data() + text.size() ||
       !(seconds >= 0.001 && seconds <= kLongestTimeout)) {
     return Error{fmt::format("expected a number of seconds > 0 and ≤ {}, got \"{}\"", kLongestTimeout,
-                             base::printable(text, 60))};
+                             text::printable(text, 60))};
   }
   options.timeout = std::chrono::milliseconds(static_cast<long>(seconds * 1000));
   return {};
@@ -144,10 +144,10 @@ constexpr Row kTable[] = {
      "\"Name: value\" to be sent too, or \"Name: @path\" to read the value; may be repeated", read_header,
      true},
     {"ca-file", "path", "of https: the authorities in PEM that are trusted (default: the system's)",
-     read_tls_file<&base::TlsSettings::ca_file>},
+     read_tls_file<&net::TlsSettings::ca_file>},
     {"certificate-file", "path", "of https: our certificate in PEM, for an endpoint that wants one",
-     read_tls_file<&base::TlsSettings::certificate_file>},
-    {"key-file", "path", "of https: its key", read_tls_file<&base::TlsSettings::key_file>},
+     read_tls_file<&net::TlsSettings::certificate_file>},
+    {"key-file", "path", "of https: its key", read_tls_file<&net::TlsSettings::key_file>},
     {"server-name", "name", "of https: what its certificate must have (default: the URI's host)",
      read_server_name},
     {"document-root", "path", "of FastCGI: as fastcgi_document_root (default: the script's folder)",
@@ -166,20 +166,20 @@ Error unknown_option(std::string_view name) {
   for (const Row& row : kTable) names.push_back(row.name);
   const auto near = config::nearest(name, names);
   return {fmt::format(
-      "unknown option --{} of probe; {}", base::printable(name, 60),
+      "unknown option --{} of probe; {}", text::printable(name, 60),
       near.empty() ? "driveshaft probe --help lists them all" : fmt::format("did you mean --{}?", near))};
 }
 
 Result<void> check_tls_options(const ProbeOptions& options) {
-  if (options.tls == base::TlsSettings{}) return {};
-  if (options.uri.scheme != base::Uri::Scheme::https) {
+  if (options.tls == net::TlsSettings{}) return {};
+  if (options.uri.scheme != net::Uri::Scheme::https) {
     return Error{"--ca-file, --certificate-file, --key-file and --server-name are for https:// alone"};
   }
   if (options.tls.certificate_file.empty() != options.tls.key_file.empty()) {
     return Error{options.tls.key_file.empty() ? "--certificate-file: its --key-file is missing"
                                               : "--key-file: its --certificate-file is missing"};
   }
-  const auto usable = base::check_tls(options.tls);
+  const auto usable = net::check_tls(options.tls);
   return usable ? usable : Error{"probe: " + usable.error().message};
 }
 
@@ -215,7 +215,7 @@ Result<ProbeOptions> parse_probe(std::span<const char* const> arguments) {
     }
     if (!argument.starts_with("-")) {
       if (has_uri) return Error{"probe: one URI at a time; driveshaft probe --help says more"};
-      auto uri = base::parse_uri(argument);
+      auto uri = net::parse_uri(argument);
       if (!uri) return Error{"probe: " + uri.error().message};
       options.uri = std::move(*uri);
       has_uri = true;

@@ -7,21 +7,21 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/tls_settings.h"
-#include "base/uri.h"
 #include "config/config.h"
+#include "net/tls_settings.h"
+#include "net/uri.h"
 
 namespace driveshaft::cli {
 
 // The command line of `driveshaft probe`, with every default.
 struct ProbeOptions {
-  base::Uri uri;
+  net::Uri uri;
   std::string function = "driveshaft_probe";
   std::string workload = "driveshaft probe";  // of the plain job
   config::RequestFormat format = config::RequestFormat::json;
   std::vector<config::Header> headers;
   std::vector<std::string> keys;  // that requests are signed with; empty: they are not
-  base::TlsSettings tls;          // for https alone
+  net::TlsSettings tls;           // for https alone
   std::string document_root;      // for FastCGI alone; empty: the script's folder
   std::chrono::milliseconds timeout{10'000};
   bool help = false;

@@ -6,8 +6,8 @@
 
 #include <fstream>
 
-#include "base/base64.h"
 #include "base/test_dir.h"
+#include "text/base64.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -36,7 +36,7 @@ TEST(ProbeOptions, IsACommandOfItsOwn) {
 TEST(ProbeOptions, Defaults) {
   const auto options = parsed({"http://u:p@h:81/j"});
   ASSERT_TRUE(options);
-  EXPECT_EQ(options->uri, *base::parse_uri("http://u:p@h:81/j"));
+  EXPECT_EQ(options->uri, *net::parse_uri("http://u:p@h:81/j"));
   EXPECT_EQ(options->function, "driveshaft_probe");
   EXPECT_EQ(options->format, config::RequestFormat::json);
   EXPECT_EQ(options->timeout, std::chrono::seconds(10));
@@ -46,7 +46,7 @@ TEST(ProbeOptions, Defaults) {
 TEST(ProbeOptions, All) {
   const base::TestDir dir;
   const std::string key(32, 'k');
-  const std::string secret = "--secret-file=" + dir.write("secret", "whsec_" + base::base64(key) + "\n");
+  const std::string secret = "--secret-file=" + dir.write("secret", "whsec_" + text::base64(key) + "\n");
   const std::string header = "X-Token: @" + dir.write("token", "t\n");
   const std::string workload = "@" + dir.write("workload", std::string("a\0b", 3));
   const auto options =

@@ -8,7 +8,7 @@
 #include <boost/json/value.hpp>
 #include <cmath>
 
-#include "base/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -25,7 +25,7 @@ constexpr std::string_view kPlain = "\x1b[0m";
 // Nothing that came over the network reaches the terminal unescaped.
 std::string safe(const json::value& value) {
   const auto& text = value.as_string();
-  return base::printable({text.data(), text.size()}, 2000);
+  return text::printable({text.data(), text.size()}, 2000);
 }
 
 double number_of(const json::value& value) { return value.to_number<double>(); }

@@ -9,11 +9,11 @@
 #include <csignal>
 #include <optional>
 
-#include "base/asio.h"
-#include "base/exceptions.h"
 #include "base/exit_codes.h"
 #include "cli/client.h"
 #include "cli/report.h"
+#include "net/asio.h"
+#include "net/exceptions.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -69,11 +69,11 @@ class Screen {
 
 class Top {
  public:
-  Top(base::Address daemon, bool color) : daemon_(std::move(daemon)), color_(color) {}
+  Top(net::Address daemon, bool color) : daemon_(std::move(daemon)), color_(color) {}
 
   void run() {
-    asio::co_spawn(io_, refresh(), base::kRethrow);
-    asio::co_spawn(io_, keys(), base::kRethrow);
+    asio::co_spawn(io_, refresh(), net::kRethrow);
+    asio::co_spawn(io_, keys(), net::kRethrow);
     await_signal();
     io_.run();
   }
@@ -100,7 +100,7 @@ class Top {
   void draw() {
     const Style style{.color = color_, .width = Screen::size().ws_col};
     std::vector<std::string> lines;
-    if (status_) lines.push_back(title(*status_, base::to_string(daemon_), style));
+    if (status_) lines.push_back(title(*status_, net::to_string(daemon_), style));
     if (!lost_.empty()) {
       lines.push_back(fmt::format("LOST: {}", lost_).substr(0, style.width));
       lines.emplace_back(status_ ? "What follows is old; trying again every second."
@@ -134,7 +134,7 @@ class Top {
     });
   }
 
-  const base::Address daemon_;
+  const net::Address daemon_;
   const bool color_;
   std::optional<boost::json::object> status_;
   Trends trends_;
@@ -145,7 +145,7 @@ class Top {
 
 }  // namespace
 
-int top(const base::Address& daemon, bool color) {
+int top(const net::Address& daemon, bool color) {
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDOUT_FILENO) != 1) {
     fmt::print(stderr, "driveshaft: top needs a terminal; driveshaft status is for scripts\n");
     return base::kExitUsage;

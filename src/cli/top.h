@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "base/address.h"
+#include "net/address.h"
 
 namespace driveshaft::cli {
 
 // Shows the daemon's status on the terminal, a new one every second, until q or a signal. A daemon that goes
 // is waited for. Returns the exit code.
-int top(const base::Address& daemon, bool color);
+int top(const net::Address& daemon, bool color);
 
 }  // namespace driveshaft::cli

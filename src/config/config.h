@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/address.h"
-#include "base/tls_settings.h"
-#include "base/uri.h"
+#include "net/address.h"
+#include "net/tls_settings.h"
+#include "net/uri.h"
 
 // The jobs file as values. Every default stands here and nowhere else.
 namespace driveshaft::config {
@@ -111,15 +111,15 @@ struct PoolSettings {
 
 // A gearmand.
 struct Server {
-  base::Address address;
-  std::optional<base::TlsSettings> tls = std::nullopt;  // none: plain text
+  net::Address address;
+  std::optional<net::TlsSettings> tls = std::nullopt;  // none: plain text
 
   bool operator==(const Server&) const = default;
 };
 
 // What a function has of its own, where it does not go by its pool.
 struct FunctionSettings {
-  std::optional<base::Uri> uri;                   // none: the pool's
+  std::optional<net::Uri> uri;                    // none: the pool's
   int max_concurrency = 0;                        // jobs of it at once; 0: as many as the pool has slots
   std::chrono::milliseconds max_running_time{0};  // 0: the command line's
 
@@ -128,11 +128,11 @@ struct FunctionSettings {
 
 struct Pool {
   std::string name;
-  base::Uri uri;                       // job_processing_uri
+  net::Uri uri;                        // job_processing_uri
   int worker_count = 0;                // slots: jobs running at once; 0 takes none
   std::vector<std::string> jobs_list;  // function names, in the file's order, each once
   PoolSettings settings;
-  base::TlsSettings tls = {};      // for an https URI
+  net::TlsSettings tls = {};       // for an https URI
   std::string document_root = {};  // for a FastCGI URI; empty: the script's folder
   std::map<std::string, FunctionSettings, std::less<>> functions = {};  // those of jobs_list that have any
 

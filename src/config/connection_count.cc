@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "base/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::config {
 namespace {
@@ -46,7 +46,7 @@ std::vector<std::string> check_connections(const Config& config) {
       "servers "
       "for each of {} groups of functions; lower connections, or have fewer functions with max_concurrency, "
       "job_processing_uri or fairness",
-      base::printable(biggest->name, 60), most, all, kMostConnections, biggest->settings.connections,
+      text::printable(biggest->name, 60), most, all, kMostConnections, biggest->settings.connections,
       config.servers.size(), group_count(*biggest))};
 }
 

@@ -24,7 +24,7 @@ std::vector<std::string> without(const std::vector<std::string>& from,
 
 namespace {
 
-const Server* find(const Config& config, const base::Address& address) {
+const Server* find(const Config& config, const net::Address& address) {
   const auto server = std::find_if(config.servers.begin(), config.servers.end(),
                                    [&](const Server& s) { return s.address == address; });
   return server == config.servers.end() ? nullptr : &*server;
@@ -162,13 +162,13 @@ std::vector<std::string> describe(const Diff& diff) {
   std::vector<std::string> lines;
   for (const auto& server : diff.servers_added) {
     const std::string tls = server.tls ? fmt::format(", tls {}", server_tls_text(server)) : "";
-    lines.push_back(fmt::format("server {}: added{}", base::to_string(server.address), tls));
+    lines.push_back(fmt::format("server {}: added{}", net::to_string(server.address), tls));
   }
   for (const auto& server : diff.servers_removed) {
-    lines.push_back(fmt::format("server {}: removed", base::to_string(server.address)));
+    lines.push_back(fmt::format("server {}: removed", net::to_string(server.address)));
   }
   for (const auto& [before, after] : diff.servers_changed) {
-    lines.push_back(fmt::format("server {}: tls {} -> {}", base::to_string(after.address),
+    lines.push_back(fmt::format("server {}: tls {} -> {}", net::to_string(after.address),
                                 server_tls_text(before), server_tls_text(after)));
   }
   for (const Pool& pool : diff.pools_added) {

@@ -12,7 +12,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 Pool pool(std::string name, int worker_count = 4) {
-  return {std::move(name), *base::parse_uri("http://user:old@h/job.php"), worker_count, {"Sum", "Sum2"}, {}};
+  return {std::move(name), *net::parse_uri("http://user:old@h/job.php"), worker_count, {"Sum", "Sum2"}, {}};
 }
 
 Config one_pool(Pool p) { return {{{"a", 4730}}, {std::move(p)}, 1024}; }
@@ -74,9 +74,9 @@ TEST(Diff, WorkerCount) {
 }
 
 TEST(Diff, Uri) {
-  EXPECT_THAT(lines_for([](Pool& p) { p.uri = *base::parse_uri("https://b/"); }),
+  EXPECT_THAT(lines_for([](Pool& p) { p.uri = *net::parse_uri("https://b/"); }),
               ElementsAre("pool Regular: job_processing_uri http://user:***@h/job.php -> https://b/"));
-  const auto password = lines_for([](Pool& p) { p.uri = *base::parse_uri("http://user:new@h/job.php"); });
+  const auto password = lines_for([](Pool& p) { p.uri = *net::parse_uri("http://user:new@h/job.php"); });
   EXPECT_THAT(password,
               ElementsAre("pool Regular: job_processing_uri http://user:***@h/job.php: another password"));
 }
@@ -133,7 +133,7 @@ TEST(Diff, LogWorkloadSize) {
 TEST(Diff, TlsOfAServer) {
   const Config plain{{{"a", 1}}, {}, 1024};
   Config tls = plain;
-  tls.servers[0].tls = base::TlsSettings{"/ca", "/cert", "/key", "", true};
+  tls.servers[0].tls = net::TlsSettings{"/ca", "/cert", "/key", "", true};
   const Diff diff = compare(plain, tls);
   EXPECT_FALSE(diff.empty());
   EXPECT_THAT(diff.servers_added, IsEmpty());
@@ -154,15 +154,15 @@ TEST(Diff, TlsOfAPool) {
 TEST(Diff, SettingsOfFunctions) {
   EXPECT_THAT(
       lines_for([](Pool& p) {
-        p.functions["Sum"] = {*base::parse_uri("http://u:secret@r/"), 4, std::chrono::milliseconds(500)};
+        p.functions["Sum"] = {*net::parse_uri("http://u:secret@r/"), 4, std::chrono::milliseconds(500)};
       }),
       ElementsAre("pool Regular: jobs_list: Sum: max_concurrency none -> 4",
                   "pool Regular: jobs_list: Sum: max_running_time none -> 0.5",
                   "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://u:***@r/\""));
   Pool before = pool("Regular");
-  before.functions["Sum"] = {*base::parse_uri("http://u:secret@r/"), 0, {}};
+  before.functions["Sum"] = {*net::parse_uri("http://u:secret@r/"), 0, {}};
   Pool after = before;
-  after.functions["Sum"].uri = base::parse_uri("http://u:other@r/").value();
+  after.functions["Sum"].uri = net::parse_uri("http://u:other@r/").value();
   EXPECT_THAT(describe(compare(one_pool(before), one_pool(after))),
               ElementsAre("pool Regular: jobs_list: Sum: job_processing_uri: another password"));
 }

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "base/log.h"
 #include "config/key_table.h"
+#include "text/printable.h"
 
 namespace driveshaft::config {
 
@@ -27,12 +27,12 @@ void check_document_root(const Value& pool_value, const Pool& pool) {
   const Value value = pool_value.member(*pool_value.node().find("fastcgi_document_root"));
   const std::string folder = pool.document_root == "/" ? "/" : pool.document_root + '/';
   bool of_use = false;
-  const auto check = [&](const base::Uri& uri) {
+  const auto check = [&](const net::Uri& uri) {
     if (!uri.is_fastcgi()) return;
     of_use = true;
     if (uri.script.starts_with(folder)) return;
     value.error(fmt::format("expected a folder that the script {} is in, got {}",
-                            base::printable(uri.script, 100), value.shown()));
+                            text::printable(uri.script, 100), value.shown()));
   };
   check(pool.uri);
   for (const auto& [_, function] : pool.functions) {
@@ -42,7 +42,7 @@ void check_document_root(const Value& pool_value, const Pool& pool) {
   value.error(
       fmt::format("{} does not speak FastCGI: write it with fcgi:// or fcgi+unix://, or remove "
                   "fastcgi_document_root",
-                  base::printable(pool.uri.display, 100)));
+                  text::printable(pool.uri.display, 100)));
 }
 
 }  // namespace driveshaft::config

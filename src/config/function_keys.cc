@@ -6,8 +6,8 @@
 
 #include <unordered_map>
 
-#include "base/log.h"
 #include "config/key_table.h"
+#include "text/printable.h"
 
 namespace driveshaft::config {
 namespace {
@@ -74,9 +74,9 @@ Entry read_entry(const Value& value) {
 
 }  // namespace
 
-bool read_uri(const Value& value, base::Uri& uri) {
+bool read_uri(const Value& value, net::Uri& uri) {
   if (!value.is(Node::Kind::string)) return false;
-  auto parsed = base::parse_uri(value.node().text);
+  auto parsed = net::parse_uri(value.node().text);
   if (parsed) {
     uri = std::move(*parsed);
   } else {
@@ -102,7 +102,7 @@ bool read_jobs_list(const Value& value, Pool& pool) {
       }
     } else if (is_object || first->second) {
       element.error(fmt::format("{} is listed already, and only one entry can say how it runs; remove one",
-                                base::printable(in_quotes(entry.name), kMaxFunctionSize + 2)));
+                                text::printable(in_quotes(entry.name), kMaxFunctionSize + 2)));
     } else {
       element.warning(fmt::format("{} is listed already, ignored", element.shown()));
     }

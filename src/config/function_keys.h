@@ -14,7 +14,7 @@ namespace driveshaft::config {
 
 inline constexpr std::string_view kUriType =
     "an http://, https://, http+unix://, fcgi:// or fcgi+unix:// URI";
-bool read_uri(const Value& value, base::Uri& uri);
+bool read_uri(const Value& value, net::Uri& uri);
 
 bool read_jobs_list(const Value& value, Pool& pool);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "config/header_keys.h"
 
-#include "base/log.h"
 #include "config/headers.h"
 #include "config/key_table.h"
 #include "config/unknown_keys.h"
+#include "text/printable.h"
 
 namespace driveshaft::config {
 namespace {
@@ -42,7 +42,7 @@ void read_file(const Value& value, Take take) {
   const std::string& path = value.node().text;
   const auto content = value.read_file()(path);
   const base::Result<void> taken = content ? take(*content) : base::Result<void>(content.error());
-  if (!taken) value.error(fmt::format("file {}: {}", base::printable(path, kMaxPath), taken.error().message));
+  if (!taken) value.error(fmt::format("file {}: {}", text::printable(path, kMaxPath), taken.error().message));
 }
 
 void read_value(const Value& value, Header& header) {
@@ -87,8 +87,8 @@ bool read_headers(const Value& value, PoolSettings& settings) {
     // A name that shows up in messages must not bring the value with it.
     if (const auto colon = child.key.find(':'); colon != child.key.npos) {
       value.error(fmt::format("the value does not stand in the name: \"{}: …\" is written \"{}\": \"…\"",
-                              base::printable({child.key.data(), colon}, 60),
-                              base::printable({child.key.data(), colon}, 60)));
+                              text::printable({child.key.data(), colon}, 60),
+                              text::printable({child.key.data(), colon}, 60)));
       continue;
     }
     const Value member = value.member(child);
@@ -141,7 +141,7 @@ std::string headers_text(const PoolSettings& settings) {
   return fmt::format("{{{}}}", fmt::join(members, ", "));
 }
 
-void check_authorization(const Value& value, const base::Uri& uri, const PoolSettings& settings) {
+void check_authorization(const Value& value, const net::Uri& uri, const PoolSettings& settings) {
   const bool has_header =
       std::any_of(settings.headers.begin(), settings.headers.end(),
                   [](const Header& header) { return same_header(header.name, "Authorization"); });

@@ -17,6 +17,6 @@ bool read_signing_file(const Value& value, PoolSettings& settings);
 std::string headers_text(const PoolSettings& settings);
 
 // What a URI, which stands at `value`, and the headers say of Authorization may clash.
-void check_authorization(const Value& value, const base::Uri& uri, const PoolSettings& settings);
+void check_authorization(const Value& value, const net::Uri& uri, const PoolSettings& settings);
 
 }  // namespace driveshaft::config

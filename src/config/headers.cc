@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "base/base64.h"
+#include "text/base64.h"
 
 namespace driveshaft::config {
 namespace {
@@ -95,7 +95,7 @@ base::Result<std::vector<std::string>> signing_keys_of_file(std::string_view con
     content.remove_prefix(std::min(end + 1, content.size()));
     line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
     if (line.empty()) continue;
-    auto key = line.starts_with(kSecretPrefix) ? base::from_base64(line.substr(kSecretPrefix.size()))
+    auto key = line.starts_with(kSecretPrefix) ? text::from_base64(line.substr(kSecretPrefix.size()))
                                                : std::optional<std::string>();
     if (!key) {
       return Error{

@@ -5,10 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/base64.h"
 #include "base/test_dir.h"
 #include "config/diff.h"
 #include "config/load.h"
+#include "text/base64.h"
 
 namespace driveshaft::config {
 namespace {
@@ -19,7 +19,7 @@ using testing::IsEmpty;
 using testing::Not;
 
 const std::string kKey(32, 'k');
-const std::string kSecret = "whsec_" + base::base64(kKey);
+const std::string kSecret = "whsec_" + text::base64(kKey);
 
 std::string file_with(const std::string& settings, const std::string& uri = "http://h/j") {
   return R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": ")" + uri +
@@ -100,17 +100,17 @@ TEST(HeaderValue, OfAFileMayEndWithALineBreak) {
 }
 
 TEST(SigningKeys, OneOrTwo) {
-  const std::string other = "whsec_" + base::base64(std::string(24, '\0'));
+  const std::string other = "whsec_" + text::base64(std::string(24, '\0'));
   EXPECT_THAT(*signing_keys_of_file(kSecret), ElementsAre(kKey));
   EXPECT_THAT(*signing_keys_of_file(kSecret + "\r\n\n" + other + " \n"),
               ElementsAre(kKey, std::string(24, '\0')));
 }
 
 TEST(SigningKeys, ErrorsNameTheLineAndNotTheSecret) {
-  const std::string short_one = "whsec_" + base::base64(std::string(23, 'k'));
-  const std::string long_one = "whsec_" + base::base64(std::string(65, 'k'));
-  const std::string other = "whsec_" + base::base64(std::string(32, 'o'));
-  const std::string third = "whsec_" + base::base64(std::string(32, 't'));
+  const std::string short_one = "whsec_" + text::base64(std::string(23, 'k'));
+  const std::string long_one = "whsec_" + text::base64(std::string(65, 'k'));
+  const std::string other = "whsec_" + text::base64(std::string(32, 'o'));
+  const std::string third = "whsec_" + text::base64(std::string(32, 't'));
   const auto why = [](const std::string& content) { return signing_keys_of_file(content).error().message; };
   EXPECT_THAT(why(""), HasSubstr("no secret"));
   EXPECT_THAT(why(kSecret + "\nhunter2hunter2\n"), HasSubstr("line 2 is not a secret"));
@@ -238,7 +238,7 @@ TEST(SecretFiles, AreListedForWhoWatchesThem) {
 TEST(Diff, ShowsNoSecrets) {
   const auto lines = [](const PoolSettings& before, const PoolSettings& after) {
     const auto config = [](const PoolSettings& settings) {
-      return Config{{}, {Pool{"P", *base::parse_uri("h"), 1, {"f"}, settings}}, 1024};
+      return Config{{}, {Pool{"P", *net::parse_uri("h"), 1, {"f"}, settings}}, 1024};
     };
     return describe(compare(config(before), config(after)));
   };

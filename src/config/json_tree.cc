@@ -8,8 +8,8 @@
 #include <charconv>
 #include <utility>
 
-#include "base/log.h"
-#include "base/utf8.h"
+#include "text/printable.h"
+#include "text/utf8.h"
 
 namespace driveshaft::config {
 namespace {
@@ -142,8 +142,8 @@ class Place {
     const auto rest = text_.substr(at_);
     if (rest.empty()) return "the end of the file";
     if (rest.starts_with('\n') || rest.starts_with("\r\n")) return "the end of the line";
-    const std::size_t length = std::max<std::size_t>(1, base::utf8_length(rest));
-    return fmt::format("'{}'", base::printable(rest.substr(0, length), length));
+    const std::size_t length = std::max<std::size_t>(1, text::utf8_length(rest));
+    return fmt::format("'{}'", text::printable(rest.substr(0, length), length));
   }
 
   // What people write who know JSON's relatives.

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <unordered_set>
 
-#include "base/log.h"
 #include "config/fastcgi_keys.h"
 #include "config/function_keys.h"
 #include "config/header_keys.h"
@@ -15,6 +14,7 @@
 #include "config/setting_keys.h"
 #include "config/tls_keys.h"
 #include "config/unknown_keys.h"
+#include "text/printable.h"
 
 namespace driveshaft::config {
 namespace {
@@ -41,7 +41,7 @@ bool read_worker_count(const Value& value, Pool& pool) {
 
 bool read_address(const Value& value, Server& server) {
   if (!value.is(Node::Kind::string)) return false;
-  auto address = base::parse_address(value.node().text, kGearmanPort);
+  auto address = net::parse_address(value.node().text, kGearmanPort);
   if (address) {
     server.address = std::move(*address);
   } else {
@@ -94,8 +94,8 @@ bool read_servers(const Value& value, TopLevel& top) {
     const Value element = value.element(i);
     auto server = read_server(element);
     if (!server) continue;
-    if (!seen.insert(base::to_string(server->address)).second) {
-      element.warning(fmt::format("{} is listed already, ignored", base::to_string(server->address)));
+    if (!seen.insert(net::to_string(server->address)).second) {
+      element.warning(fmt::format("{} is listed already, ignored", net::to_string(server->address)));
     } else {
       top.config.servers.push_back(std::move(*server));
     }
@@ -155,18 +155,18 @@ void for_own_uris(const Value& pool_value, const Pool& pool, Look look) {
 void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
   const Node* tls = pool_value.node().find("tls");
   if (!tls || pool.uri.display.empty()) return;
-  if (pool.has_uri([](const base::Uri& uri) { return uri.scheme == base::Uri::Scheme::https; })) return;
+  if (pool.has_uri([](const net::Uri& uri) { return uri.scheme == net::Uri::Scheme::https; })) return;
   pool_value.member(*tls).error(
-      fmt::format("{} does not use TLS: {}remove tls", base::printable(pool.uri.display, 100),
+      fmt::format("{} does not use TLS: {}remove tls", text::printable(pool.uri.display, 100),
                   pool.uri.is_fastcgi() ? "FastCGI knows none, " : "write it with https://, or "));
 }
 
 // The pool's own URI uses TLS, and one of its functions goes another way over the network.
 void warn_of_plain_functions(const Value& pool_value, const Pool& pool) {
-  if (pool.uri.scheme != base::Uri::Scheme::https) return;
-  for_own_uris(pool_value, pool, [](const Value& value, const base::Uri& uri) {
-    if (uri.scheme == base::Uri::Scheme::https || uri.is_unix()) return;
-    value.warning(fmt::format("{} does not use TLS, as the pool does", base::printable(uri.display, 100)));
+  if (pool.uri.scheme != net::Uri::Scheme::https) return;
+  for_own_uris(pool_value, pool, [](const Value& value, const net::Uri& uri) {
+    if (uri.scheme == net::Uri::Scheme::https || uri.is_unix()) return;
+    value.warning(fmt::format("{} does not use TLS, as the pool does", text::printable(uri.display, 100)));
   });
 }
 
@@ -175,7 +175,7 @@ void check_authorizations(const Value& pool_value, const Pool& pool) {
   if (const Node* uri = pool_value.node().find("job_processing_uri")) {
     check_authorization(pool_value.member(*uri), pool.uri, pool.settings);
   }
-  for_own_uris(pool_value, pool, [&](const Value& value, const base::Uri& uri) {
+  for_own_uris(pool_value, pool, [&](const Value& value, const net::Uri& uri) {
     check_authorization(value, uri, pool.settings);
   });
 }

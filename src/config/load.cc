@@ -12,10 +12,10 @@
 #include <system_error>
 #include <utility>
 
-#include "base/log.h"
-#include "base/tls.h"
 #include "config/connection_count.h"
 #include "config/headers.h"
+#include "net/tls.h"
+#include "text/printable.h"
 
 namespace driveshaft::config {
 namespace {
@@ -75,7 +75,7 @@ namespace {
 
 // Once they are good they are no part of the jobs file: each new connection looks at them itself.
 void add_tls_files(const Config& config, std::vector<std::string>& files) {
-  const auto add = [&](const base::TlsSettings& tls) {
+  const auto add = [&](const net::TlsSettings& tls) {
     for (const auto& file : {tls.ca_file, tls.certificate_file, tls.key_file}) {
       if (!file.empty()) files.push_back(file);
     }
@@ -120,24 +120,24 @@ base::Result<Parsed, Rejected> load(const std::string& path) {
 std::vector<std::string> check_files(const Config& config) {
   struct User {
     std::string place;
-    const base::TlsSettings* tls;
+    const net::TlsSettings* tls;
   };
   std::vector<User> users;
   for (const auto& server : config.servers) {
     if (server.tls) {
       users.push_back(
-          {fmt::format("gearman_servers_list: {}", base::to_string(server.address)), &*server.tls});
+          {fmt::format("gearman_servers_list: {}", net::to_string(server.address)), &*server.tls});
     }
   }
   for (const auto& pool : config.pools) {
-    users.push_back({fmt::format("pools_list.{}", base::printable(pool.name, 60)), &pool.tls});
+    users.push_back({fmt::format("pools_list.{}", text::printable(pool.name, 60)), &pool.tls});
   }
   // Many pools may share the files; each is read once.
-  std::vector<base::TlsSettings> good{{}};
+  std::vector<net::TlsSettings> good{{}};
   std::vector<std::string> errors;
   for (const auto& [place, tls] : users) {
     if (std::find(good.begin(), good.end(), *tls) != good.end()) continue;
-    if (auto usable = base::check_tls(*tls); !usable) {
+    if (auto usable = net::check_tls(*tls); !usable) {
       errors.push_back(fmt::format("{}: tls: {}", place, usable.error().message));
     } else {
       good.push_back(*tls);

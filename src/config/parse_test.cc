@@ -56,7 +56,7 @@ TEST(Parse, EveryDefault) {
   ASSERT_EQ(parsed.config.pools.size(), 1u);
   const Pool& pool = parsed.config.pools[0];
   EXPECT_EQ(pool.name, "Regular");
-  EXPECT_EQ(pool.uri, *base::parse_uri("http://localhost/job.php"));
+  EXPECT_EQ(pool.uri, *net::parse_uri("http://localhost/job.php"));
   EXPECT_EQ(pool.worker_count, 0);
   EXPECT_THAT(pool.jobs_list, ElementsAre("Sum3", "Sum"));
   EXPECT_EQ(pool.settings.request_format, RequestFormat::json);
@@ -372,7 +372,7 @@ std::string with_tls(const std::string& server, const std::string& pool,
 }
 
 TEST(Parse, TlsOfAServerAndOfAPool) {
-  const base::TlsSettings all{"/ca", "/cert", "/key", "name.example", false};
+  const net::TlsSettings all{"/ca", "/cert", "/key", "name.example", false};
   const std::string text = R"({"ca_file": "/ca", "certificate_file": "/cert", "key_file": "/key",
                                "server_name": "Name.example", "verify": false})";
   const Config full =
@@ -385,9 +385,9 @@ TEST(Parse, TlsOfAServerAndOfAPool) {
                         R"(, "tls": true)"))
           .config;
   EXPECT_THAT(plain.servers,
-              ElementsAre(Server{{"a", 4730}, std::nullopt}, Server{{"b", 4730}, base::TlsSettings{}},
-                          Server{{"::1", 4730}, base::TlsSettings{}}));
-  EXPECT_EQ(plain.pools[0].tls, base::TlsSettings{});
+              ElementsAre(Server{{"a", 4730}, std::nullopt}, Server{{"b", 4730}, net::TlsSettings{}},
+                          Server{{"::1", 4730}, net::TlsSettings{}}));
+  EXPECT_EQ(plain.pools[0].tls, net::TlsSettings{});
   EXPECT_EQ(
       accepted(with_tls("\"a\"", R"(, "tls": {"server_name": "::0:1"})")).config.pools[0].tls.server_name,
       "::1");
@@ -518,7 +518,7 @@ TEST(Parse, FunctionsWithSettingsOfTheirOwn) {
   EXPECT_THAT(pool.jobs_list, ElementsAre("f", "Resize", "g", "k"));
   EXPECT_THAT(pool.functions, SizeIs(2));  // one without settings is as good as its name
   EXPECT_EQ(pool.of_function("Resize"),
-            (FunctionSettings{*base::parse_uri("http://r/"), 4, std::chrono::milliseconds(500)}));
+            (FunctionSettings{*net::parse_uri("http://r/"), 4, std::chrono::milliseconds(500)}));
   EXPECT_EQ(pool.of_function("k"), (FunctionSettings{.uri = {}, .max_concurrency = 1}));
   EXPECT_EQ(pool.of_function("f"), FunctionSettings{});
   EXPECT_EQ(accepted(with_functions(R"({"function": "f"})")).config,

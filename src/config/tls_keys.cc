@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "base/address.h"
 #include "config/key_table.h"
+#include "net/address.h"
 
 namespace driveshaft::config {
 namespace {
@@ -21,7 +21,7 @@ bool read_path(const Value& value, std::string& path) {
 bool read_server_name(const Value& value, std::string& name) {
   if (!value.is(Node::Kind::string)) return false;
   const std::string& text = value.node().text;
-  auto read = text.find(':') == text.npos ? base::parse_host_name(text) : base::parse_ipv6(text);
+  auto read = text.find(':') == text.npos ? net::parse_host_name(text) : net::parse_ipv6(text);
   if (read) {
     name = std::move(*read);
   } else {
@@ -31,20 +31,20 @@ bool read_server_name(const Value& value, std::string& name) {
   return true;
 }
 
-constexpr Key<base::TlsSettings> kTlsKeys[] = {
-    {"ca_file", kFileType, "", [](const Value& v, base::TlsSettings& s) { return read_path(v, s.ca_file); },
-     [](const base::TlsSettings& s) { return quoted_json(s.ca_file); }},
+constexpr Key<net::TlsSettings> kTlsKeys[] = {
+    {"ca_file", kFileType, "", [](const Value& v, net::TlsSettings& s) { return read_path(v, s.ca_file); },
+     [](const net::TlsSettings& s) { return quoted_json(s.ca_file); }},
     {"certificate_file", kFileType, "",
-     [](const Value& v, base::TlsSettings& s) { return read_path(v, s.certificate_file); },
-     [](const base::TlsSettings& s) { return quoted_json(s.certificate_file); }},
-    {"key_file", kFileType, "", [](const Value& v, base::TlsSettings& s) { return read_path(v, s.key_file); },
-     [](const base::TlsSettings& s) { return quoted_json(s.key_file); }},
+     [](const Value& v, net::TlsSettings& s) { return read_path(v, s.certificate_file); },
+     [](const net::TlsSettings& s) { return quoted_json(s.certificate_file); }},
+    {"key_file", kFileType, "", [](const Value& v, net::TlsSettings& s) { return read_path(v, s.key_file); },
+     [](const net::TlsSettings& s) { return quoted_json(s.key_file); }},
     {"server_name", "a host name or address", "",
-     [](const Value& v, base::TlsSettings& s) { return read_server_name(v, s.server_name); },
-     [](const base::TlsSettings& s) { return quoted_json(s.server_name); }},
+     [](const Value& v, net::TlsSettings& s) { return read_server_name(v, s.server_name); },
+     [](const net::TlsSettings& s) { return quoted_json(s.server_name); }},
     {"verify", "true or false", "",
-     [](const Value& v, base::TlsSettings& s) { return read_bool(v, s.verify); },
-     [](const base::TlsSettings& s) { return std::string(s.verify ? "true" : "false"); }},
+     [](const Value& v, net::TlsSettings& s) { return read_bool(v, s.verify); },
+     [](const net::TlsSettings& s) { return std::string(s.verify ? "true" : "false"); }},
 };
 
 void check_pair(const Value& value, std::string_view one, std::string_view other) {
@@ -55,7 +55,7 @@ void check_pair(const Value& value, std::string_view one, std::string_view other
 
 }  // namespace
 
-bool read_tls(const Value& value, base::TlsSettings& settings) {
+bool read_tls(const Value& value, net::TlsSettings& settings) {
   settings = {};
   if (value.is(Node::Kind::boolean)) return value.node().text == "true";
   if (!value.is(Node::Kind::object)) return false;
@@ -68,7 +68,7 @@ bool read_tls(const Value& value, base::TlsSettings& settings) {
   return true;
 }
 
-std::string tls_text(const base::TlsSettings& settings) {
+std::string tls_text(const net::TlsSettings& settings) {
   std::vector<std::string> members;
   for (const auto& key : kTlsKeys) {
     auto text = key.show(settings);

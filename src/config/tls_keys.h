@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/tls_settings.h"
 #include "config/value.h"
+#include "net/tls_settings.h"
 
 // The key `tls`, of a server and of a pool.
 namespace driveshaft::config {
@@ -16,9 +16,9 @@ inline constexpr std::string_view kTlsType =
 
 // Unlike elsewhere an unknown key is an error: without what it was meant to be, a connection might be less
 // safe than was wanted. Whether the files can be used is not looked at. False: the value is not of kTlsType.
-bool read_tls(const Value& value, base::TlsSettings& settings);
+bool read_tls(const Value& value, net::TlsSettings& settings);
 
 // As the file would write it, without what has its default.
-std::string tls_text(const base::TlsSettings& settings);
+std::string tls_text(const net::TlsSettings& settings);
 
 }  // namespace driveshaft::config

@@ -7,7 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <unordered_map>
 
-#include "base/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::config {
 namespace {
@@ -22,7 +22,7 @@ std::string path_part(std::string_view name) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
                c == '-';
       });
-  return bare ? std::string(name) : fmt::format("\"{}\"", base::printable(name, kMaxShown));
+  return bare ? std::string(name) : fmt::format("\"{}\"", text::printable(name, kMaxShown));
 }
 
 std::string joined(const std::string& path, std::string_view name) {
@@ -78,9 +78,9 @@ std::string Value::shown() const {
     case Node::Kind::boolean:
       return node_->text;
     case Node::Kind::number:
-      return base::printable(node_->text, kMaxShown);
+      return text::printable(node_->text, kMaxShown);
     case Node::Kind::string:
-      return fmt::format("\"{}\"", base::printable(node_->text, kMaxShown));
+      return fmt::format("\"{}\"", text::printable(node_->text, kMaxShown));
     case Node::Kind::array:
       return node_->children.empty() ? "an empty array" : "an array";
     case Node::Kind::object:

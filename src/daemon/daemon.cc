@@ -11,9 +11,6 @@
 
 #include "admin/server.h"
 #include "base/exit_codes.h"
-#include "base/log.h"
-#include "base/log_writer.h"
-#include "base/tls.h"
 #include "config/connection_count.h"
 #include "daemon/daemonize.h"
 #include "daemon/file_limit.h"
@@ -22,12 +19,15 @@
 #include "daemon/privileges.h"
 #include "daemon/service.h"
 #include "dispatch/supervisor.h"
+#include "log/log.h"
+#include "log/writer.h"
+#include "net/tls.h"
 
 namespace driveshaft::daemon {
 namespace {
 
 using namespace std::chrono_literals;
-using base::kMainLog;
+using log::kMainLog;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kBeatEvery = 1s;
@@ -142,7 +142,7 @@ class Daemon {
     await_signals();
     if (server_) {
       server_->start();
-      kMainLog.info("metrics on http://{}/metrics", base::to_string(server_->address()));
+      kMainLog.info("metrics on http://{}/metrics", net::to_string(server_->address()));
     }
     asio::post(loop_, [this] { service_.ready(); });
   }
@@ -234,7 +234,7 @@ class Daemon {
 
   void on_signal(int signal) {
     if (signal == SIGHUP) {
-      base::reopen_logs();
+      log::reopen_logs();
       kMainLog.info("SIGHUP: log files are opened anew");
       if (supervisor_.draining()) return;
       service_.reloading();
@@ -262,9 +262,9 @@ class Daemon {
   const Options& options_;
   asio::io_context loop_{1};
   base::DeadlineWheel deadlines_{loop_};
-  base::Resolver resolver_{loop_};
+  net::Resolver resolver_{loop_};
   gearman::Servers servers_{deadlines_};
-  base::TlsClients tls_;
+  net::TlsClients tls_;
   metrics::Registry metrics_{DRIVESHAFT_VERSION};
   dispatch::Outages outages_;
   dispatch::Context context_;
@@ -286,18 +286,18 @@ int run(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a log file at its size limit loses lines, as on a full disk
   hold_hangups(true);
-  base::keep_tls_to_the_end();
+  net::keep_tls_to_the_end();
   open_standard_files();
   keep_freed_memory();
 
   std::optional<Background> background;
   if (options.daemonize) background.emplace();
   if (options.log_config.empty()) {
-    base::log_to_console(options.log_format, options.log_level);
+    log::log_to_console(options.log_format, options.log_level);
   } else {
-    base::configure_logging(options.log_config);
+    log::configure_logging(options.log_config);
   }
-  base::LogWriter log_writer;
+  log::Writer log_writer;
   std::optional<PidFile> pid_file;
   if (!options.pid_file.empty()) pid_file.emplace(options.pid_file);
   kMainLog.info("driveshaft {} starts, pid {}", DRIVESHAFT_VERSION, ::getpid());
@@ -307,7 +307,7 @@ int run(const Options& options) {
   if (!options.user.empty()) {
     const User user = find_user(options.user);
     if (pid_file) pid_file->give_to(user.uid, user.gid);
-    for (const auto& file : base::log_files()) give_log_file(file, user);
+    for (const auto& file : log::log_files()) give_log_file(file, user);
     become(user);
   }
   daemon.start();

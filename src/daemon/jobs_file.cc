@@ -9,18 +9,18 @@
 #include <utility>
 
 #include "base/exit_codes.h"
-#include "base/log.h"
 #include "base/stderr.h"
 #include "config/diff.h"
 #include "config/function_keys.h"
 #include "config/keys.h"
 #include "config/load.h"
+#include "log/log.h"
 
 namespace driveshaft::daemon {
 namespace {
 
 using namespace std::chrono_literals;
-using base::kMainLog;
+using log::kMainLog;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPollEvery = 500ms;
@@ -29,7 +29,7 @@ constexpr std::chrono::milliseconds kSilence = 5s;  // of the file system, until
 std::vector<std::string> server_names(const config::Config& config) {
   std::vector<std::string> names;
   for (const auto& server : config.servers)
-    names.push_back(base::to_string(server.address) + (server.tls ? " (TLS)" : ""));
+    names.push_back(net::to_string(server.address) + (server.tls ? " (TLS)" : ""));
   return names;
 }
 

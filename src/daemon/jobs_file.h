@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "base/asio.h"
-#include "base/blocking_calls.h"
 #include "base/file_stamp.h"
 #include "config/parse.h"
+#include "net/asio.h"
+#include "net/blocking_calls.h"
 
 namespace driveshaft::daemon {
 
@@ -71,7 +71,7 @@ class JobsFile {
   void apply(const Loaded& loaded);
   void on_timer();
 
-  base::BlockingCalls calls_;
+  net::BlockingCalls calls_;
   asio::steady_timer timer_;
   bool stopped_ = false;
   std::optional<std::chrono::steady_clock::time_point> looking_since_;  // there is a thread that does

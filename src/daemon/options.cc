@@ -42,7 +42,7 @@ Result<void> read_path(std::string& path, const std::string& text) {
 
 // Port 0, any free port, is for the exporter alone: elsewhere an address of it is a mistake. So is a port
 // without a host, which is a port of all IPv4 addresses, as the original had it.
-Result<void> read_exporter(std::optional<base::Address>& exporter, const std::string& text) {
+Result<void> read_exporter(std::optional<net::Address>& exporter, const std::string& text) {
   exporter.reset();
   if (text.empty()) return {};
   if (text.find("://") != text.npos) {
@@ -51,8 +51,8 @@ Result<void> read_exporter(std::optional<base::Address>& exporter, const std::st
   if (text.find_first_not_of("0123456789") == text.npos) return read_exporter(exporter, ":" + text);
   if (text.front() == ':' && text.rfind(':') == 0) return read_exporter(exporter, "0.0.0.0" + text);
   const bool any_port = text.ends_with(":0") && (text.front() == '[' || text.find(':') == text.size() - 2);
-  const auto address = any_port ? base::parse_address(text.substr(0, text.size() - 2), 0)
-                                : base::parse_address(text, kExporterPort);
+  const auto address = any_port ? net::parse_address(text.substr(0, text.size() - 2), 0)
+                                : net::parse_address(text, kExporterPort);
   if (!address) return address.error();
   exporter = *address;
   return {};
@@ -105,7 +105,7 @@ constexpr OptionRow kUser{"user", "name",
 constexpr OptionRow kExporter{
     "exporter_addr", "address:port", "where metrics and health are served over HTTP; empty: nowhere",
     [](Options& options, const std::string& text) { return read_exporter(options.exporter, text); },
-    [](const Options& options) { return options.exporter ? base::to_string(*options.exporter) : ""; }};
+    [](const Options& options) { return options.exporter ? net::to_string(*options.exporter) : ""; }};
 
 constexpr std::string_view kFormats[] = {"text", "json"};
 constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/address.h"
 #include "base/error.h"
-#include "base/log.h"
+#include "log/log.h"
+#include "net/address.h"
 
 namespace driveshaft::daemon {
 
@@ -23,11 +23,11 @@ struct Options {
   bool daemonize = false;
   std::string jobs_config;
   std::string log_config;  // empty: to stderr, as the next two say
-  base::LogFormat log_format = base::LogFormat::text;
-  base::LogLevel log_level = base::LogLevel::info;
+  log::Format log_format = log::Format::text;
+  log::Level log_level = log::Level::info;
   std::chrono::seconds max_running_time{3600};
   std::chrono::seconds loop_timeout{10};
-  std::optional<base::Address> exporter = base::Address{"0.0.0.0", 8888};  // none: no admin server
+  std::optional<net::Address> exporter = net::Address{"0.0.0.0", 8888};  // none: no admin server
 
   bool operator==(const Options&) const = default;
 };

@@ -35,7 +35,7 @@ TEST(Options, OnlyTheJobsFileIsRequired) {
   EXPECT_EQ(*options, expected);
   EXPECT_EQ(options->max_running_time, 3600s);
   EXPECT_EQ(options->loop_timeout, 10s);
-  EXPECT_EQ(options->exporter, (base::Address{"0.0.0.0", 8888}));
+  EXPECT_EQ(options->exporter, (net::Address{"0.0.0.0", 8888}));
   EXPECT_THAT(error_of(parse({})), HasSubstr("--jobsconfig is missing"));
   EXPECT_THAT(error_of(parse({"--check"})), HasSubstr("--jobsconfig is missing"));
 }
@@ -58,14 +58,14 @@ TEST(Options, EveryOptionBothWaysOfWritingIt) {
   EXPECT_EQ(spaced->log_config, "/l.xml");
   EXPECT_EQ(spaced->max_running_time, 60s);
   EXPECT_EQ(spaced->loop_timeout, 5s);
-  EXPECT_EQ(spaced->exporter, (base::Address{"::1", 99}));
+  EXPECT_EQ(spaced->exporter, (net::Address{"::1", 99}));
 }
 
 TEST(Options, FormatAndLevelOfLinesWithoutALogConfig) {
   const auto options = parse_with_jobs({"--log_format", "json", "--log_level", "debug"});
   ASSERT_TRUE(options) << error_of(options);
-  EXPECT_EQ(options->log_format, base::LogFormat::json);
-  EXPECT_EQ(options->log_level, base::LogLevel::debug);
+  EXPECT_EQ(options->log_format, log::Format::json);
+  EXPECT_EQ(options->log_level, log::Level::debug);
   EXPECT_THAT(error_of(parse_with_jobs({"--log_format", "xml"})),
               HasSubstr("--log_format: expected one of text, json, got \"xml\""));
   EXPECT_THAT(error_of(parse_with_jobs({"--log_level", "INFO"})),
@@ -89,14 +89,14 @@ TEST(Options, PathsBecomeAbsolute) {
 
 TEST(Options, ExporterAddresses) {
   const auto exporter = [](const char* text) { return parse_with_jobs({"--exporter_addr", text})->exporter; };
-  EXPECT_EQ(exporter("127.0.0.1:9100"), (base::Address{"127.0.0.1", 9100}));
-  EXPECT_EQ(exporter("localhost"), (base::Address{"localhost", 8888}));
-  EXPECT_EQ(exporter("127.0.0.1:0"), (base::Address{"127.0.0.1", 0}));
-  EXPECT_EQ(exporter("[::1]:0"), (base::Address{"::1", 0}));
-  EXPECT_EQ(exporter("::"), (base::Address{"::", 8888}));
-  EXPECT_EQ(exporter("9100"), (base::Address{"0.0.0.0", 9100}));
-  EXPECT_EQ(exporter(":9100"), (base::Address{"0.0.0.0", 9100}));
-  EXPECT_EQ(exporter(":0"), (base::Address{"0.0.0.0", 0}));
+  EXPECT_EQ(exporter("127.0.0.1:9100"), (net::Address{"127.0.0.1", 9100}));
+  EXPECT_EQ(exporter("localhost"), (net::Address{"localhost", 8888}));
+  EXPECT_EQ(exporter("127.0.0.1:0"), (net::Address{"127.0.0.1", 0}));
+  EXPECT_EQ(exporter("[::1]:0"), (net::Address{"::1", 0}));
+  EXPECT_EQ(exporter("::"), (net::Address{"::", 8888}));
+  EXPECT_EQ(exporter("9100"), (net::Address{"0.0.0.0", 9100}));
+  EXPECT_EQ(exporter(":9100"), (net::Address{"0.0.0.0", 9100}));
+  EXPECT_EQ(exporter(":0"), (net::Address{"0.0.0.0", 0}));
   EXPECT_EQ(exporter(""), std::nullopt);
   EXPECT_EQ(parse_with_jobs({"--exporter_addr="})->exporter, std::nullopt);
   EXPECT_THAT(error_of(parse_with_jobs({"--exporter_addr", "localhost:99999"})),

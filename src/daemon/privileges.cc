@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/exit_codes.h"
-#include "base/log.h"
+#include "log/log.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -60,8 +60,8 @@ void give_log_file(const std::string& path, const User& user) {
   const int error = errno;
   if (fd >= 0) ::close(fd);
   if (given) return;
-  base::kMainLog.warn("cannot give the log file {} to user {}: {}; it may not be possible to reopen it", path,
-                      user.name, std::generic_category().message(error));
+  log::kMainLog.warn("cannot give the log file {} to user {}: {}; it may not be possible to reopen it", path,
+                     user.name, std::generic_category().message(error));
 }
 
 }  // namespace driveshaft::daemon

@@ -14,7 +14,7 @@
 #include <system_error>
 #include <utility>
 
-#include "base/log.h"
+#include "log/log.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -62,8 +62,8 @@ Service::Service(asio::io_context& loop, std::function<std::string()> figures)
   const auto path = from_environment("NOTIFY_SOCKET");
   if (path.empty()) return;
   if ((path.front() != '/' && path.front() != '@') || path.size() >= sizeof manager_.sun_path) {
-    base::kMainLog.warn("NOTIFY_SOCKET={}: expected a path or @name; no service manager is told anything",
-                        path);
+    log::kMainLog.warn("NOTIFY_SOCKET={}: expected a path or @name; no service manager is told anything",
+                       path);
     return;
   }
   manager_.sun_family = AF_UNIX;
@@ -109,9 +109,9 @@ void Service::tell(const std::string& lines) {
                              reinterpret_cast<const sockaddr*>(&manager_), manager_size_);
   if (sent >= 0 || std::exchange(warned_, true)) return;
   const int error = errno;
-  base::kMainLog.warn("cannot tell the service manager at NOTIFY_SOCKET={} of {}: {}; said once",
-                      from_environment("NOTIFY_SOCKET"), lines.substr(0, lines.find('=')),
-                      std::generic_category().message(error));
+  log::kMainLog.warn("cannot tell the service manager at NOTIFY_SOCKET={} of {}: {}; said once",
+                     from_environment("NOTIFY_SOCKET"), lines.substr(0, lines.find('=')),
+                     std::generic_category().message(error));
 }
 
 void Service::tell_state() { tell(fmt::format("{}\nSTATUS={}", state_, figures_())); }

@@ -8,7 +8,7 @@
 #include <functional>
 #include <string>
 
-#include "base/asio.h"
+#include "net/asio.h"
 
 namespace driveshaft::daemon {
 

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "base/log.h"
 #include "dispatch/contract.h"
+#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -27,7 +27,7 @@ NotAnAnswer invalid(std::string_view what, std::string_view body) {
   return {NotAnAnswer::Kind::invalid,
           fmt::format("{}; the endpoint must answer {{\"gearman_ret\": 0, \"response_string\": \"…\"}}, it "
                       "answered \"{}\"",
-                      what, base::printable(body, kShownBytes))};
+                      what, text::printable(body, kShownBytes))};
 }
 
 // Takes the two fields out of the stream of what the parser finds, and keeps nothing else: of millions of
@@ -156,7 +156,7 @@ base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::st
   if (status / 100 != 2) {
     return NotAnAnswer{NotAnAnswer::Kind::http_status,
                        fmt::format("the endpoint answered HTTP status {}: \"{}\"", status,
-                                   base::printable(body, kShownBytes))};
+                                   text::printable(body, kShownBytes))};
   }
   if (body.starts_with(kGzipMagic)) return invalid("compressed with gzip, which was not asked for", body);
   parser_->reset();

@@ -6,14 +6,14 @@
 #include <cstdint>
 #include <string>
 
-#include "base/asio.h"
 #include "base/deadlines.h"
-#include "base/resolver.h"
-#include "base/tls.h"
 #include "dispatch/contract.h"
 #include "dispatch/outages.h"
 #include "gearman/server_state.h"
 #include "metrics/metrics.h"
+#include "net/asio.h"
+#include "net/resolver.h"
+#include "net/tls.h"
 
 namespace driveshaft::dispatch {
 
@@ -21,9 +21,9 @@ namespace driveshaft::dispatch {
 struct Context {
   asio::io_context& loop;
   base::DeadlineWheel& deadlines;
-  base::Resolver& resolver;
+  net::Resolver& resolver;
   gearman::Servers& servers;
-  base::TlsClients& tls;
+  net::TlsClients& tls;
   metrics::Registry& metrics;
   Outages& outages;
   AnswerDecoder decoder;

@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <random>
 
-#include "base/base64.h"
-#include "base/log.h"
-#include "base/utf8.h"
+#include "text/base64.h"
+#include "text/utf8.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -81,7 +80,7 @@ bool append_json(std::string& out, std::string_view text, bool lossy) {
     const auto c = static_cast<unsigned char>(text[at]);
     if (!is_special(text[at])) {
       ++at;
-    } else if (const std::size_t length = c < 0x80 ? 0 : base::utf8_length(text.substr(at)); length > 0) {
+    } else if (const std::size_t length = c < 0x80 ? 0 : text::utf8_length(text.substr(at)); length > 0) {
       at += length;
     } else if (c < 0x80) {
       flush();
@@ -124,7 +123,7 @@ void encode_json(const JobFields& job, RequestBody& body) {
     return;
   }
   out.resize(start);
-  out += base::base64(job.workload);
+  out += text::base64(job.workload);
   out += R"(","workload_encoding":"base64"})";
 }
 

@@ -6,7 +6,7 @@
 
 #include <boost/json/parse.hpp>
 
-#include "base/base64.h"
+#include "text/base64.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -56,7 +56,7 @@ TEST(Json, AWorkloadWithOneByteThatCannotGoAsItIsIsEncodedWhereverThatByteStands
       ASSERT_EQ(!body.workload.empty(), plain) << "byte " << value << " at " << at;
       const auto object = boost::json::parse(text(body)).as_object();
       ASSERT_EQ(object.contains("workload_encoding"), value >= 0x80);
-      ASSERT_EQ(object.at("workload").as_string(), value < 0x80 ? workload : base::base64(workload));
+      ASSERT_EQ(object.at("workload").as_string(), value < 0x80 ? workload : text::base64(workload));
     }
   }
 }

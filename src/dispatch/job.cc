@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "base/backoff.h"
-#include "base/log.h"
 #include "base/seconds.h"
 #include "config/keys.h"
 #include "dispatch/dead_letter.h"
 #include "dispatch/pool_endpoint.h"
 #include "http/retry_after.h"
+#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -123,7 +123,7 @@ void Job::post(PoolEndpoint& endpoint) {
   std::optional<JobRequest::Signature> signature;
   std::string server;
   if (Signer* signer = endpoint.signer()) {
-    server = base::to_string(origin_.link->server());
+    server = net::to_string(origin_.link->server());
     signature.emplace(JobRequest::Signature{*signer, server, now});
   }
   const auto request = request_bytes_.build(*posted_to_, function_->header_lines, fields_, facts,
@@ -198,7 +198,7 @@ void Job::answered(const Answer& answer) {
   if (answer.gearman_ret == 0) return completed(answer);
   attempt_failed({AttemptEnd::refused,
                   fmt::format("the endpoint answered gearman_ret {}: \"{}\"", answer.gearman_ret,
-                              base::printable(answer.response_string, context_.log_workload_size)),
+                              text::printable(answer.response_string, context_.log_workload_size)),
                   0, answer.response_string, answer.gearman_ret});
 }
 
@@ -354,17 +354,17 @@ void Job::count_failure(const Failure& failure) {
 }
 
 void Job::note_failure(const Failure& failure) {
-  FailedJob failed{.function = base::printable(fields_.function, 512),
-                   .handle = base::printable(fields_.handle, 128),
-                   .unique = base::printable(fields_.unique, 128),
+  FailedJob failed{.function = text::printable(fields_.function, 512),
+                   .handle = text::printable(fields_.handle, 128),
+                   .unique = text::printable(fields_.unique, 128),
                    .server = origin_.link->server(),
                    .at = std::chrono::system_clock::now(),
                    .took = Clock::now() - started_at_,
                    .attempts = attempt_,
-                   .reason = base::printable(failure.message, kShownReason),
+                   .reason = text::printable(failure.message, kShownReason),
                    .http_status = {},
                    .gearman_ret = failure.gearman_ret,
-                   .answer = base::printable(failure.answer, kShownAnswer)};
+                   .answer = text::printable(failure.answer, kShownAnswer)};
   if (failure.status != 0) failed.http_status = failure.status;
   owner_.job_failed(std::move(failed));
 }
@@ -443,9 +443,9 @@ RunningJob Job::status() const {
                      : state() == State::held  ? "held"
                      : state() == State::taken ? "waiting"
                                                : "running";
-  return {.function = base::printable(fields_.function, 512),
-          .handle = base::printable(fields_.handle, 128),
-          .unique = base::printable(fields_.unique, 128),
+  return {.function = text::printable(fields_.function, 512),
+          .handle = text::printable(fields_.handle, 128),
+          .unique = text::printable(fields_.unique, 128),
           .server = origin_.link->server(),
           .started = started_at_,
           .ends = ends_at_,

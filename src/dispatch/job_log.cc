@@ -7,15 +7,16 @@
 #include <iterator>
 #include <string>
 
-#include "base/log.h"
 #include "base/seconds.h"
+#include "log/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 namespace {
 
-using base::kThreadLog;
-using base::LogLevel;
 using base::seconds;
+using log::kThreadLog;
+using log::Level;
 
 constexpr std::size_t kShownStderr = 1024;  // bytes of a line
 
@@ -28,7 +29,7 @@ std::string& empty_line() {
 
 void append_field(std::string& line, std::string_view name, std::string_view value, std::size_t limit) {
   line.append(name);
-  base::append_printable(line, value, limit);
+  text::append_printable(line, value, limit);
 }
 
 void append_names(std::string& line, std::string_view what, const LoggedJob& job) {
@@ -51,65 +52,65 @@ void append_trace(std::string& line, const LoggedJob& job) {
 }  // namespace
 
 void log_started(const LoggedJob& job) {
-  if (!kThreadLog.enabled(LogLevel::info)) return;
+  if (!kThreadLog.enabled(Level::info)) return;
   std::string& line = empty_line();
   append_identity(line, "Starting job: ", job);
-  kThreadLog.write(LogLevel::info, line);
+  kThreadLog.write(Level::info, line);
 }
 
 void log_finished(const LoggedJob& job, const Answer& answer, Duration took) {
-  if (!kThreadLog.enabled(LogLevel::info)) return;
+  if (!kThreadLog.enabled(Level::info)) return;
   std::string& line = empty_line();
   append_identity(line, "Finished job: ", job);
   fmt::format_to(std::back_inserter(line), " return_code={}", answer.gearman_ret);
   append_field(line, " response_string=", answer.response_string, job.shown_workload);
   fmt::format_to(std::back_inserter(line), " duration={:.6f}", seconds(took));
   append_trace(line, job);
-  kThreadLog.write(LogLevel::info, line);
+  kThreadLog.write(Level::info, line);
 }
 
 void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std::string_view reason) {
-  if (!kThreadLog.enabled(LogLevel::warn)) return;
+  if (!kThreadLog.enabled(Level::warn)) return;
   std::string& line = empty_line();
   append_identity(line, "Trying job again: ", job);
   fmt::format_to(std::back_inserter(line), " pool={} attempt={} of={} next_in={:.3f} reason={}",
-                 base::printable(job.pool, 128), attempt, of, seconds(next_in), reason);
+                 text::printable(job.pool, 128), attempt, of, seconds(next_in), reason);
   append_trace(line, job);
-  kThreadLog.write(LogLevel::warn, line);
+  kThreadLog.write(Level::warn, line);
 }
 
 void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason) {
-  if (!kThreadLog.enabled(LogLevel::error)) return;
+  if (!kThreadLog.enabled(Level::error)) return;
   std::string& line = empty_line();
   append_identity(line, "Failed job: ", job);
   fmt::format_to(std::back_inserter(line), " pool={} uri={} duration={:.6f} reason={}",
-                 base::printable(job.pool, 128), uri, seconds(took), reason);
+                 text::printable(job.pool, 128), uri, seconds(took), reason);
   append_trace(line, job);
-  kThreadLog.write(LogLevel::error, line);
+  kThreadLog.write(Level::error, line);
 }
 
 void log_requeued(const LoggedJob& job) {
-  if (!kThreadLog.enabled(LogLevel::info)) return;
+  if (!kThreadLog.enabled(Level::info)) return;
   std::string& line = empty_line();
   append_names(line, "Given back: ", job);
   append_trace(line, job);
   line.append("; gearmand gives it to another worker");
-  kThreadLog.write(LogLevel::info, line);
+  kThreadLog.write(Level::info, line);
 }
 
 void log_dropped(const LoggedJob& job, const gearman::Link& link) {
-  if (!kThreadLog.enabled(LogLevel::warn)) return;
+  if (!kThreadLog.enabled(Level::warn)) return;
   std::string& line = empty_line();
   append_names(line, "Dropped result: ", job);
   append_trace(line, job);
   fmt::format_to(std::back_inserter(line), "; its connection to gearmand {} is gone, {}",
-                 base::to_string(link.server()),
+                 net::to_string(link.server()),
                  link.requeues() ? "gearmand runs the job again" : "so the job has failed");
-  kThreadLog.write(LogLevel::warn, line);
+  kThreadLog.write(Level::warn, line);
 }
 
 void log_stderr(const LoggedJob& job, std::string_view lines) {
-  if (!kThreadLog.enabled(LogLevel::warn)) return;
+  if (!kThreadLog.enabled(Level::warn)) return;
   while (!lines.empty()) {
     const auto end = lines.find('\n');
     std::string& line = empty_line();
@@ -117,20 +118,20 @@ void log_stderr(const LoggedJob& job, std::string_view lines) {
     append_field(line, " pool=", job.pool, 128);
     append_field(line, " text=", lines.substr(0, end), kShownStderr);
     append_trace(line, job);
-    kThreadLog.write(LogLevel::warn, line);
+    kThreadLog.write(Level::warn, line);
     lines.remove_prefix(std::min(end, lines.size() - 1) + 1);
   }
 }
 
-void log_dead_letter_refused(const base::Address& server, std::string_view why, std::string_view letter) {
-  kThreadLog.error("Dead letter not taken by gearmand {}: {}; it was {}", base::to_string(server), why,
+void log_dead_letter_refused(const net::Address& server, std::string_view why, std::string_view letter) {
+  kThreadLog.error("Dead letter not taken by gearmand {}: {}; it was {}", net::to_string(server), why,
                    letter);
 }
 
 void log_no_memory_for_dead_letter(const LoggedJob& job) {
   std::string& line = empty_line();
   append_names(line, "Dead letter not written: no memory for it; ", job);
-  kThreadLog.write(LogLevel::error, line);
+  kThreadLog.write(Level::error, line);
 }
 
 }  // namespace driveshaft::dispatch

@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <string_view>
 
-#include "base/address.h"
 #include "dispatch/contract.h"
 #include "dispatch/trace.h"
 #include "gearman/link.h"
+#include "net/address.h"
 
 // Every log line of a job. docs/logging.md tells users what they mean.
 namespace driveshaft::dispatch {
@@ -34,7 +34,7 @@ void log_requeued(const LoggedJob& job);
 void log_dropped(const LoggedJob& job, const gearman::Link& link);
 // Lines that the endpoint wrote for its log; each has its newline.
 void log_stderr(const LoggedJob& job, std::string_view lines);
-void log_dead_letter_refused(const base::Address& server, std::string_view why, std::string_view letter);
+void log_dead_letter_refused(const net::Address& server, std::string_view why, std::string_view letter);
 void log_no_memory_for_dead_letter(const LoggedJob& job);
 
 }  // namespace driveshaft::dispatch

@@ -5,9 +5,9 @@
 #include <iterator>
 #include <utility>
 
-#include "base/log.h"
 #include "config/connection_count.h"
 #include "config/diff.h"
+#include "log/log.h"
 
 namespace driveshaft::dispatch {
 
@@ -50,7 +50,7 @@ void Lane::set_functions(std::vector<std::string> functions) {
 void Lane::keep_links(const std::vector<config::Server>& servers, int connections) {
   struct Wanted {
     const config::Server& server;
-    std::shared_ptr<base::TlsClient> tls;
+    std::shared_ptr<net::TlsClient> tls;
     int missing;
   };
   std::vector<Wanted> wanted;
@@ -86,9 +86,9 @@ void Lane::keep_links(const std::vector<config::Server>& servers, int connection
 void Lane::stop_links() {
   for (const auto& link : Links(links_)) {
     if (link->connected()) {
-      base::kMainLog.warn(
+      log::kMainLog.warn(
           "gearmand {}: it answers no goodbye; whether it has read the last results is not known",
-          base::to_string(link->server()));
+          net::to_string(link->server()));
     }
     link->stop();
   }

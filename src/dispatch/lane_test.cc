@@ -21,9 +21,7 @@ std::vector<std::string> lanes(const config::Pool& pool) {
   return texts;
 }
 
-config::Pool pool() {
-  return {"Regular", *base::parse_uri("http://h/"), 4, {"a", "b", "c", "d"}, {}, {}, {}};
-}
+config::Pool pool() { return {"Regular", *net::parse_uri("http://h/"), 4, {"a", "b", "c", "d"}, {}, {}, {}}; }
 
 TEST(PlanLanes, FunctionsWithoutSettingsShareOne) {
   EXPECT_THAT(lanes(pool()), ElementsAre(": a b c d"));
@@ -36,7 +34,7 @@ TEST(PlanLanes, ALimitOrAnEndpointOfItsOwnMakesOneAndATimeDoesNot) {
   config::Pool some = pool();
   some.functions["a"].max_running_time = std::chrono::seconds(1);
   some.functions["b"].max_concurrency = 1;
-  some.functions["d"].uri = base::parse_uri("http://other/").value();
+  some.functions["d"].uri = net::parse_uri("http://other/").value();
   EXPECT_THAT(lanes(some), ElementsAre(": a c", "b: b", "d: d"));
 }
 

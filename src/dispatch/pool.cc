@@ -6,13 +6,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.h"
 #include "dispatch/request_headers.h"
+#include "log/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 namespace {
 
-using base::kThreadLog;
+using log::kThreadLog;
 
 // Jobs kept for their memory when they are done.
 constexpr std::size_t kSpareJobs = 256;
@@ -31,7 +32,7 @@ std::string in_a_line(const std::vector<std::string>& functions) {
   std::string line;
   for (std::size_t i = 0; i < std::min(functions.size(), kNamedFunctions); ++i) {
     if (i > 0) line += ", ";
-    base::append_printable(line, functions[i], 128);
+    text::append_printable(line, functions[i], 128);
   }
   if (functions.size() > kNamedFunctions)
     line += fmt::format(" and {} more", functions.size() - kNamedFunctions);
@@ -112,7 +113,7 @@ PoolEndpoint& Pool::endpoint_of(const config::FunctionSettings& function) {
 }
 
 // What an endpoint need not know is left out: there may be one for each function.
-config::Pool Pool::settings_at(const base::Uri& uri) const {
+config::Pool Pool::settings_at(const net::Uri& uri) const {
   return {.name = settings_.name,
           .uri = uri,
           .worker_count = settings_.worker_count,
@@ -140,7 +141,7 @@ void Pool::for_each_endpoint(Do act) const {
 // After register_functions(). Withdrawn functions keep the one that they have.
 void Pool::keep_endpoints() {
   for (const auto& endpoint : function_endpoints_) {
-    if (!endpoint->retired()) endpoint->configure(settings_at(base::Uri(endpoint->uri())));
+    if (!endpoint->retired()) endpoint->configure(settings_at(net::Uri(endpoint->uri())));
   }
   retire_endpoints();
 }
@@ -261,7 +262,7 @@ bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignme
 bool Pool::refuse_for_memory(gearman::Link& link, const gearman::Assignment& assignment) {
   admission_.no_job(mine(link));
   if (!link.send_result(link.generation(), assignment.handle, gearman::JobResult::fail, {})) return true;
-  kThreadLog.write(base::LogLevel::error, "Failed job: there is no memory for it");
+  kThreadLog.write(log::Level::error, "Failed job: there is no memory for it");
   return true;
 }
 

@@ -106,7 +106,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void keep_links();
   Lane& lane_of(const LanePlan& plan);
   PoolEndpoint& endpoint_of(const config::FunctionSettings& function);
-  config::Pool settings_at(const base::Uri& uri) const;
+  config::Pool settings_at(const net::Uri& uri) const;
   std::vector<std::string> functions_of(const PoolEndpoint& endpoint) const;
   template <class Do>
   void for_each_endpoint(Do act) const;

@@ -6,15 +6,16 @@
 #include <utility>
 
 #include "base/backoff.h"
-#include "base/log.h"
 #include "base/seconds.h"
 #include "dispatch/request_headers.h"
+#include "log/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 namespace {
 
-using base::kMainLog;
 using base::seconds;
+using log::kMainLog;
 using Clock = EndpointHealth::Clock;
 
 }  // namespace
@@ -78,7 +79,7 @@ void PoolEndpoint::retire() {
 }
 
 void PoolEndpoint::open() {
-  const bool https = settings_.uri.scheme == base::Uri::Scheme::https;
+  const bool https = settings_.uri.scheme == net::Uri::Scheme::https;
   current_ = std::make_unique<http::Endpoint>(
       context_.resolver, context_.deadlines,
       http::Endpoint::Settings{
@@ -106,10 +107,10 @@ void PoolEndpoint::attempt_ended(const EndpointHealth::Attempt& attempt) {
   if (health_.state() == EndpointHealth::State::unreachable) {
     kMainLog.warn(
         "pool {}: endpoint {} cannot be reached: {}; its jobs are held and no more are taken until it can be",
-        base::printable(pool_, 128), settings_.uri.display, health_.why());
+        text::printable(pool_, 128), settings_.uri.display, health_.why());
   } else {
     kMainLog.warn("pool {}: endpoint {}: {}; its jobs are held and no more are taken until then",
-                  base::printable(pool_, 128), settings_.uri.display, health_.why());
+                  text::printable(pool_, 128), settings_.uri.display, health_.why());
   }
 }
 
@@ -127,7 +128,7 @@ void PoolEndpoint::wait_is_over() {
 }
 
 void PoolEndpoint::recover() {
-  kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held", base::printable(pool_, 128),
+  kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held", text::printable(pool_, 128),
                 settings_.uri.display, seconds(Clock::now() - health_.since()), permits_.held());
   health_.recover(permits_.posted());
   health_changed();

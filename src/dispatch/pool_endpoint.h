@@ -60,7 +60,7 @@ class PoolEndpoint {
   Admission::Endpoint& permits() { return permits_; }
   // Where requests go from now on. Another one after a reload has replaced it.
   http::Endpoint& current() { return *current_; }
-  const base::Uri& uri() const { return settings_.uri; }
+  const net::Uri& uri() const { return settings_.uri; }
   // Null: requests are not signed.
   Signer* signer() { return signer_ ? &*signer_ : nullptr; }
   EndpointStatus status() const;

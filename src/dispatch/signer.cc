@@ -10,7 +10,7 @@
 #include <array>
 #include <charconv>
 
-#include "base/base64.h"
+#include "text/base64.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -94,7 +94,7 @@ base::Result<void> Signer::append_signature(std::string& out, evp_mac_ctx_st* ma
   Digest digest;
   std::size_t size = 0;
   if (!done || EVP_MAC_final(mac, digest.data(), &size, digest.size()) != 1) return openssl_error();
-  out.append(" v1,").append(base::base64({reinterpret_cast<const char*>(digest.data()), size}));
+  out.append(" v1,").append(text::base64({reinterpret_cast<const char*>(digest.data()), size}));
   return {};
 }
 

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
-#include "base/base64.h"
+#include "text/base64.h"
 
 namespace {
 
@@ -55,7 +55,7 @@ namespace {
 using Time = std::chrono::system_clock::time_point;
 
 // Those of the specification's own implementations.
-const std::string kKey = *base::from_base64("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+const std::string kKey = *text::from_base64("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
 constexpr std::string_view kId = "msg_p5jXN8AQM9LWM0D4loKWxJek";
 constexpr std::chrono::seconds kTime{1614265330};
 constexpr std::string_view kBody = R"({"test": 2432232314})";

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "base/address.h"
 #include "config/config.h"
 #include "metrics/tally.h"
+#include "net/address.h"
 
 // What pools tell of themselves: values, copied on the loop's thread and then anybody's. Texts that came from
 // outside are safe to show; workloads and passwords are not among them.
@@ -27,7 +27,7 @@ struct RunningJob {
   std::string function;
   std::string handle;
   std::string unique;
-  base::Address server;
+  net::Address server;
   SteadyTime started;
   SteadyTime ends;  // then it fails
   int attempt = 1;
@@ -39,7 +39,7 @@ struct FailedJob {
   std::string function;
   std::string handle;
   std::string unique;
-  base::Address server;
+  net::Address server;
   WallTime at;
   std::chrono::nanoseconds took;
   int attempts = 1;
@@ -58,7 +58,7 @@ struct FunctionStatus {
 };
 
 struct LinkStatus {
-  base::Address server;
+  net::Address server;
   bool connected = false;
   SteadyTime since;  // connected or not
   std::string why;   // it is not connected; empty before the first attempt has failed

@@ -9,8 +9,8 @@
 #include <limits>
 #include <optional>
 
-#include "base/base64.h"
-#include "base/log.h"
+#include "text/base64.h"
+#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -22,7 +22,7 @@ constexpr std::string_view kSpace = " \t\r";
 
 NotAnAnswer invalid(std::string_view what, std::string_view line) {
   return {NotAnAnswer::Kind::invalid,
-          fmt::format("a line of the streamed answer {}: \"{}\"", what, base::printable(line, kShownBytes))};
+          fmt::format("a line of the streamed answer {}: \"{}\"", what, text::printable(line, kShownBytes))};
 }
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(kSpace) == line.npos; }
@@ -65,7 +65,7 @@ std::string_view read_progress(const json::object& object, Progress& progress) {
   }
   if (const auto* data = object.if_contains("data_base64")) {
     const auto encoded = text(*data);
-    auto decoded = encoded ? base::from_base64(*encoded) : std::nullopt;
+    auto decoded = encoded ? text::from_base64(*encoded) : std::nullopt;
     if (!decoded) return "has a data_base64 that is not base64 with padding";
     if (progress.data) return "has both data and data_base64";
     progress.decoded = std::move(*decoded);

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.h"
+#include "log/log.h"
 
 namespace driveshaft::dispatch {
 namespace {
 
 using namespace std::chrono_literals;
-using base::kMainLog;
+using log::kMainLog;
 
 // For the servers to read the last results, once no job runs. One that is stopped or far away would otherwise
 // hold the shutdown up for the whole window.

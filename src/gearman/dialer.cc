@@ -15,8 +15,8 @@ constexpr auto kConnectTimeout = 5s;
 
 }  // namespace
 
-Dialer::Dialer(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
-               std::shared_ptr<base::TlsClient> tls, std::chrono::milliseconds dead_after)
+Dialer::Dialer(net::Resolver& resolver, base::DeadlineWheel& deadlines, const net::Address& server,
+               std::shared_ptr<net::TlsClient> tls, std::chrono::milliseconds dead_after)
     : deadlines_(deadlines),
       dead_after_(dead_after),
       connector_(resolver, deadlines, server, 0s, std::move(tls)) {}
@@ -28,7 +28,7 @@ asio::awaitable<Dialer::Dialled> Dialer::dial() {
       (*shared)(std::move(result));
     };
     deadlines_.set(*this, kConnectTimeout);
-    attempt_ = connector_.connect([this](base::Result<base::Stream> stream) {
+    attempt_ = connector_.connect([this](base::Result<net::Stream> stream) {
       if (!stream) return finish(LinkError{stream.error().message});
       set_options(stream->socket());
       finish(std::move(*stream));
@@ -62,7 +62,7 @@ void Dialer::on_deadline() {
 }
 
 // Each is a refinement: none is worth a connection.
-void Dialer::set_options(base::Stream::Socket& socket) const {
+void Dialer::set_options(net::Stream::Socket& socket) const {
   boost::system::error_code ignored;
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
   const auto set = [&](int option, int value) {

@@ -4,11 +4,11 @@
 #include <functional>
 #include <memory>
 
-#include "base/address.h"
-#include "base/asio.h"
-#include "base/connector.h"
 #include "base/deadlines.h"
 #include "gearman/packet.h"
+#include "net/address.h"
+#include "net/asio.h"
+#include "net/connector.h"
 
 namespace driveshaft::gearman {
 
@@ -18,10 +18,10 @@ class Dialer final : private base::Deadline {
  public:
   // `tls`: null for plain text. `dead_after`: unacknowledged data this old, or an idle peer silent to the
   // kernel's probes about as long, makes the kernel give a connection up.
-  using Dialled = base::Result<base::Stream, LinkError>;
+  using Dialled = base::Result<net::Stream, LinkError>;
 
-  Dialer(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
-         std::shared_ptr<base::TlsClient> tls, std::chrono::milliseconds dead_after);
+  Dialer(net::Resolver& resolver, base::DeadlineWheel& deadlines, const net::Address& server,
+         std::shared_ptr<net::TlsClient> tls, std::chrono::milliseconds dead_after);
 
   // One attempt, bounded in time, TLS included.
   asio::awaitable<Dialled> dial();
@@ -31,14 +31,14 @@ class Dialer final : private base::Deadline {
  private:
   void on_deadline() override;
   void finish(Dialled result);
-  void set_options(base::Stream::Socket& socket) const;
+  void set_options(net::Stream::Socket& socket) const;
 
   // Constant after construction.
   base::DeadlineWheel& deadlines_;
   const std::chrono::milliseconds dead_after_;
 
-  base::Connector connector_;
-  std::shared_ptr<base::Connector::Attempt> attempt_;
+  net::Connector connector_;
+  std::shared_ptr<net::Connector::Attempt> attempt_;
   std::function<void(Dialled)> done_;  // of the attempt under way
 };
 

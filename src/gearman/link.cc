@@ -9,14 +9,15 @@
 #include <tuple>
 #include <utility>
 
-#include "base/exceptions.h"
-#include "base/log.h"
+#include "log/log.h"
+#include "net/exceptions.h"
+#include "text/printable.h"
 
 namespace driveshaft::gearman {
 namespace {
 
 using namespace std::chrono_literals;
-using base::kMainLog;
+using log::kMainLog;
 
 constexpr auto kFirstPause = 100ms;
 constexpr auto kLongestPause = 5s;
@@ -43,7 +44,7 @@ std::array<asio::mutable_buffer, 2> to_asio(const PacketReader::Buffers& room) {
 
 }  // namespace
 
-Link::Link(base::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings)
+Link::Link(net::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings)
     : loop_(resolver.loop()),
       deadlines_(deadlines),
       owner_(owner),
@@ -60,7 +61,7 @@ void Link::start() {
   asio::co_spawn(
       loop_, [self = shared_from_this()] { return self->run(); },
       [self = shared_from_this()](const std::exception_ptr& bug) {
-        base::kRethrow(bug);
+        net::kRethrow(bug);
         self->owner_.link_closed(*self);
       });
 }
@@ -140,7 +141,7 @@ asio::awaitable<LinkError> Link::serve() {
 LinkError Link::describe_end(const boost::system::error_code& error) const {
   std::string why = error == asio::error::eof ? "closed by the server" : error.message();
   const bool ended =
-      error == asio::error::eof || error == asio::error::connection_reset || base::is_tls_cut_off(error);
+      error == asio::error::eof || error == asio::error::connection_reset || net::is_tls_cut_off(error);
   if (ended && !up_) {
     why += stream_.is_tls()
                ? ", before it said anything (if it is a tunnel, is the gearmand behind it up?)"
@@ -203,7 +204,7 @@ base::Result<void, LinkError> Link::carry_out(Session::Event& event) {
       submission_answered(Submitted::refused, event.error);
       break;
     case Kind::complaint:
-      kMainLog.warn("gearmand {}: it reports {}", base::to_string(settings_.server), event.error);
+      kMainLog.warn("gearmand {}: it reports {}", net::to_string(settings_.server), event.error);
       break;
     case Kind::nothing:
     case Kind::needs_bytes:
@@ -217,11 +218,11 @@ base::Result<void, LinkError> Link::hand_over(Session::Event& assigned) {
   const Assignment& job = assigned.job;
   if (job.unique_was_cut) {
     kMainLog.debug("gearmand {}: job {}: its unique of 64 bytes came as {}…; workload repaired",
-                   base::to_string(settings_.server), job.handle, job.unique);
+                   net::to_string(settings_.server), job.handle, job.unique);
   }
   if (owner_.job_assigned(*this, job, std::move(assigned.storage))) return {};
   return LinkError{
-      fmt::format("a job for a function that was never registered: {}", base::printable(job.function, 128))};
+      fmt::format("a job for a function that was never registered: {}", text::printable(job.function, 128))};
 }
 
 void Link::submission_answered(Submitted what, std::string_view why) {

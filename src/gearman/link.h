@@ -10,16 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include "base/address.h"
-#include "base/asio.h"
 #include "base/backoff.h"
 #include "base/deadlines.h"
-#include "base/stream.h"
-#include "base/tls.h"
 #include "gearman/dialect.h"
 #include "gearman/dialer.h"
 #include "gearman/server_state.h"
 #include "gearman/session.h"
+#include "net/address.h"
+#include "net/asio.h"
+#include "net/stream.h"
+#include "net/tls.h"
 
 namespace driveshaft::gearman {
 
@@ -71,22 +71,22 @@ class Link : public std::enable_shared_from_this<Link> {
   using Clock = Session::Clock;
 
   struct Settings {
-    base::Address server;
+    net::Address server;
     ServerState& state;     // of that server; outlives the link
     std::string client_id;  // at most 127 bytes, no spaces
     std::vector<std::string> functions;
     std::chrono::milliseconds loop_timeout;  // silence after which the server is asked whether it lives
-    std::shared_ptr<base::TlsClient> tls = nullptr;  // null for plain text
+    std::shared_ptr<net::TlsClient> tls = nullptr;  // null for plain text
   };
 
-  Link(base::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings);
+  Link(net::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& owner, Settings settings);
   Link(const Link&) = delete;
   ~Link();
 
   void start();
 
-  const base::Address& server() const { return settings_.server; }
-  const base::TlsClient* tls() const { return settings_.tls.get(); }
+  const net::Address& server() const { return settings_.server; }
+  const net::TlsClient* tls() const { return settings_.tls.get(); }
   bool connected() const { return session_.has_value(); }
 
   struct State {
@@ -191,7 +191,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::uint64_t submissions_answered_ = 0;  // the first in the queue has this number
 
   // Of the present connection.
-  base::Stream stream_;
+  net::Stream stream_;
   std::optional<Session> session_;
   bool up_ = false;  // the owner and the server's state know of it
   Clock::time_point connected_at_{};

@@ -9,7 +9,7 @@
 #include <new>
 #include <utility>
 
-#include "base/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::gearman {
 namespace {
@@ -99,7 +99,7 @@ base::Result<PacketReader::Header, LinkError> PacketReader::read_header() const 
   const char* at = &buffer_[begin_];
   if (std::string_view(at, kResponseMagic.size()) != kResponseMagic) {
     return LinkError{fmt::format("not a gearmand: expected the four bytes \\0RES of a response, got \"{}\"",
-                                 base::printable({at, kResponseMagic.size()}, kResponseMagic.size()))};
+                                 text::printable({at, kResponseMagic.size()}, kResponseMagic.size()))};
   }
   const std::uint32_t type = read_u32(at + 4);
   const std::size_t size = read_u32(at + 8);
@@ -178,8 +178,8 @@ bool is_job_unknown(std::string_view body) {
 
 std::string describe_error(std::string_view body) {
   const std::size_t end = body.find('\0');
-  std::string text = base::printable(body.substr(0, end), 64);
-  if (end != std::string_view::npos) text += ": " + base::printable(body.substr(end + 1), 256);
+  std::string text = text::printable(body.substr(0, end), 64);
+  if (end != std::string_view::npos) text += ": " + text::printable(body.substr(end + 1), 256);
   return text;
 }
 

@@ -5,13 +5,13 @@
 
 #include <utility>
 
-#include "base/log.h"
+#include "log/log.h"
 
 namespace driveshaft::gearman {
 namespace {
 
 using namespace std::chrono_literals;
-using base::kMainLog;
+using log::kMainLog;
 
 // What is lost within this time is lost together.
 constexpr auto kMergeWithin = 100ms;
@@ -59,7 +59,7 @@ void ServerState::on_deadline() {
   }
   line += "; trying again until it answers";
   if (!down) line += fmt::format("; {} other connection(s) to it are up", connections_);
-  kMainLog.write(base::LogLevel::warn, line);
+  kMainLog.write(log::Level::warn, line);
 }
 
 }  // namespace driveshaft::gearman

@@ -4,9 +4,9 @@
 #include <map>
 #include <string>
 
-#include "base/address.h"
 #include "base/deadlines.h"
 #include "gearman/dialect.h"
+#include "net/address.h"
 
 namespace driveshaft::gearman {
 
@@ -14,8 +14,8 @@ namespace driveshaft::gearman {
 // together: the log gets one line when it goes and one when it is back. On the loop's thread.
 class ServerState final : private base::Deadline {
  public:
-  ServerState(base::DeadlineWheel& deadlines, const base::Address& server)
-      : deadlines_(deadlines), name_(base::to_string(server)) {}
+  ServerState(base::DeadlineWheel& deadlines, const net::Address& server)
+      : deadlines_(deadlines), name_(net::to_string(server)) {}
 
   // A connection is up; each is followed by one closed().
   void connected();
@@ -51,8 +51,8 @@ class Servers {
  public:
   explicit Servers(base::DeadlineWheel& deadlines) : deadlines_(deadlines) {}
   // Stays where it is.
-  ServerState& operator[](const base::Address& server) {
-    return states_.try_emplace(base::to_string(server), deadlines_, server).first->second;
+  ServerState& operator[](const net::Address& server) {
+    return states_.try_emplace(net::to_string(server), deadlines_, server).first->second;
   }
 
  private:

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <boost/beast/core/string.hpp>
 
-#include "base/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::http {
 namespace {
@@ -36,7 +36,7 @@ std::string_view trimmed(std::string_view text) {
 
 Failure malformed(std::string_view what, std::string_view line) {
   return {Failure::Kind::malformed,
-          fmt::format("not a CGI response ({}): \"{}\"", what, base::printable(line, kShownBytes))};
+          fmt::format("not a CGI response ({}): \"{}\"", what, text::printable(line, kShownBytes))};
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ void Connection::on_deadline() {
                           endpoint_.settings_.connect_timeout.count(), phase));
 }
 
-void Connection::connected(base::Result<base::Stream> stream) {
+void Connection::connected(base::Result<net::Stream> stream) {
   attempt_.reset();
   if (!stream) return open_failed(stream.error().message);
   stream_ = std::move(*stream);
@@ -194,7 +194,7 @@ void Connection::pass_remarks_on(bool over) {
 
 // Whether the endpoint has not even begun with the request.
 bool Connection::refused_by_tls(const error_code& error) const {
-  return base::is_tls_alert(error) && !reused_ && !protocol_->started() && filled_ == 0;
+  return net::is_tls_alert(error) && !reused_ && !protocol_->started() && filled_ == 0;
 }
 
 base::Result<std::size_t, Failure> Connection::read_response() try {

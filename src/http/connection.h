@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "base/asio.h"
-#include "base/connector.h"
 #include "base/deadlines.h"
 #include "http/exchange.h"
 #include "http/protocol.h"
+#include "net/asio.h"
+#include "net/connector.h"
 
 namespace driveshaft::http {
 
@@ -53,7 +53,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   };
 
   void on_deadline() override;  // opening took too long, or has settled
-  void connected(base::Result<base::Stream> stream);
+  void connected(base::Result<net::Stream> stream);
   void opened();
   void open_failed(const std::string& why);
   void read();
@@ -67,9 +67,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void wait_to_write();
   void fail(Failure failure);
 
-  Endpoint& endpoint_;                                 // not touched once closed
-  std::shared_ptr<base::Connector::Attempt> attempt_;  // while connecting
-  base::Stream stream_;
+  Endpoint& endpoint_;                                // not touched once closed
+  std::shared_ptr<net::Connector::Attempt> attempt_;  // while connecting
+  net::Stream stream_;
   State state_ = State::opening;
   Exchange* exchange_ = nullptr;
 

@@ -23,25 +23,25 @@ constexpr auto kSweepEvery = 15s;  // unused for a whole one of these: closed
 constexpr auto kFastcgiTurn = 1s;
 constexpr auto kAddressesFor = 5s;  // one look-up serves all connections opened in that time
 
-std::string make_head(const base::Uri& uri, std::string_view lines) {
+std::string make_head(const net::Uri& uri, std::string_view lines) {
   std::string head = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: driveshaft\r\nAccept: */*\r\n",
                                  uri.target, uri.authority);
   if (!uri.authorization.empty()) head += fmt::format("Authorization: {}\r\n", uri.authorization);
   return head.append(lines).append("Content-Type: ");
 }
 
-base::Connector make_connector(base::Resolver& resolver, base::DeadlineWheel& deadlines,
-                               const Endpoint::Settings& settings) {
-  const base::Uri& uri = settings.uri;
+net::Connector make_connector(net::Resolver& resolver, base::DeadlineWheel& deadlines,
+                              const Endpoint::Settings& settings) {
+  const net::Uri& uri = settings.uri;
   if (uri.is_unix()) {
     return {resolver, deadlines, {asio::local::stream_protocol::endpoint(uri.socket_path)}};
   }
-  return {resolver, deadlines, base::Address{uri.host, uri.port}, kAddressesFor, settings.tls};
+  return {resolver, deadlines, net::Address{uri.host, uri.port}, kAddressesFor, settings.tls};
 }
 
 }  // namespace
 
-Endpoint::Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings)
+Endpoint::Endpoint(net::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings)
     : deadlines_(deadlines),
       settings_(std::move(settings)),
       script_params_(settings_.uri.is_fastcgi() ? script_params(settings_.uri, settings_.document_root) : ""),

@@ -9,12 +9,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/asio.h"
-#include "base/connector.h"
 #include "base/deadlines.h"
-#include "base/uri.h"
 #include "http/connection.h"
 #include "http/exchange.h"
+#include "net/asio.h"
+#include "net/connector.h"
+#include "net/uri.h"
 
 namespace driveshaft::http {
 
@@ -23,14 +23,14 @@ namespace driveshaft::http {
 class Endpoint {
  public:
   struct Settings {
-    base::Uri uri;
+    net::Uri uri;
     std::chrono::milliseconds connect_timeout;  // name, TCP and TLS together
     std::size_t max_response_size;              // bytes of body
-    std::shared_ptr<base::TlsClient> tls;       // for https alone; else null
+    std::shared_ptr<net::TlsClient> tls;        // for https alone; else null
     std::string document_root = {};             // for FastCGI alone; empty: the script's folder
   };
 
-  Endpoint(base::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings);
+  Endpoint(net::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings);
   Endpoint(const Endpoint&) = delete;
   ~Endpoint();
 
@@ -74,7 +74,7 @@ class Endpoint {
   Health health() const;
 
   bool unused() const { return exchanges_ == 0; }
-  const base::Uri& uri() const { return settings_.uri; }
+  const net::Uri& uri() const { return settings_.uri; }
 
  private:
   friend class Connection;
@@ -103,7 +103,7 @@ class Endpoint {
 
   // Loop state.
   std::string head_;  // of every request, up to the type of its body
-  base::Connector connector_;
+  net::Connector connector_;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> idle_;  // the last one used is the first to be used again
   std::deque<Exchange*> waiting_;  // for their turn to open a connection, which is not yet connecting

@@ -7,7 +7,7 @@
 namespace driveshaft::http {
 
 // Scripts ask who calls them; through a Unix socket it is this machine.
-void FastcgiProtocol::opened(const base::Stream::Socket& socket) {
+void FastcgiProtocol::opened(const net::Stream::Socket& socket) {
   boost::system::error_code error;
   const auto end = socket.local_endpoint(error);
   char address[INET6_ADDRSTRLEN] = "127.0.0.1";

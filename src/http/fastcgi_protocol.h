@@ -15,7 +15,7 @@ class FastcgiProtocol final : public Protocol {
   // `params`: of every request, see script_params().
   explicit FastcgiProtocol(std::string params) : request_(std::move(params)) {}
 
-  void opened(const base::Stream::Socket& socket) override;
+  void opened(const net::Stream::Socket& socket) override;
   void start(std::span<const asio::const_buffer> request, std::size_t max_body, bool streams) override {
     request_.start(request);
     reader_.reset(max_body, streams);

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "base/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::http {
 namespace {
@@ -68,7 +68,7 @@ base::Result<void, Failure> FastcgiReader::begin_record() {
   if (record_[0] != fastcgi::kVersion) {
     return malformed(fmt::format(
         "a record of version {}: \"{}\"", record_[0],
-        base::printable({reinterpret_cast<const char*>(record_.data()), record_.size()}, record_.size())));
+        text::printable({reinterpret_cast<const char*>(record_.data()), record_.size()}, record_.size())));
   }
   const unsigned id = record_[2] * 256U + record_[3];
   content_left_ = record_[4] * 256U + record_[5];

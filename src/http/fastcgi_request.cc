@@ -79,7 +79,7 @@ std::string_view bytes_of(const asio::const_buffer& buffer) {
 
 }  // namespace
 
-std::string script_params(const base::Uri& uri, std::string_view document_root) {
+std::string script_params(const net::Uri& uri, std::string_view document_root) {
   // What follows a script's name is for the script to know: /srv/app/index.php/jobs.
   constexpr std::string_view kEnd = ".php";
   const auto end = uri.script.rfind(".php/");

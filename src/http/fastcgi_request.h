@@ -10,16 +10,16 @@
 #include <utility>
 #include <vector>
 
-#include "base/asio.h"
-#include "base/uri.h"
 #include "http/exchange.h"
 #include "http/pieces.h"
+#include "net/asio.h"
+#include "net/uri.h"
 
 namespace driveshaft::http {
 
 // The parameters that all requests to a script have in common, as pairs (append_pair()). Without a document
 // root the script's folder is it.
-std::string script_params(const base::Uri& uri, std::string_view document_root);
+std::string script_params(const net::Uri& uri, std::string_view document_root);
 
 // A parameter as FastCGI writes it.
 void append_pair(std::string& out, std::string_view name, std::string_view value);

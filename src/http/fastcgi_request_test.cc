@@ -167,7 +167,7 @@ TEST(FastcgiRequest, OneLongerThanARecordIsCut) {
 
 std::map<std::string, std::string> params_of(std::string_view uri, std::string_view root = "") {
   Sent sent;
-  take_pairs(script_params(*base::parse_uri(uri), root), sent);
+  take_pairs(script_params(*net::parse_uri(uri), root), sent);
   return sent.params;
 }
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include "base/asio.h"
+#include "net/asio.h"
 
 namespace driveshaft::http {
 

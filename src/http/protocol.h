@@ -5,10 +5,10 @@
 #include <span>
 #include <string_view>
 
-#include "base/asio.h"
 #include "base/error.h"
-#include "base/stream.h"
 #include "http/exchange.h"
+#include "net/asio.h"
+#include "net/stream.h"
 
 namespace driveshaft::http {
 
@@ -19,7 +19,7 @@ class Protocol {
   virtual ~Protocol() = default;
 
   // The connection is open.
-  virtual void opened(const base::Stream::Socket& /*socket*/) {}
+  virtual void opened(const net::Stream::Socket& /*socket*/) {}
 
   // Starts on an exchange. `request` is its head, as that of an HTTP request, and its body, and stays as it
   // is until the exchange is over. The response has a body of at most `max_body` bytes; with `streams`, one

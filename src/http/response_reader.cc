@@ -7,7 +7,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
-#include "base/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::http {
 namespace {
@@ -34,7 +34,7 @@ Failure to_failure(error_code error, std::string_view bytes, std::size_t max_bod
             "the endpoint closed the connection before the response was complete"};
   }
   return {Failure::Kind::malformed, fmt::format("not an HTTP response ({}): \"{}\"", error.message(),
-                                                base::printable(bytes, kShownBytes))};
+                                                text::printable(bytes, kShownBytes))};
 }
 
 }  // namespace

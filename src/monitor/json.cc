@@ -117,7 +117,7 @@ struct Links {
   std::string why;
 };
 
-Links links_to(const View& view, const base::Address& server) {
+Links links_to(const View& view, const net::Address& server) {
   Links links;
   const auto note = [](std::optional<SteadyTime>& oldest, SteadyTime since) {
     if (!oldest || since < *oldest) oldest = since;
@@ -167,7 +167,7 @@ json::value queue_of(const View& view, const std::string& server) {
 json::array servers(const View& view) {
   json::array servers;
   for (const auto& [address, tls] : view.snapshot.config.in_force->servers) {
-    const std::string name = base::to_string(address);
+    const std::string name = net::to_string(address);
     const Links links = links_to(view, address);
     const bool up = links.up > 0;
     const auto since = up ? links.up_since : links.down_since;
@@ -202,10 +202,10 @@ json::object settings(const config::Pool& pool) {
   json::object shown{{"job_processing_uri", pool.uri.display},
                      {"worker_count", pool.worker_count},
                      {"jobs_list", json::parse(config::jobs_list_text(pool))}};
-  if (pool.has_uri([](const base::Uri& uri) { return uri.scheme == base::Uri::Scheme::https; })) {
+  if (pool.has_uri([](const net::Uri& uri) { return uri.scheme == net::Uri::Scheme::https; })) {
     shown["tls"] = json::parse(config::tls_text(pool.tls));
   }
-  if (pool.has_uri([](const base::Uri& uri) { return uri.is_fastcgi(); })) {
+  if (pool.has_uri([](const net::Uri& uri) { return uri.is_fastcgi(); })) {
     shown["fastcgi_document_root"] = pool.document_root;
   }
   for (const auto& [name, text] : config::settings_text(pool.settings)) shown[name] = json::parse(text);
@@ -218,7 +218,7 @@ json::object job(const View& view, const std::string& pool, const dispatch::Runn
           {"function", job.function},
           {"handle", job.handle},
           {"unique", job.unique},
-          {"server", base::to_string(job.server)},
+          {"server", net::to_string(job.server)},
           {"state", job.state},
           {"attempt", job.attempt},
           {"started_at", time(view, job.started)},
@@ -237,7 +237,7 @@ json::object failure(const std::string& pool, const dispatch::FailedJob& failure
           {"function", failure.function},
           {"handle", failure.handle},
           {"unique", failure.unique},
-          {"server", base::to_string(failure.server)},
+          {"server", net::to_string(failure.server)},
           {"at", time(failure.at)},
           {"took", rounded(seconds(failure.took))},
           {"attempts", failure.attempts},
@@ -330,10 +330,9 @@ std::string config_json(const View& view) {
   json::array& servers = in_force["gearman_servers_list"].emplace_array();
   for (const auto& [address, tls] : config.servers) {
     if (tls) {
-      servers.push_back(
-          {{"address", base::to_string(address)}, {"tls", json::parse(config::tls_text(*tls))}});
+      servers.push_back({{"address", net::to_string(address)}, {"tls", json::parse(config::tls_text(*tls))}});
     } else {
-      servers.emplace_back(base::to_string(address));
+      servers.emplace_back(net::to_string(address));
     }
   }
   json::object& pools = in_force["pools_list"].emplace_object();

@@ -4,8 +4,8 @@
 #include <set>
 #include <utility>
 
-#include "base/exceptions.h"
 #include "monitor/json.h"
+#include "net/exceptions.h"
 
 namespace driveshaft::monitor {
 namespace {
@@ -30,7 +30,7 @@ Monitor::~Monitor() {
 }
 
 void Monitor::start() {
-  asio::co_spawn(io_, base::restarted("the monitor", [this] { return run(); }), base::kRethrow);
+  asio::co_spawn(io_, net::restarted("the monitor", [this] { return run(); }), net::kRethrow);
 }
 
 asio::awaitable<void> Monitor::run() {
@@ -100,7 +100,7 @@ void Monitor::keep_watches(const config::Config& config) {
   for (const auto& pool : config.pools) functions.insert(pool.jobs_list.begin(), pool.jobs_list.end());
   std::set<std::string> servers;
   for (const auto& [address, tls] : config.servers) {
-    const std::string server = base::to_string(address);
+    const std::string server = net::to_string(address);
     servers.insert(server);
     Watch& watch = watches_[server];
     auto client = watched_.tls.client(tls);

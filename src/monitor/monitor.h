@@ -7,12 +7,12 @@
 #include <string>
 #include <string_view>
 
-#include "base/asio.h"
 #include "base/deadlines.h"
-#include "base/resolver.h"
-#include "base/tls.h"
 #include "metrics/metrics.h"
 #include "monitor/view.h"
+#include "net/asio.h"
+#include "net/resolver.h"
+#include "net/tls.h"
 
 namespace driveshaft::monitor {
 
@@ -21,7 +21,7 @@ struct Watched {
   About about;
   SnapshotSource snapshot;
   metrics::Registry& metrics;
-  base::TlsClients& tls;
+  net::TlsClients& tls;
 };
 
 // Knows how the daemon fares: takes a snapshot of it every second, keeps the history, reads the queues of the
@@ -70,7 +70,7 @@ class Monitor {
 
   asio::io_context& io_;
   const Watched watched_;
-  base::Resolver resolver_{io_};
+  net::Resolver resolver_{io_};
   base::DeadlineWheel deadlines_{io_};
 
   SnapshotPtr latest_;                        // of any detail
@@ -82,7 +82,7 @@ class Monitor {
 
   struct Watch {
     std::shared_ptr<QueueWatch> queue;
-    std::shared_ptr<base::TlsClient> tls;
+    std::shared_ptr<net::TlsClient> tls;
     std::shared_ptr<metrics::QueueMetrics> metrics;
   };
   std::map<std::string, Watch> watches_;  // by server

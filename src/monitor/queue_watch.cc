@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/backoff.h"
-#include "base/exceptions.h"
 #include "gearman/admin_text.h"
+#include "net/exceptions.h"
 
 namespace driveshaft::monitor {
 namespace {
@@ -70,8 +70,8 @@ class Answers {
 
 }  // namespace
 
-QueueWatch::QueueWatch(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
-                       std::shared_ptr<base::TlsClient> tls, std::string client_id,
+QueueWatch::QueueWatch(net::Resolver& resolver, base::DeadlineWheel& deadlines, const net::Address& server,
+                       std::shared_ptr<net::TlsClient> tls, std::string client_id,
                        std::function<void()> changed)
     : deadlines_(deadlines),
       client_id_(std::move(client_id)),
@@ -85,8 +85,8 @@ QueueWatch::~QueueWatch() = default;
 void QueueWatch::start() {
   asio::co_spawn(
       pause_.get_executor(),
-      base::restarted("reading a gearmand's queue", [self = shared_from_this()] { return self->run(); }),
-      base::kRethrow);
+      net::restarted("reading a gearmand's queue", [self = shared_from_this()] { return self->run(); }),
+      net::kRethrow);
 }
 
 void QueueWatch::stop() {

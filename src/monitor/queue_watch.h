@@ -9,12 +9,12 @@
 #include <set>
 #include <string>
 
-#include "base/address.h"
-#include "base/asio.h"
 #include "base/deadlines.h"
-#include "base/resolver.h"
 #include "dispatch/status.h"
 #include "gearman/dialer.h"
+#include "net/address.h"
+#include "net/asio.h"
+#include "net/resolver.h"
 
 namespace driveshaft::monitor {
 
@@ -44,8 +44,8 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   static constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
 
   // `tls`: null for plain text. `changed` is called after each attempt.
-  QueueWatch(base::Resolver& resolver, base::DeadlineWheel& deadlines, const base::Address& server,
-             std::shared_ptr<base::TlsClient> tls, std::string client_id, std::function<void()> changed);
+  QueueWatch(net::Resolver& resolver, base::DeadlineWheel& deadlines, const net::Address& server,
+             std::shared_ptr<net::TlsClient> tls, std::string client_id, std::function<void()> changed);
   QueueWatch(const QueueWatch&) = delete;
   QueueWatch& operator=(const QueueWatch&) = delete;
   ~QueueWatch();
@@ -73,7 +73,7 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   QueueReport report_;
   asio::steady_timer pause_;
   gearman::Dialer dialer_;
-  base::Stream stream_;  // open between two readings, too
+  net::Stream stream_;  // open between two readings, too
   bool too_late_ = false;
   bool stopped_ = false;
   base::MemberDeadline<QueueWatch> patience_{*this, &QueueWatch::too_late};

@@ -12,12 +12,12 @@ using asio::ip::tcp;
 
 TEST(QueueWatch, GoesOnAfterAnException) {
   asio::io_context loop;
-  base::Resolver resolver(loop);
+  net::Resolver resolver(loop);
   base::DeadlineWheel deadlines(loop);
   const auto nobody = tcp::acceptor(loop, {asio::ip::address_v4::loopback(), 0}).local_endpoint();
   int attempts = 0;
   const auto watch = std::make_shared<QueueWatch>(
-      resolver, deadlines, base::Address{"127.0.0.1", nobody.port()}, nullptr, "us", [&] {
+      resolver, deadlines, net::Address{"127.0.0.1", nobody.port()}, nullptr, "us", [&] {
         if (++attempts == 1) throw std::runtime_error("a bug");
         loop.stop();
       });

@@ -66,7 +66,7 @@ class Judge {
     std::map<std::string, Server> servers;
     for (const auto& pool : view_.snapshot.pools) {
       for (const auto& link : pool.links) {
-        Server& server = servers[base::to_string(link.server)];
+        Server& server = servers[net::to_string(link.server)];
         if (link.connected) {
           server.up = true;
         } else if (!link.why.empty() && (!server.down || link.since < server.down->since)) {

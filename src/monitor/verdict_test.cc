@@ -27,7 +27,7 @@ class Daemon {
   }
 
   dispatch::LinkStatus link(const std::string& server, bool connected) const {
-    return {*base::parse_address(server, 4730), connected, SteadyTime(1h) - 14s,
+    return {*net::parse_address(server, 4730), connected, SteadyTime(1h) - 14s,
             connected ? "" : "cannot connect: Connection refused"};
   }
 

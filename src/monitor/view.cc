@@ -7,7 +7,7 @@ std::optional<std::uint64_t> queued(const config::Pool& pool, const config::Conf
                                     const std::map<std::string, QueueReport>& queues) {
   std::uint64_t sum = 0;
   for (const auto& server : config.servers) {
-    const auto report = queues.find(base::to_string(server.address));
+    const auto report = queues.find(net::to_string(server.address));
     if (report == queues.end() || !report->second.known) return std::nullopt;
     for (const auto& function : pool.jobs_list) {
       const auto queue = report->second.functions.find(function);

@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/base64.h"
 #include "dispatch/contract.h"
 #include "dispatch/dead_letter.h"
+#include "text/base64.h"
 
 namespace {
 
@@ -48,7 +48,7 @@ void encode_and_check(std::string_view workload) {
   require(text.size() == body.size());
   const auto object = boost::json::parse(text).as_object();
   const bool as_base64 = object.contains("workload_encoding");
-  require(object.at("workload").as_string() == (as_base64 ? base::base64(workload) : std::string(workload)));
+  require(object.at("workload").as_string() == (as_base64 ? text::base64(workload) : std::string(workload)));
   const std::chrono::system_clock::time_point time(std::chrono::seconds(1'800'000'000));
   const auto letter = boost::json::parse(
       dispatch::encode(dispatch::DeadLetter{{"f", "H:h:1", workload.substr(0, 64), workload},

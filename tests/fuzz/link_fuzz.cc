@@ -18,11 +18,11 @@
 #include <utility>
 #include <vector>
 
-#include "base/asio.h"
 #include "base/deadlines.h"
-#include "base/log.h"
-#include "base/resolver.h"
 #include "gearman/link.h"
+#include "log/log.h"
+#include "net/asio.h"
+#include "net/resolver.h"
 
 namespace {
 
@@ -191,7 +191,7 @@ void turns_until(Done done, asio::io_context& loop, Owner& owner, gearman::Link&
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static Server server;
   static const bool quiet = [] {
-    base::log_to_console(base::LogFormat::text, base::LogLevel::error);
+    log::log_to_console(log::Format::text, log::Level::error);
     return true;
   }();
   if (size < 2 || !quiet) return 0;
@@ -200,10 +200,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   asio::io_context loop(1);
   base::DeadlineWheel deadlines(loop);
-  base::Resolver resolver(loop);
+  net::Resolver resolver(loop);
   gearman::Servers servers(deadlines);
   Owner owner(data[1]);
-  const base::Address address{"127.0.0.1", server.port()};
+  const net::Address address{"127.0.0.1", server.port()};
   auto link = std::make_shared<gearman::Link>(
       resolver, deadlines, owner, gearman::Link::Settings{address, servers[address], "fuzz", {"f"}, 1h});
   server.refuse_the_next();

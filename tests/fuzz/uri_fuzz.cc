@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "base/address.h"
-#include "base/uri.h"
+#include "net/address.h"
+#include "net/uri.h"
 
 namespace {
 

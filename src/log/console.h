@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <log4cxx/layout.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "log/log.h"
+
+namespace driveshaft::log {
+
+// The layout of the built-in console.
+log4cxx::LayoutPtr console_layout(Format format);
+
+// Appends {"time":"2026-01-31T12:00:00.000Z","level":"INFO","logger":"Main","message":"…"} and a newline.
+// Bytes that are no UTF-8 become U+FFFD.
+void append_json_line(std::string& out, std::int64_t microseconds, std::string_view level,
+                      std::string_view logger, std::string_view message);
+
+}  // namespace driveshaft::log

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace driveshaft::net {
+
+// A TCP address by name or literal, in one spelling: names in lower case, IPv6 literals in their shortest
+// form and without brackets. So two addresses that differ only in spelling compare equal.
+struct Address {
+  std::string host;
+  std::uint16_t port = 0;
+
+  bool operator==(const Address&) const = default;
+};
+
+// Reads `host`, `host:port`, `v4:port`, `[v6]`, `[v6]:port`; a bare IPv6 literal (two or more colons) is
+// taken whole. Without a port, `default_port`. An IPv6 literal may carry a zone: `[fe80::1%eth0]`.
+// The error says what was expected, what stands there and what is wrong with it.
+base::Result<Address> parse_address(std::string_view text, std::uint16_t default_port);
+
+// `host:port`, with brackets around an IPv6 literal.
+std::string to_string(const Address& address);
+
+// The pieces, for other notations (uri.cc). Their errors name the reason only ("the host is empty").
+base::Result<std::uint16_t> parse_port(std::string_view text);
+base::Result<std::string> parse_host_name(
+    std::string_view text);                                   // in lower case; IPv4 literals pass as names
+base::Result<std::string> parse_ipv6(std::string_view text);  // without brackets; in its shortest form
+
+}  // namespace driveshaft::net

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+#include "net/connector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace driveshaft::net {
+namespace {
+
+using namespace std::chrono_literals;
+using boost::system::error_code;
+
+constexpr auto kNextAfter = 250ms;
+constexpr auto kShunFor = 60s;
+
+// What an operator can do about it, where the system's words do not say.
+std::string describe(const error_code& error) {
+  if (error == asio::error::no_descriptors) {
+    return error.message() + " (raise the limit: LimitNOFILE= of a systemd unit, ulimit -n of a shell)";
+  }
+  if (error == boost::system::errc::address_not_available) {
+    return error.message() +
+           " (no local port is free: let the other side keep connections alive, or widen "
+           "net.ipv4.ip_local_port_range)";
+  }
+  if (error == asio::error::try_again) {
+    return "its queue of connections is full (raise the backlog of the listening socket, or have less at "
+           "once)";
+  }
+  return error.message();
+}
+
+std::string to_string(const asio::generic::stream_protocol::endpoint& address) {
+  if (address.protocol().family() == AF_UNIX) return "its socket";
+  asio::ip::tcp::endpoint tcp;
+  std::memcpy(tcp.data(), address.data(), address.size());
+  tcp.resize(address.size());
+  return to_string(Address{tcp.address().to_string(), tcp.port()});
+}
+
+// A Unix socket whose queue is full says EAGAIN at once, which Asio takes for a connection on its way.
+error_code refused_for_now(const Stream::Socket& socket) {
+  error_code not_connected;
+  socket.remote_endpoint(not_connected);
+  return not_connected ? asio::error::try_again : error_code();
+}
+
+}  // namespace
+
+Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Address place,
+                     Clock::duration names_for, std::shared_ptr<TlsClient> tls)
+    : resolver_(resolver),
+      deadlines_(deadlines),
+      name_(std::move(place.host)),
+      port_(place.port),
+      names_for_(names_for),
+      tls_(std::move(tls)) {
+  error_code not_a_literal;
+  const auto address = asio::ip::make_address(name_, not_a_literal);
+  if (not_a_literal) return;
+  addresses_ = {asio::ip::tcp::endpoint(address, port_)};
+  addresses_until_ = Clock::time_point::max();
+}
+
+Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Addresses addresses)
+    : resolver_(resolver),
+      deadlines_(deadlines),
+      addresses_(std::move(addresses)),
+      addresses_until_(Clock::time_point::max()) {}
+
+std::shared_ptr<Connector::Attempt> Connector::connect(Handler handler) {
+  auto attempt = std::make_shared<Attempt>(*this, std::move(handler));
+  attempt->begin();
+  return attempt;
+}
+
+void Connector::remember(const Resolver::Addresses& found) {
+  addresses_.clear();
+  for (auto address : found) {
+    address.port(port_);
+    addresses_.emplace_back(address);
+  }
+  addresses_until_ = Clock::now() + names_for_;
+}
+
+void Connector::shun(const Endpoint& address) {
+  std::erase_if(shunned_, [&](const auto& entry) { return entry.first == address; });
+  shunned_.emplace_back(address, Clock::now() + kShunFor);
+}
+
+Connector::Addresses Connector::in_order() {
+  std::erase_if(shunned_, [now = Clock::now()](const auto& entry) { return entry.second <= now; });
+  Addresses ordered = addresses_;
+  std::stable_partition(ordered.begin(), ordered.end(), [&](const auto& address) {
+    return std::none_of(shunned_.begin(), shunned_.end(),
+                        [&](const auto& entry) { return entry.first == address; });
+  });
+  return ordered;
+}
+
+void Connector::Attempt::begin() {
+  if (Clock::now() < connector_.addresses_until_) {
+    addresses_ = connector_.in_order();
+    return try_next();
+  }
+  looking_up_ = true;
+  connector_.resolver_.look_up(connector_.name_, [weak = weak_from_this()](const Resolver::Answer& answer) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->looking_up_ = false;
+    if (!answer) {
+      return self->give_up(fmt::format("its name cannot be resolved: {}", answer.error().message));
+    }
+    self->connector_.remember(*answer);
+    self->addresses_ = self->connector_.in_order();
+    self->try_next();
+  });
+}
+
+void Connector::Attempt::try_next() {
+  while (next_ < addresses_.size()) {
+    Try& next = tries_.emplace_back(Try{Socket(connector_.loop()), addresses_[next_++]});
+    error_code error;
+    next.socket.open(next.address.protocol(), error);
+    if (!error) {
+      next.socket.async_connect(next.address, [weak = weak_from_this(), &next](const error_code& failure) {
+        if (const auto self = weak.lock()) self->tried(next, failure);
+      });
+      if (next_ < addresses_.size()) connector_.deadlines_.set(*this, kNextAfter);
+      return;
+    }
+    next.pending = false;
+    failed(next.address, error);
+  }
+  finish_if_hopeless();
+}
+
+void Connector::Attempt::on_deadline() {
+  const auto self = shared_from_this();
+  if (connected_) {
+    begin_tls();
+  } else {
+    try_next();
+  }
+}
+
+void Connector::Attempt::tried(Try& which, error_code error) {
+  if (!handler_) return;
+  if (!error && which.address.protocol().family() == AF_UNIX) error = refused_for_now(which.socket);
+  which.pending = false;
+  if (error) {
+    failed(which.address, error);
+    return next_ < addresses_.size() ? try_next() : finish_if_hopeless();
+  }
+  clear();
+  // Those that were tried before it and have not answered.
+  for (const Try& earlier : tries_) {
+    if (&earlier == &which) break;
+    if (earlier.pending) connector_.shun(earlier.address);
+  }
+  error_code ignored;  // a Unix socket has no Nagle to turn off
+  which.socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  which.socket.non_blocking(true, ignored);
+  Socket socket = std::move(which.socket);
+  tries_.clear();
+  if (connector_.tls_) return secure(std::move(socket));
+  std::exchange(handler_, nullptr)(Stream(std::move(socket)));
+}
+
+void Connector::Attempt::secure(Socket socket) {
+  connected_ = std::move(socket);
+  connector_.deadlines_.set(*this, connector_.tls_->patience());
+  connector_.tls_->look(connector_.resolver_.calls(), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self && self->connected_) self->begin_tls();
+  });
+}
+
+void Connector::Attempt::begin_tls() {
+  clear();
+  Socket socket = std::move(*connected_);
+  connected_.reset();
+  auto session = connector_.tls_->session(connector_.name_);
+  if (!session) return give_up(session.error().message);
+  stream_.emplace(std::move(socket), std::move(*session));
+  shake_hands();
+}
+
+void Connector::Attempt::shake_hands() {
+  error_code error;
+  stream_->handshake(error);
+  if (error == asio::error::would_block) {
+    return stream_->async_wait([weak = weak_from_this()](const error_code& failure) {
+      const auto self = weak.lock();
+      if (!self) return;
+      if (failure) return self->give_up(fmt::format("TLS handshake failed: {}", failure.message()));
+      self->shake_hands();
+    });
+  }
+  if (error) return give_up(connector_.tls_->describe_failure(*stream_->tls(), connector_.name_, error));
+  std::exchange(handler_, nullptr)(std::move(*stream_));
+}
+
+void Connector::Attempt::failed(const Endpoint& address, const error_code& error) {
+  if (addresses_.size() == 1) {
+    reasons_ = describe(error);
+    return;
+  }
+  connector_.shun(address);
+  if (!reasons_.empty()) reasons_ += "; ";
+  reasons_ += fmt::format("{}: {}", to_string(address), describe(error));
+}
+
+void Connector::Attempt::finish_if_hopeless() {
+  const bool hope = next_ < addresses_.size() ||
+                    std::any_of(tries_.begin(), tries_.end(), [](const Try& one) { return one.pending; });
+  if (!hope) give_up(fmt::format("cannot connect: {}", reasons_));
+}
+
+void Connector::Attempt::give_up(std::string why) {
+  clear();
+  asio::post(connector_.loop(), [weak = weak_from_this(), why = std::move(why)] {
+    if (const auto self = weak.lock()) std::exchange(self->handler_, nullptr)(base::Error{why});
+  });
+}
+
+}  // namespace driveshaft::net

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/deadlines.h"
+#include "net/address.h"
+#include "net/asio.h"
+#include "net/resolver.h"
+#include "net/stream.h"
+#include "net/tls.h"
+
+namespace driveshaft::net {
+
+// Opens connections to one place, with TLS if it is to have it. When its name has several addresses, none can
+// hide the others: the next is tried as soon as one fails, and beside one that has not answered within 250 ms
+// (RFC 8305); an address that did not answer comes last for a while. On the loop's thread; outlives its
+// attempts.
+class Connector {
+ public:
+  using Clock = base::Deadline::Clock;
+  using Socket = asio::generic::stream_protocol::socket;
+  // The socket does not block, nor wait to send small pieces; over TLS hands have been shaken. The error is
+  // the reason only.
+  using Handler = std::function<void(base::Result<Stream>)>;
+  class Attempt;
+  using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
+
+  // A look-up of the name serves all attempts that begin within `names_for` after it. `tls`: null for plain
+  // text.
+  Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Address place, Clock::duration names_for,
+            std::shared_ptr<TlsClient> tls = nullptr);
+  // To what needs no look-up; at least one.
+  Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Addresses addresses);
+  Connector(const Connector&) = delete;
+
+  asio::io_context& loop() const { return resolver_.loop(); }
+
+  // Calls `handler` once, from the loop and not from within. To let the attempt go is to give it up: the
+  // handler is not called then.
+  [[nodiscard]] std::shared_ptr<Attempt> connect(Handler handler);
+
+ private:
+  using Endpoint = Addresses::value_type;
+
+  void remember(const Resolver::Addresses& found);
+  void shun(const Endpoint& address);
+  Addresses in_order();
+
+  Resolver& resolver_;
+  base::DeadlineWheel& deadlines_;
+  const std::string name_;  // unused when the addresses are known
+  const std::uint16_t port_ = 0;
+  const Clock::duration names_for_{};
+  const std::shared_ptr<TlsClient> tls_;
+
+  Addresses addresses_;
+  Clock::time_point addresses_until_{};
+  std::vector<std::pair<Endpoint, Clock::time_point>> shunned_;  // until then
+};
+
+// An attempt under way, bounded in time by who holds it.
+class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, private base::Deadline {
+ public:
+  Attempt(Connector& connector, Handler handler) : connector_(connector), handler_(std::move(handler)) {}
+
+  bool looking_up() const { return looking_up_; }
+  bool shaking_hands() const { return connected_ || stream_; }
+
+ private:
+  friend class Connector;
+  friend struct AttemptTest;
+  struct Try {
+    Socket socket;
+    Endpoint address;
+    bool pending = true;
+  };
+
+  void begin();
+  void try_next();
+  void on_deadline() override;  // the last address tried takes long, or the look at the files of TLS
+  void tried(Try& which, boost::system::error_code error);
+  void failed(const Endpoint& address, const boost::system::error_code& error);
+  void finish_if_hopeless();
+  void secure(Socket socket);
+  void begin_tls();
+  void shake_hands();
+  void give_up(std::string why);
+
+  Connector& connector_;
+  Handler handler_;  // empty once called
+  bool looking_up_ = false;
+  Addresses addresses_;
+  std::size_t next_ = 0;             // address to be tried
+  std::deque<Try> tries_;            // their places do not change
+  std::string reasons_;              // of those that failed
+  std::optional<Socket> connected_;  // while the files of TLS are looked at
+  std::optional<Stream> stream_;     // while hands are shaken
+};
+
+}  // namespace driveshaft::net

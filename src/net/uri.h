@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace driveshaft::net {
+
+// Where jobs are POSTed: what a connection and a request line need, read once from the jobs file.
+struct Uri {
+  enum class Scheme { http, https, http_unix, fcgi, fcgi_unix };
+
+  Scheme scheme = Scheme::http;
+  std::string host;           // name or literal, IPv6 without brackets; empty for a Unix socket
+  std::uint16_t port = 0;     // always set, but for a Unix socket
+  std::string socket_path;    // of a Unix socket, decoded
+  std::string target;         // origin form: path and query, at least "/"
+  std::string authority;      // value of the Host header: "shop.example", "[::1]:8080", "localhost"
+  std::string script;         // FastCGI: the path of the script's file, decoded
+  std::string authorization;  // value of the Authorization header ("Basic …"), or empty. A secret.
+  std::string display;        // the URI as it may be logged: password masked
+
+  bool is_unix() const { return scheme == Scheme::http_unix || scheme == Scheme::fcgi_unix; }
+  bool is_fastcgi() const { return scheme == Scheme::fcgi || scheme == Scheme::fcgi_unix; }
+
+  bool operator==(const Uri&) const = default;
+};
+
+// Reads http://, https://, http+unix://%2Fpath%2Fto.sock/path, fcgi://host:port/path/of/script and
+// fcgi+unix://%2Fpath%2Fto.sock/path/of/script. `user:password@` becomes Basic authorization, where there is
+// such a thing. A fragment is dropped. The error says what is wrong and what is accepted.
+base::Result<Uri> parse_uri(std::string_view text);
+
+}  // namespace driveshaft::net

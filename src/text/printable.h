@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace driveshaft::text {
+
+// `bytes` cut to `limit` of them, with control characters and invalid UTF-8 escaped as \xNN and a note of how
+// many there were if some were cut ("… (1048576 bytes)"): safe as a part of one log line. Appends to `out`.
+void append_printable(std::string& out, std::string_view bytes, std::size_t limit);
+std::string printable(std::string_view bytes, std::size_t limit);
+
+}  // namespace driveshaft::text
