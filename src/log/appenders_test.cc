@@ -29,9 +29,9 @@ constexpr const char* kDaily = "org.apache.log4j.DailyRollingFileAppender";
 constexpr const char* kRolling = "org.apache.log4j.RollingFileAppender";
 
 std::string local_time(const char* format, std::chrono::system_clock::time_point when) {
-  const std::time_t base::seconds = std::chrono::system_clock::to_time_t(when);
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
   std::tm local{};
-  ::localtime_r(&base::seconds, &local);
+  ::localtime_r(&seconds, &local);
   std::string text(64, '\0');
   text.resize(std::strftime(text.data(), text.size(), format, &local));
   return text;

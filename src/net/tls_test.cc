@@ -167,7 +167,7 @@ TEST(TlsErrors, AlertsAreThePeers) {
   EXPECT_FALSE(is_tls_alert(asio::error::eof));
 }
 
-TEST(base::FileStamp, KnowsAFileThatWasReplacedOrWritten) {
+TEST(FileStamp, KnowsAFileThatWasReplacedOrWritten) {
   const base::TestDir dir;
   EXPECT_FALSE(base::stamp_file(dir / "file"));
   const auto first = base::stamp_file(dir.write("file", "1"));
@@ -180,7 +180,7 @@ TEST(base::FileStamp, KnowsAFileThatWasReplacedOrWritten) {
   EXPECT_NE(base::stamp_file(dir / "file"), second);
 }
 
-TEST(base::FileStamp, IsYoungForAWhile) {
+TEST(FileStamp, IsYoungForAWhile) {
   const base::TestDir dir;
   auto stamp = *base::stamp_file(dir.write("file", ""));
   EXPECT_TRUE(stamp.younger_than(1h));
