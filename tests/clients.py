@@ -101,6 +101,11 @@ class Client:
         assert (kind, of) == (Kind.STATUS_RES, handle)
         return known == b"1", running == b"1", int(numerator), int(denominator)
 
+    def wait_for_results(self, count):
+        """Waits until so many jobs have ended whose results nobody has asked for yet."""
+        while len(self.results) < count:
+            self._read_one()
+
     def any_result(self):
         """Waits for the next terminal packet of any job: (handle, Result)."""
         while not self.results:

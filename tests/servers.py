@@ -324,6 +324,7 @@ http {{
     ssl_certificate {self.certificate};
     ssl_certificate_key {d}/key.pem;
     root {PHP_DIR};
+    if (-f {d}/maintenance) {{ return 503; }}
     location ~ ^/examples/(.*\\.php)$ {{
       include /etc/nginx/fastcgi_params;
       fastcgi_param SCRIPT_FILENAME {EXAMPLES_DIR}/$1;

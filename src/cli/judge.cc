@@ -33,6 +33,7 @@ Remark no_response(const Outcome& outcome, const Circumstances& circumstances) {
   const http::Failure& failure = outcome.response.error();
   switch (failure.kind) {
     case http::Failure::Kind::unreachable:
+    case http::Failure::Kind::full:
       return finding("it cannot be reached: " + failure.message,
                      "start it, or correct the URI; the daemon would hold its jobs until it can be reached");
     case http::Failure::Kind::connection_lost:

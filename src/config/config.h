@@ -63,6 +63,16 @@ struct Retry {
   bool operator==(const Retry&) const = default;
 };
 
+// When a pool stops sending jobs because too many of them fail.
+struct Breaker {
+  bool on = false;
+  double failure_ratio = 1;                  // of the last min_jobs attempts; > 0, ≤ 1
+  int min_jobs = 20;                         // 1 … 10,000
+  std::chrono::milliseconds window{10'000};  // in which these attempts have ended
+
+  bool operator==(const Breaker&) const = default;
+};
+
 // A header that every request of a pool carries.
 struct Header {
   std::string name;
@@ -96,6 +106,8 @@ struct PoolSettings {
   std::chrono::milliseconds connect_timeout{5000};   // name, TCP and TLS together; > 0
   std::size_t max_response_size = 64 * 1024 * 1024;  // bytes of an endpoint's body; > 0
   EndpointDown endpoint_down = EndpointDown::hold;
+  std::vector<unsigned> hold_on{502, 503};  // statuses that mean that the application is not there
+  Breaker breaker;
   Retry retry;
   std::string dead_letter_function;  // gets the jobs that finally failed; empty: none does
   OnShutdown on_shutdown = OnShutdown::fail;

@@ -70,7 +70,7 @@ TEST(Keys, TheSchemaListsEachOfThemInItsPlaceWithItsDefault) {
 
 TEST(Keys, NoneIsListedTwice) {
   const auto keys = all_keys();
-  ASSERT_EQ(keys.size(), 24u);
+  ASSERT_EQ(keys.size(), 26u);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) EXPECT_NE(keys[i].name, keys[j].name);
   }
@@ -85,6 +85,8 @@ TEST(Keys, DefaultsAreThoseOfTheStructs) {
       {"connect_timeout", "5"},
       {"max_response_size", "67108864"},
       {"endpoint_down", "\"hold\""},
+      {"hold_on", "[502, 503]"},
+      {"breaker", "false"},
       {"retry", R"({"attempts": 1, "initial_delay": 0.2, "max_delay": 30, "attempt_timeout": 0, )"
                 R"("on": ["timeout", "5xx", "429", "connection_lost"]})"},
       {"dead_letter_function", "\"\""},

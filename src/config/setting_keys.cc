@@ -96,6 +96,58 @@ std::string retry_text(const PoolSettings& settings) {
   return fmt::format("{{{}}}", fmt::join(members, ", "));
 }
 
+bool read_statuses(const Value& value, PoolSettings& settings) {
+  if (!value.is(Node::Kind::array)) return false;
+  settings.hold_on.clear();
+  for (std::size_t i = 0; i < value.node().children.size(); ++i) {
+    const Value element = value.element(i);
+    unsigned status = 0;
+    if (!read_whole(element, 400, 599, status)) {
+      element.error(fmt::format("expected a whole number from 400 to 599, got {}", element.shown()));
+    } else if (std::find(settings.hold_on.begin(), settings.hold_on.end(), status) ==
+               settings.hold_on.end()) {
+      settings.hold_on.push_back(status);
+    }
+  }
+  return true;
+}
+
+constexpr Key<Breaker> kBreakerKeys[] = {
+    {"failure_ratio", "a number > 0 and ≤ 1", "",
+     [](const Value& v, Breaker& b) { return read_number(v, 1e-9, 1, b.failure_ratio); },
+     [](const Breaker& b) { return fmt::format("{}", b.failure_ratio); }},
+    {"min_jobs", "a whole number from 1 to 10000", "",
+     [](const Value& v, Breaker& b) { return read_whole(v, 1, 10'000, b.min_jobs); },
+     [](const Breaker& b) { return std::to_string(b.min_jobs); }},
+    {"window", "a number of seconds from 1 to 3600", "",
+     [](const Value& v, Breaker& b) { return read_seconds(v, 1, 3600, b.window); },
+     [](const Breaker& b) { return seconds_text(b.window); }},
+};
+
+// true, false, or an object that gives more than its being on.
+bool read_breaker(const Value& value, PoolSettings& settings) {
+  Breaker breaker;
+  if (!read_bool(value, breaker.on)) {
+    if (!value.is(Node::Kind::object)) return false;
+    breaker.on = true;
+    read_keys(value, kBreakerKeys, breaker);
+    std::vector<std::string_view> names;
+    append_names(names, kBreakerKeys);
+    warn_of_unknown_keys(value, names, {}, "");
+  }
+  settings.breaker = breaker;
+  return true;
+}
+
+std::string breaker_text(const PoolSettings& settings) {
+  if (!settings.breaker.on) return "false";
+  std::vector<std::string> members;
+  for (const auto& key : kBreakerKeys) {
+    members.push_back(fmt::format("{}: {}", in_quotes(key.name), key.show(settings.breaker)));
+  }
+  return fmt::format("{{{}}}", fmt::join(members, ", "));
+}
+
 bool read_function_name(const Value& value, std::string& name) {
   if (!value.is(Node::Kind::string)) return false;
   name = value.node().text;
@@ -126,6 +178,10 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
     {"endpoint_down", R"("hold" or "fail")", "holds from the next failure to reach the endpoint on",
      [](const Value& v, PoolSettings& s) { return read_choice(v, kEndpointDowns, s.endpoint_down); },
      [](const PoolSettings& s) { return in_quotes(name_of(kEndpointDowns, s.endpoint_down)); }},
+    {"hold_on", "an array of HTTP statuses from 400 to 599", "holds from the next answer on", read_statuses,
+     [](const PoolSettings& s) { return fmt::format("[{}]", fmt::join(s.hold_on, ", ")); }},
+    {"breaker", "true, false, or an object of failure_ratio, min_jobs and window",
+     "holds at once; other values close the breaker", read_breaker, breaker_text},
     {"retry", "an object of attempts, initial_delay, max_delay, attempt_timeout and on",
      "holds from the next attempt on", read_retry, retry_text},
     {"dead_letter_function", "the name of a function, or \"\" for none", "holds from the next failed job on",

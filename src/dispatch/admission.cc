@@ -9,6 +9,13 @@
 
 namespace driveshaft::dispatch {
 
+namespace {
+
+// A new job that shows whether an endpoint works may be held as well. There are no more of them than that.
+constexpr int kHeldBeyondSlots = 4;
+
+}  // namespace
+
 Admission::Admission(int slots, double rate, Clock::time_point now) : slots_(slots), rate_(rate, now) {}
 
 void Admission::set_rate(double rate, Clock::time_point now) {
@@ -23,8 +30,10 @@ void Admission::set_function(Function& function, Endpoint& endpoint, Lane* lane,
   function.limit_ = limit;
   if (function.lane_ != lane) {
     if (function.lane_) function.lane_->running_ -= function.running_;
+    if (function.lane_) function.lane_->posted_ -= function.posted_;
     function.lane_ = lane;
     if (lane) lane->running_ += function.running_;
+    if (lane) lane->posted_ += function.posted_;
   }
   Endpoint* const before = std::exchange(function.endpoint_, &endpoint);
   if (!before || before == &endpoint) return;
@@ -75,6 +84,7 @@ void Admission::job_assigned(Link& link, Ticket& ticket, Function& function) {
   answered(link);
   rate_.take();
   ticket.state_ = Ticket::State::taken;
+  ticket.sent_ = false;
   ticket.function_ = &function;
   ++running_;
   ++function.running_;
@@ -94,7 +104,8 @@ void Admission::connection_lost(Link& link) {
 
 Admission::Admitted Admission::admit(Ticket& ticket) {
   Endpoint& endpoint = *ticket.function_->endpoint_;
-  if (endpoint.held_.empty() && has_permit(endpoint) && has_permit(*ticket.function_)) {
+  const bool is_next = endpoint.wants_new_job_ ? !ticket.sent_ : endpoint.held_.empty();
+  if (is_next && has_permit(endpoint) && has_permit(*ticket.function_)) {
     ticket.endpoint_ = &endpoint;
     post(ticket);
     return Admitted::posted;
@@ -106,15 +117,21 @@ Admission::Admitted Admission::admit(Ticket& ticket) {
 
 void Admission::post(Ticket& ticket) {
   ticket.state_ = Ticket::State::posted;
+  ticket.sent_ = true;
   ++posted_;
   ++ticket.endpoint_->posted_;
   ++ticket.function_->posted_;
+  if (ticket.function_->lane_) ++ticket.function_->lane_->posted_;
 }
 
 void Admission::hold(Ticket& ticket, Endpoint& endpoint) {
   ticket.state_ = Ticket::State::held;
   ticket.endpoint_ = &endpoint;
-  endpoint.held_.push_back(ticket);
+  auto place = endpoint.held_.end();
+  if (!ticket.sent_) {
+    place = std::find_if(endpoint.held_.begin(), place, [](const Ticket& other) { return other.sent_; });
+  }
+  endpoint.held_.insert(place, ticket);
 }
 
 void Admission::release(Ticket& ticket) {
@@ -122,6 +139,7 @@ void Admission::release(Ticket& ticket) {
     --posted_;
     --ticket.endpoint_->posted_;
     --ticket.function_->posted_;
+    if (ticket.function_->lane_) --ticket.function_->lane_->posted_;
   } else if (ticket.state_ == Ticket::State::held) {
     ticket.endpoint_->held_.erase(ticket.endpoint_->held_.iterator_to(ticket));
   }
@@ -141,9 +159,10 @@ void Admission::end(Ticket& ticket) {
 Admission::Ticket* Admission::next_to_post() {
   for (Endpoint* endpoint : endpoints_) {
     if (endpoint->held_.empty() || !has_permit(*endpoint)) continue;
-    // The one held longest whose function has a permit left.
-    const auto next = std::find_if(endpoint->held_.begin(), endpoint->held_.end(),
-                                   [](const Ticket& ticket) { return has_permit(*ticket.function_); });
+    // The first whose function has a permit left.
+    const auto next = std::find_if(endpoint->held_.begin(), endpoint->held_.end(), [&](const Ticket& ticket) {
+      return has_permit(*ticket.function_) && !(endpoint->wants_new_job_ && ticket.sent_);
+    });
     if (next == endpoint->held_.end()) continue;
     Ticket& ticket = *next;
     endpoint->held_.erase(next);
@@ -158,7 +177,7 @@ Admission::Ticket* Admission::next_to_post() {
 std::optional<Admission::Clock::time_point> Admission::share_out(Clock::time_point now,
                                                                  std::vector<Grant>& grants) {
   std::optional<Clock::time_point> wake_at;
-  int free = slots_ - reserved_ - running_ + lent();
+  int free = free_slots();
   if (free <= 0) return wake_at;
   free = std::min(free, rate_room(now, wake_at));
   if (lanes_.size() == 1) {
@@ -180,11 +199,11 @@ int Admission::rate_room(Clock::time_point now, std::optional<Clock::time_point>
 
 int Admission::room(const Lane& lane) const {
   if (!lane.endpoint_) return 0;
-  const int in_lane = std::max(lane.limit_ - lane.jobs(), 0);
+  const int in_lane = std::max(std::min(lane.limit_, lane.window_) - lane.jobs(), 0);
   const Endpoint& endpoint = *lane.endpoint_;
   if (endpoint.limit_ == kNoLimit) return in_lane;
-  return std::min(in_lane,
-                  std::max(endpoint.limit_ - endpoint.posted_ - endpoint.held() - endpoint.reserved_, 0));
+  const int held = endpoint.wants_new_job_ ? 0 : endpoint.held();
+  return std::min(in_lane, std::max(endpoint.limit_ - endpoint.posted_ - held - endpoint.reserved_, 0));
 }
 
 int Admission::wanted(const Lane& lane) {
@@ -269,17 +288,18 @@ int Admission::held() const {
   return held;
 }
 
-// Held jobs that would be held even if the pool had a permit for each.
-int Admission::lent(const Endpoint& endpoint) {
+// With more than one endpoint: held jobs that would be held even if the pool had a permit for each.
+int Admission::reusable_slots(const Endpoint& endpoint) const {
   if (endpoint.held_.empty()) return 0;
+  if (endpoint.wants_new_job_) return std::min(endpoint.held(), slots_ + kHeldBeyondSlots);
+  if (endpoints_.size() < 2) return 0;
   return std::max(endpoint.held() - std::max(endpoint.limit_ - endpoint.posted_, 0), 0);
 }
 
-int Admission::lent() const {
-  if (endpoints_.size() < 2) return 0;
-  int lent = 0;
-  for (const Endpoint* endpoint : endpoints_) lent += Admission::lent(*endpoint);
-  return lent;
+int Admission::reusable_slots() const {
+  int slots = 0;
+  for (const Endpoint* endpoint : endpoints_) slots += reusable_slots(*endpoint);
+  return slots;
 }
 
 void Admission::check() const {
@@ -296,6 +316,9 @@ void Admission::check() const {
     }
     equal("the reserved slots of a lane", lane->reserved_, in_lane);
     if (lane->running_ < 0) equal("the running jobs of a lane", lane->running_, 0);
+    if (lane->posted_ < 0 || lane->posted_ > lane->running_) {
+      equal("the posted jobs of a lane", lane->posted_, lane->running_);
+    }
     reserved += in_lane;
   }
   equal("the reserved slots", reserved_, reserved);

@@ -54,6 +54,7 @@ class Admission {
    private:
     friend class Admission;
     State state_ = State::idle;
+    bool sent_ = false;  // at least once
     Function* function_ = nullptr;
     Endpoint* endpoint_ = nullptr;  // held or posted
   };
@@ -68,10 +69,12 @@ class Admission {
 
    private:
     friend class Admission;
-    int limit_ = kNoLimit;  // jobs at once; 0: it takes none now
+    int limit_ = kNoLimit;        // jobs at once; 0: it takes none now
+    bool wants_new_job_ = false;  // its permits are for jobs that have not been sent yet
     int posted_ = 0;
-    int reserved_ = 0;                     // grabs whose jobs will go there
-    boost::intrusive::list<Ticket> held_;  // the longest held first
+    int reserved_ = 0;  // grabs whose jobs will go there
+    // Those that have not been sent yet first, then the longest held first.
+    boost::intrusive::list<Ticket> held_;
   };
 
   class Function {
@@ -94,12 +97,15 @@ class Admission {
    public:
     // Jobs that run or are on their way.
     int jobs() const { return running_ + reserved_; }
+    int posted() const { return posted_; }
 
    private:
     friend class Admission;
     Endpoint* endpoint_ = nullptr;  // of its functions; null: it takes no more jobs
     int limit_ = kNoLimit;          // jobs at once
+    int window_ = kNoLimit;         // jobs at their endpoint at once, while they fail
     int running_ = 0;
+    int posted_ = 0;
     int reserved_ = 0;
     std::uint64_t turn_ = 0;  // when it was last given a scarce slot
     std::vector<Link*> links_;
@@ -135,14 +141,22 @@ class Admission {
   void set_rate(double rate, Clock::time_point now);
   void add(Endpoint& endpoint);
   void remove(Endpoint& endpoint);  // unused()
-  // Limits the jobs at an endpoint; 0 for one that takes none now. False: it is the limit that it had.
-  bool set_limit(Endpoint& endpoint, int limit) { return std::exchange(endpoint.limit_, limit) != limit; }
+  // Limits the jobs at an endpoint; 0 for one that takes none now. With `wants_new_job` a permit is for a job
+  // that has not been sent yet, and held ones do not count. False: nothing has changed.
+  bool set_limit(Endpoint& endpoint, int limit, bool wants_new_job = false) {
+    const bool same = endpoint.limit_ == limit && endpoint.wants_new_job_ == wants_new_job;
+    endpoint.limit_ = limit;
+    endpoint.wants_new_job_ = wants_new_job;
+    return !same;
+  }
   // Its jobs that are held go to `endpoint`, too.
   void set_function(Function& function, Endpoint& endpoint, Lane* lane, int limit);
   void add(Lane& lane);
   void remove(Lane& lane);  // it has no links and no functions
   // Without an endpoint it takes no more jobs.
   void set_lane(Lane& lane, Endpoint* endpoint, int limit);
+  // Limits its jobs at their endpoint beside that: 0 while it takes none. False: it is the limit that it had.
+  bool set_lane_window(Lane& lane, int window) { return std::exchange(lane.window_, window) != window; }
   void add(Link& link, Lane& lane);
   void remove(Link& link);
   // From now on what would be held is requeued; see admit().
@@ -182,11 +196,12 @@ class Admission {
 
   bool has_rate() const { return rate_.rate() > 0; }
   // Whether share_out() could grant anything.
-  bool has_free_slots() const { return slots_ - reserved_ - running_ + lent() > 0; }
+  bool has_free_slots() const { return free_slots() > 0; }
   int running() const { return running_; }
   int held() const;
-  // Of the held jobs, those whose slots may be used by functions with another endpoint.
-  int lent() const;
+  // Held jobs whose slots other jobs may use meanwhile: jobs of functions with another endpoint, and a new
+  // job that shows whether an endpoint works.
+  int reusable_slots() const;
 
   // Throws std::logic_error that names the counter which does not add up. For tests and sanitizer builds.
   void check() const;
@@ -195,12 +210,16 @@ class Admission {
   bool has_permit(const Endpoint& endpoint) const {
     return endpoint.posted_ < endpoint.limit_ && posted_ < most_posted();
   }
-  static bool has_permit(const Function& function) { return function.posted_ < function.limit_; }
+  static bool has_permit(const Function& function) {
+    return function.posted_ < function.limit_ &&
+           (!function.lane_ || function.lane_->posted_ < function.lane_->window_);
+  }
   int most_posted() const { return slots_ > 1 ? slots_ : 1; }  // what runs when the slots go may end
   int room(const Lane& lane) const;
   static int wanted(const Lane& lane);
   int rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at);
-  static int lent(const Endpoint& endpoint);
+  int free_slots() const { return slots_ - reserved_ - running_ + reusable_slots(); }
+  int reusable_slots(const Endpoint& endpoint) const;
   void post(Ticket& ticket);
   void hold(Ticket& ticket, Endpoint& endpoint);
   void reserve(Lane& lane, int grabs);

@@ -221,6 +221,73 @@ TEST(Admission, PermitsOfAnEndpointCountWhatIsHeldAndOnItsWay) {
   EXPECT_EQ(world.grab(8), 1);
 }
 
+TEST(Admission, AJobThatWasNotSentGoesBeforeThoseThatWere) {
+  World world(4);
+  auto& sent = world.posted_job();
+  world.admission.set_limit(world.endpoint, 0);
+  world.admission.release(sent);
+  EXPECT_EQ(world.admission.admit(sent), Admitted::held);
+  world.admission.set_limit(world.endpoint, 4);
+  auto& first = world.job();
+  auto& second = world.job();
+  world.admission.set_limit(world.endpoint, 0);
+  EXPECT_EQ(world.admission.admit(first), Admitted::held);
+  EXPECT_EQ(world.admission.admit(second), Admitted::held);
+  world.admission.set_limit(world.endpoint, 4);
+  EXPECT_EQ(world.admission.next_to_post(), &first);
+  EXPECT_EQ(world.admission.next_to_post(), &second);
+  EXPECT_EQ(world.admission.next_to_post(), &sent);
+}
+
+TEST(Admission, APermitForANewJobIsNotForAHeldOneAndUsesItsSlot) {
+  World world(1);
+  auto& sent = world.posted_job();
+  world.admission.set_limit(world.endpoint, 1, /*wants_new_job=*/true);
+  world.admission.release(sent);
+  EXPECT_EQ(world.admission.admit(sent), Admitted::held);
+  EXPECT_EQ(world.admission.next_to_post(), nullptr);
+  EXPECT_EQ(world.grab(5), 1) << "the pool has one slot, which the held job does not use";
+  auto& fresh = world.assign(world.link, world.function);
+  EXPECT_EQ(world.admission.admit(fresh), Admitted::posted);
+  world.admission.release(fresh);
+  EXPECT_EQ(world.admission.admit(fresh), Admitted::held);
+  EXPECT_FALSE(world.admission.set_limit(world.endpoint, 1, true));
+  EXPECT_TRUE(world.admission.set_limit(world.endpoint, 1));
+  EXPECT_EQ(world.admission.next_to_post(), &sent) << "the longest held";
+}
+
+TEST(Admission, NewJobsThatAreHeldBeyondTheSlotsAreFew) {
+  World world(2);
+  world.admission.set_limit(world.endpoint, 1, /*wants_new_job=*/true);
+  int jobs = 0;
+  while (world.grab(5) > 0) {
+    ASSERT_LT(jobs, 100);
+    ++jobs;
+    auto& job = world.assign(world.link, world.function);
+    ASSERT_EQ(world.admission.admit(job), Admitted::posted);
+    world.admission.release(job);
+    ASSERT_EQ(world.admission.admit(job), Admitted::held);
+  }
+  EXPECT_EQ(jobs, 8);
+}
+
+TEST(Admission, TheWindowOfALaneBoundsItsJobsAtTheEndpoint) {
+  World world(4);
+  Other other(world, kNoLimit, &world.endpoint);
+  auto& job = world.posted_job();
+  EXPECT_TRUE(world.admission.set_lane_window(world.lane, 0));
+  EXPECT_FALSE(world.admission.set_lane_window(world.lane, 0));
+  EXPECT_EQ(world.grabs({{&world.link, 2}, {&other.link, 1}}), (std::vector{0, 1}));
+  world.admission.release(job);
+  EXPECT_EQ(world.admission.admit(job), Admitted::held);
+  EXPECT_EQ(world.admission.admit(world.assign(other.link, other.function)), Admitted::held)
+      << "it does not overtake";
+  EXPECT_NE(world.admission.next_to_post(), nullptr) << "the other lane's";
+  EXPECT_EQ(world.admission.next_to_post(), nullptr);
+  world.admission.set_lane_window(world.lane, 1);
+  EXPECT_EQ(world.admission.next_to_post(), &job);
+}
+
 TEST(Admission, ADrainRequeuesWhatWouldBeHeld) {
   World world(2);
   auto& job = world.job();
@@ -283,7 +350,7 @@ TEST(Admission, JobsThatWaitForOneEndpointLendTheirSlotsToAnother) {
   EXPECT_THAT(world.grabs({{&other.link, 1}}), ElementsAre(0));
   world.admission.set_limit(world.endpoint, 0);
   EXPECT_EQ(world.admission.admit(held), Admitted::held);
-  EXPECT_EQ(world.admission.lent(), 1);
+  EXPECT_EQ(world.admission.reusable_slots(), 1);
   EXPECT_THAT(world.grabs({{&world.link, 1}, {&other.link, 1}}), ElementsAre(0, 1));
 }
 
@@ -292,7 +359,7 @@ TEST(Admission, AloneAnEndpointLendsNothing) {
   auto& held = world.job();
   world.admission.set_limit(world.endpoint, 0);
   EXPECT_EQ(world.admission.admit(held), Admitted::held);
-  EXPECT_EQ(world.admission.lent(), 0);
+  EXPECT_EQ(world.admission.reusable_slots(), 0);
 }
 
 TEST(Admission, TheSlotsBoundTheJobsAtAllEndpointsTogether) {
@@ -450,12 +517,12 @@ class RandomWorld {
     }
     std::vector<Admission::Grant> grants;
     const int running = admission_.running();
-    const int lent = admission_.lent();
+    const int reusable = admission_.reusable_slots();
     admission_.wake_draining_links(grants);
     admission_.share_out(kStart, grants);
     int granted = 0;
     for (const auto& grant : grants) granted += grant.grabs;
-    EXPECT_LE(granted, std::max(slots_ - running + lent, 0));
+    EXPECT_LE(granted, std::max(slots_ - running + reusable, 0));
   }
 
   void answer(bool with_job) {
@@ -483,7 +550,13 @@ class RandomWorld {
 
   void change_limits() {
     auto& endpoint = endpoints_[below(2)];
-    switch (below(5)) {
+    switch (below(7)) {
+      case 5:
+        admission_.set_limit(endpoint, static_cast<int>(below(4)), /*wants_new_job=*/true);
+        break;
+      case 6:
+        admission_.set_lane_window(lanes_[below(3)], below(3) == 0 ? kNoLimit : static_cast<int>(below(4)));
+        break;
       case 0:
         admission_.set_limit(endpoint, 0);
         break;

@@ -17,6 +17,8 @@ enum class Rule {
   retry,          // as `retry` says; else it fails
   wait_or_retry,  // it is held for as long as the endpoint asks, if its time lasts
   hold_or_retry,  // it is held, unless endpoint_down is "fail"
+  // The same, unless other jobs show that this one is to blame.
+  hold_unless_to_blame,
   send_again,
   requeue,
   as_on_shutdown_says,
@@ -30,24 +32,27 @@ struct Row {
   EndpointNews news;
   std::optional<AttemptFailure> retried_as;
   FailureKind counts_as;
+  AttemptScore score;
 };
 
 constexpr std::array kRows = {
     // clang-format off
-    Row{AttemptEnd::completed,         Rule::deliver,             EndpointNews::answered,      kNever,                            FailureKind::none},
-    Row{AttemptEnd::refused,           Rule::retry,               EndpointNews::answered,      AttemptFailure::failure,           FailureKind::refused},
-    Row{AttemptEnd::too_many_requests, Rule::wait_or_retry,       EndpointNews::overloaded,    AttemptFailure::too_many_requests, FailureKind::http_status},
-    Row{AttemptEnd::server_error,      Rule::wait_or_retry,       EndpointNews::overloaded,    AttemptFailure::server_error,      FailureKind::http_status},
-    Row{AttemptEnd::other_status,      Rule::retry,               EndpointNews::reached,       AttemptFailure::other_status,      FailureKind::http_status},
-    Row{AttemptEnd::invalid_response,  Rule::retry,               EndpointNews::reached,       AttemptFailure::invalid_response,  FailureKind::other},
-    Row{AttemptEnd::connection_lost,   Rule::retry,               EndpointNews::overloaded,    AttemptFailure::connection_lost,   FailureKind::other},
-    Row{AttemptEnd::stale_connection,  Rule::send_again,          EndpointNews::none,          kNever,                            FailureKind::other},
-    Row{AttemptEnd::unreachable,       Rule::hold_or_retry,       EndpointNews::unreachable,   AttemptFailure::unreachable,       FailureKind::other},
-    Row{AttemptEnd::attempt_timeout,   Rule::retry,               EndpointNews::overloaded,    AttemptFailure::timeout,           FailureKind::timeout},
-    Row{AttemptEnd::out_of_time,       Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::timeout},
-    Row{AttemptEnd::internal_error,     Rule::fail,                EndpointNews::none,          kNever,                            FailureKind::other},
-    Row{AttemptEnd::pool_drains,       Rule::requeue,             EndpointNews::none,          kNever,                            FailureKind::other},
-    Row{AttemptEnd::shutdown,          Rule::as_on_shutdown_says, EndpointNews::none,          kNever,                            FailureKind::timeout},
+    Row{AttemptEnd::completed,         Rule::deliver,               EndpointNews::answered,      kNever,                              FailureKind::none,         AttemptScore::success},
+    Row{AttemptEnd::refused,           Rule::retry,                 EndpointNews::answered,      AttemptFailure::failure,             FailureKind::refused,      AttemptScore::success},
+    Row{AttemptEnd::too_many_requests, Rule::wait_or_retry,         EndpointNews::overloaded,    AttemptFailure::too_many_requests,   FailureKind::http_status,  AttemptScore::none},
+    Row{AttemptEnd::absent,            Rule::hold_unless_to_blame,  EndpointNews::absent,        AttemptFailure::server_error,        FailureKind::http_status,  AttemptScore::none},
+    Row{AttemptEnd::server_error,      Rule::wait_or_retry,         EndpointNews::overloaded,    AttemptFailure::server_error,        FailureKind::http_status,  AttemptScore::failure},
+    Row{AttemptEnd::other_status,      Rule::retry,                 EndpointNews::reached,       AttemptFailure::other_status,        FailureKind::http_status,  AttemptScore::failure},
+    Row{AttemptEnd::invalid_response,  Rule::retry,                 EndpointNews::reached,       AttemptFailure::invalid_response,    FailureKind::other,        AttemptScore::failure},
+    Row{AttemptEnd::connection_lost,   Rule::retry,                 EndpointNews::no_answer,     AttemptFailure::connection_lost,     FailureKind::other,        AttemptScore::failure},
+    Row{AttemptEnd::stale_connection,  Rule::send_again,            EndpointNews::none,          kNever,                              FailureKind::other,        AttemptScore::none},
+    Row{AttemptEnd::full,              Rule::hold_or_retry,         EndpointNews::full,          AttemptFailure::unreachable,         FailureKind::other,        AttemptScore::none},
+    Row{AttemptEnd::unreachable,       Rule::hold_or_retry,         EndpointNews::unreachable,   AttemptFailure::unreachable,         FailureKind::other,        AttemptScore::none},
+    Row{AttemptEnd::attempt_timeout,   Rule::retry,                 EndpointNews::no_answer,     AttemptFailure::timeout,             FailureKind::timeout,      AttemptScore::failure},
+    Row{AttemptEnd::out_of_time,       Rule::fail,                  EndpointNews::none,          kNever,                              FailureKind::timeout,      AttemptScore::none},
+    Row{AttemptEnd::internal_error,    Rule::fail,                  EndpointNews::none,          kNever,                              FailureKind::other,        AttemptScore::none},
+    Row{AttemptEnd::pool_drains,       Rule::requeue,               EndpointNews::none,          kNever,                              FailureKind::other,        AttemptScore::none},
+    Row{AttemptEnd::shutdown,          Rule::as_on_shutdown_says,   EndpointNews::none,          kNever,                              FailureKind::timeout,      AttemptScore::none},
     // clang-format on
 };
 
@@ -107,6 +112,13 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
     case Rule::wait_or_retry:
       if (asked && *asked < history.time_left) return hold(EndpointNews::asked_to_wait, history, *asked);
       return retry_or_fail(row, history, settings.retry, draw);
+    case Rule::hold_unless_to_blame:
+      if (asked && *asked < history.time_left) return hold(EndpointNews::asked_to_wait, history, *asked);
+      if (settings.endpoint_down == config::EndpointDown::hold && !history.data_delivered &&
+          history.absences <= kForgivenAbsences) {
+        return hold(row.news, history);
+      }
+      return retry_or_fail(row, history, settings.retry, draw);
     case Rule::hold_or_retry:
       if (settings.endpoint_down == config::EndpointDown::hold) return hold(row.news, history);
       return retry_or_fail(row, history, settings.retry, draw);
@@ -125,8 +137,12 @@ FailureKind failure_kind(AttemptEnd end) { return row_of(end).counts_as; }
 
 std::optional<AttemptFailure> retried_as(AttemptEnd end) { return row_of(end).retried_as; }
 
-AttemptEnd end_of_status(unsigned status) {
+AttemptScore score(AttemptEnd end) { return row_of(end).score; }
+
+AttemptEnd end_of_status(unsigned status, const config::PoolSettings& settings) {
   if (status == 429) return AttemptEnd::too_many_requests;
+  const auto& held = settings.hold_on;
+  if (std::find(held.begin(), held.end(), status) != held.end()) return AttemptEnd::absent;
   return status / 100 == 5 ? AttemptEnd::server_error : AttemptEnd::other_status;
 }
 

@@ -17,11 +17,13 @@ enum class AttemptEnd {
   completed,          // the endpoint answered gearman_ret 0
   refused,            // the endpoint answered another gearman_ret: its own word on the job
   too_many_requests,  // HTTP status 429
+  absent,             // a status of `hold_on`: a gateway says that the application is not there
   server_error,       // HTTP status 5xx, or FastCGI's FCGI_OVERLOADED and FCGI_CANT_MPX_CONN
   other_status,       // another HTTP status that is not 2xx
   invalid_response,   // not HTTP, not FastCGI, not the contract, or too large
   connection_lost,    // the connection broke before the response was complete
   stale_connection,   // the endpoint had closed a kept-alive connection before the request came
+  full,               // the endpoint takes no more connections now
   unreachable,        // the request never reached the endpoint: name, connect, TLS
   attempt_timeout,    // no complete response within attempt_timeout
   out_of_time,        // max_running_time is over, whatever the job was doing
@@ -47,18 +49,27 @@ enum class EndpointNews {
   none,
   answered,       // it works: it gave an answer of the contract
   reached,        // somebody is there
-  overloaded,     // somebody is there, and could not cope, or so it seems
+  overloaded,     // somebody is there, and could not cope
+  no_answer,      // somebody was there, and gave no answer
   asked_to_wait,  // it wants no more jobs for a while
+  absent,         // its gateway says that its application is not there; or the job crashes the application
+  full,           // it takes no more connections while others are open
   unreachable,    // nobody is there
 };
+
+// What the attempt says of the deployment that runs the jobs; see breaker.h.
+enum class AttemptScore { none, success, failure };
 
 // How a failed job counts in the metrics.
 enum class FailureKind { none, refused, http_status, timeout, other };
 
 // What is known of the job when the attempt ends.
 struct JobHistory {
-  // Attempts so far, this one among them, but without those that ended by being asked to wait.
+  // Attempts so far, this one among them, but without those after which the job was held.
   int attempts = 1;
+  // How often the application was absent for this job although a job that was sent after its attempt before
+  // has succeeded: then the job is to blame.
+  int absences = 0;
   std::chrono::nanoseconds time_left{};  // of max_running_time
   bool result_wanted = true;             // its connection to gearmand is still there
   bool data_delivered = false;           // the client has a part of the result: a second one would repeat it
@@ -77,6 +88,12 @@ struct AttemptDecision {
 AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::PoolSettings& settings,
                        double draw, std::optional<std::chrono::milliseconds> asked = std::nullopt);
 
+// So many answers that the application is absent cost a job nothing: see JobHistory::absences.
+inline constexpr int kForgivenAbsences = 2;
+
+// What `end` says of the deployment.
+AttemptScore score(AttemptEnd end);
+
 // How a job counts that has finally failed by `end`.
 FailureKind failure_kind(AttemptEnd end);
 
@@ -84,6 +101,6 @@ FailureKind failure_kind(AttemptEnd end);
 std::optional<config::AttemptFailure> retried_as(AttemptEnd end);
 
 // The end that an HTTP status other than 2xx is.
-AttemptEnd end_of_status(unsigned status);
+AttemptEnd end_of_status(unsigned status, const config::PoolSettings& settings);
 
 }  // namespace driveshaft::dispatch

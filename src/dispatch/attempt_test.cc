@@ -25,11 +25,14 @@ using enum JobAction;
 using enum EndpointNews;
 
 constexpr AttemptEnd kAll[] = {
-    AttemptEnd::completed,       AttemptEnd::refused,          AttemptEnd::too_many_requests,
-    AttemptEnd::server_error,    AttemptEnd::other_status,     AttemptEnd::invalid_response,
-    AttemptEnd::connection_lost, AttemptEnd::stale_connection, AttemptEnd::unreachable,
-    AttemptEnd::attempt_timeout, AttemptEnd::out_of_time,      AttemptEnd::internal_error,
-    AttemptEnd::pool_drains,     AttemptEnd::shutdown,
+    AttemptEnd::completed,         AttemptEnd::refused,
+    AttemptEnd::too_many_requests, AttemptEnd::absent,
+    AttemptEnd::server_error,      AttemptEnd::other_status,
+    AttemptEnd::invalid_response,  AttemptEnd::connection_lost,
+    AttemptEnd::stale_connection,  AttemptEnd::full,
+    AttemptEnd::unreachable,       AttemptEnd::attempt_timeout,
+    AttemptEnd::out_of_time,       AttemptEnd::internal_error,
+    AttemptEnd::pool_drains,       AttemptEnd::shutdown,
 };
 
 JobHistory first_attempt() {
@@ -63,25 +66,65 @@ TEST(Attempt, EveryEndHasItsRow) {
     AttemptDecision by_default;
     AttemptDecision with_retry;
     FailureKind counts_as;
+    AttemptScore score;
   };
   const std::vector<Row> rows = {
-      {AttemptEnd::completed, {deliver, answered}, {deliver, answered}, FailureKind::none},
-      {AttemptEnd::refused, {fail, answered}, {retry, answered, 50ms}, FailureKind::refused},
+      {AttemptEnd::completed,
+       {deliver, answered},
+       {deliver, answered},
+       FailureKind::none,
+       AttemptScore::success},
+      {AttemptEnd::refused,
+       {fail, answered},
+       {retry, answered, 50ms},
+       FailureKind::refused,
+       AttemptScore::success},
       {AttemptEnd::too_many_requests,
        {fail, overloaded},
        {retry, overloaded, 50ms},
-       FailureKind::http_status},
-      {AttemptEnd::server_error, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::http_status},
-      {AttemptEnd::other_status, {fail, reached}, {fail, reached}, FailureKind::http_status},
-      {AttemptEnd::invalid_response, {fail, reached}, {retry, reached, 50ms}, FailureKind::other},
-      {AttemptEnd::connection_lost, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::other},
-      {AttemptEnd::stale_connection, {send_again, none}, {send_again, none}, FailureKind::other},
-      {AttemptEnd::unreachable, {hold, unreachable}, {hold, unreachable}, FailureKind::other},
-      {AttemptEnd::attempt_timeout, {fail, overloaded}, {retry, overloaded, 50ms}, FailureKind::timeout},
-      {AttemptEnd::out_of_time, {fail, none}, {fail, none}, FailureKind::timeout},
-      {AttemptEnd::internal_error, {fail, none}, {fail, none}, FailureKind::other},
-      {AttemptEnd::pool_drains, {requeue, none}, {requeue, none}, FailureKind::other},
-      {AttemptEnd::shutdown, {fail, none}, {fail, none}, FailureKind::timeout},
+       FailureKind::http_status,
+       AttemptScore::none},
+      {AttemptEnd::absent, {hold, absent}, {hold, absent}, FailureKind::http_status, AttemptScore::none},
+      {AttemptEnd::server_error,
+       {fail, overloaded},
+       {retry, overloaded, 50ms},
+       FailureKind::http_status,
+       AttemptScore::failure},
+      {AttemptEnd::other_status,
+       {fail, reached},
+       {fail, reached},
+       FailureKind::http_status,
+       AttemptScore::failure},
+      {AttemptEnd::invalid_response,
+       {fail, reached},
+       {retry, reached, 50ms},
+       FailureKind::other,
+       AttemptScore::failure},
+      {AttemptEnd::connection_lost,
+       {fail, no_answer},
+       {retry, no_answer, 50ms},
+       FailureKind::other,
+       AttemptScore::failure},
+      {AttemptEnd::stale_connection,
+       {send_again, none},
+       {send_again, none},
+       FailureKind::other,
+       AttemptScore::none},
+      {AttemptEnd::full, {hold, full}, {hold, full}, FailureKind::other, AttemptScore::none},
+      {AttemptEnd::unreachable,
+       {hold, unreachable},
+       {hold, unreachable},
+       FailureKind::other,
+       AttemptScore::none},
+      {AttemptEnd::attempt_timeout,
+       {fail, no_answer},
+       {retry, no_answer, 50ms},
+       FailureKind::timeout,
+       AttemptScore::failure},
+      {AttemptEnd::out_of_time, {fail, none}, {fail, none}, FailureKind::timeout, AttemptScore::none},
+      {AttemptEnd::internal_error, {fail, none}, {fail, none}, FailureKind::other, AttemptScore::none},
+      {AttemptEnd::pool_drains, {requeue, none}, {requeue, none}, FailureKind::other, AttemptScore::none},
+      {AttemptEnd::shutdown, {fail, none}, {fail, none}, FailureKind::timeout, AttemptScore::none},
   };
   ASSERT_EQ(rows.size(), std::size(kAll));
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -90,6 +133,7 @@ TEST(Attempt, EveryEndHasItsRow) {
     EXPECT_EQ(decided(rows[i].end), rows[i].by_default);
     EXPECT_EQ(decided(rows[i].end, retrying()), rows[i].with_retry);
     EXPECT_EQ(failure_kind(rows[i].end), rows[i].counts_as);
+    EXPECT_EQ(score(rows[i].end), rows[i].score);
   }
 }
 
@@ -197,7 +241,44 @@ TEST(Attempt, AServerThatRequeuesNothingIsToldOfAFailure) {
   EXPECT_EQ(decided(AttemptEnd::pool_drains, settings, history).action, fail);
 }
 
+TEST(Attempt, AJobIsToBlameWhenOthersHaveFaredBetterThreeTimes) {
+  JobHistory history = first_attempt();
+  for (history.absences = 0; history.absences < 3; ++history.absences) {
+    EXPECT_EQ(decided(AttemptEnd::absent, retrying(1), history), (AttemptDecision{hold, absent}));
+  }
+  EXPECT_EQ(decided(AttemptEnd::absent, retrying(1), history), (AttemptDecision{fail, absent}));
+  EXPECT_EQ(decided(AttemptEnd::absent, retrying(2), history), (AttemptDecision{retry, absent, 50ms}));
+}
+
+TEST(Attempt, AnAbsentApplicationIsAFailureWhereNothingIsHeld) {
+  auto settings = retrying();
+  settings.endpoint_down = config::EndpointDown::fail;
+  EXPECT_EQ(decided(AttemptEnd::absent, settings).action, retry);
+  JobHistory history = first_attempt();
+  history.data_delivered = true;
+  EXPECT_EQ(decided(AttemptEnd::absent, {}, history).action, fail);
+}
+
+TEST(Attempt, AnAbsentApplicationMayAskToWait) {
+  EXPECT_EQ(decide(AttemptEnd::absent, first_attempt(), {}, 0.5, 2s),
+            (AttemptDecision{hold, asked_to_wait, 2s}));
+}
+
+TEST(Attempt, AFullEndpointIsAFailureWhereNothingIsHeld) {
+  auto settings = retrying();
+  settings.endpoint_down = config::EndpointDown::fail;
+  EXPECT_EQ(decided(AttemptEnd::full, settings), (AttemptDecision{retry, full, 50ms}));
+}
+
 TEST(Attempt, AStatusHasItsEnd) {
+  config::PoolSettings settings;
+  const auto end_of_status = [&](unsigned status) { return dispatch::end_of_status(status, settings); };
+  EXPECT_EQ(end_of_status(502), AttemptEnd::absent);
+  EXPECT_EQ(end_of_status(503), AttemptEnd::absent);
+  EXPECT_EQ(end_of_status(504), AttemptEnd::server_error);
+  settings.hold_on = {404};
+  EXPECT_EQ(end_of_status(404), AttemptEnd::absent);
+  EXPECT_EQ(end_of_status(503), AttemptEnd::server_error);
   EXPECT_EQ(end_of_status(429), AttemptEnd::too_many_requests);
   EXPECT_EQ(end_of_status(500), AttemptEnd::server_error);
   EXPECT_EQ(end_of_status(599), AttemptEnd::server_error);

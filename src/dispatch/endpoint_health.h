@@ -11,16 +11,31 @@
 
 namespace driveshaft::dispatch {
 
-// How an endpoint fares, and how many jobs it may be given at once for that. When it cannot be reached, or
-// asks to be left alone for a while, it gets none. Then it is approached carefully: one job beside those that
-// it still has, and one more for each that it answers. Pure: the caller says what time it is, asks when to
-// come back, and probes.
+// How an endpoint fares, and how many jobs it may be given at once for that. Pure: the caller says what time
+// it is, asks when to come back, and probes.
+//
+// An endpoint that cannot be reached, or asks to be left alone for a while, gets no jobs. One that cannot be
+// reached is probed by opening a connection.
+//
+// An answer that the application is absent, such as nginx's 502, may also come of one job that crashes PHP.
+// So the first such answer is a suspicion: a job that has not been sent before is sent beside those that run.
+// If that job is answered, only the first job was to blame, and nothing has been lost by it. Otherwise the
+// endpoint gets one job at a time, after growing pauses. The held jobs take turns, and after each round of
+// them a new job has a turn too: several jobs that crash PHP cannot keep all others from being run.
+//
+// After an outage the endpoint is approached carefully: one job beside those that it still has, and one more
+// for each that it answers.
+//
+// An endpoint that takes no more connections while others of its jobs run is full, not down: its limit is
+// what it has served. The limit grows by one job while it is used up: after a second, and after twice as long
+// each time that this was too much.
 class EndpointHealth {
  public:
   using Clock = std::chrono::steady_clock;
   enum class State {
     up,
-    unreachable,  // it is probed, now and then
+    unreachable,  // it is probed by opening a connection
+    absent,       // its application is not there, as its gateway says; it is probed by jobs
     paused,       // it asked to be left alone
   };
 
@@ -32,23 +47,31 @@ class EndpointHealth {
 
   // Jobs at once: 0 while it takes none, kNoLimit where nothing limits it but the slots.
   int limit() const;
-  // The limit that people are shown; the slots where it is not adaptive.
-  int shown_limit() const { return adaptive_ ? adaptive_->limit() : ceiling_; }
+  // The next permit is for a job that has not been sent before.
+  bool wants_new_job() const { return state_ == State::absent && turn_ == Turn::of_new_job; }
+  // The limit that people are shown; the slots where nothing else limits it.
+  int shown_limit() const;
+  // It has refused connections beyond that limit.
+  bool is_full() const { return capacity_ != kNoLimit; }
 
-  State state() const { return state_; }
+  // A suspicion is not an outage: the state is `up` until it is confirmed.
+  State state() const { return state_ == State::absent && !confirmed_ ? State::up : state_; }
   Clock::time_point since() const { return since_; }  // not up
   const std::string& why() const { return why_; }     // not up
   // Whether somebody was there when it was last tried.
   bool reached() const { return reached_; }
+  // Whether a job that was sent after `time` has succeeded.
+  bool has_succeeded_since(Clock::time_point time) const { return success_began_at_ > time; }
 
   struct Attempt {
     EndpointNews news;
-    std::string why = {};                 // with EndpointNews::unreachable and asked_to_wait
+    std::string why = {};                 // with EndpointNews::unreachable, full, absent and asked_to_wait
     std::chrono::milliseconds wait = {};  // with asked_to_wait
+    int served = 0;                       // with full: connections that it has answered on
     const void* function = nullptr;       // identifies the function of its job
     Clock::duration took = {};
   };
-  // An attempt has ended, with `posted` jobs at the endpoint, that one among them. True: the state is another
+  // An attempt has ended, with `posted` jobs at the endpoint, that one among them. True: state() is another
   // than before. With `hold` jobs wait for an endpoint that cannot be reached.
   bool attempt_ended(const Attempt& attempt, int posted, bool hold, Clock::time_point now, double draw);
   // A function is no longer served.
@@ -56,12 +79,31 @@ class EndpointHealth {
 
   // When it wants to be probed, or its pause ends; nothing while it is up, or while a probe is under way.
   std::optional<Clock::time_point> wake_at() const { return wake_at_; }
+  // Of State::unreachable.
   void probe_begins() { wake_at_.reset(); }
   void probe_failed(std::string why, Clock::time_point now, double draw);
+  // Of an endpoint whose application is absent, or may be: the next job may be sent. `posted` jobs are at the
+  // endpoint, `held` wait for it.
+  void next_turn(int posted, int held, Clock::time_point now, double draw);
+  bool is_probed_by_jobs() const { return state_ == State::absent; }
+  void job_is_sent() { job_came_ = true; }
   // It can be reached, or its pause is over, or what it is no longer matters. Jobs that it has are `posted`.
   void recover(int posted);
 
  private:
+  // Whose turn it is to probe an endpoint whose application is absent.
+  enum class Turn { of_nobody, of_held_job, of_new_job };
+
+  void begin_outage(State state, std::string why, Clock::time_point now, double draw);
+  void suspect(std::string why, int others, Clock::time_point now, double draw);
+  void attempt_ended_in_absence(const Attempt& attempt, int others, bool hold, Clock::time_point now,
+                                double draw);
+  void take_in(const Attempt& attempt, int posted, bool hold, Clock::time_point now, double draw);
+  bool others_work(const Attempt& attempt, int others, Clock::time_point now) const;
+  void pause(const Attempt& attempt, Clock::time_point now);
+  void filled(int others, int served, Clock::time_point now);
+  void answered(int posted, Clock::time_point now);
+  void begin_turn(Turn turn, int most, Clock::time_point now);
   void schedule_probe(Clock::time_point now, double draw);
 
   int ceiling_;
@@ -72,6 +114,21 @@ class EndpointHealth {
   std::string why_;
   std::optional<Clock::time_point> wake_at_;
   int window_ = kNoLimit;  // jobs at once while it recovers
+  Clock::time_point success_began_at_{};
+  Clock::time_point answered_at_{};
+
+  int capacity_ = kNoLimit;  // jobs at once, as it has shown by refusing more
+  Clock::time_point capacity_changed_at_{};
+  std::chrono::milliseconds capacity_grows_after_{0};
+  bool capacity_grew_ = false;  // since it was last full
+
+  // Of State::absent.
+  bool confirmed_ = false;  // more than a suspicion
+  int window_before_ = kNoLimit;
+  Turn turn_ = Turn::of_nobody;
+  Clock::time_point turn_began_at_{};
+  bool job_came_ = false;  // in this turn
+  int turns_of_held_ = 0;  // since the last turn of a new job
 };
 
 }  // namespace driveshaft::dispatch

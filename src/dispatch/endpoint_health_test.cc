@@ -17,6 +17,12 @@ bool ended(EndpointHealth& health, EndpointNews news, Clock::time_point now = kS
   return health.attempt_ended({.news = news, .why = "refused"}, posted, /*hold=*/true, now, 1);
 }
 
+// An attempt of `took` ends at `now`.
+bool ended_after(EndpointHealth& health, EndpointNews news, std::chrono::milliseconds took,
+                 Clock::time_point now, int posted = 1) {
+  return health.attempt_ended({.news = news, .why = "HTTP status 502", .took = took}, posted, true, now, 1);
+}
+
 bool asked_to_wait_for(EndpointHealth& health, std::chrono::milliseconds wait,
                        Clock::time_point now = kStart) {
   return health.attempt_ended({.news = asked_to_wait, .why = "asks", .wait = wait}, 1, true, now, 1);
@@ -128,7 +134,7 @@ TEST(EndpointHealth, WhoeverCannotBeReachedNeedNotBeLeftAlone) {
   EXPECT_FALSE(asked_to_wait_for(health, 10s));
   EXPECT_EQ(health.state(), State::unreachable);
   EXPECT_EQ(health.wake_at(), kStart + 100ms);
-  EXPECT_TRUE(health.reached()) << "a job that it still had was answered";
+  EXPECT_FALSE(health.reached()) << "only a probe says that it is back";
 }
 
 TEST(EndpointHealth, OneThatIsPausedMayGoAway) {
@@ -163,6 +169,215 @@ TEST(EndpointHealth, AnOverloadLowersAnAdaptiveLimit) {
   EXPECT_GT(grown, 10);
   work(overloaded, 300);
   EXPECT_LT(health.limit(), grown);
+}
+
+TEST(EndpointHealth, OneAbsentApplicationIsASuspicionThatANewJobDecides) {
+  EndpointHealth health(8, false);
+  EXPECT_FALSE(ended_after(health, absent, 1ms, kStart, /*posted=*/8));
+  EXPECT_EQ(health.state(), State::up) << "it may be the job's fault";
+  EXPECT_TRUE(health.reached());
+  EXPECT_EQ(health.limit(), 8) << "seven jobs that still run, and a new one";
+  EXPECT_TRUE(health.wants_new_job());
+  EXPECT_FALSE(ended_after(health, answered, 5ms, kStart + 1ms, 8)) << "it was sent before";
+  EXPECT_TRUE(health.wants_new_job());
+  EXPECT_FALSE(ended_after(health, answered, 1ms, kStart + 2ms, 8));
+  EXPECT_EQ(health.limit(), kNoLimit);
+  EXPECT_FALSE(health.wants_new_job());
+  EXPECT_EQ(health.wake_at(), std::nullopt);
+}
+
+TEST(EndpointHealth, ASecondAbsenceConfirmsTheFirst) {
+  EndpointHealth health(8, false);
+  ended_after(health, absent, 1ms, kStart, 8);
+  EXPECT_FALSE(ended_after(health, absent, 5ms, kStart + 1ms, 7)) << "it was sent before";
+  EXPECT_TRUE(ended_after(health, absent, 1ms, kStart + 2ms, 7));
+  EXPECT_EQ(health.state(), State::absent);
+  EXPECT_EQ(health.why(), "HTTP status 502");
+  EXPECT_FALSE(health.reached());
+  EXPECT_EQ(health.limit(), 0);
+  EXPECT_EQ(health.wake_at(), kStart + 2ms + 100ms);
+}
+
+// Two jobs are held.
+EndpointHealth absent_endpoint() {
+  EndpointHealth health(8, false);
+  ended_after(health, absent, 1ms, kStart);
+  ended_after(health, absent, 0ms, kStart + 1ms);
+  return health;
+}
+
+TEST(EndpointHealth, HeldJobsProbeInTurnsAndThenANewOne) {
+  EndpointHealth health = absent_endpoint();
+  auto now = kStart + 100ms;
+  std::string turns;
+  for (int i = 0; i < 9; ++i, now += 100ms) {
+    health.next_turn(/*posted=*/0, /*held=*/2, now, 1);
+    EXPECT_EQ(health.limit(), 1);
+    turns += health.wants_new_job() ? 'n' : 'h';
+    health.job_is_sent();
+    ended_after(health, absent, 0ms, now);
+    EXPECT_EQ(health.limit(), 0);
+  }
+  EXPECT_EQ(turns, "hhnhhnhhn");
+}
+
+TEST(EndpointHealth, AHeldJobTakesTheTurnForWhichNoNewOneComes) {
+  EndpointHealth health = absent_endpoint();
+  health.next_turn(0, 1, kStart + 100ms, 1);
+  ended_after(health, absent, 0ms, kStart + 100ms);
+  health.next_turn(0, 1, kStart + 200ms, 1);
+  EXPECT_TRUE(health.wants_new_job());
+  EXPECT_EQ(health.wake_at(), kStart + 300ms);
+  health.next_turn(0, 1, kStart + 300ms, 1);
+  EXPECT_FALSE(health.wants_new_job());
+  EXPECT_EQ(health.limit(), 1);
+}
+
+TEST(EndpointHealth, NewJobsDecideASuspicionAsLongAsTheyCome) {
+  EndpointHealth health(8, false);
+  ended_after(health, absent, 1ms, kStart, 1);
+  health.job_is_sent();
+  health.next_turn(/*posted=*/1, /*held=*/1, kStart + 100ms, 1);
+  EXPECT_TRUE(health.wants_new_job()) << "one is on its way";
+  EXPECT_EQ(health.wake_at(), kStart + 100ms + 2s);
+}
+
+TEST(EndpointHealth, AProbeWithoutAnAnswerDoesNotKeepTheNextFromItsTurn) {
+  EndpointHealth health = absent_endpoint();
+  health.next_turn(0, 2, kStart + 100ms, 1);
+  EXPECT_EQ(health.wake_at(), kStart + 100ms + 2s);
+  health.next_turn(1, 1, kStart + 2100ms, 1);
+  EXPECT_EQ(health.limit(), 2);
+}
+
+TEST(EndpointHealth, AProbeThatEndsWithoutNewsIsFollowedByAnother) {
+  for (const auto news : {none, no_answer, full}) {
+    EndpointHealth health = absent_endpoint();
+    health.next_turn(0, 2, kStart + 100ms, 1);
+    EXPECT_FALSE(ended_after(health, news, 10ms, kStart + 110ms));
+    EXPECT_EQ(health.state(), State::absent);
+    EXPECT_EQ(health.limit(), 0);
+    EXPECT_EQ(health.wake_at(), kStart + 110ms + 100ms);
+  }
+}
+
+TEST(EndpointHealth, WhoeverAnswersAProbeIsThere) {
+  for (const auto news : {answered, reached, overloaded}) {
+    EndpointHealth health = absent_endpoint();
+    health.next_turn(0, 2, kStart + 100ms, 1);
+    EXPECT_FALSE(ended_after(health, answered, 1s, kStart + 101ms)) << "it was sent before";
+    EXPECT_TRUE(ended_after(health, news, 1ms, kStart + 101ms));
+    EXPECT_EQ(health.state(), State::up);
+    EXPECT_TRUE(health.reached());
+    EXPECT_EQ(health.limit(), 1) << "it comes back carefully";
+    EXPECT_EQ(health.wake_at(), std::nullopt);
+  }
+}
+
+TEST(EndpointHealth, OneWhoseApplicationIsAbsentMayBecomeUnreachable) {
+  EndpointHealth health = absent_endpoint();
+  health.next_turn(0, 2, kStart + 100ms, 1);
+  EXPECT_TRUE(ended_after(health, unreachable, 1ms, kStart + 101ms));
+  EXPECT_EQ(health.state(), State::unreachable);
+  EXPECT_FALSE(health.is_probed_by_jobs());
+}
+
+TEST(EndpointHealth, OneWhoseApplicationIsAbsentMayAskToBeLeftAlone) {
+  EndpointHealth health = absent_endpoint();
+  EXPECT_TRUE(asked_to_wait_for(health, 3s, kStart + 50ms));
+  EXPECT_EQ(health.state(), State::paused);
+  EXPECT_EQ(health.wake_at(), kStart + 3050ms);
+}
+
+TEST(EndpointHealth, AbsenceIsNoNewsWhereJobsAreNotHeld) {
+  EndpointHealth health(8, false);
+  health.attempt_ended({.news = absent, .why = "HTTP status 502"}, 1, /*hold=*/false, kStart, 1);
+  EXPECT_EQ(health.limit(), kNoLimit);
+}
+
+TEST(EndpointHealth, ASuspicionLeavesTheWindowOfARecoveryAsItWas) {
+  EndpointHealth health(8, false);
+  ended(health, unreachable);
+  health.recover(0);
+  ended_after(health, answered, 1ms, kStart);
+  EXPECT_EQ(health.limit(), 2);
+  ended_after(health, absent, 1ms, kStart + 1ms);
+  ended_after(health, answered, 1ms, kStart + 3ms);
+  EXPECT_EQ(health.limit(), 2);
+}
+
+TEST(EndpointHealth, ItKnowsWhetherALaterJobHasSucceeded) {
+  EndpointHealth health(8, false);
+  EXPECT_FALSE(health.has_succeeded_since(kStart));
+  ended_after(health, answered, 5ms, kStart + 5ms);
+  EXPECT_FALSE(health.has_succeeded_since(kStart)) << "it was sent then, not later";
+  ended_after(health, reached, 0ms, kStart + 6ms);
+  EXPECT_FALSE(health.has_succeeded_since(kStart)) << "that was no success";
+  ended_after(health, answered, 1ms, kStart + 7ms);
+  EXPECT_TRUE(health.has_succeeded_since(kStart));
+  EXPECT_FALSE(health.has_succeeded_since(kStart + 6ms));
+  health.configure(8, false, /*replaced=*/true);
+  EXPECT_FALSE(health.has_succeeded_since(kStart));
+}
+
+TEST(EndpointHealth, OneThatIsFullHasTheLimitThatItHasShown) {
+  EndpointHealth health(16, false);
+  EXPECT_FALSE(ended_after(health, full, 0ms, kStart, /*posted=*/6));
+  EXPECT_EQ(health.state(), State::up);
+  EXPECT_TRUE(health.is_full());
+  EXPECT_EQ(health.limit(), 5);
+  EXPECT_EQ(health.shown_limit(), 5);
+  ended_after(health, full, 0ms, kStart, 8);
+  EXPECT_EQ(health.limit(), 5) << "more connections ended before the last was tried";
+}
+
+TEST(EndpointHealth, TheLimitOfAFullOneGrowsByOneASecondWhileItIsUsedUp) {
+  EndpointHealth health(8, false);
+  ended_after(health, full, 0ms, kStart, 6);
+  ended_after(health, answered, 1ms, kStart + 999ms, 5);
+  EXPECT_EQ(health.limit(), 5) << "too soon";
+  ended_after(health, answered, 1ms, kStart + 1s, 4);
+  EXPECT_EQ(health.limit(), 5) << "it is not used up";
+  ended_after(health, answered, 1ms, kStart + 1s, 5);
+  EXPECT_EQ(health.limit(), 6);
+  ended_after(health, answered, 1ms, kStart + 2s, 6);
+  ended_after(health, answered, 1ms, kStart + 3s, 7);
+  EXPECT_EQ(health.limit(), kNoLimit);
+  EXPECT_FALSE(health.is_full());
+}
+
+TEST(EndpointHealth, AFullOneHasNoMoreJobsThanItHasServedConnections) {
+  EndpointHealth health(16, false);
+  health.attempt_ended({.news = full, .served = 2}, 6, true, kStart, 1);
+  EXPECT_EQ(health.limit(), 2);
+}
+
+TEST(EndpointHealth, TheLimitGrowsMoreSlowlyEachTimeThatItWasTooMuch) {
+  EndpointHealth health(16, false);
+  ended_after(health, full, 0ms, kStart, 5);
+  ended_after(health, answered, 1ms, kStart + 1s, 4);
+  EXPECT_EQ(health.limit(), 5);
+  health.attempt_ended({.news = full, .served = 4}, 5, true, kStart + 1s, 1);
+  EXPECT_EQ(health.limit(), 4);
+  ended_after(health, answered, 1ms, kStart + 2999ms, 4);
+  EXPECT_EQ(health.limit(), 4);
+  ended_after(health, answered, 1ms, kStart + 3s, 4);
+  EXPECT_EQ(health.limit(), 5);
+}
+
+TEST(EndpointHealth, OneThatIsFullWithoutAnyJobOfOursIsTriedAgainLater) {
+  EndpointHealth health(8, false);
+  EXPECT_TRUE(ended_after(health, full, 0ms, kStart, /*posted=*/1));
+  EXPECT_EQ(health.state(), State::unreachable);
+}
+
+TEST(EndpointHealth, ASlowFailureToConnectMeansFullOnlyWhileOthersAreAnswered) {
+  EndpointHealth health(8, false);
+  ended_after(health, answered, 1ms, kStart, 8);
+  EXPECT_FALSE(ended_after(health, full, 5s, kStart + 4s, 8));
+  EXPECT_EQ(health.limit(), 7);
+  EXPECT_TRUE(ended_after(health, full, 5s, kStart + 6s, 7)) << "nobody was answered meanwhile";
+  EXPECT_EQ(health.state(), State::unreachable);
 }
 
 }  // namespace

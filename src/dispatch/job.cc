@@ -34,6 +34,8 @@ AttemptEnd end_of(http::Failure::Kind kind) {
   switch (kind) {
     case http::Failure::Kind::unreachable:
       return AttemptEnd::unreachable;
+    case http::Failure::Kind::full:
+      return AttemptEnd::full;
     case http::Failure::Kind::stale_connection:
       return AttemptEnd::stale_connection;
     case http::Failure::Kind::connection_lost:
@@ -75,7 +77,9 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   function_ = &function;
   settings_ = &settings;
   attempt_ = 1;
-  asked_to_wait_ = 0;
+  held_attempts_ = 0;
+  absences_ = 0;
+  absent_at_.reset();
   trace_ = new_trace(settings.trace_sampling);
   function_->metrics.started();
   ends_at_ = started_at_ + function.max_running_time;
@@ -130,6 +134,7 @@ void Job::post(PoolEndpoint& endpoint) {
                                             signature ? &*signature : nullptr);
   if (!request) return attempt_failed({AttemptEnd::internal_error, request.error().message});
   request_ = *request;
+  endpoint.job_is_sent();
   posted_to_->post(*this);
 }
 
@@ -139,8 +144,9 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
   if (!result) return attempt_failed({end_of(result.error().kind), result.error().message});
   const auto answer = decode(*result);
   if (answer) return answered(*answer);
-  const auto end = answer.error().kind == NotAnAnswer::Kind::invalid ? AttemptEnd::invalid_response
-                                                                     : end_of_status(result->status);
+  const auto end = answer.error().kind == NotAnAnswer::Kind::invalid
+                       ? AttemptEnd::invalid_response
+                       : end_of_status(result->status, *settings_);
   attempt_failed(
       {end, answer.error().message, result->status, result->body, std::nullopt, asked_wait(*result)});
 }
@@ -172,7 +178,8 @@ void Job::writable_again(const gearman::Link& link) {
 }
 
 JobHistory Job::history() const {
-  return {.attempts = attempt_ - asked_to_wait_,
+  return {.attempts = attempt_ - held_attempts_,
+          .absences = absences_,
           .time_left = ends_at_ - Clock::now(),
           .result_wanted = result_wanted(),
           .data_delivered = stream_ && stream_->gave_data(),
@@ -181,17 +188,18 @@ JobHistory Job::history() const {
           .server_requeues = origin_.link->requeues()};
 }
 
-void Job::end_attempt(EndpointNews news, Clock::time_point now, const Failure* failure) {
+void Job::end_attempt(EndpointNews news, AttemptScore score, Clock::time_point now, const Failure* failure) {
   attempt_timer_.clear();
   EndpointHealth::Attempt attempt{.news = news, .function = function_, .took = now - posted_at_};
   if (news == EndpointNews::asked_to_wait) {
     attempt.wait = *failure->asked;
     attempt.why = fmt::format("it answered HTTP status {} and asks to wait {:.0f} s", failure->status,
                               seconds(*failure->asked));
-  } else if (news == EndpointNews::unreachable) {
+  } else if (failure) {
     attempt.why = failure->message;
+    if (news == EndpointNews::full) attempt.served = endpoint_->served();
   }
-  owner_.attempt_ended(*this, attempt);
+  owner_.attempt_ended(*this, attempt, score);
 }
 
 void Job::answered(const Answer& answer) {
@@ -205,7 +213,7 @@ void Job::answered(const Answer& answer) {
 void Job::completed(const Answer& answer) {
   const auto now = Clock::now();
   const auto took = now - started_at_;
-  end_attempt(decide(AttemptEnd::completed, {}, *settings_, 0).news, now);
+  end_attempt(decide(AttemptEnd::completed, {}, *settings_, 0).news, score(AttemptEnd::completed), now);
   bool delivered = false;
   try {
     delivered = origin_.link->send_result(origin_.generation, fields_.handle, gearman::JobResult::complete,
@@ -226,16 +234,17 @@ void Job::completed(const Answer& answer) {
 }
 
 void Job::attempt_failed(const Failure& failure) {
+  if (failure.end == AttemptEnd::absent) note_absence();
   const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
   if (decision.action == JobAction::send_again) return posted_to_->send_again(*this);
-  if (state() == State::posted) end_attempt(decision.news, Clock::now(), &failure);
+  if (state() == State::posted) end_attempt(decision.news, score(failure.end), Clock::now(), &failure);
   switch (decision.action) {
     case JobAction::hold:
     case JobAction::resubmit:
-      if (failure.asked) {
+      if (failure.asked || failure.end == AttemptEnd::absent) {
         ++attempt_;
-        ++asked_to_wait_;
-        function_->metrics.retried("retry_after");
+        ++held_attempts_;
+        function_->metrics.retried(failure.asked ? "retry_after" : "hold_on");
       }
       return owner_.attempt_ready(*this);
     case JobAction::retry:
@@ -251,9 +260,15 @@ void Job::attempt_failed(const Failure& failure) {
   }
 }
 
+// Its answer says that the application is absent. The job itself is to blame if others fare better.
+void Job::note_absence() {
+  if (absent_at_ && endpoint_->has_succeeded_since(*absent_at_)) ++absences_;
+  absent_at_ = Clock::now();
+}
+
 void Job::wait_for_retry(const AttemptDecision& decision, const Failure& failure) {
   function_->metrics.retried(config::name_of(*retried_as(failure.end)));
-  log_retry(logged(), attempt_ - asked_to_wait_, settings_->retry.attempts, decision.delay, failure.message);
+  log_retry(logged(), attempt_ - held_attempts_, settings_->retry.attempts, decision.delay, failure.message);
   ++attempt_;
   context_.deadlines.set(attempt_timer_, decision.delay);
 }
@@ -273,19 +288,23 @@ void Job::attempt_timer_is_over() {
                                                 seconds(settings_->retry.attempt_timeout))});
 }
 
-// Ends whatever it is doing, without a word on it.
-void Job::cut_off() {
+// Ends whatever it is doing.
+void Job::cut_off(EndpointNews news, AttemptScore score) {
   attempt_timer_.clear();
   if (dead_letter_) origin_.link->forget_submission(dead_letter_->submission);
   if (state() == State::posted) posted_to_->cancel(*this);
-  if (state() != State::taken) end_attempt(EndpointNews::none, Clock::now());
+  if (state() != State::taken) end_attempt(news, score, Clock::now());
 }
 
 void Job::on_deadline() {
   const char* place = state() == State::held ? "; it was held, as its endpoint could not take it"
                       : is_waiting()         ? "; it waited for its next attempt"
                                              : "";
-  cut_off();
+  if (state() == State::posted && http::Endpoint::sent(*this)) {
+    cut_off(EndpointNews::no_answer, AttemptScore::failure);
+  } else {
+    cut_off();
+  }
   if (dead_letter_) return dead_letter_answered(gearman::Submitted::lost, "gearmand did not answer");
   attempt_failed(
       {AttemptEnd::out_of_time, fmt::format("no complete response within max_running_time ({} s){}",

@@ -25,6 +25,7 @@
 namespace driveshaft::dispatch {
 
 class Job;
+class Lane;
 class PoolEndpoint;
 
 // A function that a pool serves, now or until the last job of it is done.
@@ -34,6 +35,7 @@ struct Function {
   std::string header_lines;                      // of its requests, see request_headers.h
   std::chrono::milliseconds max_running_time{};  // of the next job
   PoolEndpoint* endpoint = nullptr;              // for its jobs from now on
+  Lane* lane = nullptr;                          // null when it is withdrawn
   bool withdrawn = false;                        // no longer in the jobs file
   Admission::Function permits = {};
 };
@@ -45,7 +47,7 @@ class JobOwner {
   // The job wants to be sent: answered by Job::post(), now or later, or by Job::pool_drains().
   virtual void attempt_ready(Job& job) = 0;
   // The job is no longer at its endpoint.
-  virtual void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt) = 0;
+  virtual void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt, AttemptScore score) = 0;
   // Its result is with the link, to be sent.
   virtual void result_ready() = 0;
   // It did not succeed.
@@ -118,12 +120,14 @@ class Job final : public http::Exchange,
   base::Result<Answer, NotAnAnswer> decode(const http::Response& response);
   StreamRelay& stream();
   JobHistory history() const;
-  void end_attempt(EndpointNews news, Clock::time_point now, const Failure* failure = nullptr);
+  void end_attempt(EndpointNews news, AttemptScore score, Clock::time_point now,
+                   const Failure* failure = nullptr);
   void requeue();
   void answered(const Answer& answer);
   void completed(const Answer& answer);
   void attempt_failed(const Failure& failure);
-  void cut_off();
+  void cut_off(EndpointNews news = EndpointNews::none, AttemptScore score = AttemptScore::none);
+  void note_absence();
   void wait_for_retry(const AttemptDecision& decision, const Failure& failure);
   void fail(const Failure& failure);
   void fail_at_once(const Failure& failure);
@@ -157,7 +161,9 @@ class Job final : public http::Exchange,
   http::Endpoint* posted_to_ = nullptr;
   Clock::time_point posted_at_;
   int attempt_ = 1;
-  int asked_to_wait_ = 0;                // attempts that ended so
+  int held_attempts_ = 0;  // those after which it was held
+  int absences_ = 0;       // see JobHistory
+  std::optional<Clock::time_point> absent_at_;
   std::unique_ptr<StreamRelay> stream_;  // once its answer streams
   Timer attempt_timer_{*this, &Job::attempt_timer_is_over};
 

@@ -5,9 +5,11 @@
 #include <iterator>
 #include <utility>
 
+#include "base/seconds.h"
 #include "config/connection_count.h"
 #include "config/diff.h"
 #include "log/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 
@@ -27,9 +29,72 @@ std::vector<LanePlan> plan_lanes(const config::Pool& pool) {
   return lanes;
 }
 
-Lane::Lane(Context& context, gearman::LinkOwner& owner, Admission& admission, std::string key)
-    : context_(context), owner_(owner), admission_(admission), key_(std::move(key)) {
+Lane::Lane(Context& context, gearman::LinkOwner& owner, LimitOwner& limit_owner, Admission& admission,
+           metrics::PoolMetrics& metrics, std::string pool, std::string key)
+    : context_(context),
+      owner_(owner),
+      admission_(admission),
+      limit_owner_(limit_owner),
+      metrics_(metrics),
+      pool_(std::move(pool)),
+      key_(std::move(key)) {
   admission_.add(permits_);
+}
+
+Lane::~Lane() {
+  if (counted_open_) metrics_.breakers_open_changed(-1);
+  admission_.remove(permits_);
+}
+
+void Lane::set_breaker(const config::Breaker& settings) {
+  breaker_.configure(settings);
+  breaker_changed();
+}
+
+void Lane::attempt_ended(AttemptScore score, Clock::duration took, int ceiling) {
+  if (!breaker_.is_on()) return;
+  const bool was_open = breaker_.is_open();
+  const auto now = Clock::now();
+  const bool changed = breaker_.attempt_ended(score, now - took, ceiling, now);
+  breaker_changed();
+  if (!changed) return;
+  if (!was_open) {
+    log::kMainLog.warn(
+        "pool {}{}: {} of the last {} attempts failed: its breaker opens, so one job at a time is sent, "
+        "after "
+        "pauses that grow, until one succeeds",
+        text::printable(pool_, 128), named(), breaker_.failed(), breaker_.attempts());
+  } else {
+    log::kMainLog.info("pool {}{}: a job succeeded after {:.1f} s: its breaker lets more jobs through",
+                       text::printable(pool_, 128), named(), base::seconds(now - breaker_.since()));
+  }
+}
+
+void Lane::breaker_wait_is_over() {
+  breaker_.try_one(permits_.posted());
+  breaker_changed();
+}
+
+// Whatever depends on the breaker follows it.
+void Lane::breaker_changed() {
+  if (admission_.set_lane_window(permits_, breaker_.window())) limit_owner_.limit_changed();
+  if (std::exchange(counted_open_, breaker_.is_open()) != counted_open_) {
+    metrics_.breakers_open_changed(counted_open_ ? +1 : -1);
+  }
+  if (const auto at = breaker_.wake_at()) {
+    context_.deadlines.set(breaker_wait_, *at);
+  } else {
+    breaker_wait_.clear();
+  }
+}
+
+std::string Lane::named() const {
+  return key_.empty() ? std::string() : ", function " + text::printable(key_, 128);
+}
+
+std::optional<BreakerStatus> Lane::breaker_status() const {
+  if (!breaker_.is_open()) return std::nullopt;
+  return BreakerStatus{functions_, breaker_.since(), breaker_.failed(), breaker_.attempts()};
 }
 
 void Lane::set_functions(std::vector<std::string> functions) {

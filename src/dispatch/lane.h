@@ -6,9 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "base/deadlines.h"
 #include "config/config.h"
 #include "dispatch/admission.h"
+#include "dispatch/breaker.h"
 #include "dispatch/context.h"
+#include "dispatch/limit_owner.h"
+#include "dispatch/status.h"
 #include "gearman/link.h"
 
 namespace driveshaft::dispatch {
@@ -33,13 +37,16 @@ class PoolLink final
   using gearman::Link::Link;
 };
 
-// One lane: its links to every gearmand. The pool owns it until it is empty(), and is the owner of its links;
-// the loop's thread drives it.
+// One lane: its links to every gearmand, and the breaker of its functions. The pool owns it until it is
+// empty(), and is the owner of its links; the loop's thread drives it.
 class Lane {
  public:
-  Lane(Context& context, gearman::LinkOwner& owner, Admission& admission, std::string key);
+  using Clock = Breaker::Clock;
+
+  Lane(Context& context, gearman::LinkOwner& owner, LimitOwner& limit_owner, Admission& admission,
+       metrics::PoolMetrics& metrics, std::string pool, std::string key);
   Lane(const Lane&) = delete;
-  ~Lane() { admission_.remove(permits_); }
+  ~Lane();
 
   const std::string& key() const { return key_; }
   Admission::Lane& permits() { return permits_; }
@@ -49,6 +56,12 @@ class Lane {
   // Makes the links `connections` to each server.
   void keep_links(const std::vector<config::Server>& servers, int connections);
   void stop_links();
+
+  void set_breaker(const config::Breaker& settings);
+  // An attempt at a job of it has ended. `ceiling`: the pool's slots.
+  void attempt_ended(AttemptScore score, Clock::duration took, int ceiling);
+  std::optional<BreakerStatus> breaker_status() const;  // while it is open
+
   void link_closed(gearman::Link& link);
 
   using Links = std::vector<std::shared_ptr<PoolLink>>;
@@ -59,16 +72,26 @@ class Lane {
   bool has_unsent() const;
 
  private:
+  void breaker_wait_is_over();
+  void breaker_changed();
+  std::string named() const;
+
   // Constant after construction.
   Context& context_;
   gearman::LinkOwner& owner_;
   Admission& admission_;
+  LimitOwner& limit_owner_;
+  metrics::PoolMetrics& metrics_;
+  const std::string pool_;
   const std::string key_;
 
   // Loop state.
   std::vector<std::string> functions_;
   Links links_;
   Admission::Lane permits_;
+  Breaker breaker_;
+  bool counted_open_ = false;  // in the metrics
+  base::MemberDeadline<Lane> breaker_wait_{*this, &Lane::breaker_wait_is_over};
 };
 
 }  // namespace driveshaft::dispatch

@@ -55,8 +55,8 @@ Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<co
       settings_(std::move(settings)),
       servers_(std::move(servers)),
       admission_(settings_.worker_count, settings_.settings.max_rate, Admission::Clock::now()) {
-  endpoint_ = std::make_unique<PoolEndpoint>(context_, static_cast<PoolEndpoint::Owner&>(*this), admission_,
-                                             *metrics_, PoolEndpoint::Kind::of_pool, settings_);
+  endpoint_ = std::make_unique<PoolEndpoint>(context_, static_cast<LimitOwner&>(*this), admission_, *metrics_,
+                                             PoolEndpoint::Kind::of_pool, settings_);
   register_functions();
 }
 
@@ -106,9 +106,9 @@ PoolEndpoint& Pool::endpoint_of(const config::FunctionSettings& function) {
       function_endpoints_.begin(), function_endpoints_.end(),
       [&](const auto& endpoint) { return !endpoint->retired() && endpoint->uri() == *function.uri; });
   if (known != function_endpoints_.end()) return **known;
-  function_endpoints_.push_back(std::make_unique<PoolEndpoint>(
-      context_, static_cast<PoolEndpoint::Owner&>(*this), admission_, *metrics_,
-      PoolEndpoint::Kind::of_functions, settings_at(*function.uri)));
+  function_endpoints_.push_back(
+      std::make_unique<PoolEndpoint>(context_, static_cast<LimitOwner&>(*this), admission_, *metrics_,
+                                     PoolEndpoint::Kind::of_functions, settings_at(*function.uri)));
   return *function_endpoints_.back();
 }
 
@@ -164,17 +164,20 @@ void Pool::keep_lanes() {
   }
   for (auto& [_, function] : functions_) {
     if (!function.withdrawn) continue;
+    function.lane = nullptr;
     admission_.set_function(function.permits, function.endpoint->permits(), nullptr,
                             function.permits.limit());
   }
   for (const auto& plan : plans) {
     Lane& lane = lane_of(plan);
     lane.set_functions(plan.functions);
+    lane.set_breaker(settings_.settings.breaker);
     int limit = kNoLimit;
     for (const auto& name : plan.functions) {
       const int own = settings_.of_function(name).max_concurrency;
       const int most = own > 0 ? own : kNoLimit;
       Function& function = functions_.at(name);
+      function.lane = &lane;
       admission_.set_function(function.permits, function.endpoint->permits(), &lane.permits(), most);
       if (!plan.key.empty()) limit = most;
     }
@@ -193,8 +196,9 @@ Lane& Pool::lane_of(const LanePlan& plan) {
   const auto known =
       std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->key() == plan.key; });
   if (known != lanes_.end()) return **known;
-  lanes_.push_back(
-      std::make_unique<Lane>(context_, static_cast<gearman::LinkOwner&>(*this), admission_, plan.key));
+  lanes_.push_back(std::make_unique<Lane>(context_, static_cast<gearman::LinkOwner&>(*this),
+                                          static_cast<LimitOwner&>(*this), admission_, *metrics_,
+                                          settings_.name, plan.key));
   return *lanes_.back();
 }
 
@@ -284,8 +288,10 @@ void Pool::attempt_ready(Job& job) {
   }
 }
 
-void Pool::attempt_ended(Job& job, const EndpointHealth::Attempt& attempt) {
-  if (attempt.news != EndpointNews::none) job.endpoint().attempt_ended(attempt);
+void Pool::attempt_ended(Job& job, const EndpointHealth::Attempt& attempt, AttemptScore score) {
+  if (job.state() == Job::State::posted) job.endpoint().attempt_ended(attempt);
+  Lane* const lane = job.function().lane;
+  if (lane && score != AttemptScore::none) lane->attempt_ended(score, attempt.took, settings_.worker_count);
   admission_.release(job);
   turn_needed();
 }
@@ -312,10 +318,11 @@ PoolStatus Pool::status(Detail detail) const {
   PoolStatus status{.settings = settings_,
                     .draining = draining_,
                     .running = admission_.running(),
-                    .lent = admission_.lent(),
+                    .reusable = admission_.reusable_slots(),
                     .tally = metrics_->tally(),
                     .endpoint = endpoint_->status(),
                     .function_endpoints = {},
+                    .breakers = {},
                     .links = {},
                     .functions = {},
                     .jobs = {},
@@ -327,6 +334,7 @@ PoolStatus Pool::status(Detail detail) const {
     }
   }
   for (const auto& lane : lanes_) {
+    if (auto breaker = lane->breaker_status()) status.breakers.push_back(std::move(*breaker));
     for (const auto& link : lane->links()) {
       if (!link->retiring()) status.links.push_back(describe(*link));
     }
@@ -407,7 +415,8 @@ void Pool::end_turn() {
   grab();
   flush_links();
   metrics_->set_held(admission_.held());
-  if (!draining_) metrics_->set_idle(std::max(settings_.worker_count - running() + admission_.lent(), 0));
+  if (!draining_)
+    metrics_->set_idle(std::max(settings_.worker_count - running() + admission_.reusable_slots(), 0));
   if (spare_jobs_.size() > kSpareJobs) spare_jobs_.resize(kSpareJobs);
   sweep();
   if (draining_) report_drain();

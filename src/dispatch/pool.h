@@ -25,7 +25,7 @@ namespace driveshaft::dispatch {
 class Pool final : public std::enable_shared_from_this<Pool>,
                    private gearman::LinkOwner,
                    private JobOwner,
-                   private PoolEndpoint::Owner {
+                   private LimitOwner {
  public:
   class Owner {
    public:
@@ -81,11 +81,11 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void link_closed(gearman::Link& link) override;
   // JobOwner
   void attempt_ready(Job& job) override;
-  void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt) override;
+  void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt, AttemptScore score) override;
   void result_ready() override;
   void job_failed(FailedJob failure) override;
   void job_done(Job& job) override;
-  // PoolEndpoint::Owner
+  // LimitOwner
   void limit_changed() override { turn_needed(); }
 
   void turn_needed();

@@ -20,7 +20,7 @@ using Clock = EndpointHealth::Clock;
 
 }  // namespace
 
-PoolEndpoint::PoolEndpoint(Context& context, Owner& owner, Admission& admission,
+PoolEndpoint::PoolEndpoint(Context& context, LimitOwner& owner, Admission& admission,
                            metrics::PoolMetrics& metrics, Kind kind, const config::Pool& settings)
     : context_(context),
       owner_(owner),
@@ -99,23 +99,29 @@ void PoolEndpoint::sweep() {
 
 void PoolEndpoint::attempt_ended(const EndpointHealth::Attempt& attempt) {
   const bool hold = settings_.settings.endpoint_down == config::EndpointDown::hold;
-  const double draw = attempt.news == EndpointNews::unreachable ? base::random_share() : 0;
-  const bool changed = health_.attempt_ended(attempt, permits_.posted(), hold, Clock::now(), draw);
+  const bool draws = attempt.news != EndpointNews::answered;
+  const auto was_down_since = health_.since();
+  const bool changed =
+      health_.attempt_ended(attempt, permits_.posted(), hold, Clock::now(), draws ? base::random_share() : 0);
   health_changed();
   if (!changed) return;
   publish_outage();
-  if (health_.state() == EndpointHealth::State::unreachable) {
-    kMainLog.warn(
-        "pool {}: endpoint {} cannot be reached: {}; its jobs are held and no more are taken until it can be",
-        text::printable(pool_, 128), settings_.uri.display, health_.why());
-  } else {
-    kMainLog.warn("pool {}: endpoint {}: {}; its jobs are held and no more are taken until then",
-                  text::printable(pool_, 128), settings_.uri.display, health_.why());
-  }
+  using enum EndpointHealth::State;
+  if (health_.state() == up) return log_recovery(was_down_since);
+  const char* state = health_.state() == unreachable ? " cannot be reached" : "";
+  const char* until = health_.state() == unreachable ? "it can be"
+                      : health_.state() == absent    ? "a job is answered"
+                                                     : "then";
+  log::kMainLog.warn("pool {}: endpoint {}{}: {}; its jobs are held and no more are taken until {}",
+                     text::printable(pool_, 128), settings_.uri.display, state, health_.why(), until);
 }
 
 void PoolEndpoint::wait_is_over() {
   if (health_.state() == EndpointHealth::State::paused) return recover();
+  if (health_.is_probed_by_jobs()) {
+    health_.next_turn(permits_.posted(), permits_.held(), Clock::now(), base::random_share());
+    return health_changed();
+  }
   health_.probe_begins();
   current_->probe([this, probed = current_.get()](const auto& result) {
     // Answered too late: a reload has ended the outage.
@@ -127,9 +133,14 @@ void PoolEndpoint::wait_is_over() {
   });
 }
 
+void PoolEndpoint::log_recovery(Clock::time_point down_since) const {
+  log::kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held",
+                     text::printable(pool_, 128), settings_.uri.display, seconds(Clock::now() - down_since),
+                     permits_.held());
+}
+
 void PoolEndpoint::recover() {
-  kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held", text::printable(pool_, 128),
-                settings_.uri.display, seconds(Clock::now() - health_.since()), permits_.held());
+  log_recovery(health_.since());
   health_.recover(permits_.posted());
   health_changed();
   publish_outage();
@@ -137,7 +148,8 @@ void PoolEndpoint::recover() {
 
 // Whatever depends on the health follows it.
 void PoolEndpoint::health_changed() {
-  if (admission_.set_limit(permits_, health_.limit())) owner_.limit_changed();
+  if (admission_.set_limit(permits_, health_.limit(), health_.wants_new_job())) owner_.limit_changed();
+  if (health_.is_full() != said_full_) say_whether_full();
   if (kind_ == Kind::of_pool && std::exchange(shown_limit_, health_.shown_limit()) != shown_limit_) {
     metrics_.set_limit(shown_limit_);
   }
@@ -148,6 +160,20 @@ void PoolEndpoint::health_changed() {
     context_.deadlines.set(wait_, *at);
   } else {
     wait_.clear();
+  }
+}
+
+void PoolEndpoint::say_whether_full() {
+  said_full_ = health_.is_full();
+  if (said_full_) {
+    log::kMainLog.warn(
+        "pool {}: endpoint {} is full: it takes no more than {} connections at once; further jobs wait. "
+        "Raise "
+        "its children (pm.max_children of php-fpm) or its listen backlog, or lower worker_count ({})",
+        text::printable(pool_, 128), settings_.uri.display, health_.shown_limit(), settings_.worker_count);
+  } else {
+    log::kMainLog.info("pool {}: endpoint {} is no longer full", text::printable(pool_, 128),
+                       settings_.uri.display);
   }
 }
 
@@ -165,9 +191,10 @@ EndpointStatus PoolEndpoint::status() const {
   status.idle_connections = seen.idle_connections;
   status.held = permits_.held();
   status.limit = health_.shown_limit();
+  status.full = health_.is_full();
   using enum EndpointStatus::State;
   if (health_.state() != EndpointHealth::State::up) {
-    status.state = health_.state() == EndpointHealth::State::unreachable ? down : paused;
+    status.state = health_.state() == EndpointHealth::State::paused ? paused : down;
     status.since = health_.since();
     status.why = health_.why();
     return status;

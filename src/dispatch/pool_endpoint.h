@@ -11,6 +11,7 @@
 #include "dispatch/admission.h"
 #include "dispatch/context.h"
 #include "dispatch/endpoint_health.h"
+#include "dispatch/limit_owner.h"
 #include "dispatch/signer.h"
 #include "dispatch/status.h"
 #include "http/endpoint.h"
@@ -25,18 +26,9 @@ class PoolEndpoint {
  public:
   enum class Kind { of_pool, of_functions };
 
-  class Owner {
-   public:
-    // More or fewer jobs may be taken, or held jobs may go.
-    virtual void limit_changed() = 0;
-
-   protected:
-    ~Owner() = default;
-  };
-
   // `settings` has its URI.
-  PoolEndpoint(Context& context, Owner& owner, Admission& admission, metrics::PoolMetrics& metrics, Kind kind,
-               const config::Pool& settings);
+  PoolEndpoint(Context& context, LimitOwner& owner, Admission& admission, metrics::PoolMetrics& metrics,
+               Kind kind, const config::Pool& settings);
   PoolEndpoint(const PoolEndpoint&) = delete;
   ~PoolEndpoint();
 
@@ -54,6 +46,14 @@ class PoolEndpoint {
 
   // An attempt at a job has ended; its permit has not been given back yet.
   void attempt_ended(const EndpointHealth::Attempt& attempt);
+  // Connections to it that have had an answer.
+  int served() const { return current_->served(); }
+  // A job has been given a permit, and is sent.
+  void job_is_sent() { health_.job_is_sent(); }
+  // Whether a job that was sent after `time` has succeeded.
+  bool has_succeeded_since(EndpointHealth::Clock::time_point time) const {
+    return health_.has_succeeded_since(time);
+  }
   // A function is no longer served.
   void forget(const void* function) { health_.forget(function); }
 
@@ -72,12 +72,14 @@ class PoolEndpoint {
   void make_signer();
   void wait_is_over();
   void recover();
+  void log_recovery(EndpointHealth::Clock::time_point down_since) const;
   void health_changed();
+  void say_whether_full();
   void publish_outage();
 
   // Constant after construction.
   Context& context_;
-  Owner& owner_;
+  LimitOwner& owner_;
   Admission& admission_;
   metrics::PoolMetrics& metrics_;
   const Kind kind_;
@@ -94,6 +96,7 @@ class PoolEndpoint {
   // In the metrics.
   int shown_limit_ = -1;
   bool counted_down_ = false;
+  bool said_full_ = false;  // in the log
 
   bool retired_ = false;
   Timer wait_{*this, &PoolEndpoint::wait_is_over};

@@ -73,18 +73,27 @@ struct EndpointStatus {
   };
   State state = State::untried;
   SteadyTime since;
-  std::string why;  // it is down or paused
-  int held = 0;     // jobs that wait for it in their slots
-  int limit = 0;    // jobs it is given at once
+  std::string why;    // it is down or paused
+  int held = 0;       // jobs that wait for it in their slots
+  int limit = 0;      // jobs it is given at once
+  bool full = false;  // the limit is what it has shown to take
   std::size_t connections = 0;
   std::size_t idle_connections = 0;
+};
+
+// Functions whose jobs fail; see breaker.h.
+struct BreakerStatus {
+  std::vector<std::string> functions;
+  SteadyTime since;
+  int failed = 0;  // of so many attempts, before it opened
+  int attempts = 0;
 };
 
 struct PoolStatus {
   config::Pool settings;
   bool draining = false;
   int running = 0;
-  int lent = 0;  // of these, held jobs whose slots others may use
+  int reusable = 0;  // of these, held jobs whose slots others may use
   metrics::Tally tally;
   EndpointStatus endpoint;
   // Of functions that have another than the pool's.
@@ -94,14 +103,15 @@ struct PoolStatus {
     std::vector<std::string> functions;
   };
   std::vector<FunctionEndpoint> function_endpoints;
-  std::vector<LinkStatus> links;  // retiring ones left out
+  std::vector<BreakerStatus> breakers;  // that are open
+  std::vector<LinkStatus> links;        // retiring ones left out
   // Only if asked for.
   std::vector<FunctionStatus> functions;
   std::vector<RunningJob> jobs;                            // the oldest first
   std::vector<std::shared_ptr<const FailedJob>> failures;  // the newest first
 
   int slots() const { return draining ? 0 : settings.worker_count; }
-  int busy() const { return running - lent; }  // slots
+  int busy() const { return running - reusable; }  // slots
 };
 
 enum class Detail {

@@ -28,7 +28,7 @@ asio::awaitable<Dialer::Dialled> Dialer::dial() {
       (*shared)(std::move(result));
     };
     deadlines_.set(*this, kConnectTimeout);
-    attempt_ = connector_.connect([this](base::Result<net::Stream> stream) {
+    attempt_ = connector_.connect([this](base::Result<net::Stream, net::Connector::Failure> stream) {
       if (!stream) return finish(LinkError{stream.error().message});
       set_options(stream->socket());
       finish(std::move(*stream));

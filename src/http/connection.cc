@@ -47,13 +47,18 @@ void Connection::on_deadline() {
                           ? "the TLS handshake is not done (does it speak TLS on this port?)"
                       : attempt_->looking_up() ? "its name is still being looked up"
                                                : "nothing answers";
-  open_failed(fmt::format("no connection within connect_timeout ({} ms): {}",
+  const bool unanswered = !attempt_->shaking_hands() && !attempt_->looking_up();
+  open_failed(unanswered ? Failure::Kind::full : Failure::Kind::unreachable,
+              fmt::format("no connection within connect_timeout ({} ms): {}",
                           endpoint_.settings_.connect_timeout.count(), phase));
 }
 
-void Connection::connected(base::Result<net::Stream> stream) {
+void Connection::connected(base::Result<net::Stream, net::Connector::Failure> stream) {
   attempt_.reset();
-  if (!stream) return open_failed(stream.error().message);
+  if (!stream) {
+    return open_failed(stream.error().queue_full ? Failure::Kind::full : Failure::Kind::unreachable,
+                       stream.error().message);
+  }
   stream_ = std::move(*stream);
   protocol_->opened(stream_.socket());
   buffer_.resize(kSmallBuffer);
@@ -79,13 +84,13 @@ void Connection::opened() {
   endpoint_.opening_done(*this, {});
 }
 
-void Connection::open_failed(const std::string& why) {
+void Connection::open_failed(Failure::Kind kind, const std::string& why) {
   Endpoint& endpoint = endpoint_;
   Exchange* exchange = exchange_;
   const auto self = shared_from_this();
   close();
   endpoint.forget(*this);
-  const Failure failure{Failure::Kind::unreachable, why};
+  const Failure failure{kind, why};
   endpoint.opening_done(*this, failure);
   if (exchange) endpoint.deliver(*exchange, failure);
 }
@@ -129,8 +134,9 @@ void Connection::read() {
 void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (state_ == State::closed) return;
   if (state_ == State::settling) {
-    return open_failed(error ? fmt::format("TLS handshake failed: {}", error.message())
-                             : "it speaks unasked");
+    return open_failed(
+        Failure::Kind::unreachable,
+        error ? fmt::format("TLS handshake failed: {}", error.message()) : "it speaks unasked");
   }
   if (state_ == State::idle) {  // closed by the endpoint, or it speaks unasked
     close();

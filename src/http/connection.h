@@ -37,6 +37,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
   bool opening() const { return state_ == State::opening || state_ == State::settling; }
   Clock::duration age() const { return Clock::now() - opening_at_; }  // since it began to be opened
+  bool has_answered() const { return reused_; }
   // The exchange was cancelled while it was opening: it goes on, for another.
   void abandon();
 
@@ -53,9 +54,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   };
 
   void on_deadline() override;  // opening took too long, or has settled
-  void connected(base::Result<net::Stream> stream);
+  void connected(base::Result<net::Stream, net::Connector::Failure> stream);
   void opened();
-  void open_failed(const std::string& why);
+  void open_failed(Failure::Kind kind, const std::string& why);
   void read();
   void on_read(const boost::system::error_code& error, std::size_t bytes);
   base::Result<std::size_t, Failure> read_response();

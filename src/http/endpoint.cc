@@ -105,7 +105,8 @@ void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> resul
   if (result) {
     note({});
   } else if (result.error().kind != Failure::Kind::stale_connection) {
-    const bool down = result.error().kind == Failure::Kind::unreachable;
+    const bool down =
+        result.error().kind == Failure::Kind::unreachable || result.error().kind == Failure::Kind::full;
     note(down ? std::optional(result.error()) : std::nullopt);
   }
   exchange.finished(std::move(result));
@@ -151,6 +152,11 @@ Connection& Endpoint::open_connection_for(Exchange* exchange) {
 void Endpoint::probe(Probed probed) {
   probed_ = std::move(probed);
   probing_ = &open_connection_for(nullptr);
+}
+
+int Endpoint::served() const {
+  return static_cast<int>(std::count_if(connections_.begin(), connections_.end(),
+                                        [](const auto& entry) { return entry.second->has_answered(); }));
 }
 
 void Endpoint::opening_done(Connection& connection, base::Result<void, Failure> result) {

@@ -18,6 +18,7 @@ class Connection;
 struct Failure {
   enum class Kind {
     unreachable,      // the request never reached the endpoint: name, connect, TLS
+    full,             // likewise: the endpoint takes no more connections, or too slowly
     connection_lost,  // closed or reset before the response was complete
     // A kept-alive connection that the endpoint had closed just before: it has not read the request.
     stale_connection,

@@ -91,6 +91,11 @@ struct Families {
           .Name("driveshaft_endpoint_up")
           .Help("1 if each endpoint of the pool could be reached when it was last tried, otherwise 0.")
           .Register(registry);
+  Family<Gauge>& breakers_open =
+      prometheus::BuildGauge()
+          .Name("driveshaft_breakers_open")
+          .Help("Breakers that are open: too many jobs failed, so one is sent after growing pauses.")
+          .Register(registry);
   Family<Gauge>& limit = prometheus::BuildGauge()
                              .Name("driveshaft_concurrency_limit")
                              .Help(
@@ -279,6 +284,7 @@ PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
       idle_(families_->threads.Add({{"status", "idle"}, {"pool", pool_}})),
       connections_(families_->connections.Add({{"pool", pool_}})),
       endpoint_up_(families_->endpoint_up.Add({{"pool", pool_}})),
+      breakers_open_(families_->breakers_open.Add({{"pool", pool_}})),
       limit_(families_->limit.Add({{"pool", pool_}})),
       held_(families_->jobs_held.Add({{"pool", pool_}})),
       results_refused_(families_->results_refused.Add({{"pool", pool_}})),
@@ -292,6 +298,7 @@ PoolMetrics::~PoolMetrics() {
   families_->threads.Remove(&idle_);
   families_->connections.Remove(&connections_);
   families_->endpoint_up.Remove(&endpoint_up_);
+  families_->breakers_open.Remove(&breakers_open_);
   families_->limit.Remove(&limit_);
   families_->jobs_held.Remove(&held_);
   families_->results_refused.Remove(&results_refused_);
@@ -317,6 +324,8 @@ void PoolMetrics::endpoints_down_changed(int change) {
   endpoints_down_ += change;
   endpoint_up_.Set(endpoints_down_ == 0 ? 1 : 0);
 }
+
+void PoolMetrics::breakers_open_changed(int change) { breakers_open_.Increment(change); }
 
 void PoolMetrics::set_limit(int jobs) { limit_.Set(jobs); }
 

@@ -109,6 +109,8 @@ class PoolMetrics {
 
   // One more of its endpoints cannot be reached (+1), or can be again (-1). At first all can be.
   void endpoints_down_changed(int change);
+  // One more breaker of its functions is open (+1), or no longer (-1).
+  void breakers_open_changed(int change);
   // So many jobs its endpoint may be given at once.
   void set_limit(int jobs);
   // So many jobs wait in their slots for the endpoint.
@@ -126,6 +128,7 @@ class PoolMetrics {
   prometheus::Gauge& idle_;
   prometheus::Gauge& connections_;
   prometheus::Gauge& endpoint_up_;
+  prometheus::Gauge& breakers_open_;
   prometheus::Gauge& limit_;
   prometheus::Gauge& held_;
   prometheus::Counter& results_refused_;

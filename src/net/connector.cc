@@ -204,6 +204,7 @@ void Connector::Attempt::shake_hands() {
 }
 
 void Connector::Attempt::failed(const Endpoint& address, const error_code& error) {
+  queue_full_ |= error == asio::error::try_again;
   if (addresses_.size() == 1) {
     reasons_ = describe(error);
     return;
@@ -222,7 +223,8 @@ void Connector::Attempt::finish_if_hopeless() {
 void Connector::Attempt::give_up(std::string why) {
   clear();
   asio::post(connector_.loop(), [weak = weak_from_this(), why = std::move(why)] {
-    if (const auto self = weak.lock()) std::exchange(self->handler_, nullptr)(base::Error{why});
+    const auto self = weak.lock();
+    if (self) std::exchange(self->handler_, nullptr)(Failure{{why}, self->queue_full_});
   });
 }
 

@@ -27,9 +27,12 @@ class Connector {
  public:
   using Clock = base::Deadline::Clock;
   using Socket = asio::generic::stream_protocol::socket;
-  // The socket does not block, nor wait to send small pieces; over TLS hands have been shaken. The error is
-  // the reason only.
-  using Handler = std::function<void(base::Result<Stream>)>;
+  // The message is the reason only.
+  struct Failure : base::Error {
+    bool queue_full = false;  // somebody is there, and takes no more connections now
+  };
+  // The socket does not block, nor wait to send small packets; over TLS the handshake is done.
+  using Handler = std::function<void(base::Result<Stream, Failure>)>;
   class Attempt;
   using Addresses = std::vector<asio::generic::stream_protocol::endpoint>;
 
@@ -101,6 +104,7 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   std::size_t next_ = 0;             // address to be tried
   std::deque<Try> tries_;            // their places do not change
   std::string reasons_;              // of those that failed
+  bool queue_full_ = false;          // of one of them
   std::optional<Socket> connected_;  // while the files of TLS are looked at
   std::optional<Stream> stream_;     // while hands are shaken
 };

@@ -35,6 +35,17 @@ function sleep_for(string $seconds): array
     return succeed('slept');
 }
 
+// A deployment that is broken as long as the file is there.
+function broken_while(string $file): array
+{
+    clearstatcache(true, $file);
+    if (file_exists($file)) {
+        http_response_code(500);
+        exit('PHP Fatal error: a bad deployment');
+    }
+    return succeed('whole');
+}
+
 function run_job(string $function, array $job): array
 {
     $workload = $job['workload'];
@@ -51,6 +62,8 @@ function run_job(string $function, array $job): array
         'log' => error_log($workload) ? succeed('logged') : ['gearman_ret' => 1],
         'fail' => ['gearman_ret' => 1],
         'about' => succeed(json_encode($job + ['server' => $_SERVER], JSON_THROW_ON_ERROR)),
+        'broken_while' => broken_while($workload),
+        'die' => posix_kill(getmypid(), 9),
         'crash' => throw new Exception('a job that throws'),
         default => ['gearman_ret' => 1, 'response_string' => "no such function: $function"],
     };

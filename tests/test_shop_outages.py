@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""The outages that web shops have: nothing is lost with the settings that nobody has changed."""
+import time
+
+import pytest
+
+from clients import Client, FAILED, complete
+from driveshaft import jobs_file, pool
+from processes import wait_until
+from servers import PhpFpmNginx
+
+JOBS = 10_000
+FUNCTIONS = ["reverse", "sleep", "die", "broken_while"]
+
+
+@pytest.fixture
+def shop(rig):
+    """nginx and php-fpm of the test's own, to be stopped."""
+    folder = rig.directory / "shop"
+    folder.mkdir()
+    return rig.start(PhpFpmNginx(folder))
+
+
+def start(rig, uri, worker_count=8, **settings):
+    server = rig.gearmand(options=["--hashtable-buckets=100003"])
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(uri, FUNCTIONS, worker_count, **settings)}))
+    return server, daemon
+
+
+def submit(client, count=JOBS):
+    return client.submit_many("reverse", [f"job {number}" for number in range(1, count + 1)])
+
+
+def all_succeed(client, handles):
+    """Those of submit(), or those after the first of them."""
+    for number, handle in enumerate(handles, 1):
+        assert client.result(handle) == complete(f"job {number}"[::-1])
+
+
+def held_attempts(daemon):
+    return daemon.metric("driveshaft_retries", reason="hold_on")
+
+
+def is_down(daemon):
+    return daemon.metric("driveshaft_endpoint_up", pool="Regular") == 0
+
+
+def sit_out(daemon, client, back):
+    """An outage of several seconds, as its probes tell; then `back` ends it."""
+    wait_until(lambda: is_down(daemon), "the outage is noticed")
+    down = held_attempts(daemon)
+    wait_until(lambda: held_attempts(daemon) > down + 12, "a dozen probes were in vain")
+    assert daemon.metric("driveshaft_jobs_held") >= 1
+    back()
+
+
+def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
+    server, daemon = start(rig, shop.uri())
+    daemon.expect_errors("its jobs are held and no more are taken")
+    with Client(server) as client:
+        handles = submit(client)
+        client.wait_for_results(200)
+        shop.fpm.stop()
+        sit_out(daemon, client, shop.fpm.start)
+        all_succeed(client, handles)
+    assert daemon.metric("driveshaft_errors") == 0
+    line, = daemon.lines("its jobs are held", level="WARN")
+    assert "HTTP status 502" in line
+    wait_until(lambda: not is_down(daemon), "the endpoint is up")
+    assert len(daemon.lines("jobs go on after", level="INFO")) == 1
+
+
+def test_a_maintenance_page_costs_no_job(rig, shop):
+    server, daemon = start(rig, shop.uri())
+    daemon.expect_errors("its jobs are held and no more are taken")
+    page = shop.directory / "maintenance"
+    with Client(server) as client:
+        handles = submit(client)
+        client.wait_for_results(200)
+        page.touch()
+        sit_out(daemon, client, page.unlink)
+        all_succeed(client, handles)
+    assert daemon.metric("driveshaft_errors") == 0
+
+
+def test_without_hold_on_such_an_answer_is_a_failure(rig, shop):
+    server, daemon = start(rig, shop.uri(), hold_on=[])
+    daemon.expect_failed_jobs()
+    (shop.directory / "maintenance").touch()
+    with Client(server) as client:
+        assert client.run("reverse", "ab") == FAILED
+        (shop.directory / "maintenance").unlink()
+        assert client.run("reverse", "ab") == complete("ba")
+
+
+@pytest.mark.parametrize("slots", [8, 1])
+def test_a_job_that_crashes_php_fails_alone(rig, shop, slots):
+    """nginx makes a 502 of it, too: the job is sent three times more, and the others do not stop."""
+    record = rig.directory / "record"
+    server, daemon = start(rig, shop.uri(record=str(record)), worker_count=slots)
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        handles = submit(client, 2000)
+        poison = client.submit("die", priority="high")
+        assert client.result(poison) == FAILED
+        assert len(client.results) < 2000, "the others wait for it no longer than it for them"
+        all_succeed(client, handles)
+    requests = record.read_text().splitlines()
+    assert sum('"die"' in line for line in requests) == 4
+    assert len(requests) == 2004
+    assert not daemon.lines("its jobs are held")
+
+
+def test_jobs_that_crash_php_do_not_keep_the_others_from_being_run(rig, shop):
+    """As many as there are slots, before any other."""
+    server, daemon = start(rig, shop.uri(), worker_count=3)
+    daemon.expect_failed_jobs()
+    daemon.expect_errors("its jobs are held and no more are taken")
+    with Client(server) as client:
+        poison = client.submit_many("die", [""] * 3, priority="high")
+        handles = submit(client, 300)
+        all_succeed(client, handles)
+        for handle in poison:
+            assert client.result(handle) == FAILED
+
+
+def jobs_a_second(client, count):
+    begin = time.monotonic()
+    for handle in client.submit_many("sleep", ["0.004"] * count):
+        assert client.result(handle) == complete("slept")
+    return count / (time.monotonic() - begin)
+
+
+def test_a_full_php_fpm_is_worked_as_fast_as_it_can(rig):
+    fpm = rig.php_fpm(children=2, backlog=2)
+    server, daemon = start(rig, fpm.uri_unix(), worker_count=2)
+    daemon.expect_errors("is full: it takes no more than")
+    with Client(server) as client:
+        with_two = jobs_a_second(client, 1500)
+        daemon.reload(jobs_file([server], {"Regular": pool(fpm.uri_unix(), FUNCTIONS, 16)}))
+        with_sixteen = jobs_a_second(client, 1500)
+    assert with_sixteen > 0.75 * with_two
+    assert daemon.metric("driveshaft_errors") == 0
+    assert len(daemon.lines("Regular.* is full", level="WARN")) <= 2
+    assert daemon.metric("driveshaft_concurrency_limit", pool="Regular") < 16
+
+
+def test_a_bad_deployment_costs_tens_of_jobs(rig, shop):
+    server, daemon = start(rig, shop.uri(), breaker=True)
+    daemon.expect_failed_jobs()
+    daemon.expect_errors("its breaker opens")
+    broken = rig.directory / "broken"
+    with Client(server) as client:
+        handles = client.submit_many("broken_while", [str(broken)] * 4000)
+        client.wait_for_results(100)
+        broken.touch()
+        daemon.wait_for_line("its breaker opens")
+        assert daemon.metric("driveshaft_breakers_open", pool="Regular") == 1
+        errors = daemon.metric("driveshaft_errors")
+        wait_until(lambda: daemon.metric("driveshaft_errors") >= errors + 3, "three more jobs were tried")
+        broken.unlink()
+        results = [client.result(handle) for handle in handles]
+    failed = results.count(FAILED)
+    assert 20 <= failed <= 60
+    assert results.count(complete("whole")) == 4000 - failed
+    assert daemon.metric("driveshaft_breakers_open", pool="Regular") == 0
+    assert len(daemon.lines("its breaker lets more jobs through", level="INFO")) >= 1
+
+
+def test_the_breaker_of_a_function_is_its_own(rig, shop):
+    server, daemon = start(rig, shop.uri(), worker_count=4, fairness="function", breaker={"min_jobs": 5})
+    daemon.expect_failed_jobs()
+    daemon.expect_errors("its breaker opens")
+    broken = rig.directory / "broken"
+    broken.touch()
+    with Client(server) as client:
+        handles = client.submit_many("broken_while", [str(broken)] * 200)
+        daemon.wait_for_line("pool Regular, function broken_while: .* its breaker opens")
+        assert client.run("reverse", "ab") == complete("ba")
+        broken.unlink()
+        results = [client.result(handle) for handle in handles]
+    assert results.count(FAILED) <= 20
