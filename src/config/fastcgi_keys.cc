@@ -14,13 +14,15 @@ std::optional<std::string> document_root_of(std::string_view text) {
   return std::string(text);
 }
 
-bool read_document_root(const Value& value, Pool& pool) {
+bool DocumentRoot::read(const Value& value, std::string& folder) {
   if (!value.is(Node::Kind::string)) return false;
   const std::string& text = value.node().text;
   const auto root = text.empty() ? std::string() : document_root_of(text);
-  if (root) pool.document_root = *root;
+  if (root) folder = *root;
   return root.has_value();
 }
+
+std::string DocumentRoot::show(const std::string& folder) { return quoted_json(folder); }
 
 void check_document_root(const Value& pool_value, const Pool& pool) {
   if (pool.document_root.empty() || pool.uri.display.empty()) return;

@@ -17,7 +17,10 @@ inline constexpr std::string_view kDocumentRootType =
 // The absolute path of a folder as requests have it, without '/' at its end. Nothing: it is none.
 std::optional<std::string> document_root_of(std::string_view text);
 
-bool read_document_root(const Value& value, Pool& pool);
+struct DocumentRoot {
+  static bool read(const Value& value, std::string& folder);
+  static std::string show(const std::string& folder);
+};
 
 // That it is of use to the pool's URI, or one of its functions', and right for each of them. They have been
 // read.

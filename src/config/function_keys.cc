@@ -5,20 +5,19 @@
 #include <fmt/ranges.h>
 
 #include <unordered_map>
+#include <utility>
 
-#include "config/key_table.h"
+#include "config/unknown_keys.h"
 #include "text/printable.h"
 
 namespace driveshaft::config {
 namespace {
 
-constexpr std::string_view kNone = "none";
-constexpr double kMaxRunningTime = 1e9;  // seconds, as on the command line
+constexpr int kMaxRunningTime = 1'000'000'000;  // seconds, as on the command line
 
-// Where the rows put what they read.
-struct Entry {
+// What is read of an entry.
+struct Entry : FunctionSettings {
   std::string name;
-  FunctionSettings settings;
 };
 
 bool read_name(const Value& value, Entry& entry) {
@@ -35,34 +34,53 @@ bool read_name(const Value& value, Entry& entry) {
   return true;
 }
 
-constexpr Key<Entry> kFunctionKeys[] = {
-    {"function", "the name of a function", "", read_name, nullptr},
-    {"max_concurrency", "a whole number from 1 to 1000000", "",
-     [](const Value& v, Entry& e) { return read_whole(v, 1, 1'000'000, e.settings.max_concurrency); },
-     [](const Entry& e) {
-       const int most = e.settings.max_concurrency;
-       return most > 0 ? std::to_string(most) : std::string(kNone);
-     }},
-    {"max_running_time", "a number of seconds > 0 and ≤ 1000000000", "",
-     [](const Value& v, Entry& e) {
-       return read_seconds(v, 1e-9, kMaxRunningTime, e.settings.max_running_time);
-     },
-     [](const Entry& e) {
-       const auto time = e.settings.max_running_time;
-       return time.count() > 0 ? seconds_text(time) : std::string(kNone);
-     }},
-    {"job_processing_uri", kUriType, "",
-     [](const Value& v, Entry& e) { return read_uri(v, e.settings.uri.emplace()); },
-     [](const Entry& e) {
-       return e.settings.uri ? quoted_json(e.settings.uri->display) : std::string(kNone);
-     }},
+struct Limit : Whole<1, 1'000'000> {
+  static std::string show(int limit) { return limit > 0 ? std::to_string(limit) : std::string(kNone); }
+};
+
+struct OwnTime : SomeSeconds<kMaxRunningTime> {
+  static std::string show(std::chrono::milliseconds time) {
+    return time.count() > 0 ? seconds_text(time) : std::string(kNone);
+  }
+};
+
+struct OwnUri {
+  static bool read(const Value& value, std::optional<net::Uri>& uri) {
+    return EndpointUri::read(value, uri.emplace());
+  }
+  static std::string show(const std::optional<net::Uri>& uri) {
+    return uri ? EndpointUri::show(*uri) : std::string(kNone);
+  }
+};
+
+std::vector<std::string> describe_uri(const FunctionSettings& before, const FunctionSettings& after) {
+  const std::string shown = OwnUri::show(after.uri);
+  if (OwnUri::show(before.uri) != shown)
+    return {from_to("job_processing_uri", OwnUri::show(before.uri), shown)};
+  return {"job_processing_uri: another password"};
+}
+
+constexpr Key<Entry> kNameKey[] = {
+    Key<Entry>{"function", "the name of a function", "", read_name, nullptr, nullptr}.is_required(),
+};
+
+constexpr Key<FunctionSettings> kFunctionKeys[] = {
+    key<&FunctionSettings::max_concurrency, Limit>("max_concurrency", "a whole number from 1 to 1000000"),
+    key<&FunctionSettings::max_running_time, OwnTime>("max_running_time",
+                                                      "a number of seconds > 0 and ≤ 1000000000"),
+    key<&FunctionSettings::uri, OwnUri>("job_processing_uri", kUriType).described_by(describe_uri),
 };
 
 // A name alone, or an object. Without a name it was complained about.
 Entry read_entry(const Value& value) {
   Entry entry;
   if (value.is(Node::Kind::object)) {
-    read_only_keys(value, kFunctionKeys, entry);
+    read_keys(value, Keys<Entry>(kNameKey), entry);
+    read_keys(value, function_keys(), static_cast<FunctionSettings&>(entry));
+    std::vector<std::string_view> names;
+    append_names(names, Keys<Entry>(kNameKey));
+    append_names(names, function_keys());
+    refuse_unknown_keys(value, names);
   } else if (value.is(Node::Kind::string)) {
     read_name(value, entry);
   } else {
@@ -74,7 +92,9 @@ Entry read_entry(const Value& value) {
 
 }  // namespace
 
-bool read_uri(const Value& value, net::Uri& uri) {
+Keys<FunctionSettings> function_keys() { return kFunctionKeys; }
+
+bool EndpointUri::read(const Value& value, net::Uri& uri) {
   if (!value.is(Node::Kind::string)) return false;
   auto parsed = net::parse_uri(value.node().text);
   if (parsed) {
@@ -84,6 +104,8 @@ bool read_uri(const Value& value, net::Uri& uri) {
   }
   return true;
 }
+
+std::string EndpointUri::show(const net::Uri& uri) { return quoted_json(uri.display); }
 
 bool read_jobs_list(const Value& value, Pool& pool) {
   if (!value.is(Node::Kind::array)) return false;
@@ -97,9 +119,7 @@ bool read_jobs_list(const Value& value, Pool& pool) {
     const auto [first, is_new] = seen.emplace(entry.name, is_object);
     if (is_new) {
       pool.jobs_list.push_back(entry.name);
-      if (entry.settings != FunctionSettings{}) {
-        pool.functions.emplace(std::move(entry.name), std::move(entry.settings));
-      }
+      if (entry != FunctionSettings{}) pool.functions.emplace(entry.name, std::move(entry));
     } else if (is_object || first->second) {
       element.error(fmt::format("{} is listed already, and only one entry can say how it runs; remove one",
                                 text::printable(in_quotes(entry.name), kMaxFunctionSize + 2)));
@@ -119,21 +139,46 @@ std::string jobs_list_text(const Pool& pool) {
       continue;
     }
     std::vector<std::string> members{fmt::format("\"function\": {}", quoted_json(name))};
-    for (const auto& [key, text] : function_settings_text(own->second)) {
-      if (text != kNone) members.push_back(fmt::format("{}: {}", in_quotes(key), text));
+    for (const auto& key : kFunctionKeys) {
+      if (const auto text = key.show(own->second); text != kNone) {
+        members.push_back(fmt::format("{}: {}", in_quotes(key.name), text));
+      }
     }
     entries.push_back(fmt::format("{{{}}}", fmt::join(members, ", ")));
   }
   return fmt::format("[{}]", fmt::join(entries, ", "));
 }
 
-std::vector<std::pair<std::string_view, std::string>> function_settings_text(
-    const FunctionSettings& settings) {
-  std::vector<std::pair<std::string_view, std::string>> texts;
-  for (const auto& key : kFunctionKeys) {
-    if (key.show) texts.emplace_back(key.name, key.show({{}, settings}));
+bool same_jobs_list(const Pool& one, const Pool& other) {
+  return one.jobs_list == other.jobs_list && one.functions == other.functions;
+}
+
+std::vector<std::string> describe_jobs_list(const Pool& before, const Pool& after) {
+  std::vector<std::string> lines;
+  const auto added = without(after.jobs_list, before.jobs_list);
+  const auto removed = without(before.jobs_list, after.jobs_list);
+  if (!added.empty()) lines.push_back(fmt::format("jobs_list: added {}", fmt::join(added, ", ")));
+  if (!removed.empty()) lines.push_back(fmt::format("jobs_list: removed {}", fmt::join(removed, ", ")));
+  if (without(before.jobs_list, removed) != without(after.jobs_list, added)) {
+    lines.emplace_back("jobs_list: in another order");
   }
-  return texts;
+  for (const auto& name : after.jobs_list) {
+    for_changed_keys(function_keys(), before.of_function(name), after.of_function(name),
+                     [&](const auto&, const std::vector<std::string>& changes) {
+                       for (const auto& line : changes) {
+                         lines.push_back(fmt::format("jobs_list: {}: {}", name, line));
+                       }
+                     });
+  }
+  return lines;
+}
+
+std::string own_settings_text(const FunctionSettings& settings) {
+  std::string text;
+  for (const auto& key : kFunctionKeys) {
+    if (const auto value = key.show(settings); value != kNone) text += fmt::format(" {} {}", key.name, value);
+  }
+  return text;
 }
 
 }  // namespace driveshaft::config

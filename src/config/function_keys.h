@@ -3,26 +3,32 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "config/config.h"
+#include "config/key_table.h"
 #include "config/value.h"
 
-// The entries of jobs_list: a function's name, or an object of it and of what it has of its own.
+// The entries of jobs_list: a function's name, or an object of the name and the function's own settings.
 namespace driveshaft::config {
 
 inline constexpr std::string_view kUriType =
     "an http://, https://, http+unix://, fcgi:// or fcgi+unix:// URI";
-bool read_uri(const Value& value, net::Uri& uri);
+struct EndpointUri {
+  static bool read(const Value& value, net::Uri& uri);
+  static std::string show(const net::Uri& uri);
+};
 
+// The keys of an entry, but for the name.
+Keys<FunctionSettings> function_keys();
+
+// What the row of jobs_list needs, see key_table.h.
 bool read_jobs_list(const Value& value, Pool& pool);
-
-// The list as the file would write it, passwords masked: JSON.
 std::string jobs_list_text(const Pool& pool);
+bool same_jobs_list(const Pool& one, const Pool& other);
+std::vector<std::string> describe_jobs_list(const Pool& before, const Pool& after);
 
-// Every setting of a function with its value as the file would write it; one that it has not is "none".
-std::vector<std::pair<std::string_view, std::string>> function_settings_text(
-    const FunctionSettings& settings);
+// The settings that a function has, each as " key value".
+std::string own_settings_text(const FunctionSettings& settings);
 
 }  // namespace driveshaft::config

@@ -72,8 +72,8 @@ void read_value(const Value& value, Header& header) {
 
 }  // namespace
 
-bool read_headers(const Value& value, PoolSettings& settings) {
-  settings.headers.clear();
+bool Headers::read(const Value& value, std::vector<Header>& headers) {
+  headers.clear();
   if (!value.is(Node::Kind::object)) {
     value.error(fmt::format("expected an object of names and values, got {}", kind_of(value)));
     return true;
@@ -96,9 +96,9 @@ bool read_headers(const Value& value, PoolSettings& settings) {
       member.key_error(good.error().message);
       continue;
     }
-    const auto twin = std::find_if(settings.headers.begin(), settings.headers.end(),
+    const auto twin = std::find_if(headers.begin(), headers.end(),
                                    [&](const Header& h) { return same_header(h.name, child.key); });
-    if (twin != settings.headers.end() && twin->name != child.key) {
+    if (twin != headers.end() && twin->name != child.key) {
       member.key_error(fmt::format("the header stands twice, first as \"{}\"; remove one", twin->name));
       continue;
     }
@@ -108,37 +108,65 @@ bool read_headers(const Value& value, PoolSettings& settings) {
     }
     Header header{child.key, {}, {}};
     read_value(member, header);
-    settings.headers.push_back(std::move(header));
+    headers.push_back(std::move(header));
   }
   return true;
 }
 
-bool read_signing_file(const Value& value, PoolSettings& settings) {
-  settings.signing = {};
+bool SigningFile::read(const Value& value, Signing& signing) {
+  signing = {};
   if (value.is(Node::Kind::string) && value.node().text.empty()) return true;
   if (!is_path(value)) {
     value.error(
         fmt::format("expected the absolute path of a file, or \"\" for none, got {}", kind_of(value)));
     return true;
   }
-  settings.signing.file = value.node().text;
+  signing.file = value.node().text;
   read_file(value, [&](const std::string& content) -> base::Result<void> {
     auto keys = signing_keys_of_file(content);
     if (!keys) return keys.error();
-    settings.signing.keys = std::move(*keys);
+    signing.keys = std::move(*keys);
     return {};
   });
   return true;
 }
 
-std::string headers_text(const PoolSettings& settings) {
+std::string Headers::show(const std::vector<Header>& headers) {
   std::vector<std::string> members;
-  for (const Header& header : settings.headers) {
+  for (const Header& header : headers) {
     members.push_back(fmt::format(
         "{}: {}", quoted_json(header.name),
         header.file.empty() ? "\"***\"" : fmt::format("{{\"file\": {}}}", quoted_json(header.file))));
   }
   return fmt::format("{{{}}}", fmt::join(members, ", "));
+}
+
+std::string SigningFile::show(const Signing& signing) { return quoted_json(signing.file); }
+
+std::vector<std::string> describe_headers(const PoolSettings& before, const PoolSettings& after) {
+  std::vector<std::string> lines;
+  const auto text_before = Headers::show(before.headers);
+  const auto text_after = Headers::show(after.headers);
+  if (text_before != text_after) lines.push_back(from_to("headers", text_before, text_after));
+  for (const Header& header : after.headers) {
+    const bool has_another_value =
+        std::any_of(before.headers.begin(), before.headers.end(), [&](const Header& other) {
+          return other.name == header.name && other.file == header.file && other.value != header.value;
+        });
+    if (!has_another_value) continue;
+    lines.push_back(fmt::format("headers: another value of {}{}", header.name,
+                                header.file.empty() ? "" : ", from its file"));
+  }
+  return lines;
+}
+
+std::vector<std::string> describe_signing(const PoolSettings& before, const PoolSettings& after) {
+  const auto& [file, keys] = after.signing;
+  if (before.signing.file == file) {
+    return {fmt::format("signing_secret_file {}: other secrets, {} now", file, keys.size())};
+  }
+  return {
+      from_to("signing_secret_file", SigningFile::show(before.signing), SigningFile::show(after.signing))};
 }
 
 void check_authorization(const Value& value, const net::Uri& uri, const PoolSettings& settings) {

@@ -2,19 +2,27 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "config/value.h"
 
-// The readers of the keys `headers` and `signing_secret_file`. Nothing here shows a value.
+// The keys `headers` and `signing_secret_file`. Nothing here shows a secret.
 namespace driveshaft::config {
 
-// As a row's reader in key_table.h.
-bool read_headers(const Value& value, PoolSettings& settings);
-bool read_signing_file(const Value& value, PoolSettings& settings);
+struct Headers {
+  static bool read(const Value& value, std::vector<Header>& headers);
+  static std::string show(const std::vector<Header>& headers);  // values are masked
+};
 
-// Values of headers are masked.
-std::string headers_text(const PoolSettings& settings);
+struct SigningFile {
+  static bool read(const Value& value, Signing& signing);
+  static std::string show(const Signing& signing);
+};
+
+// The lines of the log for a change: also of secrets alone, which are not shown.
+std::vector<std::string> describe_headers(const PoolSettings& before, const PoolSettings& after);
+std::vector<std::string> describe_signing(const PoolSettings& before, const PoolSettings& after);
 
 // What a URI, which stands at `value`, and the headers say of Authorization may clash.
 void check_authorization(const Value& value, const net::Uri& uri, const PoolSettings& settings);

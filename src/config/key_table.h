@@ -9,10 +9,12 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/diff.h"
 #include "config/unknown_keys.h"
 #include "config/value.h"
 
@@ -21,19 +23,59 @@
 namespace driveshaft::config {
 
 inline constexpr std::size_t kMaxFunctionSize = 512;  // bytes; the lines of gearmand's status stay readable
-inline constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
+inline constexpr std::int32_t kMaxInt = std::numeric_limits<std::int32_t>::max();
 
-// One key and how it is read into a Target.
+// One key: how its value is read into a Target, shown, and compared.
 template <class Target>
 struct Key {
   std::string_view name;
-  std::string_view type;
-  std::string_view reload;
+  std::string_view type;    // completes "expected …"
+  std::string_view reload;  // what a reload does with a new value
   // False: the value is not of `type`, which is then said. A reader that knows better says so itself.
   bool (*read)(const Value&, Target&);
-  // The value as the file would write it; of a fresh Target that is the default. Null: the key is required.
+  // The value as the file would write it, secrets masked; of a fresh Target that is the default.
   std::string (*show)(const Target&);
+  bool (*same)(const Target&, const Target&);
+  bool required = false;
+  Renewal renewal = Renewal::none;
+  // The lines of the log for a change. Null: one line, "name before -> after".
+  std::vector<std::string> (*describe)(const Target& before, const Target& after) = nullptr;
+  // Whether the value has any effect. Null: it always has.
+  bool (*has_effect)(const Target&) = nullptr;
+
+  constexpr Key is_required() const { return with(&Key::required, true); }
+  constexpr Key renews(Renewal what) const { return with(&Key::renewal, what); }
+  constexpr Key described_by(std::vector<std::string> (*by)(const Target&, const Target&)) const {
+    return with(&Key::describe, by);
+  }
+  constexpr Key if_it(bool (*effective)(const Target&)) const { return with(&Key::has_effect, effective); }
+
+ private:
+  template <class Value>
+  constexpr Key with(Value Key::*member, Value value) const {
+    Key key = *this;
+    key.*member = value;
+    return key;
+  }
 };
+
+template <class Target>
+using Keys = std::span<const Key<Target>>;
+
+template <class Target, class Value>
+Target target_of(Value Target::*);
+
+// The row of a key whose value is one member of its target; `Kind` reads and shows the member's type.
+template <auto Member, class Kind>
+constexpr auto key(std::string_view name, std::string_view type, std::string_view reload = "") {
+  using Target = decltype(target_of(Member));
+  return Key<Target>{name,
+                     type,
+                     reload,
+                     [](const Value& value, Target& target) { return Kind::read(value, target.*Member); },
+                     [](const Target& target) { return std::string(Kind::show(target.*Member)); },
+                     [](const Target& a, const Target& b) { return a.*Member == b.*Member; }};
+}
 
 // A whole number, in range; 3.0 is one.
 template <class T>
@@ -111,12 +153,67 @@ std::string names_of(const Choice<Enum> (&choices)[N]) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-template <class Target, std::size_t N>
-void read_keys(const Value& object, const Key<Target> (&keys)[N], Target& target) {
+// Kinds of values, for key().
+struct YesOrNo {
+  static bool read(const Value& value, bool& out) { return read_bool(value, out); }
+  static std::string_view show(bool value) { return value ? "true" : "false"; }
+};
+
+template <std::int64_t kMin, std::int64_t kMax>
+struct Whole {
+  template <class T>
+  static bool read(const Value& value, T& out) {
+    return read_whole(value, kMin, kMax, out);
+  }
+  template <class T>
+  static std::string show(T value) {
+    return std::to_string(value);
+  }
+};
+
+template <int kMin, int kMax>
+struct Number {
+  static bool read(const Value& value, double& out) { return read_number(value, kMin, kMax, out); }
+  static std::string show(double value) { return fmt::format("{}", value); }
+};
+
+template <int kMax>
+struct Seconds {
+  static bool read(const Value& value, std::chrono::milliseconds& out) {
+    return read_seconds(value, 0, kMax, out);
+  }
+  static std::string show(std::chrono::milliseconds value) { return seconds_text(value); }
+};
+
+// The same, but never 0.
+template <int kMax>
+struct SomeSeconds : Seconds<kMax> {
+  static bool read(const Value& value, std::chrono::milliseconds& out) {
+    return read_seconds(value, 1e-9, kMax, out);
+  }
+};
+
+template <const auto& kChoices>
+struct OneOf {
+  template <class Enum>
+  static bool read(const Value& value, Enum& out) {
+    return read_choice(value, kChoices, out);
+  }
+  template <class Enum>
+  static std::string show(Enum value) {
+    return in_quotes(name_of(kChoices, value));
+  }
+};
+
+// What is shown of a key that is left out and has no default.
+inline constexpr std::string_view kNone = "none";
+
+template <class Target>
+void read_keys(const Value& object, Keys<Target> keys, Target& target) {
   for (const auto& key : keys) {
     const Node* node = object.node().find(key.name);
     if (!node) {
-      if (!key.show) object.missing(key.name, fmt::format("missing, expected {}", key.type));
+      if (key.required) object.missing(key.name, fmt::format("missing, expected {}", key.type));
       continue;
     }
     const Value value = object.member(*node);
@@ -124,18 +221,43 @@ void read_keys(const Value& object, const Key<Target> (&keys)[N], Target& target
   }
 }
 
-template <class Target, std::size_t N>
-void append_names(std::vector<std::string_view>& names, const Key<Target> (&keys)[N]) {
+template <class Target>
+void append_names(std::vector<std::string_view>& names, Keys<Target> keys) {
   for (const auto& key : keys) names.push_back(key.name);
 }
 
-// The same of an object that may have no other keys.
-template <class Target, std::size_t N>
-void read_only_keys(const Value& object, const Key<Target> (&keys)[N], Target& target) {
+// The keys of an object that has no others, with a warning of each other.
+template <class Target>
+void read_only_keys(const Value& object, Keys<Target> keys, Target& target) {
   read_keys(object, keys, target);
   std::vector<std::string_view> names;
   append_names(names, keys);
   refuse_unknown_keys(object, names);
+}
+
+// Every key with its value: {"attempts": 3}. Those with the value that they have in `leave_out` are left out.
+template <class Target>
+std::string object_text(Keys<Target> keys, const Target& target, const Target* leave_out = nullptr) {
+  std::vector<std::string> members;
+  for (const auto& key : keys) {
+    if (leave_out && key.same(target, *leave_out)) continue;
+    members.push_back(fmt::format("{}: {}", in_quotes(key.name), key.show(target)));
+  }
+  return fmt::format("{{{}}}", fmt::join(members, ", "));
+}
+
+inline std::string from_to(std::string_view name, std::string_view before, std::string_view after) {
+  return fmt::format("{} {} -> {}", name, before, after);
+}
+
+// Calls `found`(key, lines for the log) for each key whose values differ.
+template <class Target, class Found>
+void for_changed_keys(Keys<Target> keys, const Target& before, const Target& after, Found found) {
+  for (const auto& key : keys) {
+    if (key.same(before, after)) continue;
+    found(key, key.describe ? key.describe(before, after)
+                            : std::vector<std::string>{from_to(key.name, key.show(before), key.show(after))});
+  }
 }
 
 }  // namespace driveshaft::config

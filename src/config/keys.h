@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "config/config.h"
+#include "config/key_table.h"
 #include "config/value.h"
 
-// The keys of the jobs file: one row a key in the tables of keys.cc, from which the reader, its messages and
-// the lists here are made.
+// The keys of the jobs file. Each is one row of a table in a file *_keys.cc; the reader, its messages, the
+// comparison at a reload, the API, and the lists here come from that row.
 namespace driveshaft::config {
 
 // A key as the documentation lists it.
@@ -24,8 +25,21 @@ struct KeyInfo {
 };
 std::vector<KeyInfo> all_keys();
 
-// Every setting of a pool with its value as the file would write it, in the table's order.
-std::vector<std::pair<std::string_view, std::string>> settings_text(const PoolSettings& settings);
+// The keys of the objects that are entries of a list, or values of a key.
+struct NestedKeys {
+  std::string_view of;
+  std::vector<KeyInfo> keys;
+};
+std::vector<NestedKeys> nested_keys();
+
+// Keys with their values as the file would write them: JSON, with secrets masked.
+using KeyTexts = std::vector<std::pair<std::string_view, std::string>>;
+
+// Every key of the pool that has an effect.
+KeyTexts pool_texts(const Pool& pool);
+
+// The keys that only the top level has, but for the lists.
+Keys<Config> config_keys();
 
 // As the jobs file writes it.
 std::string_view name_of(RequestFormat format);

@@ -6,6 +6,7 @@
 
 #include <boost/json.hpp>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -68,37 +69,70 @@ TEST(Keys, TheSchemaListsEachOfThemInItsPlaceWithItsDefault) {
   EXPECT_EQ(names_of(pool), pool_names);
 }
 
-TEST(Keys, NoneIsListedTwice) {
-  const auto keys = all_keys();
-  ASSERT_EQ(keys.size(), 26u);
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) EXPECT_NE(keys[i].name, keys[j].name);
+// Each of them, in the object that `pointer` leads to.
+void expect_nested(const boost::json::value& schema, const std::string& pointer, const NestedKeys& nested) {
+  const auto& object = schema.at_pointer(pointer).as_object();
+  std::set<std::string_view> names;
+  for (const KeyInfo& key : nested.keys) {
+    names.insert(key.name);
+    const auto* said = object.if_contains(key.name);
+    ASSERT_TRUE(said) << nested.of << ": " << key.name;
+    const auto* fallback = said->as_object().if_contains("default");
+    if (fallback) {
+      EXPECT_EQ(*fallback, boost::json::parse(key.default_text)) << nested.of << ": " << key.name;
+    }
+  }
+  if (nested.of == "jobs_list") names.insert("function");
+  EXPECT_EQ(names_of(object), names) << nested.of;
+}
+
+TEST(Keys, TheSchemaListsThoseOfNestedObjects) {
+  const auto schema = boost::json::parse(contents(SOURCE_DIR "/docs/jobs.schema.json"));
+  const std::map<std::string_view, std::string> pointers = {
+      {"gearman_servers_list", "/properties/gearman_servers_list/items/then/properties"},
+      {"jobs_list", "/definitions/pool/properties/jobs_list/items/then/properties"},
+      {"tls", "/definitions/tls/then/properties"},
+      {"retry", "/definitions/retry/properties"},
+      {"breaker", "/definitions/breaker/oneOf/1/properties"},
+  };
+  for (const NestedKeys& nested : nested_keys()) expect_nested(schema, pointers.at(nested.of), nested);
+}
+
+TEST(Keys, TheManualTellsOfThoseOfNestedObjects) {
+  const std::string manual = contents(SOURCE_DIR "/docs/configuration.md");
+  for (const NestedKeys& nested : nested_keys()) {
+    for (const KeyInfo& key : nested.keys) {
+      EXPECT_NE(manual.find(fmt::format("`{}`", key.name)), manual.npos) << nested.of << ": " << key.name;
+    }
   }
 }
 
-TEST(Keys, DefaultsAreThoseOfTheStructs) {
-  const std::vector<std::pair<std::string_view, std::string>> expected = {
-      {"request_format", "\"json\""},
-      {"failure_text", "\"exception\""},
-      {"explain_failures", "false"},
-      {"connections", "1"},
-      {"connect_timeout", "5"},
-      {"max_response_size", "67108864"},
-      {"endpoint_down", "\"hold\""},
-      {"hold_on", "[502, 503]"},
-      {"breaker", "false"},
-      {"retry", R"({"attempts": 1, "initial_delay": 0.2, "max_delay": 30, "attempt_timeout": 0, )"
-                R"("on": ["timeout", "5xx", "429", "connection_lost"]})"},
-      {"dead_letter_function", "\"\""},
-      {"on_shutdown", "\"fail\""},
-      {"max_rate", "0"},
-      {"adaptive", "false"},
-      {"headers", "{}"},
-      {"signing_secret_file", "\"\""},
-      {"trace_sampling", "1"},
-      {"fairness", "\"none\""},
-  };
-  EXPECT_EQ(settings_text({}), expected);
+// GET /api/v1/config shows every key; its description names those that are always there or have a form of
+// their own, and the entries of lists in full.
+TEST(Keys, TheApiShowsEachOfThem) {
+  const Pool pool{"P", *net::parse_uri("https://h/"), 1, {"f"}, {}};
+  std::set<std::string_view> shown;
+  for (const auto& [name, text] : pool_texts(pool)) {
+    shown.insert(name);
+    EXPECT_NO_THROW(boost::json::parse(text)) << name;
+  }
+  for (const KeyInfo& key : all_keys()) {
+    const bool is_for_another_scheme = key.name == "fastcgi_document_root";
+    EXPECT_EQ(shown.contains(key.name), key.in_pool && !is_for_another_scheme) << key.name;
+  }
+  const std::string described = contents(SOURCE_DIR "/docs/openapi.yaml");
+  for (const NestedKeys& nested : nested_keys()) {
+    if (nested.of == "retry" || nested.of == "breaker") continue;  // described by the schema of the jobs file
+    for (const KeyInfo& key : nested.keys) {
+      EXPECT_NE(described.find(fmt::format(" {}: ", key.name)), described.npos)
+          << nested.of << ": " << key.name;
+    }
+  }
+}
+
+TEST(Keys, NoneIsListedTwice) {
+  std::set<std::string_view> names;
+  for (const KeyInfo& key : all_keys()) EXPECT_TRUE(names.insert(key.name).second) << key.name;
 }
 
 }  // namespace

@@ -36,10 +36,7 @@ std::vector<std::string> server_names(const config::Config& config) {
 std::string describe(const config::Pool& pool) {
   std::string own;
   for (const auto& [name, settings] : pool.functions) {
-    own += fmt::format("; {}:", name);
-    for (const auto& [key, text] : config::function_settings_text(settings)) {
-      if (text != "none") own += fmt::format(" {} {}", key, text);
-    }
+    own += fmt::format("; {}:{}", name, config::own_settings_text(settings));
   }
   return fmt::format("pool {}: {} at once, to {} as {}: {}{}", pool.name, pool.worker_count, pool.uri.display,
                      config::name_of(pool.settings.request_format), fmt::join(pool.jobs_list, ", "), own);
@@ -190,12 +187,12 @@ void JobsFile::apply(const Loaded& loaded) {
   }
   for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", files_.path, warning);
   files_.watch_only(loaded->files);
-  const auto diff = config::compare(config_, loaded->config);
-  if (diff.empty()) {
+  const auto changes = config::compare(config_, loaded->config);
+  if (changes.empty()) {
     kMainLog.info("jobs file {}: read again, nothing has changed", files_.path);
   } else {
     kMainLog.info("jobs file {}: a new one is in force", files_.path);
-    for (const auto& line : config::describe(diff)) kMainLog.info("{}", line);
+    for (const auto& line : changes) kMainLog.info("{}", line);
     config_ = loaded->config;
     on_change_(config_);
   }

@@ -87,6 +87,17 @@ TEST(ManPage, ListsTheKeysOfTheJobsFileWithTheirDefaults) {
   EXPECT_EQ(items(section, ".It Cm "), expected);
 }
 
+TEST(ManPage, NamesTheKeysOfFunctionsAndOfTls) {
+  const std::string section = man_section("JOBS FILE");
+  for (const auto& nested : config::nested_keys()) {
+    if (nested.of != "jobs_list" && nested.of != "tls") continue;
+    const std::string said = between(section, fmt::format("\n.It Cm {}\n", nested.of), "\n.It ") + "\n";
+    for (const auto& key : nested.keys) {
+      EXPECT_THAT(said, HasSubstr(fmt::format("\n.Cm {}", key.name))) << nested.of;
+    }
+  }
+}
+
 TEST(ManPage, ListsTheExitCodesOfTheOtherManual) {
   const std::string table = between(contents("/docs/command-line.md"), "\n## Exit codes\n", "\n## ");
   std::vector<std::string> codes;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/diff.h"
 #include "dispatch/request_headers.h"
 #include "log/log.h"
 #include "text/printable.h"
@@ -56,7 +57,7 @@ Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<co
       servers_(std::move(servers)),
       admission_(settings_.worker_count, settings_.settings.max_rate, Admission::Clock::now()) {
   endpoint_ = std::make_unique<PoolEndpoint>(context_, static_cast<LimitOwner&>(*this), admission_, *metrics_,
-                                             PoolEndpoint::Kind::of_pool, settings_);
+                                             PoolEndpoint::Kind::of_pool, settings_, settings_.uri);
   register_functions();
 }
 
@@ -72,13 +73,16 @@ void Pool::start() {
 }
 
 void Pool::reconfigure(config::Pool settings, std::vector<config::Server> servers) {
+  const auto changes = config::compare(settings_, settings);
   settings_ = std::move(settings);
   servers_ = std::move(servers);
   admission_.set_slots(settings_.worker_count);
   admission_.set_rate(settings_.settings.max_rate, Admission::Clock::now());
+  for_each_endpoint([&](PoolEndpoint& endpoint) {
+    if (!endpoint.retired()) endpoint.configure(changes);
+  });
   register_functions();
-  endpoint_->configure(settings_);
-  keep_endpoints();
+  retire_endpoints();
   keep_lanes();
   turn_needed();
 }
@@ -108,20 +112,8 @@ PoolEndpoint& Pool::endpoint_of(const config::FunctionSettings& function) {
   if (known != function_endpoints_.end()) return **known;
   function_endpoints_.push_back(
       std::make_unique<PoolEndpoint>(context_, static_cast<LimitOwner&>(*this), admission_, *metrics_,
-                                     PoolEndpoint::Kind::of_functions, settings_at(*function.uri)));
+                                     PoolEndpoint::Kind::of_functions, settings_, *function.uri));
   return *function_endpoints_.back();
-}
-
-// What an endpoint need not know is left out: there may be one for each function.
-config::Pool Pool::settings_at(const net::Uri& uri) const {
-  return {.name = settings_.name,
-          .uri = uri,
-          .worker_count = settings_.worker_count,
-          .jobs_list = {},
-          .settings = settings_.settings,
-          .tls = settings_.tls,
-          .document_root = settings_.document_root,
-          .functions = {}};
 }
 
 std::vector<std::string> Pool::functions_of(const PoolEndpoint& endpoint) const {
@@ -139,13 +131,6 @@ void Pool::for_each_endpoint(Do act) const {
 }
 
 // After register_functions(). Withdrawn functions keep the one that they have.
-void Pool::keep_endpoints() {
-  for (const auto& endpoint : function_endpoints_) {
-    if (!endpoint->retired()) endpoint->configure(settings_at(net::Uri(endpoint->uri())));
-  }
-  retire_endpoints();
-}
-
 void Pool::retire_endpoints() {
   for (const auto& endpoint : function_endpoints_) {
     if (!endpoint->retired() && functions_of(*endpoint).empty()) endpoint->retire();

@@ -100,13 +100,11 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void sweep();
   void forget_withdrawn();
   void register_functions();
-  void keep_endpoints();
   void retire_endpoints();
   void keep_lanes();
   void keep_links();
   Lane& lane_of(const LanePlan& plan);
   PoolEndpoint& endpoint_of(const config::FunctionSettings& function);
-  config::Pool settings_at(const net::Uri& uri) const;
   std::vector<std::string> functions_of(const PoolEndpoint& endpoint) const;
   template <class Do>
   void for_each_endpoint(Do act) const;

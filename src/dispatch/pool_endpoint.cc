@@ -21,7 +21,8 @@ using Clock = EndpointHealth::Clock;
 }  // namespace
 
 PoolEndpoint::PoolEndpoint(Context& context, LimitOwner& owner, Admission& admission,
-                           metrics::PoolMetrics& metrics, Kind kind, const config::Pool& settings)
+                           metrics::PoolMetrics& metrics, Kind kind, const config::Pool& settings,
+                           net::Uri uri)
     : context_(context),
       owner_(owner),
       admission_(admission),
@@ -29,6 +30,7 @@ PoolEndpoint::PoolEndpoint(Context& context, LimitOwner& owner, Admission& admis
       kind_(kind),
       pool_(settings.name),
       settings_(settings),
+      uri_(std::move(uri)),
       health_(settings.worker_count, settings.settings.adaptive) {
   admission_.add(permits_);
   open();
@@ -43,20 +45,19 @@ PoolEndpoint::~PoolEndpoint() {
   admission_.remove(permits_);
 }
 
-void PoolEndpoint::configure(const config::Pool& settings) {
-  const auto before = std::exchange(settings_, settings);
+void PoolEndpoint::configure(const config::Changes& changes) {
+  using config::Renewal;
   const auto& now = settings_.settings;
-  const bool replaced = before.uri != settings_.uri || before.tls != settings_.tls ||
-                        before.document_root != settings_.document_root ||
-                        before.settings.connect_timeout != now.connect_timeout ||
-                        before.settings.max_response_size != now.max_response_size;
+  const bool moved = kind_ == Kind::of_pool && renews(changes, Renewal::address);
+  const bool replaced = moved || renews(changes, Renewal::connections);
+  if (moved) uri_ = settings_.uri;
   if (replaced) {
     replaced_.push_back(std::move(current_));
     open();
-  } else if (before.settings.headers != now.headers) {
+  } else if (renews(changes, Renewal::header_lines)) {
     current_->set_header_lines(header_lines(now.headers));
   }
-  if (before.settings.signing != now.signing) make_signer();
+  if (renews(changes, Renewal::signer)) make_signer();
   health_.configure(settings_.worker_count, now.adaptive, replaced);
   using enum EndpointHealth::State;
   const bool not_to_be_held =
@@ -79,12 +80,12 @@ void PoolEndpoint::retire() {
 }
 
 void PoolEndpoint::open() {
-  const bool https = settings_.uri.scheme == net::Uri::Scheme::https;
+  const bool https = uri_.scheme == net::Uri::Scheme::https;
   current_ = std::make_unique<http::Endpoint>(
       context_.resolver, context_.deadlines,
-      http::Endpoint::Settings{
-          settings_.uri, settings_.settings.connect_timeout, settings_.settings.max_response_size,
-          https ? context_.tls.client(settings_.tls) : nullptr, settings_.document_root});
+      http::Endpoint::Settings{uri_, settings_.settings.connect_timeout, settings_.settings.max_response_size,
+                               https ? context_.tls.client(settings_.tls) : nullptr,
+                               settings_.document_root});
   current_->set_header_lines(header_lines(settings_.settings.headers));
 }
 
@@ -113,7 +114,7 @@ void PoolEndpoint::attempt_ended(const EndpointHealth::Attempt& attempt) {
                       : health_.state() == absent    ? "a job is answered"
                                                      : "then";
   log::kMainLog.warn("pool {}: endpoint {}{}: {}; its jobs are held and no more are taken until {}",
-                     text::printable(pool_, 128), settings_.uri.display, state, health_.why(), until);
+                     text::printable(pool_, 128), uri_.display, state, health_.why(), until);
 }
 
 void PoolEndpoint::wait_is_over() {
@@ -135,7 +136,7 @@ void PoolEndpoint::wait_is_over() {
 
 void PoolEndpoint::log_recovery(Clock::time_point down_since) const {
   log::kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held",
-                     text::printable(pool_, 128), settings_.uri.display, seconds(Clock::now() - down_since),
+                     text::printable(pool_, 128), uri_.display, seconds(Clock::now() - down_since),
                      permits_.held());
 }
 
@@ -170,18 +171,16 @@ void PoolEndpoint::say_whether_full() {
         "pool {}: endpoint {} is full: it takes no more than {} connections at once; further jobs wait. "
         "Raise "
         "its children (pm.max_children of php-fpm) or its listen backlog, or lower worker_count ({})",
-        text::printable(pool_, 128), settings_.uri.display, health_.shown_limit(), settings_.worker_count);
+        text::printable(pool_, 128), uri_.display, health_.shown_limit(), settings_.worker_count);
   } else {
-    log::kMainLog.info("pool {}: endpoint {} is no longer full", text::printable(pool_, 128),
-                       settings_.uri.display);
+    log::kMainLog.info("pool {}: endpoint {} is no longer full", text::printable(pool_, 128), uri_.display);
   }
 }
 
 void PoolEndpoint::publish_outage() {
   if (health_.state() == EndpointHealth::State::up) return context_.outages.clear(this);
-  context_.outages.set(
-      this, {pool_, functions_, fmt::format("endpoint {}: {}", settings_.uri.display, health_.why()),
-             health_.since()});
+  context_.outages.set(this, {pool_, functions_, fmt::format("endpoint {}: {}", uri_.display, health_.why()),
+                              health_.since()});
 }
 
 EndpointStatus PoolEndpoint::status() const {

@@ -8,6 +8,7 @@
 
 #include "base/deadlines.h"
 #include "config/config.h"
+#include "config/diff.h"
 #include "dispatch/admission.h"
 #include "dispatch/context.h"
 #include "dispatch/endpoint_health.h"
@@ -26,15 +27,15 @@ class PoolEndpoint {
  public:
   enum class Kind { of_pool, of_functions };
 
-  // `settings` has its URI.
+  // `settings` are the pool's; they outlive the endpoint and may change, which configure() is then told of.
   PoolEndpoint(Context& context, LimitOwner& owner, Admission& admission, metrics::PoolMetrics& metrics,
-               Kind kind, const config::Pool& settings);
+               Kind kind, const config::Pool& settings, net::Uri uri);
   PoolEndpoint(const PoolEndpoint&) = delete;
   ~PoolEndpoint();
 
-  // Puts new settings in force. Another endpoint starts with a clean record; what the one before runs, it
-  // finishes.
-  void configure(const config::Pool& settings);
+  // The pool's settings have these changes. Another endpoint starts with a clean record; what the one before
+  // runs, it finishes.
+  void configure(const config::Changes& changes);
   // The functions that it has, as people are told when it takes no jobs; empty: all of the pool.
   void set_functions(std::string functions);
   // No function has it any more. It finishes what it runs, and may be let go when it is unused().
@@ -60,7 +61,7 @@ class PoolEndpoint {
   Admission::Endpoint& permits() { return permits_; }
   // Where requests go from now on. Another one after a reload has replaced it.
   http::Endpoint& current() { return *current_; }
-  const net::Uri& uri() const { return settings_.uri; }
+  const net::Uri& uri() const { return uri_; }
   // Null: requests are not signed.
   Signer* signer() { return signer_ ? &*signer_ : nullptr; }
   EndpointStatus status() const;
@@ -84,9 +85,10 @@ class PoolEndpoint {
   metrics::PoolMetrics& metrics_;
   const Kind kind_;
   const std::string pool_;
+  const config::Pool& settings_;
 
   // Loop state.
-  config::Pool settings_;
+  net::Uri uri_;
   std::unique_ptr<http::Endpoint> current_;
   std::vector<std::unique_ptr<http::Endpoint>> replaced_;  // until their last job is done
   std::optional<Signer> signer_;                           // when asked for

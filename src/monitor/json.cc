@@ -5,9 +5,8 @@
 #include <cmath>
 
 #include "base/seconds.h"
-#include "config/function_keys.h"
 #include "config/keys.h"
-#include "config/tls_keys.h"
+#include "config/server_keys.h"
 
 namespace driveshaft::monitor {
 namespace {
@@ -199,16 +198,8 @@ json::object config_state(const View& view) {
 }
 
 json::object settings(const config::Pool& pool) {
-  json::object shown{{"job_processing_uri", pool.uri.display},
-                     {"worker_count", pool.worker_count},
-                     {"jobs_list", json::parse(config::jobs_list_text(pool))}};
-  if (pool.has_uri([](const net::Uri& uri) { return uri.scheme == net::Uri::Scheme::https; })) {
-    shown["tls"] = json::parse(config::tls_text(pool.tls));
-  }
-  if (pool.has_uri([](const net::Uri& uri) { return uri.is_fastcgi(); })) {
-    shown["fastcgi_document_root"] = pool.document_root;
-  }
-  for (const auto& [name, text] : config::settings_text(pool.settings)) shown[name] = json::parse(text);
+  json::object shown;
+  for (const auto& [name, text] : config::pool_texts(pool)) shown[name] = json::parse(text);
   return shown;
 }
 
@@ -328,13 +319,7 @@ std::string config_json(const View& view) {
   const config::Config& config = *view.snapshot.config.in_force;
   json::object& in_force = shown["in_force"].emplace_object();
   json::array& servers = in_force["gearman_servers_list"].emplace_array();
-  for (const auto& [address, tls] : config.servers) {
-    if (tls) {
-      servers.push_back({{"address", net::to_string(address)}, {"tls", json::parse(config::tls_text(*tls))}});
-    } else {
-      servers.emplace_back(net::to_string(address));
-    }
-  }
+  for (const auto& server : config.servers) servers.push_back(json::parse(config::server_text(server)));
   json::object& pools = in_force["pools_list"].emplace_object();
   for (const auto& one : config.pools) pools[one.name] = settings(one);
   in_force["log_workload_size"] = config.log_workload_size;

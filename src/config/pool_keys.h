@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "config/key_table.h"
+#include "config/value.h"
+
+// The keys that only a pool has.
+namespace driveshaft::config {
+
+Keys<Pool> pool_keys();
+
+// The names of all keys that may stand in a pool.
+std::vector<std::string_view> names_in_pools();
+
+// Adds the pool at `value` to `config`. `defaults` hold where it does not say otherwise, and the keys of
+// `top_level` belong at the top level.
+void read_pool(const Value& value, Config& config, const PoolSettings& defaults,
+               const std::vector<std::string_view>& top_level);
+
+}  // namespace driveshaft::config

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "config/config.h"
+#include "config/key_table.h"
+#include "config/value.h"
+
+// The entries of gearman_servers_list: an address, or an object of the address and more.
+namespace driveshaft::config {
+
+Keys<Server> server_keys();
+
+// Nothing: the value is no server, and that was reported.
+std::optional<Server> read_server(const Value& value);
+
+// The entry as the file would write it: JSON.
+std::string server_text(const Server& server);
+
+}  // namespace driveshaft::config
