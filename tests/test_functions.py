@@ -414,6 +414,6 @@ def test_a_broken_entry_is_refused_and_the_file_before_stays(rig):
     daemon.expect_errors("jobs_list")
     daemon.reload(functions(config, "f", {"function": "f", "max_concurrency": 2}), "rejected")
     daemon.wait_for_line(r'pools_list.Regular.jobs_list\[1\]: "f" is listed already')
-    daemon.reload(functions(config, {"function": "f", "max_concurency": 2}), "rejected")
-    daemon.wait_for_line('unknown key, remove it; did you mean "max_concurrency"')
+    daemon.reload(functions(config, {"function": "f", "max_concurrency": "2"}), "rejected")
+    daemon.wait_for_line("max_concurrency: expected a whole number")
     assert run(server, "f", "ab") == complete("ba")

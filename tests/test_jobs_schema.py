@@ -29,6 +29,7 @@ BEYOND_A_SCHEMA = {
     "a host with an encoded space": "it is percent-encoded",
     "a header twice": "names that differ in case alone are two names",
     "a file that is not there": "it is looked for nowhere",
+    "headers of both levels, too many": "a schema cannot add them up",
     "two Authorizations": "one of them is in the URI",
     "a function twice": "it is no name twice to a schema",
     "a host of 254 characters": "the pattern bounds no part of a URI",
@@ -62,6 +63,10 @@ MORE = {
     "headers": file_of(headers={"X-A": "1", "X_A!": "a \t b"}),
     "two Authorizations": file_of("http://u:p@h/", headers={"Authorization": "x"}),
     "a file that is not there": file_of(headers={"X-A": {"file": "/nowhere/to/be/found"}}),
+    "headers of both levels, too many": file_of(headers={f"X-{number}": "1" for number in range(50)},
+                                                in_pool={"headers": {"X-more": "1"}}),
+    "headers that a pool takes away": file_of("http://u:p@h/", headers={"Authorization": "x"},
+                                              in_pool={"headers": {"authorization": None, "X-A": "1"}}),
     "51 headers": file_of(headers={f"X-{number}": "1" for number in range(51)}),
     **{f"a header named {name!r}": file_of(headers={name: "1"})
        for name in ("", "X A", "X:", "é", "hOsT", "Content-length", "Webhook-Id", "Webhook", "driveshaft-", "TE", "TEX",
@@ -135,7 +140,7 @@ VALUES = [None, True, False, 0, -1, 1, 1.0, 1.5, 0.0001, 64, 65, 3600, 3600.5, 1
 
 
 def up_to_tls(path):
-    """A schema complains of an unknown key at the object that has it."""
+    """A schema complains of a missing key at the object that should have it."""
     return tuple(path[:path.index("tls") + 1] if "tls" in path else path)
 
 

@@ -53,11 +53,11 @@ void read_value(const Value& value, Header& header) {
   }
   const Node* file = value.is(Node::Kind::object) ? value.node().find(kFile) : nullptr;
   if (!file) {
-    return value.error(fmt::format("expected text or {{\"file\": \"/path\"}}, got {}{}", kind_of(value),
+    return value.error(fmt::format("expected text, null or {{\"file\": \"/path\"}}, got {}{}", kind_of(value),
                                    value.is(Node::Kind::object) ? " without \"file\"" : ""));
   }
   const std::string_view known[] = {kFile};
-  warn_of_unknown_keys(value, known, {}, "");
+  warn_of_unknown_keys(value, known);
   const Value path = value.member(*file);
   if (!is_path(path))
     return path.error(fmt::format("expected the absolute path of a file, got {}", kind_of(path)));
@@ -73,16 +73,11 @@ void read_value(const Value& value, Header& header) {
 }  // namespace
 
 bool Headers::read(const Value& value, std::vector<Header>& headers) {
-  headers.clear();
   if (!value.is(Node::Kind::object)) {
     value.error(fmt::format("expected an object of names and values, got {}", kind_of(value)));
     return true;
   }
-  if (value.node().children.size() > kMaxHeaders) {
-    value.error(
-        fmt::format("expected at most {} headers, got {}", kMaxHeaders, value.node().children.size()));
-    return true;
-  }
+  std::vector<std::string_view> names;
   for (const Node& child : value.node().children) {
     // A name that shows up in messages must not bring the value with it.
     if (const auto colon = child.key.find(':'); colon != child.key.npos) {
@@ -96,19 +91,33 @@ bool Headers::read(const Value& value, std::vector<Header>& headers) {
       member.key_error(good.error().message);
       continue;
     }
-    const auto twin = std::find_if(headers.begin(), headers.end(),
-                                   [&](const Header& h) { return same_header(h.name, child.key); });
-    if (twin != headers.end() && twin->name != child.key) {
-      member.key_error(fmt::format("the header stands twice, first as \"{}\"; remove one", twin->name));
+    const auto same = [&](std::string_view name) { return same_header(name, child.key); };
+    if (const auto twin = std::find_if(names.begin(), names.end(), same);
+        twin != names.end() && *twin != child.key) {
+      member.key_error(fmt::format("the header stands twice, first as \"{}\"; remove one", *twin));
       continue;
     }
+    names.push_back(child.key);
     if (child.key.find('_') != child.key.npos) {
       member.key_warning(
           "nginx drops headers with an underscore in their name, and others take it for a hyphen");
     }
+    const auto known = std::find_if(headers.begin(), headers.end(),
+                                    [&](const Header& header) { return same(header.name); });
+    if (member.is(Node::Kind::null)) {
+      if (known != headers.end()) headers.erase(known);
+      continue;
+    }
     Header header{child.key, {}, {}};
     read_value(member, header);
-    headers.push_back(std::move(header));
+    if (known == headers.end()) {
+      headers.push_back(std::move(header));
+    } else {
+      *known = std::move(header);
+    }
+  }
+  if (headers.size() > kMaxHeaders) {
+    value.error(fmt::format("expected at most {} headers, got {}", kMaxHeaders, headers.size()));
   }
   return true;
 }

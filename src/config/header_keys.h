@@ -11,6 +11,7 @@
 namespace driveshaft::config {
 
 struct Headers {
+  // Adds to those that are there; one of the same name is replaced, or with null removed.
   static bool read(const Value& value, std::vector<Header>& headers);
   static std::string show(const std::vector<Header>& headers);  // values are masked
 };

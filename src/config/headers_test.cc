@@ -128,14 +128,16 @@ TEST(HeadersKey, KeepsTheFilesOrder) {
   EXPECT_THAT(settings.headers, ElementsAre(Header{"X-B", "", "2"}, Header{"X-A", "/a", ""}));
 }
 
-TEST(HeadersKey, APoolsOwnReplaceThoseOfTheTopLevel) {
+TEST(HeadersKey, APoolsOwnAreMergedIntoThoseOfTheTopLevelByName) {
   const auto parsed =
       parse(R"({"gearman_servers_list": ["h"], "headers": {"X-A": "1", "X-B": "2"}, "pools_list": {
     "P": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"]},
-    "Q": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"], "headers": {"X-C": "3"}}}})");
+    "Q": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"], "headers":
+      {"x-b": {"file": "/b"}, "X-C": "3", "X-A": null, "X-D": null}}}})");
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->config.pools[0].settings.headers.size(), 2u);
-  EXPECT_THAT(parsed->config.pools[1].settings.headers, ElementsAre(Header{"X-C", "", "3"}));
+  EXPECT_THAT(parsed->config.pools[1].settings.headers,
+              ElementsAre(Header{"x-b", "/b", ""}, Header{"X-C", "", "3"}));
 }
 
 TEST(HeadersKey, ErrorsNameTheHeaderAndShowNoValue) {
@@ -149,7 +151,7 @@ TEST(HeadersKey, ErrorsNameTheHeaderAndShowNoValue) {
       {R"("headers": {"X-A": "hunter2\r\nX-B: 1"})",
        "pools_list.P.headers.X-A: byte 8 of the value is a line break"},
       {R"("headers": {"X-A": 5})",
-       "pools_list.P.headers.X-A: expected text or {\"file\": \"/path\"}, got a number"},
+       "pools_list.P.headers.X-A: expected text, null or {\"file\": \"/path\"}, got a number"},
       {R"("headers": {"X-A": ["hunter2"]})", "got an array"},
       {R"("headers": {"X-A": {}})", "got an object without \"file\""},
       {R"("headers": {"X-A": {"file": "hunter2"}})",

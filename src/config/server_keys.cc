@@ -48,7 +48,7 @@ Keys<Server> server_keys() { return kServerKeys; }
 std::optional<Server> read_server(const Value& value) {
   Server server;
   if (value.is(Node::Kind::object)) {
-    read_only_keys(value, server_keys(), server);
+    read_object(value, server_keys(), server);
   } else if (!ServerAddress::read(value, server.address)) {
     value.error(fmt::format("expected the address of a server, or an object of address and tls, got {}",
                             value.shown()));

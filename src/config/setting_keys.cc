@@ -3,7 +3,6 @@
 
 #include "config/header_keys.h"
 #include "config/keys.h"
-#include "config/unknown_keys.h"
 
 namespace driveshaft::config {
 namespace {
@@ -73,13 +72,10 @@ constexpr Key<Retry> kRetryKeys[] = {
 };
 
 struct RetryObject {
+  // What the object does not name stays: a pool's object changes the top level's.
   static bool read(const Value& value, Retry& retry) {
     if (!value.is(Node::Kind::object)) return false;
-    retry = {};
-    read_keys(value, retry_keys(), retry);
-    std::vector<std::string_view> names;
-    append_names(names, retry_keys());
-    warn_of_unknown_keys(value, names, {}, "");
+    read_object(value, retry_keys(), retry);
     return true;
   }
   static std::string show(const Retry& retry) { return object_text(retry_keys(), retry); }
@@ -121,17 +117,13 @@ constexpr Key<Breaker> kBreakerKeys[] = {
     key<&Breaker::window, Window>("window", "a number of seconds from 1 to 3600"),
 };
 
-// true, false, or an object, which turns the breaker on and has more to say of it.
+// true, false, or an object, which turns the breaker on. In a pool the values that are not named stay.
 struct BreakerSwitch {
   static bool read(const Value& value, Breaker& breaker) {
-    breaker = {};
     if (read_bool(value, breaker.on)) return true;
     if (!value.is(Node::Kind::object)) return false;
     breaker.on = true;
-    read_keys(value, breaker_keys(), breaker);
-    std::vector<std::string_view> names;
-    append_names(names, breaker_keys());
-    warn_of_unknown_keys(value, names, {}, "");
+    read_object(value, breaker_keys(), breaker);
     return true;
   }
   static std::string show(const Breaker& breaker) {

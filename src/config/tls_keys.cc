@@ -57,7 +57,7 @@ bool Tls::read(const Value& value, net::TlsSettings& settings) {
   settings = {};
   if (value.is(Node::Kind::boolean)) return value.node().text == "true";
   if (!value.is(Node::Kind::object)) return false;
-  read_only_keys(value, tls_keys(), settings);
+  read_object(value, tls_keys(), settings);
   check_pair(value, "certificate_file", "key_file");
   check_pair(value, "key_file", "certificate_file");
   if (!settings.verify && value.node().find("ca_file")) {

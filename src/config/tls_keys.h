@@ -18,9 +18,7 @@ inline constexpr std::string_view kTlsType =
 Keys<net::TlsSettings> tls_keys();
 
 struct Tls {
-  // Unlike elsewhere an unknown key is an error: without what it was meant to be, a connection might be less
-  // safe than was wanted. Whether the files can be used is not looked at. False: the value is not of
-  // kTlsType.
+  // Whether the files can be used is not looked at. False: the value is not of kTlsType.
   static bool read(const Value& value, net::TlsSettings& settings);
   // As the file would write it, without what has its default.
   static std::string show(const net::TlsSettings& settings);

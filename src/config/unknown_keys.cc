@@ -14,7 +14,8 @@ bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string did_you_mean(std::string_view near) {
+std::string hint(std::string_view key, std::span<const std::string_view> known) {
+  const auto near = nearest(key, known);
   return near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", near);
 }
 
@@ -24,17 +25,9 @@ void warn_of_unknown_keys(const Value& object, std::span<const std::string_view>
                           std::span<const std::string_view> elsewhere, std::string_view place) {
   for (const Node& child : object.node().children) {
     if (contains(known, child.key)) continue;
-    const auto near = nearest(child.key, known);
-    const auto hint =
-        contains(elsewhere, child.key) ? fmt::format("; it belongs {}", place) : did_you_mean(near);
-    object.member(child).key_warning("unknown key, ignored" + hint);
-  }
-}
-
-void refuse_unknown_keys(const Value& object, std::span<const std::string_view> known) {
-  for (const Node& child : object.node().children) {
-    if (contains(known, child.key)) continue;
-    object.member(child).key_error("unknown key, remove it" + did_you_mean(nearest(child.key, known)));
+    object.member(child).key_warning(
+        "unknown key, ignored" +
+        (contains(elsewhere, child.key) ? fmt::format("; it belongs {}", place) : hint(child.key, known)));
   }
 }
 

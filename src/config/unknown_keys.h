@@ -11,9 +11,6 @@ namespace driveshaft::config {
 // Warns of every member of `object` that is none of the `known` keys, with the one that was probably meant.
 // `elsewhere` are keys that have their place at another level, and `place` says where: "inside a pool".
 void warn_of_unknown_keys(const Value& object, std::span<const std::string_view> known,
-                          std::span<const std::string_view> elsewhere, std::string_view place);
-
-// The same, where to pass one over could do harm: as errors.
-void refuse_unknown_keys(const Value& object, std::span<const std::string_view> known);
+                          std::span<const std::string_view> elsewhere = {}, std::string_view place = {});
 
 }  // namespace driveshaft::config
