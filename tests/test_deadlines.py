@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from behaviours import answer, drip, hang, in_turn, slow
+import api
+from behaviours import Gate, answer, drip, hang, in_turn, slow
 from clients import Client, FAILED, complete, run
 from driveshaft import jobs_file, pool
 from fakes import DeafEndpoint, FullEndpoint
@@ -49,6 +50,32 @@ def test_past_max_running_time_the_job_fails_and_the_request_is_cancelled(rig, b
     assert daemon.metric("driveshaft_timeouts", pool="Regular", function="f") == 1
     assert daemon.metric("driveshaft_errors", pool="Regular", function="f") == 1
     assert daemon.metric("driveshaft_http_errors") == 0
+
+
+def test_a_pool_has_a_time_of_its_own_from_the_next_job_on(rig):
+    gate = Gate()
+    endpoint = rig.endpoint(gate)
+    server = rig.gearmand()
+    config = jobs_file([server], {"Regular": pool(endpoint.uri(), ["f"], 3)}, max_running_time=500)
+    daemon = rig.driveshaft(config, max_running_time=LIMIT)
+    with Client(server) as client:
+        jobs = [client.submit("f")]
+        wait_until(lambda: endpoint.running == 1, "the first job runs")
+        config["pools_list"]["Regular"]["max_running_time"] = 100
+        daemon.reload(config)
+        daemon.wait_for_line("^pool Regular: max_running_time 500 -> 100$")
+        jobs.append(client.submit("f"))
+        wait_until(lambda: endpoint.running == 2, "both jobs run")
+        left = [job["time_left"] for job in api.get(daemon, "/jobs")["jobs"]]
+        assert left == [pytest.approx(500, abs=20), pytest.approx(100, abs=20)]
+        assert api.pool(daemon, "Regular")["max_running_time"] == 100
+        config["pools_list"]["Regular"]["max_running_time"] = 0.5
+        daemon.reload(config)
+        daemon.expect_failed_jobs()
+        assert client.result(client.submit("f")) == FAILED
+        daemon.wait_for_line(r"no complete response within max_running_time \(0.5 s\)")
+        gate.open()
+        assert [client.result(job) for job in jobs] == [complete("done")] * 2
 
 
 def test_the_limit_covers_sending_the_request_too(rig):

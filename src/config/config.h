@@ -108,6 +108,7 @@ struct PoolSettings {
   EndpointDown endpoint_down = EndpointDown::hold;
   std::vector<unsigned> hold_on{502, 503};  // statuses that mean that the application is not there
   Breaker breaker;
+  std::chrono::milliseconds max_running_time{0};  // of a job, all attempts together; 0: the command line's
   Retry retry;
   std::string dead_letter_function;  // gets the jobs that finally failed; empty: none does
   OnShutdown on_shutdown = OnShutdown::fail;
@@ -133,7 +134,7 @@ struct Server {
 struct FunctionSettings {
   std::optional<net::Uri> uri;                    // none: the pool's
   int max_concurrency = 0;                        // jobs of it at once; 0: as many as the pool has slots
-  std::chrono::milliseconds max_running_time{0};  // 0: the command line's
+  std::chrono::milliseconds max_running_time{0};  // 0: the pool's
 
   bool operator==(const FunctionSettings&) const = default;
 };
@@ -155,6 +156,14 @@ struct Pool {
     static const FunctionSettings none;
     const auto own = functions.find(function);
     return own == functions.end() ? none : own->second;
+  }
+
+  // How long a job of the function may run, where the command line says `otherwise`.
+  std::chrono::milliseconds max_running_time_of(std::string_view function,
+                                                std::chrono::milliseconds otherwise) const {
+    const auto own = of_function(function).max_running_time;
+    if (own.count() > 0) return own;
+    return settings.max_running_time.count() > 0 ? settings.max_running_time : otherwise;
   }
 
   // Whether `is`(uri) of its URI, or that of one of its functions.

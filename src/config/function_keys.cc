@@ -13,8 +13,6 @@
 namespace driveshaft::config {
 namespace {
 
-constexpr int kMaxRunningTime = 1'000'000'000;  // seconds, as on the command line
-
 // What is read of an entry.
 struct Entry : FunctionSettings {
   std::string name;

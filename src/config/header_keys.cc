@@ -102,8 +102,8 @@ bool Headers::read(const Value& value, std::vector<Header>& headers) {
       member.key_warning(
           "nginx drops headers with an underscore in their name, and others take it for a hyphen");
     }
-    const auto known = std::find_if(headers.begin(), headers.end(),
-                                    [&](const Header& header) { return same(header.name); });
+    const auto known =
+        std::find_if(headers.begin(), headers.end(), [&](const Header& header) { return same(header.name); });
     if (member.is(Node::Kind::null)) {
       if (known != headers.end()) headers.erase(known);
       continue;

@@ -22,7 +22,8 @@
 // tables.
 namespace driveshaft::config {
 
-inline constexpr std::size_t kMaxFunctionSize = 512;  // bytes; the lines of gearmand's status stay readable
+inline constexpr std::size_t kMaxFunctionSize = 512;   // bytes; the lines of gearmand's status stay readable
+inline constexpr int kMaxRunningTime = 1'000'000'000;  // seconds, as on the command line
 inline constexpr std::int32_t kMaxInt = std::numeric_limits<std::int32_t>::max();
 
 // One key: how its value is read into a Target, shown, and compared.

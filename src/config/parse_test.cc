@@ -153,10 +153,28 @@ TEST(Parse, RetryOfAPoolChangesTheKeysThatItNames) {
   EXPECT_EQ(retry(2), (Retry{3, 1s, 30s, 0s, on}));
 }
 
+TEST(Parse, MaxRunningTimeIsTheFunctionsThenThePoolsThenTheTopLevelsThenTheOptions) {
+  const auto parsed = accepted(R"({"gearman_servers_list": ["h"], "max_running_time": 20, "pools_list": {
+    "P": {"job_processing_uri": "h", "worker_count": 1, "max_running_time": 1.5,
+          "jobs_list": ["f", {"function": "g", "max_running_time": 0.5}]},
+    "Q": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"]},
+    "R": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"], "max_running_time": 0}}})");
+  using namespace std::chrono_literals;
+  const auto time = [&](std::size_t pool, std::string_view function) {
+    return parsed.config.pools.at(pool).max_running_time_of(function, 1h);
+  };
+  EXPECT_EQ(time(0, "g"), 500ms);
+  EXPECT_EQ(time(0, "f"), 1500ms);
+  EXPECT_EQ(time(1, "f"), 20s);
+  EXPECT_EQ(time(2, "f"), 1h);
+}
+
 TEST(Parse, UnknownKeysOfNestedObjects) {
-  EXPECT_THAT(accepted(pool_with(R"(, "retry": {"atempts": 2}, "headers": {"X": {"file": "/a", "path": 1}})")).warnings,
-              ElementsAre("pools_list.P.retry.atempts: unknown key, ignored; did you mean \"attempts\"? (line 4)",
-                          "pools_list.P.headers.X.path: unknown key, ignored (line 4)"));
+  EXPECT_THAT(
+      accepted(pool_with(R"(, "retry": {"atempts": 2}, "headers": {"X": {"file": "/a", "path": 1}})"))
+          .warnings,
+      ElementsAre("pools_list.P.retry.atempts: unknown key, ignored; did you mean \"attempts\"? (line 4)",
+                  "pools_list.P.headers.X.path: unknown key, ignored (line 4)"));
 }
 
 TEST(Parse, AWholeNumberMayBeWrittenAsAFraction) {
@@ -420,8 +438,7 @@ TEST(Parse, WhatIsWrongWithTls) {
       ": expected true, or an object of ca_file, certificate_file, key_file, server_name and verify, got ";
   EXPECT_THAT(of_pool("false"), ElementsAre(place + expected + "false (line 1)"));
   EXPECT_THAT(of_pool("\"yes\""), ElementsAre(place + expected + "\"yes\" (line 1)"));
-  EXPECT_THAT(of_pool(R"({"ca_flie": "/a"})"),
-              IsEmpty());
+  EXPECT_THAT(of_pool(R"({"ca_flie": "/a"})"), IsEmpty());
   EXPECT_THAT(accepted(with_tls("\"a\"", R"(, "tls": {"ca_flie": "/a"})")).warnings,
               ElementsAre(place + ".ca_flie: unknown key, ignored; did you mean \"ca_file\"? (line 1)"));
   EXPECT_THAT(
@@ -561,10 +578,11 @@ TEST(Parse, WhatIsWrongWithAFunctionInAnObject) {
                           "pools_list.P.jobs_list[1].job_processing_uri: expected an http://, https://, "
                           "http+unix://, fcgi:// or fcgi+unix:// URI, got \"ftp://x/\": the scheme \"ftp\" "
                           "is not served (line 3)"));
-  EXPECT_THAT(accepted(with_functions(R"({"function": "f", "max_concurency": 1, "worker_count": 2})")).warnings,
-              ElementsAre("pools_list.P.jobs_list[0].max_concurency: unknown key, ignored; did you mean "
-                          "\"max_concurrency\"? (line 2)",
-                          "pools_list.P.jobs_list[0].worker_count: unknown key, ignored (line 2)"));
+  EXPECT_THAT(
+      accepted(with_functions(R"({"function": "f", "max_concurency": 1, "worker_count": 2})")).warnings,
+      ElementsAre("pools_list.P.jobs_list[0].max_concurency: unknown key, ignored; did you mean "
+                  "\"max_concurrency\"? (line 2)",
+                  "pools_list.P.jobs_list[0].worker_count: unknown key, ignored (line 2)"));
   for (const char* wrong : {R"("4")", "1.5", "true", "null", "[]", "1000001", "-1"}) {
     EXPECT_THAT(of(R"({"function": "f", "max_concurrency": )" + std::string(wrong) + "}"), SizeIs(1))
         << wrong;

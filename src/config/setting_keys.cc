@@ -163,6 +163,9 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
     key<&PoolSettings::breaker, BreakerSwitch>(
         "breaker", "true, false, or an object of failure_ratio, min_jobs and window",
         "holds at once; other values close the breaker"),
+    key<&PoolSettings::max_running_time, Seconds<kMaxRunningTime>>(
+        "max_running_time", "a number of seconds from 0 (as --max_running_time says) to 1000000000",
+        "holds from the next job on"),
     key<&PoolSettings::retry, RetryObject>(
         "retry", "an object of attempts, initial_delay, max_delay, attempt_timeout and on",
         "holds from the next attempt on"),

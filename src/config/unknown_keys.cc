@@ -25,9 +25,9 @@ void warn_of_unknown_keys(const Value& object, std::span<const std::string_view>
                           std::span<const std::string_view> elsewhere, std::string_view place) {
   for (const Node& child : object.node().children) {
     if (contains(known, child.key)) continue;
-    object.member(child).key_warning(
-        "unknown key, ignored" +
-        (contains(elsewhere, child.key) ? fmt::format("; it belongs {}", place) : hint(child.key, known)));
+    object.member(child).key_warning("unknown key, ignored" + (contains(elsewhere, child.key)
+                                                                   ? fmt::format("; it belongs {}", place)
+                                                                   : hint(child.key, known)));
   }
 }
 

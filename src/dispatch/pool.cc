@@ -96,8 +96,7 @@ void Pool::register_functions() {
     Function& function = entry->second;
     const auto& own = settings_.of_function(name);
     function.withdrawn = false;
-    function.max_running_time =
-        own.max_running_time.count() > 0 ? own.max_running_time : context_.max_running_time;
+    function.max_running_time = settings_.max_running_time_of(name, context_.max_running_time);
     function.endpoint = &endpoint_of(own);
   }
   withdrawing_ = std::any_of(functions_.begin(), functions_.end(),

@@ -353,7 +353,8 @@ std::optional<std::string> pool_json(const View& view, std::string_view name) {
   shown["functions"] = functions(view, *found);
   shown["jobs"] = jobs(view, *found);
   shown["failures"] = failures(*found);
-  shown["max_running_time"] = rounded(seconds(view.about.max_running_time));
+  shown["max_running_time"] =
+      rounded(seconds(found->settings.max_running_time_of({}, view.about.max_running_time)));
   shown["loaded_at"] = time(view.snapshot.config.loaded_at);
   shown["settings"] = settings(found->settings);
   return json::serialize(shown);
