@@ -197,6 +197,7 @@ def test_an_outage_of_one_endpoint_leaves_the_functions_of_the_other_alone(rig, 
         wait_until(lambda: daemon.metric("driveshaft_jobs_held") >= 1, "jobs are held")
         with under_load(server, other, daemon):
             assert daemon.metric("driveshaft_endpoint_up", pool="Regular") == 0
+            wait_until(lambda: "takes no jobs" in daemon.get("/readyz")[1], "it is told of")
             ready, text, _ = daemon.get("/readyz")
             assert ready == 200
             assert f"pool Regular takes no jobs of {name} since" in text and gone.uri() in text
@@ -207,7 +208,7 @@ def test_an_outage_of_one_endpoint_leaves_the_functions_of_the_other_alone(rig, 
             gone.start()
         assert [client.result(handle) for handle in handles] == [complete("ba")] * 10
     assert daemon.metric("driveshaft_endpoint_up", pool="Regular") == 1
-    assert "takes no jobs" not in daemon.get("/readyz")[1]
+    wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs again")
     assert daemon.metric("driveshaft_jobs_held") == 0
     assert regular.most_running <= 2 and resize.most_running <= 2
 
@@ -276,7 +277,7 @@ def test_held_jobs_go_to_the_new_endpoint(rig):
         assert [client.result(handle) for handle in handles] == [complete("ba")] * 6
     assert len(new.requests) == 6
     wait_until(lambda: daemon.metric("driveshaft_endpoint_up") == 1, "the outage is over")
-    assert "takes no jobs" not in daemon.get("/readyz")[1]
+    wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs again")
 
 
 def test_held_jobs_of_a_removed_function_still_run(rig):

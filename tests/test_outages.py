@@ -61,12 +61,13 @@ def test_the_endpoint_is_told_of_in_readyz_and_probed_without_a_job(rig):
     line = daemon.wait_for_line("^Failed job")
     assert "max_running_time (1 s); it was held" in line
     assert daemon.metric("driveshaft_timeouts") == 1
+    wait_until(lambda: "takes no jobs" in daemon.get("/readyz")[1], "it is told of")
     code, text, _ = daemon.get("/readyz")
     assert code == 200
     assert re.search(rf"pool Regular takes no jobs since \d s: endpoint {endpoint.uri()}: cannot connect: Connection ref", text)
     endpoint.start()
     wait_until(lambda: not is_down(daemon), "the endpoint is found again, though no job waits for it")
-    assert "Regular" not in daemon.get("/readyz")[1]
+    wait_until(lambda: "Regular" not in daemon.get("/readyz")[1], "the outage is over there too")
     assert run(server, "reverse", "ab") == complete("ba")
 
 
@@ -278,7 +279,7 @@ def test_a_probe_that_fails_after_holding_was_turned_off_starts_no_outage(rig):
         change_pool(daemon, endpoint_down="fail")
         assert client.result(job) == FAILED
         time.sleep(1)  # and has failed
-    assert "takes no jobs" not in daemon.get("/readyz")[1]
+    wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
     assert len(daemon.lines("jobs go on after")) == 1
 
 
@@ -306,7 +307,7 @@ def test_what_comes_late_from_an_endpoint_of_before_says_nothing_of_todays(rig):
         change_pool(daemon, job_processing_uri=good.uri())
         assert client.result(held) == complete("good")
         time.sleep(2)  # and has failed
-        assert "takes no jobs" not in daemon.get("/readyz")[1]
+        wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
         gate.open()
         assert client.result(running) == complete("done")
     peer.stop()

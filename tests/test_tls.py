@@ -479,7 +479,7 @@ def test_jobs_wait_for_an_endpoint_whose_certificate_is_not_good_until_it_is(rig
         jobs = client.submit_many("reverse", ["ab"] * 10)
         daemon.wait_for_line(f"cannot be reached: TLS handshake failed: its certificate is not accepted: .*{line}")
         assert daemon.metric("driveshaft_endpoint_up") == 0 and daemon.metric("driveshaft_jobs_held") >= 1
-        assert line in daemon.get("/readyz")[1]
+        wait_until(lambda: line in daemon.get("/readyz")[1], "it is told of")
         assert not endpoint.requests
         replace(theirs, ca.issue("good"))
         nginx.reload()

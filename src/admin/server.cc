@@ -124,10 +124,19 @@ class Counted {
 
 struct Server::Impl {
   Impl(const net::Address& address, Sources from, monitor::Watched watched, const Limits& bounds)
-      : sources(std::move(from)),
+      : sources(with_outages(std::move(from))),
         limits(bounds),
         monitor(io, std::move(watched)),
         acceptor(listen(io, address)) {}
+
+  Sources with_outages(Sources from) {
+    from.ready = [this, ready = std::move(from.ready)] {
+      Health health = ready();
+      health.detail += monitor.outages();
+      return health;
+    };
+    return from;
+  }
 
   asio::awaitable<void> accept_all();
   asio::awaitable<void> serve(tcp::socket socket, Counted open);

@@ -107,7 +107,6 @@ class Daemon {
                  .servers = servers_,
                  .tls = tls_,
                  .metrics = metrics_,
-                 .outages = outages_,
                  .decoder = {},
                  .max_running_time = options.max_running_time,
                  .loop_timeout = options.loop_timeout,
@@ -158,14 +157,8 @@ class Daemon {
 
   admin::Health readiness() const {
     const int links = supervisor_.connected_links();
-    std::string text =
-        links > 0 ? fmt::format("{} connection(s) to gearmand", links) : "connected to no gearmand";
-    for (const auto& outage : outages_.all()) {
-      text += fmt::format("\npool {} takes no jobs{}{} since {} s: {}", outage.pool,
-                          outage.functions.empty() ? "" : " of ", outage.functions,
-                          (Clock::now() - outage.since) / 1s, outage.why);
-    }
-    return {links > 0, text};
+    return {links > 0,
+            links > 0 ? fmt::format("{} connection(s) to gearmand", links) : "connected to no gearmand"};
   }
 
   void put_in_force(const config::Config& config) {
@@ -266,7 +259,6 @@ class Daemon {
   gearman::Servers servers_{deadlines_};
   net::TlsClients tls_;
   metrics::Registry metrics_{DRIVESHAFT_VERSION};
-  dispatch::Outages outages_;
   dispatch::Context context_;
   dispatch::Supervisor supervisor_{context_};
   JobsFile jobs_file_{loop_, options_.jobs_config};

@@ -8,7 +8,6 @@
 
 #include "base/deadlines.h"
 #include "dispatch/contract.h"
-#include "dispatch/outages.h"
 #include "gearman/server_state.h"
 #include "metrics/metrics.h"
 #include "net/asio.h"
@@ -25,7 +24,6 @@ struct Context {
   gearman::Servers& servers;
   net::TlsClients& tls;
   metrics::Registry& metrics;
-  Outages& outages;
   AnswerDecoder decoder;
 
   std::chrono::milliseconds max_running_time;  // of a job, all attempts and phases together

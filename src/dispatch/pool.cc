@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "dispatch/pool.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "config/diff.h"
 #include "dispatch/request_headers.h"
 #include "log/log.h"
-#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -25,20 +22,6 @@ constexpr bool kCheckAdmission = true;
 #else
 constexpr bool kCheckAdmission = false;
 #endif
-
-// Functions named in a line about an endpoint.
-constexpr std::size_t kNamedFunctions = 5;
-
-std::string in_a_line(const std::vector<std::string>& functions) {
-  std::string line;
-  for (std::size_t i = 0; i < std::min(functions.size(), kNamedFunctions); ++i) {
-    if (i > 0) line += ", ";
-    text::append_printable(line, functions[i], 128);
-  }
-  if (functions.size() > kNamedFunctions)
-    line += fmt::format(" and {} more", functions.size() - kNamedFunctions);
-  return line;
-}
 
 LinkStatus describe(const gearman::Link& link) {
   const auto state = link.state();
@@ -168,11 +151,6 @@ void Pool::keep_lanes() {
     const Function& first = functions_.at(plan.functions.front());
     admission_.set_lane(lane.permits(), &first.endpoint->permits(), limit);
   }
-  const bool has_others = std::any_of(function_endpoints_.begin(), function_endpoints_.end(),
-                                      [](const auto& endpoint) { return !endpoint->retired(); });
-  for_each_endpoint([&](PoolEndpoint& endpoint) {
-    endpoint.set_functions(has_others ? in_a_line(functions_of(endpoint)) : "");
-  });
   keep_links();
 }
 

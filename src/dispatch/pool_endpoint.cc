@@ -41,7 +41,6 @@ PoolEndpoint::PoolEndpoint(Context& context, LimitOwner& owner, Admission& admis
 
 PoolEndpoint::~PoolEndpoint() {
   if (counted_down_) metrics_.endpoints_down_changed(-1);
-  context_.outages.clear(this);
   admission_.remove(permits_);
 }
 
@@ -66,17 +65,10 @@ void PoolEndpoint::configure(const config::Changes& changes) {
   health_changed();
 }
 
-void PoolEndpoint::set_functions(std::string functions) {
-  if (functions == functions_) return;
-  functions_ = std::move(functions);
-  publish_outage();
-}
-
 void PoolEndpoint::retire() {
   retired_ = true;
   health_.recover(permits_.posted());
   health_changed();
-  publish_outage();
 }
 
 void PoolEndpoint::open() {
@@ -106,7 +98,6 @@ void PoolEndpoint::attempt_ended(const EndpointHealth::Attempt& attempt) {
       health_.attempt_ended(attempt, permits_.posted(), hold, Clock::now(), draws ? base::random_share() : 0);
   health_changed();
   if (!changed) return;
-  publish_outage();
   using enum EndpointHealth::State;
   if (health_.state() == up) return log_recovery(was_down_since);
   const char* state = health_.state() == unreachable ? " cannot be reached" : "";
@@ -130,7 +121,6 @@ void PoolEndpoint::wait_is_over() {
     if (result) return recover();
     health_.probe_failed(result.error().message, Clock::now(), base::random_share());
     health_changed();
-    publish_outage();
   });
 }
 
@@ -144,7 +134,6 @@ void PoolEndpoint::recover() {
   log_recovery(health_.since());
   health_.recover(permits_.posted());
   health_changed();
-  publish_outage();
 }
 
 // Whatever depends on the health follows it.
@@ -175,12 +164,6 @@ void PoolEndpoint::say_whether_full() {
   } else {
     log::kMainLog.info("pool {}: endpoint {} is no longer full", text::printable(pool_, 128), uri_.display);
   }
-}
-
-void PoolEndpoint::publish_outage() {
-  if (health_.state() == EndpointHealth::State::up) return context_.outages.clear(this);
-  context_.outages.set(this, {pool_, functions_, fmt::format("endpoint {}: {}", uri_.display, health_.why()),
-                              health_.since()});
 }
 
 EndpointStatus PoolEndpoint::status() const {

@@ -36,8 +36,6 @@ class PoolEndpoint {
   // The pool's settings have these changes. Another endpoint starts with a clean record; what the one before
   // runs, it finishes.
   void configure(const config::Changes& changes);
-  // The functions that it has, as people are told when it takes no jobs; empty: all of the pool.
-  void set_functions(std::string functions);
   // No function has it any more. It finishes what it runs, and may be let go when it is unused().
   void retire();
   bool retired() const { return retired_; }
@@ -76,7 +74,6 @@ class PoolEndpoint {
   void log_recovery(EndpointHealth::Clock::time_point down_since) const;
   void health_changed();
   void say_whether_full();
-  void publish_outage();
 
   // Constant after construction.
   Context& context_;
@@ -94,7 +91,6 @@ class PoolEndpoint {
   std::optional<Signer> signer_;                           // when asked for
   EndpointHealth health_;
   Admission::Endpoint permits_;
-  std::string functions_;  // that it has, unless it has all
   // In the metrics.
   int shown_limit_ = -1;
   bool counted_down_ = false;

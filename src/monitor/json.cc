@@ -94,7 +94,7 @@ json::object pool(const View& view, const PoolStatus& pool) {
           {"p99", duration(figures.p99)},
           {"last_minute", outcomes(figures.last_minute)},
           {"total", outcomes(pool.tally.outcomes)},
-          {"queued", number(view.queued(pool.settings))},
+          {"queued", number(view.queued(pool.settings.jobs_list))},
           {"queue_trend", number(figures.queue_trend)},
           {"endpoint", endpoint(view, pool.settings.uri.display, pool.endpoint)},
           {"function_endpoints", function_endpoints(view, pool)},
@@ -244,13 +244,6 @@ json::array failures(const PoolStatus& pool) {
   return failures;
 }
 
-// Over all servers; nothing while one of them is unknown.
-std::optional<std::uint64_t> queued(const View& view, const std::string& function) {
-  config::Pool only;
-  only.jobs_list = {function};
-  return view.queued(only);
-}
-
 json::array functions(const View& view, const PoolStatus& pool) {
   json::array functions;
   for (const auto& one : pool.functions) {
@@ -258,7 +251,7 @@ json::array functions(const View& view, const PoolStatus& pool) {
     function["max_concurrency"] = one.max_concurrency > 0 ? json::value(one.max_concurrency) : nullptr;
     for (const auto& [key, value] : outcomes(one.outcomes)) function[key] = value;
     function["withdrawn"] = one.withdrawn;
-    function["queued"] = one.withdrawn ? json::value(nullptr) : number(queued(view, one.name));
+    function["queued"] = one.withdrawn ? json::value(nullptr) : number(view.queued({one.name}));
     functions.push_back(std::move(function));
   }
   return functions;

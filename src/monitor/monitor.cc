@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "monitor/endpoints.h"
 #include "monitor/json.h"
 #include "net/exceptions.h"
 
@@ -78,7 +79,7 @@ void Monitor::note(const Snapshot& snapshot) {
     if (!names.insert(name).second)
       continue;  // one of that name finishes what it runs, and another is in force
     histories_[name].add(snapshot.at, snapshot.wall, pool,
-                         queued(pool.settings, *snapshot.config.in_force, queues_));
+                         queued(pool.settings.jobs_list, *snapshot.config.in_force, queues_));
     auto& gauges = gauges_[name];
     if (!gauges) gauges = watched_.metrics.gauges(name);
     metrics::PoolGauges::Values values{.slots = pool.slots(),
@@ -150,6 +151,8 @@ std::shared_ptr<const std::string> Monitor::status() {
   }
   return status_;
 }
+
+std::string Monitor::outages() const { return latest_ ? outages_text(*latest_, Clock::now()) : ""; }
 
 asio::awaitable<void> Monitor::next(std::uint64_t seen) {
   while (number_ == seen) co_await published_.async_wait(kResult);

@@ -44,6 +44,8 @@ class Monitor {
   // What the last second brought, as /api/v1/status has it; its number grows with each. Null: nothing yet.
   std::uint64_t number() const { return number_; }
   std::shared_ptr<const std::string> status();
+  // As outages_text() has them: of the last second, or before it if the loop stands still.
+  std::string outages() const;
   // Returns when there is a number other than `seen`.
   asio::awaitable<void> next(std::uint64_t seen);
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "monitor/endpoints.h"
+
 namespace driveshaft::monitor {
 namespace {
 
@@ -91,32 +93,10 @@ class Judge {
   }
 
   // Jobs of these functions.
-  std::string waiting(const config::Pool& pool, std::string_view before) const {
-    const auto queued = view_.queued(pool);
+  std::string waiting(const std::vector<std::string>& functions, std::string_view before) const {
+    const auto queued = view_.queued(functions);
     if (queued.value_or(0) == 0) return {};
     return fmt::format("{}{} wait{} in the queue", before, jobs(*queued), *queued == 1 ? "s" : "");
-  }
-
-  // An endpoint, with the functions that it has.
-  struct Endpoint {
-    const EndpointStatus& status;
-    std::string uri;
-    config::Pool functions;
-  };
-
-  // The pool's own first.
-  static std::vector<Endpoint> endpoints_of(const PoolStatus& pool) {
-    std::vector<Endpoint> endpoints{{pool.endpoint, pool.settings.uri.display, {}}};
-    std::vector<std::string> own = pool.settings.jobs_list;
-    for (const auto& [uri, endpoint, functions] : pool.function_endpoints) {
-      std::erase_if(own, [&names = functions](const std::string& name) {
-        return std::find(names.begin(), names.end(), name) != names.end();
-      });
-      endpoints.push_back({endpoint, uri, {}});
-      endpoints.back().functions.jobs_list = functions;
-    }
-    endpoints.front().functions.jobs_list = std::move(own);
-    return endpoints;
   }
 
   void judge_endpoint(const PoolStatus& pool) {
@@ -136,7 +116,7 @@ class Judge {
     }
   }
 
-  std::string trouble(const PoolStatus& pool, const Endpoint& of) const {
+  std::string trouble(const PoolStatus& pool, const ServedEndpoint& of) const {
     const EndpointStatus& endpoint = of.status;
     std::string text = fmt::format("{}: endpoint {}: {}, for {}", pool.settings.name, of.uri, endpoint.why,
                                    since(endpoint.since));
@@ -149,7 +129,7 @@ class Judge {
 
   void judge_failures(const PoolStatus& pool) {
     const auto endpoints = endpoints_of(pool);
-    const bool is_said = std::any_of(endpoints.begin(), endpoints.end(), [](const Endpoint& endpoint) {
+    const bool is_said = std::any_of(endpoints.begin(), endpoints.end(), [](const ServedEndpoint& endpoint) {
       return endpoint.status.state == EndpointStatus::State::down;
     });
     if (is_said) return;
@@ -179,7 +159,7 @@ class Judge {
     add(Level::warning,
         fmt::format("{}: {} been busy for {}{}", pool.settings.name,
                     slots == 1 ? "its one slot has" : fmt::format("all {} slots have", slots),
-                    in_words(saturated), waiting(pool.settings, ", and ")),
+                    in_words(saturated), waiting(pool.settings.jobs_list, ", and ")),
         pool.settings.name);
   }
 
@@ -219,7 +199,8 @@ class Judge {
       busy += static_cast<std::uint64_t>(pool.busy());
       rate += figures_of(pool).jobs_per_second;
     }
-    for (const auto& pool : view_.snapshot.config.in_force->pools) queued += view_.queued(pool).value_or(0);
+    for (const auto& pool : view_.snapshot.config.in_force->pools)
+      queued += view_.queued(pool.jobs_list).value_or(0);
     const auto pools = view_.snapshot.pools.size();
     return fmt::format(
         "All is well: {} pool{}, {} of {} slots busy, {:.{}f} jobs a second, {}.", pools, plural(pools), busy,

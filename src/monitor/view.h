@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "monitor/history.h"
 #include "monitor/queue_watch.h"
@@ -20,11 +21,11 @@ struct View {
   const std::map<std::string, History>& histories;   // by pool
   const std::map<std::string, QueueReport>& queues;  // by server
 
-  // Waiting jobs of a pool's functions at all servers; nothing while a server's queue is unknown.
-  std::optional<std::uint64_t> queued(const config::Pool& pool) const;
+  // Waiting jobs of these functions at all servers; nothing while a server's queue is unknown.
+  std::optional<std::uint64_t> queued(const std::vector<std::string>& functions) const;
 };
 
-std::optional<std::uint64_t> queued(const config::Pool& pool, const config::Config& config,
+std::optional<std::uint64_t> queued(const std::vector<std::string>& functions, const config::Config& config,
                                     const std::map<std::string, QueueReport>& queues);
 
 }  // namespace driveshaft::monitor

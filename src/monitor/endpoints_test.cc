@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "monitor/endpoints.h"
+
+#include <gtest/gtest.h>
+
+namespace driveshaft::monitor {
+namespace {
+
+using namespace std::chrono_literals;
+using State = dispatch::EndpointStatus::State;
+
+dispatch::EndpointStatus endpoint(State state) {
+  dispatch::EndpointStatus status;
+  status.state = state;
+  status.since = SteadyTime(100s);
+  status.why = "cannot connect: Connection refused";
+  return status;
+}
+
+Snapshot snapshot_of(State own, std::vector<dispatch::PoolStatus::FunctionEndpoint> others = {}) {
+  dispatch::PoolStatus pool;
+  pool.settings.name = "Regular";
+  pool.settings.uri.display = "http://a/";
+  pool.settings.jobs_list = {"f", "g", "h"};
+  pool.endpoint = endpoint(own);
+  pool.function_endpoints = std::move(others);
+  Snapshot snapshot;
+  snapshot.pools = {pool};
+  return snapshot;
+}
+
+std::string text_of(const Snapshot& snapshot) { return outages_text(snapshot, SteadyTime(107s)); }
+
+TEST(Outages, AreOfPoolsThatTakeNoJobs) {
+  EXPECT_EQ(text_of(snapshot_of(State::up)), "");
+  EXPECT_EQ(text_of(snapshot_of(State::untried)), "");
+  const std::string line =
+      "\npool Regular takes no jobs since 7 s: endpoint http://a/: cannot connect: Connection refused";
+  EXPECT_EQ(text_of(snapshot_of(State::down)), line);
+  EXPECT_EQ(text_of(snapshot_of(State::paused)), line);
+}
+
+TEST(Outages, AnEndpointThatFailsJobsStillTakesThem) {
+  Snapshot snapshot = snapshot_of(State::down);
+  snapshot.pools[0].settings.settings.endpoint_down = config::EndpointDown::fail;
+  EXPECT_EQ(text_of(snapshot), "");
+}
+
+TEST(Outages, NameTheFunctionsWhereAPoolHasSeveralEndpoints) {
+  const std::string why = "cannot connect: Connection refused";
+  EXPECT_EQ(text_of(snapshot_of(State::up, {{"http://b/", endpoint(State::down), {"g", "h"}}})),
+            "\npool Regular takes no jobs of g, h since 7 s: endpoint http://b/: " + why);
+  EXPECT_EQ(text_of(snapshot_of(State::down, {{"http://b/", endpoint(State::up), {"g", "h"}}})),
+            "\npool Regular takes no jobs of f since 7 s: endpoint http://a/: " + why);
+}
+
+}  // namespace
+}  // namespace driveshaft::monitor
