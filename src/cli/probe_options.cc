@@ -9,11 +9,11 @@
 #include <filesystem>
 #include <string_view>
 
+#include "cli/arguments.h"
 #include "config/fastcgi_keys.h"
 #include "config/headers.h"
 #include "config/keys.h"
 #include "config/load.h"
-#include "config/nearest.h"
 #include "net/address.h"
 #include "net/tls.h"
 #include "text/printable.h"
@@ -90,7 +90,7 @@ Result<void> read_header(ProbeOptions& options, const std::string& text) {
   return {};
 }
 
-// Whether they can be used is seen when all are known.
+// Whether the files can be used is checked when all options are known.
 template <std::string net::TlsSettings::*path>
 Result<void> read_tls_file(ProbeOptions& options, const std::string& text) {
   if (text.empty()) return Error{"expected the path of a file, got an empty one"};
@@ -125,50 +125,42 @@ Result<void> read_timeout(ProbeOptions& options, const std::string& text) {
 }
 
 struct Row {
-  std::string_view name;
-  std::string_view argument;
+  OptionName option;
   std::string_view description;
   Result<void> (*set)(ProbeOptions& options, const std::string& text);
-  bool many = false;
 };
+
+constexpr OptionName kHelp{"help", ""};
 
 constexpr Row kTable[] = {
-    {"function", "name", "what the sample jobs call; the endpoint runs it (default: driveshaft_probe)",
+    {{"function", "name"},
+     "what the sample jobs call; the endpoint runs it (default: driveshaft_probe)",
      read_function},
-    {"workload", "text", "of the plain sample; @path: what that file holds (default: driveshaft probe)",
+    {{"workload", "text"},
+     "of the plain sample; @path: what that file holds (default: driveshaft probe)",
      read_workload},
-    {"format", "format", "json, multipart or urlencoded, as request_format (default: json)", read_format},
-    {"secret-file", "path",
-     "sign requests with the secrets of this file, and see whether bad signatures are refused", read_secrets},
-    {"header", "text",
-     "\"Name: value\" to be sent too, or \"Name: @path\" to read the value; may be repeated", read_header,
-     true},
-    {"ca-file", "path", "of https: the authorities in PEM that are trusted (default: the system's)",
+    {{"format", "format"}, "json, multipart or urlencoded, as request_format (default: json)", read_format},
+    {{"secret-file", "path"},
+     "sign requests with the secrets of this file, and see whether bad signatures are refused",
+     read_secrets},
+    {{"header", "text", true},
+     "\"Name: value\" to be sent too, or \"Name: @path\" to read the value; may be repeated",
+     read_header},
+    {{"ca-file", "path"},
+     "of https: the authorities in PEM that are trusted (default: the system's)",
      read_tls_file<&net::TlsSettings::ca_file>},
-    {"certificate-file", "path", "of https: our certificate in PEM, for an endpoint that wants one",
+    {{"certificate-file", "path"},
+     "of https: our certificate in PEM, for an endpoint that wants one",
      read_tls_file<&net::TlsSettings::certificate_file>},
-    {"key-file", "path", "of https: its key", read_tls_file<&net::TlsSettings::key_file>},
-    {"server-name", "name", "of https: what its certificate must have (default: the URI's host)",
+    {{"key-file", "path"}, "of https: its key", read_tls_file<&net::TlsSettings::key_file>},
+    {{"server-name", "name"},
+     "of https: what its certificate must have (default: the URI's host)",
      read_server_name},
-    {"document-root", "path", "of FastCGI: as fastcgi_document_root (default: the script's folder)",
+    {{"document-root", "path"},
+     "of FastCGI: as fastcgi_document_root (default: the script's folder)",
      read_document_root},
-    {"timeout", "seconds", "how long an answer may take (default: 10)", read_timeout},
+    {{"timeout", "seconds"}, "how long an answer may take (default: 10)", read_timeout},
 };
-
-const Row* find_row(std::string_view name) {
-  const auto row =
-      std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& r) { return r.name == name; });
-  return row == std::end(kTable) ? nullptr : row;
-}
-
-Error unknown_option(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const Row& row : kTable) names.push_back(row.name);
-  const auto near = config::nearest(name, names);
-  return {fmt::format(
-      "unknown option --{} of probe; {}", text::printable(name, 60),
-      near.empty() ? "driveshaft probe --help lists them all" : fmt::format("did you mean --{}?", near))};
-}
 
 Result<void> check_tls_options(const ProbeOptions& options) {
   if (options.tls == net::TlsSettings{}) return {};
@@ -205,39 +197,31 @@ bool is_probe(std::span<const char* const> arguments) {
 
 Result<ProbeOptions> parse_probe(std::span<const char* const> arguments) {
   ProbeOptions options;
+  std::vector<OptionName> names{kHelp};
+  for (const Row& row : kTable) names.push_back(row.option);
+  const auto given = split_arguments(arguments.subspan(1), names, "probe");
+  if (!given) return given.error();
   bool has_uri = false;
-  std::vector<const Row*> seen;
-  for (std::size_t i = 1; i < arguments.size(); ++i) {
-    const std::string_view argument = arguments[i];
-    if (argument == "--help") {
+  for (const auto& [option, text] : *given) {
+    if (option == names.data()) {
       options.help = true;
       return options;
     }
-    if (!argument.starts_with("-")) {
-      if (has_uri) return Error{"probe: one URI at a time; driveshaft probe --help says more"};
-      auto uri = net::parse_uri(argument);
-      if (!uri) return Error{"probe: " + uri.error().message};
-      options.uri = std::move(*uri);
-      has_uri = true;
+    if (option) {
+      if (const auto read = kTable[option - names.data() - 1].set(options, text); !read) {
+        return Error{fmt::format("--{}: {}", option->name, read.error().message)};
+      }
       continue;
     }
-    const auto equals = argument.find('=');
-    const std::string_view name = argument.substr(std::min(argument.find_first_not_of('-'), argument.size()),
-                                                  equals == argument.npos ? argument.npos : equals - 2);
-    const Row* row = argument.starts_with("--") ? find_row(name) : nullptr;
-    if (!row) return unknown_option(name);
-    if (!row->many && std::find(seen.begin(), seen.end(), row) != seen.end()) {
-      return Error{fmt::format("--{} is given twice", row->name)};
+    if (text.starts_with('-')) {
+      return Error{fmt::format("unknown option {} of probe; driveshaft probe --help lists them all",
+                               text::printable(text, 60))};
     }
-    seen.push_back(row);
-    if (equals == argument.npos && i + 1 == arguments.size()) {
-      return Error{fmt::format("--{}: its {} is missing", row->name, row->argument)};
-    }
-    const std::string text(equals == argument.npos ? std::string_view(arguments[++i])
-                                                   : argument.substr(equals + 1));
-    if (const auto read = row->set(options, text); !read) {
-      return Error{fmt::format("--{}: {}", row->name, read.error().message)};
-    }
+    if (has_uri) return Error{"probe: one URI at a time; driveshaft probe --help says more"};
+    auto uri = net::parse_uri(text);
+    if (!uri) return Error{"probe: " + uri.error().message};
+    options.uri = std::move(*uri);
+    has_uri = true;
   }
   if (const auto good = check(options, has_uri); !good) return good.error();
   return options;
@@ -245,7 +229,7 @@ Result<ProbeOptions> parse_probe(std::span<const char* const> arguments) {
 
 std::vector<std::string> probe_option_names() {
   std::vector<std::string> names;
-  for (const Row& row : kTable) names.push_back(fmt::format("{} {}", row.name, row.argument));
+  for (const Row& row : kTable) names.push_back(fmt::format("{} {}", row.option.name, row.option.argument));
   return names;
 }
 
@@ -255,7 +239,8 @@ std::string probe_help_text() {
       "  calls an endpoint with sample jobs, as the daemon would, and says what is wrong with its answers;\n"
       "  exits with 0 if it conforms, 1 if it does not, 2 if the command line is wrong\n\n";
   for (const Row& row : kTable) {
-    text += fmt::format("  {:<21} {}\n", fmt::format("--{} {}", row.name, row.argument), row.description);
+    text += fmt::format("  {:<21} {}\n", fmt::format("--{} {}", row.option.name, row.option.argument),
+                        row.description);
   }
   return text;
 }

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <vector>
 
-#include "config/nearest.h"
+#include "cli/arguments.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -40,8 +40,8 @@ Result<void> read_path(std::string& path, const std::string& text) {
   return {};
 }
 
-// Port 0, any free port, is for the exporter alone: elsewhere an address of it is a mistake. So is a port
-// without a host, which is a port of all IPv4 addresses, as the original had it.
+// Two forms are allowed for the exporter alone: port 0, which means any free port, and a port without a host,
+// which means this port of all IPv4 addresses, as in the original.
 Result<void> read_exporter(std::optional<net::Address>& exporter, const std::string& text) {
   exporter.reset();
   if (text.empty()) return {};
@@ -157,77 +157,25 @@ po::options_description describe_options() {
   return all;
 }
 
-// `--name=` with nothing behind it is an empty value; the library takes it for a slip.
-std::vector<std::string> with_empty_values(std::span<const char* const> arguments) {
-  std::vector<std::string> tokens;
-  for (std::string token : arguments) {
-    const bool empty_value = token.starts_with("--") && token.find('=') == token.size() - 1;
-    if (empty_value) token.pop_back();
-    tokens.push_back(std::move(token));
-    if (empty_value) tokens.emplace_back();
-  }
-  return tokens;
-}
-
-Error unknown_option(const std::string& name) {
-  std::vector<std::string_view> names;
-  for (const OptionRow& row : kTable) names.push_back(row.name);
-  const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
-  std::string_view close = config::nearest(bare, names);
-  if (close.empty() && bare.size() > 1) {
-    // An abbreviation is not taken: with the next option it might mean another.
-    const auto begins =
-        std::find_if(names.begin(), names.end(), [&](std::string_view n) { return n.starts_with(bare); });
-    if (begins != names.end()) close = *begins;
-  }
-  if (close.empty()) return {fmt::format("unknown option {}; --help lists them all", name)};
-  return {fmt::format("unknown option {}; did you mean --{}?", name, close)};
-}
-
-Result<std::vector<po::option>> split(std::span<const char* const> arguments) {
-  namespace style = po::command_line_style;
-  const po::options_description described = describe_options();
-  try {
-    return po::command_line_parser(with_empty_values(arguments))
-        .options(described)
-        .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
-        .run()
-        .options;
-  } catch (const po::unknown_option& e) {
-    return unknown_option(e.get_option_name().substr(0, e.get_option_name().find('=')));
-  } catch (const po::error& e) {
-    return Error{fmt::format("{}; --help lists the options", e.what())};
-  }
-}
-
-const OptionRow* find_row(const std::string& name) {
-  for (const OptionRow& row : kTable) {
-    if (row.name == name) return &row;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 std::span<const OptionRow> option_table() { return kTable; }
 
 Result<Options> parse_options(std::span<const char* const> arguments) {
-  const auto given = split(arguments);
+  std::vector<cli::OptionName> names;
+  for (const OptionRow& row : kTable) names.push_back({row.name, row.argument});
+  const auto given = cli::split_arguments(arguments, names, "");
   if (!given) return given.error();
   Options options;
   std::vector<const OptionRow*> seen;
-  for (const po::option& option : *given) {
-    const OptionRow* row = find_row(option.string_key);
-    if (!row) {
-      return Error{
-          fmt::format("unexpected argument \"{}\"; every argument belongs to an option, --help lists them",
-                      fmt::join(option.original_tokens, " "))};
+  for (const auto& [option, text] : *given) {
+    if (!option) {
+      return Error{fmt::format(
+          "unexpected argument \"{}\"; every argument belongs to an option, --help lists them", text)};
     }
-    if (std::find(seen.begin(), seen.end(), row) != seen.end() && !row->argument.empty()) {
-      return Error{fmt::format("--{} is given twice", row->name)};
-    }
+    const OptionRow* row = &kTable[option - names.data()];
     seen.push_back(row);
-    const auto read = row->set(options, option.value.empty() ? std::string() : option.value.front());
+    const auto read = row->set(options, text);
     if (!read) return Error{fmt::format("--{}: {}", row->name, read.error().message)};
   }
   for (const OptionRow* row : seen) {

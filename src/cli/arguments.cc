@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "cli/arguments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+
+#include "config/nearest.h"
+#include "text/printable.h"
+
+namespace driveshaft::cli {
+namespace {
+
+namespace po = boost::program_options;
+using base::Error;
+using base::Result;
+
+const OptionName* find(std::span<const OptionName> options, std::string_view name) {
+  const auto found =
+      std::find_if(options.begin(), options.end(), [&](const auto& option) { return option.name == name; });
+  return found == options.end() ? nullptr : &*found;
+}
+
+po::options_description describe(std::span<const OptionName> options) {
+  po::options_description all;
+  for (const auto& option : options) {
+    const std::string name(option.name);
+    if (option.argument.empty()) {
+      all.add_options()(name.c_str(), "");
+    } else {
+      all.add_options()(name.c_str(), po::value<std::string>(), "");
+    }
+  }
+  return all;
+}
+
+// `--name=` with nothing behind it is an empty value; the library takes it for a mistake.
+std::vector<std::string> with_empty_values(std::span<const char* const> arguments) {
+  std::vector<std::string> tokens;
+  for (std::string token : arguments) {
+    const bool empty_value = token.starts_with("--") && token.find('=') == token.size() - 1;
+    if (empty_value) token.pop_back();
+    tokens.push_back(std::move(token));
+    if (empty_value) tokens.emplace_back();
+  }
+  return tokens;
+}
+
+std::string help(std::string_view command) {
+  return command.empty() ? "--help" : fmt::format("driveshaft {} --help", command);
+}
+
+Error unknown_option(const std::string& name, std::span<const OptionName> options, std::string_view command) {
+  std::vector<std::string_view> names;
+  for (const auto& option : options) names.push_back(option.name);
+  const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
+  std::string_view close = config::nearest(bare, names);
+  if (close.empty() && bare.size() > 1) {
+    // An abbreviation is not taken: with the next option it might mean another.
+    const auto begins =
+        std::find_if(names.begin(), names.end(), [&](std::string_view n) { return n.starts_with(bare); });
+    if (begins != names.end()) close = *begins;
+  }
+  const std::string of = command.empty() ? "" : fmt::format(" of {}", command);
+  return {fmt::format(
+      "unknown option {}{}; {}", text::printable(name, 60), of,
+      close.empty() ? help(command) + " lists them all" : fmt::format("did you mean --{}?", close))};
+}
+
+}  // namespace
+
+Result<std::vector<Argument>> split_arguments(std::span<const char* const> arguments,
+                                              std::span<const OptionName> options, std::string_view command) {
+  namespace style = po::command_line_style;
+  const po::options_description described = describe(options);
+  std::vector<Argument> split;
+  try {
+    const auto parsed = po::command_line_parser(with_empty_values(arguments))
+                            .options(described)
+                            .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
+                            .run();
+    for (const auto& given : parsed.options) {
+      const OptionName* option = find(options, given.string_key);
+      const bool is_second = std::any_of(split.begin(), split.end(), [&](const Argument& other) {
+        return option && other.option == option && !option->may_repeat && !option->argument.empty();
+      });
+      if (is_second) return Error{fmt::format("--{} is given twice", option->name)};
+      const auto& texts = option ? given.value : given.original_tokens;
+      split.push_back({option, texts.empty() ? std::string() : texts.front()});
+    }
+  } catch (const po::unknown_option& e) {
+    return unknown_option(e.get_option_name().substr(0, e.get_option_name().find('=')), options, command);
+  } catch (const po::invalid_command_line_syntax& e) {
+    const std::string name = e.get_option_name();
+    const OptionName* option = find(options, name.substr(std::min(name.find_first_not_of('-'), name.size())));
+    if (option && e.kind() == po::invalid_syntax::missing_parameter) {
+      return Error{fmt::format("--{}: its {} is missing", option->name, option->argument)};
+    }
+    return Error{fmt::format("{}; {} lists the options", e.what(), help(command))};
+  } catch (const po::error& e) {
+    return Error{fmt::format("{}; {} lists the options", e.what(), help(command))};
+  }
+  return split;
+}
+
+}  // namespace driveshaft::cli
