@@ -26,7 +26,6 @@
 #include <cerrno>
 #include <fstream>
 #include <memory>
-#include <optional>
 #include <set>
 #include <system_error>
 
@@ -67,30 +66,31 @@ std::string attribute(const ptree& element, const char* name) {
   return substituted(element.get(std::string("<xmlattr>.") + name, ""));
 }
 
-// The configuration as a tree, if this parser can read it; log4cxx's own has the last word.
-std::optional<ptree> read_tree(const std::string& path) {
+// The children of the configuration's element, if this parser can read the file; log4cxx's own has the last
+// word.
+ptree read_tree(const std::string& path) {
   ptree document;
   try {
     boost::property_tree::read_xml(path, document);
   } catch (const boost::property_tree::xml_parser_error&) {
-    return std::nullopt;
+    return {};
   }
   for (auto& [tag, element] : document) {
     if (tag == "log4j:configuration" || tag == "configuration") return std::move(element);
   }
-  return std::nullopt;
+  return {};
 }
+
+constexpr std::string_view kMadeOfClasses[] = {"appender",      "layout",           "filter",
+                                               "rollingPolicy", "triggeringPolicy", "errorHandler"};
 
 void require_classes_within(const std::string& path, const ptree& parent, const std::string& where) {
   for (const auto& [tag, element] : parent) {
-    if (tag == "<xmlattr>" || tag == "<xmlcomment>") continue;
+    if (std::ranges::find(kMadeOfClasses, tag) == std::end(kMadeOfClasses)) continue;
     const std::string name = attribute(element, "name");
     const std::string here = (name.empty() ? tag : fmt::format("{} \"{}\"", tag, name)) + where;
-    const std::string type = attribute(element, "class");
-    const bool made = tag == "appender" || tag == "layout" || tag == "filter" || tag == "rollingPolicy" ||
-                      tag == "triggeringPolicy" || tag == "errorHandler";
-    if (made) require_class(path, type, here);
-    if (made) require_classes_within(path, element, " of " + here);
+    require_class(path, attribute(element, "class"), here);
+    require_classes_within(path, element, " of " + here);
   }
 }
 
@@ -117,8 +117,9 @@ void require_defined_appenders(const std::string& path, const ptree& tree) {
   }
   for (const auto& [tag, element] : tree) {
     for (const auto& [inner_tag, inner] : element) {
-      const std::string name = inner_tag == "appender-ref" ? attribute(inner, "ref") : "";
-      if (inner_tag != "appender-ref" || defined.contains(name)) continue;
+      if (inner_tag != "appender-ref") continue;
+      const std::string name = attribute(inner, "ref");
+      if (defined.contains(name)) continue;
       const std::string by = attribute(element, "name");
       refuse(path, fmt::format("there is no appender \"{}\", which {} refers to; define it", name,
                                by.empty() ? tag : fmt::format("the {} {}", tag, by)));
@@ -126,7 +127,7 @@ void require_defined_appenders(const std::string& path, const ptree& tree) {
   }
 }
 
-// Those behind another appender too.
+// Adds the appenders behind other appenders, too.
 void collect(const log4cxx::AppenderList& appenders, std::vector<log4cxx::AppenderPtr>& all) {
   for (const auto& appender : appenders) {
     all.push_back(appender);
@@ -144,11 +145,11 @@ std::vector<log4cxx::AppenderPtr> appenders_of(log4cxx::LoggerPtr logger) {
   return all;
 }
 
-// What log4cxx was built with shows in the libraries that it brings along; its headers do not tell.
+// The headers of log4cxx do not tell what it was built with; the libraries that are loaded with it do.
 bool is_linked_with(const char* function) { return ::dlsym(RTLD_DEFAULT, function) != nullptr; }
 
-// log4cxx prints a complaint of such an appender, and has it take lines and drop them. Empty if it may work:
-// whether a host answers is known later.
+// Why the appender drops every line, about which log4cxx only prints a message. Empty if it may work: whether
+// a host answers is known later.
 std::string why_useless(const log4cxx::AppenderPtr& appender) {
   if (!is_linked_with("SQLAllocHandle") && log4cxx::cast<log4cxx::db::ODBCAppender>(appender)) {
     return "cannot work, as this log4cxx is built without ODBC; choose another class";
@@ -185,10 +186,9 @@ std::string xml_mistake(const std::string& path) {
 
 void require_known_names(const std::string& path) {
   if (is_properties(path)) return require_property_classes(path);
-  const auto tree = read_tree(path);
-  if (!tree) return;
-  require_classes_within(path, *tree, "");
-  require_defined_appenders(path, *tree);
+  const ptree tree = read_tree(path);
+  require_classes_within(path, tree, "");
+  require_defined_appenders(path, tree);
 }
 
 void require_working_appenders(const std::string& path) {
