@@ -9,8 +9,9 @@
 
 namespace driveshaft::admin {
 
-// Server-Sent Events: the monitor's status each second, until the client goes, or takes none for `patience`.
-// A slow client misses some; what is kept for it is the event being sent. `head`: the header alone.
+// Sends the monitor's status each second as Server-Sent Events, until the client closes the connection or
+// reads nothing for `patience`. A slow client misses events; only the event that is being sent is kept in
+// memory. `head`: only the header is sent.
 asio::awaitable<void> stream_events(boost::beast::tcp_stream& stream, monitor::Monitor& monitor,
                                     std::chrono::milliseconds patience, bool head);
 

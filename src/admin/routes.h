@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-// What the admin server answers to which path. No I/O.
+// The answers of the admin server by path. No I/O.
 namespace driveshaft::admin {
 
 struct Health {
@@ -14,7 +14,7 @@ struct Health {
   std::string detail;  // one line for a person: why, or what is fine
 };
 
-// Where the answers come from. Called in the admin server's thread, one at a time.
+// The functions that make the answers. They are called in the admin server's thread, one at a time.
 struct Sources {
   std::function<std::string()> metrics;  // Prometheus text format
   std::function<Health()> health;        // does the loop turn?
@@ -25,13 +25,13 @@ struct Reply {
   unsigned status = 200;
   std::string_view content_type = "text/plain; charset=utf-8";
   std::string body;
-  std::string_view allow = {};  // value of the Allow header, when it is due
+  std::string_view allow = {};  // value of the Allow header, which only status 405 needs
 };
 
-// The answer to a method that only reading clients do not use, or nothing.
+// The answer to a method other than GET and HEAD; nothing for these two.
 std::optional<Reply> refuse_method(std::string_view method);
 
-// `target` is the request's, with its query if it has one. Throws what a source throws.
+// `target` is that of the request, with the query if there is one. Throws what a source throws.
 Reply answer(std::string_view method, std::string_view target, const Sources& sources);
 
 }  // namespace driveshaft::admin

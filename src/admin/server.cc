@@ -79,7 +79,7 @@ Response to_response(Reply reply, unsigned version, bool keep_alive) {
   return response;
 }
 
-// The answer to a request that could not be read, or nothing if there is nobody to answer.
+// The answer to a request that could not be read; nothing if the client has gone.
 std::optional<Reply> refusal(const error_code& error) {
   if (error == http::error::header_limit) return Reply{.status = 431, .body = "request header too large\n"};
   if (error == http::error::body_limit) return Reply{.status = 413, .body = "request body too large\n"};
@@ -90,8 +90,8 @@ std::optional<Reply> refusal(const error_code& error) {
   return {};
 }
 
-// While it is there its stream is among those that wait for their clients, the one that does so longest
-// first.
+// While this object lives, its stream is in the list of streams that wait for their clients. The stream that
+// has waited longest is the first.
 class Waits {
  public:
   using Streams = std::list<beast::tcp_stream*>;
@@ -106,7 +106,7 @@ class Waits {
   const Streams::iterator place_;
 };
 
-// Adds one to a count while it lives.
+// Adds one to a counter as long as this object lives.
 class Counted {
  public:
   explicit Counted(std::size_t& count) : count_(&count) { ++count; }
@@ -157,7 +157,7 @@ struct Server::Impl {
   std::thread thread;
 };
 
-// What the page, the plain pages or the API have for it.
+// The answer of the page, of the plain pages, or of the API.
 asio::awaitable<Reply> Server::Impl::reply_to(std::string_view method, std::string_view target) {
   const bool api = is_api(target);
   try {
@@ -198,8 +198,8 @@ asio::awaitable<void> Server::Impl::accept_all() {
   }
 }
 
-// Who connects and says nothing, or does not read its answer, keeps nobody out: neither a scrape nor a health
-// check.
+// Clients that connect and send nothing, or do not read the answer, must keep out neither a scrape nor a
+// health check.
 bool Server::Impl::make_room() {
   if (waiting.empty()) return false;
   waiting.front()->close();
@@ -209,7 +209,8 @@ bool Server::Impl::make_room() {
 asio::awaitable<void> Server::Impl::serve(tcp::socket socket, Counted) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  // A client that does not read is noticed soon: before pages without end have been made for it.
+  // With a small buffer the server soon notices a client that does not read, before it has made many pages
+  // for it.
   socket.set_option(asio::socket_base::send_buffer_size(64 * 1024), ignored);
   beast::tcp_stream stream(std::move(socket));
   beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(limits.body_bytes));

@@ -12,14 +12,15 @@
 
 namespace driveshaft::admin {
 
-// What a client may take from the server. A client that exceeds one is answered with an error where HTTP has
-// one, and closed.
+// Limits on what clients may use. A client that exceeds a limit gets an error answer where HTTP has one, and
+// its connection is closed.
 struct Limits {
   std::uint32_t header_bytes = 8 * 1024;
   std::uint64_t body_bytes = 4 * 1024;
   std::chrono::milliseconds request{10'000};  // from a request's first byte to its last; then for its answer
   std::chrono::milliseconds keep_alive{60'000};  // between two requests
-  std::size_t connections = 256;                 // one more closes the one that has kept it waiting longest
+  std::size_t connections =
+      256;  // a further one closes the connection that has waited longest for its client
   std::size_t streams =
       128;  // of them, clients of /api/v1/events; more are told to ask for the status instead
 };
@@ -27,8 +28,8 @@ struct Limits {
 // HTTP on the exporter address, in one thread of its own, so that a slow scrape never delays a job.
 class Server {
  public:
-  // Binds and listens, so that it can be done before privileges are dropped; answers come after start().
-  // Port 0 picks a free one. Throws base::StartupError when the address cannot be bound.
+  // Binds and listens, so that this can be done before privileges are dropped. Requests are answered after
+  // start(). Port 0 picks a free one. Throws base::StartupError when the address cannot be bound.
   Server(const net::Address& address, Sources sources, monitor::Watched watched, const Limits& limits = {});
   ~Server();  // stops
   Server(const Server&) = delete;

@@ -8,7 +8,7 @@
 
 namespace driveshaft::base {
 
-void tell_stderr(const std::string& line) {
+void write_to_stderr(const std::string& line) {
   const std::string text = line + '\n';
   std::string_view rest = text;
   while (!rest.empty()) {

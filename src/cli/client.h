@@ -10,8 +10,8 @@
 
 namespace driveshaft::cli {
 
-// Gets a page of a daemon's exporter address; the answer's body, or why there is none. Bounded in time and
-// size, whoever answers.
+// Gets a page of a daemon's exporter address; the answer's body, or why there is none. Time and size of the
+// answer are limited.
 asio::awaitable<base::Result<std::string>> get(net::Address daemon, std::string_view path);
 
 }  // namespace driveshaft::cli

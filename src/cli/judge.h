@@ -8,7 +8,7 @@
 #include "dispatch/contract.h"
 #include "http/exchange.h"
 
-// What an endpoint's response to a sample job is worth. Pure.
+// Whether an endpoint's response to a sample job follows the contract. Pure.
 namespace driveshaft::cli {
 
 // How a sample went.

@@ -26,8 +26,8 @@ using Grade = Remark::Grade;
 
 constexpr std::size_t kMostStreamed = 64 * 1024 * 1024;
 constexpr std::size_t kBigWorkload = 1024 * 1024;
-constexpr auto kStale = 1h;  // by which a timestamp is wrong
-// What is answered faster says nothing of whether two were worked on at once.
+constexpr auto kStale = 1h;  // how far off a wrong timestamp is
+// An answer that comes faster does not show whether two jobs ran at once.
 constexpr auto kTellingTime = 50ms;
 
 // A job of the probe, and what is wrong with its signature.
@@ -152,7 +152,7 @@ class Probe {
  private:
   using Calls = std::vector<std::unique_ptr<Call>>;
 
-  // False: there is nobody to go on with.
+  // False: the endpoint cannot be reached, so no other sample is sent.
   bool plain() {
     const auto outcome = call({"plain job", options_.workload});
     const auto remark = judge(outcome);
@@ -172,7 +172,8 @@ class Probe {
     for (const Sample& sample : samples) report(sample.name, judge_beside_plain(call(sample)));
   }
 
-  // A function need not take any workload; but one that took the plain one is worth a word.
+  // A function need not accept every workload; a note is printed if it accepted the plain one and not this
+  // one.
   Remark judge_beside_plain(const Outcome& outcome) {
     Remark remark = judge(outcome);
     if (remark.grade != Grade::note) return remark;

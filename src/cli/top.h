@@ -5,8 +5,8 @@
 
 namespace driveshaft::cli {
 
-// Shows the daemon's status on the terminal, a new one every second, until q or a signal. A daemon that goes
-// is waited for. Returns the exit code.
+// Shows the daemon's status on the terminal, a new one every second, until q or a signal. If the daemon ends,
+// `top` waits for it. Returns the exit code.
 int top(const net::Address& daemon, bool color);
 
 }  // namespace driveshaft::cli

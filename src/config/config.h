@@ -14,7 +14,7 @@
 #include "net/tls_settings.h"
 #include "net/uri.h"
 
-// The jobs file as values. Every default stands here and nowhere else.
+// The values of a jobs file. Every default stands here and nowhere else.
 namespace driveshaft::config {
 
 // How a job is written into the body of the POST.
@@ -53,7 +53,7 @@ enum class AttemptFailure {
 
 // When a failed job is tried again, in its slot and within max_running_time.
 struct Retry {
-  int attempts = 1;                              // all told; 1: it is not tried again
+  int attempts = 1;                              // with the first one; 1: it is not tried again
   std::chrono::milliseconds initial_delay{200};  // before the second attempt; doubles for each one more
   std::chrono::milliseconds max_delay{30'000};
   std::chrono::milliseconds attempt_timeout{0};  // of one attempt; 0: max_running_time alone limits it
@@ -77,7 +77,7 @@ struct Breaker {
 struct Header {
   std::string name;
   std::string file;   // the value is its content; empty: it stands in the jobs file
-  std::string value;  // a secret, wherever it comes from
+  std::string value;  // a secret, from the jobs file or from `file`
 
   bool operator==(const Header&) const = default;
 };
@@ -90,18 +90,18 @@ struct Signing {
   bool operator==(const Signing&) const = default;
 };
 
-// Between whom the pool takes turns when its slots are scarce.
+// How the pool shares out its slots when they are scarce.
 enum class Fairness {
   none,      // whatever comes next from gearmand, which drains one function of a connection before the next
   function,  // its functions: each has connections of its own
 };
 
-// Settings a pool may give itself; given at the top level of the jobs file they hold for every pool
-// that does not.
+// Settings that may stand in a pool and at the top level of the jobs file, where they hold for every pool
+// that does not have them.
 struct PoolSettings {
   RequestFormat request_format = RequestFormat::json;
   FailureText failure_text = FailureText::exception;
-  bool explain_failures = false;                     // a failure found by us has its reason as its text
+  bool explain_failures = false;                     // failures found by Driveshaft have the reason as text
   int connections = 1;                               // to each gearmand server, 1 … 64
   std::chrono::milliseconds connect_timeout{5000};   // name, TCP and TLS together; > 0
   std::size_t max_response_size = 64 * 1024 * 1024;  // bytes of an endpoint's body; > 0
@@ -112,8 +112,8 @@ struct PoolSettings {
   Retry retry;
   std::string dead_letter_function;  // gets the jobs that finally failed; empty: none does
   OnShutdown on_shutdown = OnShutdown::fail;
-  double max_rate = 0;          // jobs taken a second; 0: no limit
-  bool adaptive = false;        // worker_count is the most, and the endpoint's latency decides
+  double max_rate = 0;          // grabbed jobs a second; 0: no limit
+  bool adaptive = false;        // the endpoint's latency sets the limit, up to worker_count
   std::vector<Header> headers;  // in the file's order, no name twice
   Signing signing;
   double trace_sampling = 1;  // share of the jobs whose trace is marked as sampled, 0 … 1
@@ -130,7 +130,7 @@ struct Server {
   bool operator==(const Server&) const = default;
 };
 
-// What a function has of its own, where it does not go by its pool.
+// The settings that a function has instead of the pool's.
 struct FunctionSettings {
   std::optional<net::Uri> uri;                    // none: the pool's
   int max_concurrency = 0;                        // jobs of it at once; 0: as many as the pool has slots

@@ -9,7 +9,8 @@
 
 namespace driveshaft::config {
 
-// To gearmand servers, of all pools together. What is more has been multiplied by mistake.
+// The most connections to gearmand servers that all pools together may have. A greater number is a mistake:
+// the operator did not notice what is multiplied.
 inline constexpr std::size_t kMostConnections = 10'000;
 
 // Whether the pool opens connections for this function alone.

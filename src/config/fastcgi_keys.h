@@ -22,8 +22,8 @@ struct DocumentRoot {
   static std::string show(const std::string& folder);
 };
 
-// That it is of use to the pool's URI, or one of its functions', and right for each of them. They have been
-// read.
+// Adds an error if no URI of the pool or of its functions is of FastCGI, or if the folder does not contain
+// the script of one that is. The URIs have been read before.
 void check_document_root(const Value& pool_value, const Pool& pool);
 
 }  // namespace driveshaft::config

@@ -13,7 +13,7 @@
 namespace driveshaft::config {
 namespace {
 
-// What is read of an entry.
+// An entry that is being read.
 struct Entry : FunctionSettings {
   std::string name;
 };
@@ -69,7 +69,7 @@ constexpr Key<FunctionSettings> kFunctionKeys[] = {
     key<&FunctionSettings::uri, OwnUri>("job_processing_uri", kUriType).described_by(describe_uri),
 };
 
-// A name alone, or an object. Without a name it was complained about.
+// Reads a name alone, or an object. An entry without a name has been reported.
 Entry read_entry(const Value& value) {
   Entry entry;
   if (value.is(Node::Kind::object)) {

@@ -35,7 +35,7 @@ bool is_path(const Value& value) {
   return value.is(Node::Kind::string) && text.size() <= kMaxPath && is_absolute_path(text);
 }
 
-// Hands the file's content to `take`, which says what is wrong with it.
+// Reads the file at `value` and calls `take` with its content. Reports the error of either.
 template <class Take>
 void read_file(const Value& value, Take take) {
   if (!value.read_file()) return;
@@ -79,7 +79,7 @@ bool Headers::read(const Value& value, std::vector<Header>& headers) {
   }
   std::vector<std::string_view> names;
   for (const Node& child : value.node().children) {
-    // A name that shows up in messages must not bring the value with it.
+    // Messages show the name, which must not contain the value.
     if (const auto colon = child.key.find(':'); colon != child.key.npos) {
       value.error(fmt::format("the value does not stand in the name: \"{}: …\" is written \"{}\": \"…\"",
                               text::printable({child.key.data(), colon}, 60),

@@ -25,7 +25,7 @@ struct SigningFile {
 std::vector<std::string> describe_headers(const PoolSettings& before, const PoolSettings& after);
 std::vector<std::string> describe_signing(const PoolSettings& before, const PoolSettings& after);
 
-// What a URI, which stands at `value`, and the headers say of Authorization may clash.
+// Adds an error at `value`, which is the URI's, if both the URI and the headers set Authorization.
 void check_authorization(const Value& value, const net::Uri& uri, const PoolSettings& settings);
 
 }  // namespace driveshaft::config

@@ -12,11 +12,11 @@ namespace {
 
 using base::Error;
 
-// Of every request, written by Driveshaft.
+// Headers that Driveshaft writes into every request.
 constexpr std::string_view kOurs[] = {"host",         "user-agent",     "accept",
                                       "content-type", "content-length", "traceparent"};
 constexpr std::string_view kOurPrefixes[] = {"driveshaft-", "webhook-"};
-// They say how a message travels, or ask for answers that are not understood.
+// Headers that govern the connection, or ask for answers that Driveshaft does not understand.
 constexpr std::string_view kForbidden[] = {
     "connection", "keep-alive",       "proxy-connection", "te",    "trailer", "transfer-encoding",
     "upgrade",    "content-encoding", "accept-encoding",  "expect"};

@@ -8,14 +8,14 @@
 #include "base/error.h"
 
 // What users may put into a request: headers of their own, and the secrets that it is signed with. Pure.
-// Errors show no value: it may be a secret, in the wrong place too.
+// Errors never show a value: it may be a secret, even where it stands in the wrong place.
 namespace driveshaft::config {
 
 inline constexpr std::size_t kMaxHeaders = 50;
 inline constexpr std::size_t kMaxHeaderName = 100;        // bytes
 inline constexpr std::size_t kMaxHeaderValue = 8 * 1024;  // bytes
 inline constexpr std::size_t kMaxSecretFile = 64 * 1024;  // bytes
-inline constexpr std::size_t kMaxSigningSecrets = 2;      // one takes over from the other
+inline constexpr std::size_t kMaxSigningSecrets = 2;      // a new one beside the old one
 inline constexpr std::size_t kMinSigningKey = 24;         // bytes, as Standard Webhooks has it
 inline constexpr std::size_t kMaxSigningKey = 64;         // bytes
 

@@ -26,7 +26,7 @@ class TreeBuilder {
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
 
   int line = 1;           // set by who feeds the parser
-  bool too_many = false;  // why a callback said no
+  bool too_many = false;  // why a callback returned false
   bool beyond_double = false;
 
   Node take_root() { return std::move(root_); }
@@ -133,7 +133,7 @@ class TreeBuilder {
   std::size_t nodes_ = 0;
 };
 
-// Where in the text something stands, and how that reads.
+// A place in the text, and how messages show it.
 class Place {
  public:
   Place(std::string_view text, std::size_t at) : text_(text), at_(at) {}
@@ -146,7 +146,7 @@ class Place {
     return fmt::format("'{}'", text::printable(rest.substr(0, length), length));
   }
 
-  // What people write who know JSON's relatives.
+  // Mistakes of people who know similar formats.
   std::string_view hint() const {
     const auto last = text_.substr(0, at_).find_last_not_of(" \t\r\n");
     const char before = last == text_.npos ? '\0' : text_[last];

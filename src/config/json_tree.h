@@ -7,8 +7,7 @@
 
 #include "base/error.h"
 
-// Strict JSON (RFC 8259) as a tree that remembers where everything stood, so that a complaint about a value
-// can name its line.
+// Reads strict JSON (RFC 8259) into a tree that knows the line of each value, so that messages can name it.
 namespace driveshaft::config {
 
 struct Node {
@@ -27,12 +26,12 @@ struct Node {
   const Node* find(std::string_view name) const;
 };
 
-// Bounds on what is read, far above any real jobs file.
+// Limits of what is read. They are far above any real jobs file.
 inline constexpr int kMaxJsonDepth = 32;               // values within values
 inline constexpr std::size_t kMaxJsonNodes = 500'000;  // values in all
 
 // One leading UTF-8 byte order mark is skipped; comments and trailing commas are errors. Names given twice
-// are kept both: the caller has the path to complain with.
+// are both kept: the caller knows the path for the message.
 // The error says what is wrong, what was found and where: "(line 7, column 3)", in characters from 1.
 base::Result<Node> parse_json(std::string_view text);
 

@@ -16,10 +16,10 @@
 namespace driveshaft::config {
 namespace {
 
-// Where the rows of the lists put what they read.
+// The target of the rows of the lists.
 struct TopLevel {
   Config config;
-  PoolSettings settings;  // for pools that do not give their own
+  PoolSettings settings;  // hold for pools without their own
 };
 
 std::vector<std::string_view> top_level_names();
@@ -50,7 +50,7 @@ bool read_pools(const Value& value, TopLevel& top) {
   return true;
 }
 
-// What the lists hold is compared entry by entry.
+// The entries of the lists are compared one by one in diff.cc.
 constexpr Key<TopLevel> kListKeys[] = {
     Key<TopLevel>{"gearman_servers_list", "a non-empty array of servers",
                   "added servers are connected to; removed ones get the results of their running jobs, then "
@@ -69,7 +69,8 @@ constexpr Key<Config> kConfigKeys[] = {
                                                        "holds from the next log line on"),
 };
 
-// By this name a file tells an editor its JSON Schema. It says nothing to us, so it is no row of a table.
+// A file has this key for editors, which find the JSON Schema there. It means nothing to Driveshaft, so it is
+// no row of a table.
 constexpr std::string_view kSchemaKey = "$schema";
 
 std::vector<std::string_view> top_level_names() {

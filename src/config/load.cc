@@ -37,7 +37,7 @@ class Descriptor {
 
 base::Error system_error(int error) { return {std::generic_category().message(error)}; }
 
-// The whole file, at most `most` bytes. Not the first of what may never end.
+// Reads the whole file if it has at most `most` bytes. A longer one is an error; it may never end.
 base::Result<std::string> read_file(const std::string& path, std::size_t most, bool regular) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK : 0)));
   if (file.get() < 0) return system_error(errno);
@@ -73,7 +73,7 @@ base::Result<std::string> read_secret_file(const std::string& path) {
 
 namespace {
 
-// Once they are good they are no part of the jobs file: each new connection looks at them itself.
+// Good files for TLS are not watched with the jobs file: each new connection looks at them itself.
 void add_tls_files(const Config& config, std::vector<std::string>& files) {
   const auto add = [&](const net::TlsSettings& tls) {
     for (const auto& file : {tls.ca_file, tls.certificate_file, tls.key_file}) {

@@ -8,8 +8,8 @@
 
 namespace driveshaft::config {
 
-// What is wrong with the files that the configuration names (`tls`), as they are now and for this user. A
-// line for the operator each. Blocks while it reads them.
+// Checks the files that the configuration names in `tls`, as this user. Returns one line for the operator for
+// each error. Blocks while it reads the files.
 std::vector<std::string> check_files(const Config& config);
 
 inline constexpr std::size_t kMaxJobsFileSize = 16 * 1024 * 1024;  // bytes

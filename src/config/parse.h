@@ -10,13 +10,13 @@
 #include "config/config.h"
 #include "config/value.h"
 
-// The text of a jobs file to a Config, or to everything that is wrong with it.
+// Reads the text of a jobs file into a Config, or into a list of all its errors.
 namespace driveshaft::config {
 
 struct Parsed {
   Config config;
   std::vector<std::string> warnings;
-  std::vector<std::string> files{};  // that it names and that were read, by load()
+  std::vector<std::string> files{};  // the files that it names; load() has read them
 };
 
 // Lines for the operator, in the file's order. Each names the path, what was expected, what stands there,
@@ -26,11 +26,11 @@ struct Parsed {
 struct Rejected {
   std::vector<std::string> errors;  // at least one
   std::vector<std::string> warnings;
-  std::vector<std::string> files{};  // as in Parsed, as far as it came
+  std::vector<std::string> files{};  // as in Parsed, up to the error
 };
 
 // Text that is not JSON gives one error, anything else all of them at once. Pure, but for `read_file`:
-// without it what stands in files of its own is left empty.
+// without it, values that stand in other files are left empty.
 base::Result<Parsed, Rejected> parse(std::string_view text, const ReadFile& read_file = {});
 
 // Required by Result<Parsed, Rejected>::value(): to ask a failed result for its value is a bug in the caller.

@@ -72,7 +72,7 @@ constexpr Key<Pool> kPoolKeys[] = {
         .if_it(has_fastcgi),
 };
 
-// Calls `look`(value, uri) for each URI that a function has of its own.
+// Calls `look`(value, uri) for the URI of each function that has its own.
 template <class Look>
 void for_own_uris(const Value& pool_value, const Pool& pool, Look look) {
   const Node* list = pool_value.node().find("jobs_list");
@@ -87,7 +87,7 @@ void for_own_uris(const Value& pool_value, const Pool& pool, Look look) {
   }
 }
 
-// To pass it over would leave jobs in plain text that were meant to be safe.
+// Without this error jobs that were meant to be encrypted would be sent as plain text.
 void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
   const Node* tls = pool_value.node().find("tls");
   if (!tls || pool.uri.display.empty()) return;
@@ -97,7 +97,7 @@ void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
                   pool.uri.is_fastcgi() ? "FastCGI knows none, " : "write it with https://, or "));
 }
 
-// The pool's own URI uses TLS, and one of its functions goes another way over the network.
+// Warns where the pool's URI uses TLS and the URI of a function sends jobs over the network without it.
 void warn_of_plain_functions(const Value& pool_value, const Pool& pool) {
   if (pool.uri.scheme != net::Uri::Scheme::https) return;
   for_own_uris(pool_value, pool, [](const Value& value, const net::Uri& uri) {
@@ -106,7 +106,7 @@ void warn_of_plain_functions(const Value& pool_value, const Pool& pool) {
   });
 }
 
-// A user of a URI is sent as Authorization, and so is what headers may have.
+// The user of a URI is sent in the header Authorization, which `headers` may have, too.
 void check_authorizations(const Value& pool_value, const Pool& pool) {
   if (const Node* uri = pool_value.node().find("job_processing_uri")) {
     check_authorization(pool_value.member(*uri), pool.uri, pool.settings);

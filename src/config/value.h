@@ -15,7 +15,8 @@ namespace driveshaft::config {
 // The content of a file that the jobs file names, or why it cannot be had.
 using ReadFile = std::function<base::Result<std::string>(const std::string& path)>;
 
-// What is wrong with a jobs file, gathered while it is read, and the way to the files that it names.
+// The errors and warnings of a jobs file, collected while it is read, and the function that reads the files
+// that it names.
 class Problems {
  public:
   // Without `read_file` those are not looked at.
@@ -41,7 +42,7 @@ class Problems {
     std::vector<std::string> texts() const;
 
     std::vector<Entry> entries;
-    std::size_t left_out = 0;  // beyond what anybody reads
+    std::size_t left_out = 0;  // more than anybody reads
   };
 
   const ReadFile read_file_;
@@ -49,8 +50,8 @@ class Problems {
   List warnings_;
 };
 
-// A place in the jobs file: a node, the path that leads to it, and where to complain about it. Short-lived;
-// the tree and the problems outlive it.
+// A place in the jobs file: a node, the path that leads to it, and the list of problems to which messages are
+// added. The tree and the problems outlive it.
 class Value {
  public:
   Value(const Node& node, Problems& problems) : Value(node, "", problems) {}
@@ -90,7 +91,7 @@ class Value {
 // A text as the file would write it: a string of JSON.
 std::string quoted_json(std::string_view text);
 
-// Complains about every name that an object anywhere below `value` (or itself) gives twice.
+// Adds an error for every name that an object anywhere below `value` (or itself) gives twice.
 void check_duplicate_names(const Value& value);
 
 }  // namespace driveshaft::config

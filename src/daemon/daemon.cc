@@ -46,15 +46,15 @@ std::string host_name() {
 // As gearmand lists our connections: no spaces, at most 127 bytes.
 std::string client_id() { return fmt::format("driveshaft/{}/{}", host_name(), ::getpid()); }
 
-// Memory of big jobs is used again: by default the allocator returns each block of over 128 kB to the kernel,
-// and clearing its pages anew costs more than the job.
+// The memory of big jobs shall be used again. By default the allocator returns each block of over 128 kB to
+// the kernel, and new pages, which the kernel clears, cost more than the job.
 void keep_freed_memory() {
   ::mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
   ::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
 }
 
-// SIGHUP is for a daemon that runs. One that comes earlier, when the pid file names the process already,
-// waits.
+// A SIGHUP may come before the daemon can handle it, as the pid file is written early. It is held back until
+// then.
 void hold_hangups(bool hold) {
   sigset_t hangup;
   sigemptyset(&hangup);
@@ -71,7 +71,7 @@ std::uint64_t files_needed(const config::Config& config) {
   return needed;
 }
 
-// Says whether the loop turns. The loop's thread beats, the admin thread asks.
+// Knows whether the loop turns. The loop's thread calls beat(), the admin thread calls health().
 class Heartbeat {
  public:
   explicit Heartbeat(asio::io_context& loop) : timer_(loop) { beat(); }
@@ -114,7 +114,7 @@ class Daemon {
                  .client_id = client_id(),
                  .host = host_name()} {}
 
-  // What can be refused, before privileges are dropped.
+  // Does everything that needs privileges, and everything that may be refused.
   void prepare() {
     config_ = jobs_file_.load();
     if (options_.exporter) server_.emplace(*options_.exporter, sources(), watched());
@@ -122,7 +122,7 @@ class Daemon {
     warn_of_too_few_files(config_);
   }
 
-  // As the user that it will be.
+  // Runs as the user that the process has become.
   void start() {
     if (!options_.user.empty()) jobs_file_.check_files_as(options_.user);
     put_in_force(config_);
@@ -268,7 +268,7 @@ class Daemon {
   Heartbeat heartbeat_{loop_};
   Service service_{loop_, [this] { return figures(); }};
   std::uint64_t may_open_ = 0;           // files
-  std::optional<admin::Server> server_;  // its thread ends before what it asks goes
+  std::optional<admin::Server> server_;  // destroyed first: its thread uses the members above
 };
 
 }  // namespace

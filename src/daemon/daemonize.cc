@@ -39,7 +39,7 @@ int exit_code_of(pid_t child) {
     if (errno != EINTR) return base::kExitInternal;
   }
   if (WIFEXITED(status)) return WEXITSTATUS(status);
-  base::tell_stderr(
+  base::write_to_stderr(
       fmt::format("driveshaft: the daemon was ended by signal {} while it started", WTERMSIG(status)));
   return base::kExitInternal;
 }

@@ -3,8 +3,9 @@
 
 namespace driveshaft::daemon {
 
-// Opens those of stdin, stdout and stderr that the caller has closed, as /dev/null: else the next files
-// opened would take their numbers, and what is meant for stderr would be written into them. First of all.
+// Opens /dev/null for each of stdin, stdout and stderr that the caller has closed. Without this the next
+// files that are opened would get these numbers, and messages for stderr would be written into them. Call
+// this before anything else.
 void open_standard_files();
 
 // A process in the background: no terminal, a session of its own, directory /, umask 022, a child of init,

@@ -5,8 +5,8 @@
 
 namespace driveshaft::daemon {
 
-// Raises the number of files that may be open, sockets among them, as far as the process may. Returns what it
-// is then.
+// Raises the limit of open files, which includes sockets, as far as the process is allowed to. Returns the
+// new limit.
 std::uint64_t raise_open_file_limit();
 
 }  // namespace driveshaft::daemon

@@ -24,7 +24,7 @@ using log::kMainLog;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPollEvery = 500ms;
-constexpr std::chrono::milliseconds kSilence = 5s;  // of the file system, until it is told
+constexpr std::chrono::milliseconds kSilence = 5s;  // of the file system, after which a warning is logged
 
 std::vector<std::string> server_names(const config::Config& config) {
   std::vector<std::string> names;
@@ -44,8 +44,8 @@ std::string describe(const config::Pool& pool) {
 
 }  // namespace
 
-// A file is stamped before it is read, so that no change falls between the two. Which files there are shows
-// only then: those that are new are read once more.
+// A file is stamped before it is read, so that no change between the two is missed. The names of the other
+// files are only known after reading: if there are new ones, everything is read once more.
 JobsFile::Loaded JobsFile::Files::read_all() {
   while (true) {
     read = stamps();
@@ -57,7 +57,8 @@ JobsFile::Loaded JobsFile::Files::read_all() {
   }
 }
 
-// A writer may be half way: what is read has stood still from one look to the next, unless it is asked for.
+// A writer may not have finished: a file is read when two looks in a row have seen the same, unless a reload
+// was asked for.
 std::optional<JobsFile::Loaded> JobsFile::Files::look(bool read_now) {
   const auto before = std::exchange(seen, stamps());
   if (!read_now && (seen == read || seen != before)) return std::nullopt;
@@ -140,7 +141,7 @@ void JobsFile::on_timer() {
       files_.path, kSilence / 1s);
 }
 
-// One at a time: who asks for another meanwhile gets it after that.
+// There is one look at a time. A look that is asked for meanwhile follows it.
 void JobsFile::look() {
   if (looking_since_ || stopped_) return;
   try {
@@ -202,10 +203,10 @@ void JobsFile::apply(const Loaded& loaded) {
 int check_jobs_file(const std::string& path) {
   const auto loaded = config::load(path);
   const auto& warnings = loaded ? loaded->warnings : loaded.error().warnings;
-  for (const auto& warning : warnings) base::tell_stderr(fmt::format("{}: warning: {}", path, warning));
+  for (const auto& warning : warnings) base::write_to_stderr(fmt::format("{}: warning: {}", path, warning));
   if (!loaded) {
-    for (const auto& error : loaded.error().errors) base::tell_stderr(fmt::format("{}: {}", path, error));
-    base::tell_stderr(fmt::format("{}: not usable, {} error(s)", path, loaded.error().errors.size()));
+    for (const auto& error : loaded.error().errors) base::write_to_stderr(fmt::format("{}: {}", path, error));
+    base::write_to_stderr(fmt::format("{}: not usable, {} error(s)", path, loaded.error().errors.size()));
     return base::kExitConfig;
   }
   fmt::print("{}: good\n", path);

@@ -16,10 +16,10 @@
 
 namespace driveshaft::daemon {
 
-// The jobs file on disk, and those that it names, which are parts of it: read at the start, watched for
-// changes, read again. One that is broken or gone changes nothing; that is said once a change. The loop's
-// thread drives it; once watch() is called, other threads look at the files, so that a file system that hangs
-// delays no job.
+// The jobs file on disk with the files that it names, which are parts of it. It is read at the start, watched
+// for changes, and read again. A file that is broken or missing changes nothing, and is reported once for
+// each change. The loop's thread drives this class; once watch() is called, other threads look at the files,
+// so that a file system that hangs delays no job.
 class JobsFile {
  public:
   // Called for each file that differs from the one in force.
@@ -29,16 +29,15 @@ class JobsFile {
 
   JobsFile(asio::io_context& loop, std::string path);
 
-  // Reads it for the first time. Throws base::StartupError with every error there is. Blocks, as the next
-  // does.
+  // Reads the file for the first time. Throws base::StartupError with all errors. Blocks.
   const config::Config& load();
-  // After load() as another user, who this process has become: throws base::StartupError where that one may
-  // not read what the jobs file names.
+  // Is called after load(), when the process has become `user`. Throws base::StartupError if this user may
+  // not read a file that the jobs file names. Blocks.
   void check_files_as(const std::string& user) const;
 
-  // Polls it from now on, and reads it when a change has settled for one poll.
+  // Polls the file from now on, and reads it when a change has not been followed by another for one poll.
   void watch(OnChange on_change, OnReload on_reload);
-  // Reads it now, and calls `done` when that is done.
+  // Reads the file now, and then calls `done`.
   void reload(std::function<void()> done);
   // From now on no change is looked for, and none is applied.
   void stop();
@@ -48,7 +47,7 @@ class JobsFile {
       std::map<std::string, std::optional<base::FileStamp>>;  // by path; none of a file that is not there
   using Loaded = base::Result<config::Parsed, config::Rejected>;
 
-  // What is known of the files, and what a thread that looks at them works on a copy of.
+  // What is known of the files. A thread that looks at them works on a copy.
   struct Files {
     std::string path;             // of the jobs file
     std::set<std::string> names;  // the jobs file, those that it names, and that the one in force names
@@ -74,8 +73,9 @@ class JobsFile {
   net::BlockingCalls calls_;
   asio::steady_timer timer_;
   bool stopped_ = false;
-  std::optional<std::chrono::steady_clock::time_point> looking_since_;  // there is a thread that does
-  std::vector<std::function<void()>> asked_;  // wait for the next look, which reads the files
+  std::optional<std::chrono::steady_clock::time_point>
+      looking_since_;                         // set while a thread looks at the files
+  std::vector<std::function<void()>> asked_;  // called after the next look, which reads the files
   Files files_;
   config::Config config_;  // in force
   OnChange on_change_;

@@ -19,18 +19,18 @@ int main(int argc, char** argv) {
     if (cli::is_probe(arguments)) {
       const auto options = cli::parse_probe(arguments);
       if (options) return cli::probe(*options);
-      base::tell_stderr("driveshaft: " + options.error().message);
+      base::write_to_stderr("driveshaft: " + options.error().message);
       return base::kExitUsage;
     }
     if (cli::is_command(arguments)) {
       const auto command = cli::parse_command(arguments);
       if (command) return cli::run(*command);
-      base::tell_stderr("driveshaft: " + command.error().message);
+      base::write_to_stderr("driveshaft: " + command.error().message);
       return base::kExitUsage;
     }
     const auto options = daemon::parse_options(arguments);
     if (!options) {
-      base::tell_stderr("driveshaft: " + options.error().message);
+      base::write_to_stderr("driveshaft: " + options.error().message);
       return base::kExitUsage;
     }
     if (options->help) {
@@ -47,10 +47,10 @@ int main(int argc, char** argv) {
     }
     return daemon::run(*options);
   } catch (const base::StartupError& error) {
-    base::tell_stderr(fmt::format("driveshaft: {}", error.what()));
+    base::write_to_stderr(fmt::format("driveshaft: {}", error.what()));
     return error.exit_code();
   } catch (const std::exception& bug) {
-    base::tell_stderr(fmt::format("driveshaft: internal error: {}", bug.what()));
+    base::write_to_stderr(fmt::format("driveshaft: internal error: {}", bug.what()));
     return base::kExitInternal;
   }
 }

@@ -18,11 +18,11 @@ struct Options {
   bool help = false;
   bool version = false;
   bool check = false;
-  std::string user;      // empty: stay who we are
+  std::string user;      // empty: the user does not change
   std::string pid_file;  // empty: none
   bool daemonize = false;
   std::string jobs_config;
-  std::string log_config;  // empty: to stderr, as the next two say
+  std::string log_config;  // empty: logs go to stderr in log_format, from log_level on
   log::Format log_format = log::Format::text;
   log::Level log_level = log::Level::info;
   std::chrono::seconds max_running_time{3600};
@@ -32,7 +32,7 @@ struct Options {
   bool operator==(const Options&) const = default;
 };
 
-// One option. `set` reads a value into the struct; `value` writes it as it would be given.
+// One option. `set` reads a value into the struct; `value` writes the value as a user would.
 struct OptionRow {
   std::string_view name;
   std::string_view argument;  // what the value is called in the help; empty for a flag

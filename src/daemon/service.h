@@ -12,12 +12,12 @@
 
 namespace driveshaft::daemon {
 
-// What a service manager that asks for it is told of the daemon's life, as sd_notify(3) describes: when it
-// serves, reloads and stops, one line of live figures, and a sign of life if it keeps a watchdog. Without
-// such a manager nothing happens. The loop's thread only: a loop that is stuck feeds no watchdog.
+// Notifies a service manager that asks for it, as sd_notify(3) describes: when the daemon serves, reloads and
+// stops, with one line of live figures, and for the watchdog if there is one. Without such a manager nothing
+// happens. The loop's thread only: a loop that is stuck must not feed the watchdog.
 //
-// The protocol is spoken here rather than by libsystemd, which waits for a manager that does not read: such a
-// one must not delay a job. What it misses is made good with the next line of figures.
+// The protocol is implemented here because libsystemd waits for a manager that does not read, and this must
+// not delay a job. A notification that is lost is sent again with the next line of figures.
 class Service {
  public:
   // Asks the environment: NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID. `figures` makes the line that a person

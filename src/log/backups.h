@@ -39,8 +39,9 @@ class Backups final : public Policy {
 };
 
 // Rolls as another policy says, but regular files only: a rename puts a regular file in the place of a
-// device, a FIFO or a symlink, and as root of /dev/null. These are written on. A dated file of an earlier
-// time is rolled when it is opened, before a line of today can get in; log4cxx would look a second later.
+// device, a FIFO or a symlink; as root even of /dev/null. Such files are not rolled. A dated file of an
+// earlier time is rolled when it is opened, before a line of today can get in; log4cxx would look a second
+// later.
 class RegularFilesOnly final : public Policy {
  public:
   explicit RegularFilesOnly(log4cxx::rolling::RollingPolicyPtr policy) : policy_(std::move(policy)) {}

@@ -25,15 +25,15 @@
 namespace driveshaft::log {
 namespace {
 
-// Those of the configuration in force. Kept, because to ask log4cxx for them may mean to wait for a stuck
-// one.
+// The file appenders of the configuration in force. The list is kept because a question to log4cxx may wait
+// for an appender that is stuck.
 std::set<log4cxx::FileAppenderPtr>& configured_files() {
   static auto& files = *new std::set<log4cxx::FileAppenderPtr>;
   return files;
 }
 
-// log4cxx reports an unreadable file and goes on; this says so before it is asked. A read is what finds
-// directories out.
+// log4cxx prints a message about an unreadable file and goes on, so this is checked before. Only a read shows
+// that the path is a directory.
 void require_readable(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   char byte = 0;

@@ -5,17 +5,17 @@
 
 namespace driveshaft::log {
 
-// What is wrong with the XML and on which line, which log4cxx does not tell; empty if this parser, an easier
-// one, sees nothing.
+// The first mistake in the XML with its line, which log4cxx does not tell. Empty if this parser, which is
+// simpler, finds none.
 std::string xml_mistake(const std::string& path);
 
-// log4cxx goes on when a configuration names a class that nobody has, or an appender that is not defined:
-// an appender is then missing, or a filter. This throws StartupError (kExitLogConfig) with the name instead.
-// The appenders of ours must be registered.
+// log4cxx goes on when a configuration names an unknown class or an undefined appender: an appender or a
+// filter is then missing. This throws StartupError (kExitLogConfig) with the name instead. Our appenders must
+// be registered before.
 void require_known_names(const std::string& path);
 
-// Throws StartupError (kExitLogConfig) if what has been read from `path` has an appender that cannot write,
-// or writes the lines of neither logger anywhere.
+// Throws StartupError (kExitLogConfig) if the configuration, which was read from `path`, has an appender that
+// cannot write, or no appender for either logger.
 void require_working_appenders(const std::string& path);
 
 }  // namespace driveshaft::log

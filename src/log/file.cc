@@ -83,7 +83,8 @@ void LostLines::set_path(const std::string& path) {
 void LostLines::lost(std::size_t lines, const std::string& reason) {
   const std::lock_guard lock(mutex_);
   if (lines_ == 0) {
-    base::tell_stderr(fmt::format("driveshaft: lines for the log file {} are being lost: {}", path_, reason));
+    base::write_to_stderr(
+        fmt::format("driveshaft: lines for the log file {} are being lost: {}", path_, reason));
   }
   lines_ += lines;
   reason_ = reason;

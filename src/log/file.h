@@ -41,7 +41,7 @@ class Batch {
 };
 
 // Lines that a file did not take, counted until it takes lines again: then the log says how many there were.
-// The first of a row is told to stderr too. Outlives the writers of its file. Any thread.
+// The first of several is reported on stderr, too. Outlives the writers of its file. Any thread.
 class LostLines {
  public:
   void set_path(const std::string& path);
@@ -77,8 +77,8 @@ class Utf8Writer final : public log4cxx::helpers::Writer, public std::enable_sha
   std::mutex mutex_;  // guards what follows and the stream
   std::string gathered_;
   bool listed_ = false;       // in the batch of some thread
-  bool torn_ = false;         // the last piece ended within a line
-  bool works_again_ = false;  // to be told once the mutex is free: telling logs a line
+  bool torn_ = false;         // the last write ended within a line
+  bool works_again_ = false;  // to be logged when the mutex is free, as the log needs it
 };
 
 }  // namespace driveshaft::log

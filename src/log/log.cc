@@ -30,7 +30,7 @@ static_assert(std::is_same_v<log4cxx::LogString, std::string>);
 thread_local std::int64_t time_of_line = 0;
 
 // log4cxx's loggers by the address of our names. Look-ups in its own table lock and hash; these do neither.
-// Loggers are never given back: log4cxx keeps them for the life of the process anyway.
+// Loggers are never released: log4cxx keeps them for the life of the process anyway.
 class Loggers {
  public:
   Loggers() {
@@ -109,8 +109,8 @@ void emit(const log4cxx::LoggerPtr& target, Level level, const std::string& line
 
 }  // namespace
 
-// A log that cannot be written must not fail a job: the line is lost, and the first of a row of lost lines is
-// told to stderr. Our file appenders do so themselves; this is for the others.
+// A log that cannot be written must not fail a job: the line is lost, and the first of several lost lines is
+// reported on stderr. Our file appenders do this themselves; this is for other appenders.
 void write_line(const log4cxx::LoggerPtr& target, Level level, const std::string& line, std::int64_t time,
                 log4cxx::helpers::Pool& pool) {
   static std::atomic<bool> failing{false};
@@ -122,7 +122,7 @@ void write_line(const log4cxx::LoggerPtr& target, Level level, const std::string
     if (failing.load(std::memory_order_relaxed)) failing = false;
   } catch (const std::exception& e) {
     if (!failing.exchange(true)) {
-      base::tell_stderr(
+      base::write_to_stderr(
           fmt::format("driveshaft: log lines are being lost: {}; first of them: {}", e.what(), line));
     }
   }

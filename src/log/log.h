@@ -18,7 +18,7 @@ enum class Level { debug, info, warn, error };
 enum class Format { text, json };
 
 // A named log4cxx logger. The two that exist have the names that users' logconfig files select. Any thread.
-// Nothing here throws because a line could not be written: it is lost, and stderr is told.
+// Nothing here throws because a line could not be written: the line is lost, and a message goes to stderr.
 class Logger {
  public:
   // `name` is a literal: it is remembered by its address.

@@ -116,7 +116,7 @@ void Queue::run() {
       wake_.wait(lock, [&] { return !idle_ || urgent(); });
       idle_ = false;
     }
-    // Nothing to hurry for: whoever asked has been answered.
+    // Whoever waited has been answered.
     if (waiting_.entries.empty()) hurry_ = false;
   }
   lock.unlock();

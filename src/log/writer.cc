@@ -20,7 +20,7 @@ constexpr auto kFlushAtEnd = 2s;
 std::atomic<Queue*> current_queue{nullptr};
 
 // stderr may be what is stuck.
-void tell_stderr_if_it_listens(const std::string& message) {
+void write_to_stderr_if_it_is_read(const std::string& message) {
   pollfd poll{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&poll, 1, 0) != 1 || !(poll.revents & POLLOUT)) return;
   [[maybe_unused]] const ssize_t told = ::write(STDERR_FILENO, message.data(), message.size());
@@ -41,7 +41,7 @@ Writer::~Writer() {
   current_queue.store(nullptr, std::memory_order_release);
   if (queue_->stop(kFlushAtEnd)) return;
   static_cast<void>(queue_.release());  // its thread still uses it
-  tell_stderr_if_it_listens("driveshaft: the log is stuck; its last lines were not written\n");
+  write_to_stderr_if_it_is_read("driveshaft: the log is stuck; its last lines were not written\n");
   // Registered last, so it runs before all that waits for a lock of the stuck thread.
   ::on_exit([](int status, void*) { ::_exit(status); }, nullptr);
 }

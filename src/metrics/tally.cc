@@ -40,7 +40,7 @@ std::optional<std::chrono::nanoseconds> Durations::quantile(double q) const {
   double left = q * static_cast<double>(all);
   std::size_t range = 0;
   while (range + 1 < kRanges && left > counts_[range]) left -= counts_[range++];
-  // Within a range they are taken to lie evenly.
+  // Durations within a range are assumed to be spread evenly.
   const double from = range == 0 ? 0 : lower_bound(range);
   const double share = counts_[range] == 0 ? 0 : left / counts_[range];
   const double micros = from + (lower_bound(range + 1) - from) * std::min(share, 1.0);

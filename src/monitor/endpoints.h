@@ -6,7 +6,7 @@
 
 #include "monitor/snapshot.h"
 
-// The endpoints of a snapshot.
+// What a snapshot says of the endpoints of its pools.
 namespace driveshaft::monitor {
 
 // An endpoint of a pool, with the functions whose jobs go there.

@@ -13,20 +13,20 @@
 
 namespace driveshaft::monitor {
 
-// A pool in one second, or on average in one minute. What is not known is NaN.
+// The figures of a pool in one second, or their average over one minute. An unknown figure is NaN.
 struct Sample {
   std::int64_t time;  // seconds since 1970, at its end
   float slots;
   float busy;      // slots
-  float jobs;      // that ended, a second
-  float failures;  // refused ones among them
-  float p50;       // seconds that successful jobs took
+  float jobs;      // ended jobs, a second
+  float failures;  // failed and refused jobs, a second
+  float p50;       // duration of successful jobs in seconds
   float p95;
   float p99;
-  float queued;  // waiting at all servers
+  float queued;  // jobs that wait at all servers
 };
 
-// The last `size` values; its memory is taken once.
+// Keeps the last `size` values. Its memory is allocated once.
 template <class T, std::size_t size>
 class Ring {
  public:
@@ -43,15 +43,15 @@ class Ring {
   std::size_t next_ = 0;
 };
 
-// What a pool did, second by second: figures of the last moments, and samples of the last 15 minutes at a
-// second each and of the last day at a minute each. Its size is fixed: 125,000 bytes.
+// The history of a pool: figures of the last moments, one sample a second of the last 15 minutes, and one
+// sample a minute of the last day. Its size is fixed: 125,000 bytes.
 class History {
  public:
   static constexpr std::size_t kSeconds = 15 * 60;
   static constexpr std::size_t kMinutes = 24 * 60;
   static constexpr std::size_t kRecent = 61;
 
-  // Once a second. `queued` is unknown while a server's queue is.
+  // Is called once a second. `queued` is unknown while the queue of a server is unknown.
   void add(dispatch::SteadyTime at, dispatch::WallTime wall, const dispatch::PoolStatus& pool,
            std::optional<std::uint64_t> queued);
 
@@ -60,8 +60,8 @@ class History {
     double failures_per_second = 0;
     metrics::Outcomes last_minute;
     std::optional<std::chrono::nanoseconds> p50, p95, p99;  // over the last minute
-    std::optional<std::int64_t> queue_trend;                // waiting now, less those a minute ago
-    std::chrono::seconds saturated{0};                      // all slots busy for so long, and jobs waiting
+    std::optional<std::int64_t> queue_trend;  // jobs that wait now, minus those that waited a minute ago
+    std::chrono::seconds saturated{0};        // for so long all slots have been busy and jobs have waited
   };
   Figures figures() const;
 

@@ -16,7 +16,7 @@ using base::seconds;
 using dispatch::EndpointStatus;
 using dispatch::PoolStatus;
 
-// Whole numbers as such: else they would be written with an exponent.
+// A whole number is written as an integer: a double would be written with an exponent.
 json::value figure(double value, double precision) {
   const double rounded = std::round(value * precision) / precision;
   if (std::trunc(rounded) == rounded && std::abs(rounded) < 1e15) return static_cast<std::int64_t>(rounded);
@@ -62,7 +62,7 @@ json::object endpoint(const View& view, const std::string& uri, const EndpointSt
           {"idle_connections", endpoint.idle_connections}};
 }
 
-// Of functions that have another than the pool's.
+// The endpoints of functions that do not use the pool's endpoint.
 json::array function_endpoints(const View& view, const PoolStatus& pool) {
   json::array endpoints;
   for (const auto& one : pool.function_endpoints) {
@@ -143,7 +143,7 @@ std::string_view state_of(const Links& links) {
   return links.why.empty() ? "connecting" : "down";
 }
 
-json::object queue(const Queue& queue) {
+json::object queue(const QueueCounts& queue) {
   return {{"queued", queue.queued}, {"running", queue.running}, {"workers", queue.workers}};
 }
 

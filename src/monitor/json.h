@@ -8,8 +8,8 @@
 #include "monitor/verdict.h"
 #include "monitor/view.h"
 
-// The answers of /api/v1, as docs/openapi.yaml describes them. Times are seconds since 1970, durations
-// seconds, what is not known null. The lists want a snapshot of Detail::all.
+// The answers of /api/v1, as docs/openapi.yaml describes them. Times are seconds since 1970, durations are
+// seconds, and an unknown value is null. The lists need a snapshot of Detail::all.
 namespace driveshaft::monitor {
 
 std::string status_json(const View& view, const Verdict& verdict);

@@ -50,8 +50,8 @@ asio::awaitable<void> Monitor::run() {
 
 void Monitor::ask(Detail detail) {
   if (detail == Detail::all) asked_ = true;
-  // Called in the loop's thread, maybe after this has gone with its io_context: then nobody runs what it
-  // posts.
+  // This is called in the loop's thread, perhaps after the monitor and its io_context are destroyed: then
+  // nobody runs the handler that is posted.
   watched_.snapshot(detail, [this, detail, &io = io_](SnapshotPtr snapshot) {
     asio::post(io, [this, detail, snapshot = std::move(snapshot)] {
       if (detail == Detail::all) {
@@ -70,14 +70,14 @@ void Monitor::received(SnapshotPtr snapshot) {
   if (newer && snapshot != detailed_) note(*snapshot);
 }
 
-// Once a second.
+// Is called once a second.
 void Monitor::note(const Snapshot& snapshot) {
   keep_watches(*snapshot.config.in_force);
   std::set<std::string_view> names;
   for (const auto& pool : snapshot.pools) {
     const auto& name = pool.settings.name;
     if (!names.insert(name).second)
-      continue;  // one of that name finishes what it runs, and another is in force
+      continue;  // a removed pool of this name still finishes its jobs; the one in force came first
     histories_[name].add(snapshot.at, snapshot.wall, pool,
                          queued(pool.settings.jobs_list, *snapshot.config.in_force, queues_));
     auto& gauges = gauges_[name];
@@ -158,7 +158,7 @@ asio::awaitable<void> Monitor::next(std::uint64_t seen) {
   while (number_ == seen) co_await published_.async_wait(kResult);
 }
 
-// Returns when a snapshot has come, or then.
+// Returns when a snapshot has arrived, or at `until`.
 asio::awaitable<void> Monitor::arrival(Clock::time_point until) {
   asio::steady_timer patience(io_, until);
   patience.async_wait([this](const boost::system::error_code& error) {
@@ -167,7 +167,7 @@ asio::awaitable<void> Monitor::arrival(Clock::time_point until) {
   co_await arrived_.async_wait(kResult);
 }
 
-// A snapshot that is good enough. Those who wait for the same one share it.
+// Returns a snapshot that is fresh enough. Clients that wait at the same time share one.
 asio::awaitable<SnapshotPtr> Monitor::take(Detail detail) {
   const SnapshotPtr& held = detail == Detail::all ? detailed_ : latest_;
   const auto good = [&] { return held && (detail == Detail::figures || Clock::now() - held->at <= kFresh); };

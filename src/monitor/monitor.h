@@ -24,14 +24,14 @@ struct Watched {
   net::TlsClients& tls;
 };
 
-// Knows how the daemon fares: takes a snapshot of it every second, keeps the history, reads the queues of the
-// gearmand servers, and tells all of that as JSON. Lives on the admin thread; the loop's thread only makes
-// snapshots for it.
+// Collects the state of the daemon: it takes a snapshot every second, keeps the history, reads the queues of
+// the gearmand servers, and writes all of this as JSON. It runs on the admin thread; the loop's thread only
+// makes snapshots for it.
 class Monitor {
  public:
-  // How often at most the loop is asked for lists of jobs and failures, whoever wants them.
+  // The loop is asked for lists of jobs and failures at most this often, by all clients together.
   static constexpr std::chrono::milliseconds kFresh{250};
-  // How long an answer may wait for the loop; then the last snapshot has to do.
+  // An answer waits this long for the loop; after that the last snapshot is used.
   static constexpr std::chrono::milliseconds kPatience{1000};
 
   Monitor(asio::io_context& io, Watched watched);
@@ -41,16 +41,17 @@ class Monitor {
 
   void start();
 
-  // What the last second brought, as /api/v1/status has it; its number grows with each. Null: nothing yet.
+  // The answer of /api/v1/status for the last second. Each second has the next number. Null: there is none
+  // yet.
   std::uint64_t number() const { return number_; }
   std::shared_ptr<const std::string> status();
-  // As outages_text() has them: of the last second, or before it if the loop stands still.
+  // outages_text() of the last snapshot, which is older than a second if the loop stands still.
   std::string outages() const;
   // Returns when there is a number other than `seen`.
   asio::awaitable<void> next(std::uint64_t seen);
 
-  // Calls `show` with the last second's view, or with one that has lists and is no older than kFresh. False:
-  // there is none, the loop has not answered yet.
+  // Calls `show` with the view of the last second, or with a view that has lists and is no older than kFresh.
+  // False: there is no view, as the loop has not answered yet.
   template <class Show>
   asio::awaitable<bool> with_view(Detail detail, Show show) {
     const SnapshotPtr snapshot = co_await take(detail);

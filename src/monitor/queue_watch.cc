@@ -21,7 +21,7 @@ constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kCommands = "status\nworkers\n";
 constexpr auto kDeadAfter = 20s;
 
-// Two answers, one behind the other, to a report.
+// Makes a report of the two answers, which stand one behind the other.
 class Answers {
  public:
   Answers(const std::set<std::string, std::less<>>& functions, std::string_view client_id)
@@ -116,7 +116,7 @@ asio::awaitable<void> QueueWatch::run() {
       take(std::move(unknown));
     }
     if (stopped_) break;
-    // Many daemons that started together do not ask together for ever.
+    // Daemons that were started at the same time shall not ask at the same time for ever.
     pause_.expires_after(base::jittered(kEvery - 250ms, kEvery + 250ms));
     co_await pause_.async_wait(kResult);
   }

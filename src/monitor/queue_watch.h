@@ -18,19 +18,19 @@
 
 namespace driveshaft::monitor {
 
-struct Queue {
+struct QueueCounts {
   std::uint64_t queued = 0;  // waiting
   std::uint64_t running = 0;
-  std::uint64_t workers = 0;  // connections, of anybody, that take such jobs
+  std::uint64_t workers = 0;  // connections, ours and others', that take such jobs
 };
 
-// What a gearmand says of itself.
+// What a gearmand reports of its queue.
 struct QueueReport {
-  bool known = false;  // the last attempt to ask it went well
-  std::string why;     // it did not; empty before the first
+  bool known = false;  // whether the last attempt to read it succeeded
+  std::string why;     // why it failed; empty before the first attempt
   dispatch::SteadyTime at;
-  std::map<std::string, Queue, std::less<>> functions;  // of the jobs file; all of them, if known
-  Queue all;                        // over all functions of the server, of the jobs file or not
+  std::map<std::string, QueueCounts, std::less<>> functions;  // every function of the jobs file, if known
+  QueueCounts all;                  // of all functions of the server, in the jobs file or not
   std::uint64_t other_workers = 0;  // connections that take jobs and are not ours
 };
 
@@ -53,7 +53,7 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   void start();
   void stop();  // `changed` is not called any more
 
-  // Takes effect with the next reading.
+  // The next reading is the first with these functions.
   void watch(std::set<std::string, std::less<>> functions) { functions_ = std::move(functions); }
 
   const QueueReport& report() const { return report_; }
@@ -73,7 +73,7 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   QueueReport report_;
   asio::steady_timer pause_;
   gearman::Dialer dialer_;
-  net::Stream stream_;  // open between two readings, too
+  net::Stream stream_;  // stays open between two readings
   bool too_late_ = false;
   bool stopped_ = false;
   base::MemberDeadline<QueueWatch> patience_{*this, &QueueWatch::too_late};

@@ -28,7 +28,7 @@ struct About {
   std::chrono::milliseconds max_running_time{};
 };
 
-// The jobs file: the one in force, and what is wrong with the one on disk if that is another.
+// The jobs file in force, and what is wrong with the file on disk if that one was rejected.
 struct ConfigState {
   std::shared_ptr<const config::Config> in_force;
   WallTime loaded_at;
@@ -50,7 +50,8 @@ struct Snapshot {
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
-// Asks for a snapshot, in any thread; `done` is called in the loop's, or never if the loop stands still.
+// Asks for a snapshot. May be called in any thread; `done` is called in the loop's thread, and is not called
+// while the loop stands still.
 using SnapshotSource = std::function<void(Detail, std::function<void(SnapshotPtr)> done)>;
 
 }  // namespace driveshaft::monitor

@@ -15,9 +15,9 @@ using namespace std::chrono_literals;
 using dispatch::EndpointStatus;
 using dispatch::PoolStatus;
 
-// The loop's thread answers within a few ms, unless it stands still.
+// The loop's thread answers within a few milliseconds unless it stands still.
 constexpr auto kStuckAfter = 3s;
-// Of a minute's jobs, as the shipped alert says it.
+// The share of a minute's jobs at which the shipped alert fires, too.
 constexpr double kFailingShare = 0.05;
 constexpr auto kSaturatedAfter = 60s;
 
@@ -30,7 +30,7 @@ class Judge {
   explicit Judge(const View& view) : view_(view) {}
 
   Verdict verdict() {
-    // In the order of their weight.
+    // The worst problems come first.
     judge_loop();
     judge_servers(Level::bad);
     for (const auto& pool : view_.snapshot.pools) judge_endpoint(pool);
@@ -92,7 +92,7 @@ class Judge {
     }
   }
 
-  // Jobs of these functions.
+  // How many jobs of these functions wait, for a message.
   std::string waiting(const std::vector<std::string>& functions, std::string_view before) const {
     const auto queued = view_.queued(functions);
     if (queued.value_or(0) == 0) return {};

@@ -15,12 +15,12 @@ enum class Level {
 
 struct Problem {
   Level level;
-  std::string pool;    // whose problem it is, or empty
-  std::string server;  // likewise
+  std::string pool;    // the pool that has the problem, or empty
+  std::string server;  // the server that has the problem, or empty
   std::string text;    // a sentence without its full stop
 };
 
-// Whether all is well, for people: the worst problem first.
+// Whether the daemon is well, in words for people. The worst problem comes first.
 struct Verdict {
   bool well() const { return problems.empty(); }
   std::string summary;  // one sentence

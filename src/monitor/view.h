@@ -13,11 +13,11 @@
 
 namespace driveshaft::monitor {
 
-// All that is known at a moment, for those who judge or show it. References, valid during a call.
+// Everything that is known at one moment. It holds references that are valid during one call.
 struct View {
   const About& about;
   const Snapshot& snapshot;
-  std::chrono::nanoseconds silent;  // since the loop made that snapshot, in excess of what is usual
+  std::chrono::nanoseconds silent;                   // how much later than usual the next snapshot is
   const std::map<std::string, History>& histories;   // by pool
   const std::map<std::string, QueueReport>& queues;  // by server
 

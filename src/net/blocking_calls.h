@@ -46,7 +46,7 @@ class BlockingCalls {
 
   explicit BlockingCalls(asio::io_context& loop) : loop_(loop), mailbox_(std::make_shared<Mailbox>(loop)) {}
   BlockingCalls(const BlockingCalls&) = delete;
-  // Leaves calls under way to end by themselves. Nothing is called back any more.
+  // Calls under way end by themselves. Their `done` is not called any more.
   ~BlockingCalls() { mailbox_->close(); }
 
   asio::io_context& loop() const { return loop_; }

@@ -86,15 +86,15 @@ void Connector::remember(const Resolver::Addresses& found) {
 }
 
 void Connector::shun(const Endpoint& address) {
-  std::erase_if(shunned_, [&](const auto& entry) { return entry.first == address; });
-  shunned_.emplace_back(address, Clock::now() + kShunFor);
+  std::erase_if(late_addresses_, [&](const auto& entry) { return entry.first == address; });
+  late_addresses_.emplace_back(address, Clock::now() + kShunFor);
 }
 
 Connector::Addresses Connector::in_order() {
-  std::erase_if(shunned_, [now = Clock::now()](const auto& entry) { return entry.second <= now; });
+  std::erase_if(late_addresses_, [now = Clock::now()](const auto& entry) { return entry.second <= now; });
   Addresses ordered = addresses_;
   std::stable_partition(ordered.begin(), ordered.end(), [&](const auto& address) {
-    return std::none_of(shunned_.begin(), shunned_.end(),
+    return std::none_of(late_addresses_.begin(), late_addresses_.end(),
                         [&](const auto& entry) { return entry.first == address; });
   });
   return ordered;

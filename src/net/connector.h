@@ -40,7 +40,7 @@ class Connector {
   // text.
   Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Address place, Clock::duration names_for,
             std::shared_ptr<TlsClient> tls = nullptr);
-  // To what needs no look-up; at least one.
+  // Connects to addresses that need no look-up; at least one.
   Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Addresses addresses);
   Connector(const Connector&) = delete;
 
@@ -66,7 +66,7 @@ class Connector {
 
   Addresses addresses_;
   Clock::time_point addresses_until_{};
-  std::vector<std::pair<Endpoint, Clock::time_point>> shunned_;  // until then
+  std::vector<std::pair<Endpoint, Clock::time_point>> late_addresses_;  // tried last until then
 };
 
 // An attempt under way, bounded in time by who holds it.
@@ -106,7 +106,7 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   std::string reasons_;              // of those that failed
   bool queue_full_ = false;          // of one of them
   std::optional<Socket> connected_;  // while the files of TLS are looked at
-  std::optional<Stream> stream_;     // while hands are shaken
+  std::optional<Stream> stream_;     // during the handshake
 };
 
 }  // namespace driveshaft::net

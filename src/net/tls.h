@@ -18,7 +18,7 @@
 #include "net/blocking_calls.h"
 #include "net/tls_settings.h"
 
-// The client side of TLS: what connections are made of. The bytes are stream.h's.
+// The client side of TLS: contexts and sessions. stream.h moves the bytes.
 namespace driveshaft::net {
 
 struct FreeTls {
@@ -26,11 +26,11 @@ struct FreeTls {
   void operator()(SSL* session) const { SSL_free(session); }
 };
 using TlsContext = std::unique_ptr<SSL_CTX, FreeTls>;
-// Of one connection. Lives on without the context that it was made from.
+// The session of one connection. It may outlive the context that it was made from.
 using TlsSession = std::unique_ptr<SSL, FreeTls>;
 
-// To be called before anything else of OpenSSL's, by a process that may end while a thread still reads files:
-// what OpenSSL keeps is not taken from it then.
+// Call this before anything else of OpenSSL, in a process that may end while a thread still reads files:
+// OpenSSL then does not free its global objects at the exit, while the thread may use them.
 void keep_tls_to_the_end();
 
 // Whether the files can be used, as they are now and by this user. Blocks while it reads them. The error
@@ -39,19 +39,19 @@ base::Result<void> check_tls(const TlsSettings& settings);
 
 // An error of OpenSSL's queue as an error code, whose message says what can be done about it.
 boost::system::error_code tls_error(unsigned long code);
-// Whether the connection ended without TLS's goodbye.
+// Whether the connection ended without the close_notify of TLS.
 bool is_tls_cut_off(const boost::system::error_code& error);
-// Whether the peer has sent it, as the reason why it ends the connection.
+// Whether `error` is an alert that the peer has sent as the reason why it ends the connection.
 bool is_tls_alert(const boost::system::error_code& error);
 
-// What all connections with the same settings share. Its files are looked at before each new connection and
-// read again when they have changed: that costs three stat(), which is nothing beside a handshake, and needs
-// no timer, no signal and no delay. If they are broken then, that is logged once, and what was read before
-// goes on. Any thread; none of them touches a file, but one that is made for it.
+// What all connections with the same settings share. The files are looked at before each new connection and
+// read again when they have changed: this costs three stat(), which are nothing beside a handshake, and needs
+// no timer, no signal and no delay. If the new files are broken, an error is logged once, and connections use
+// what was read before. Any thread. Files are only touched in a thread that is made for this.
 class TlsClient : public std::enable_shared_from_this<TlsClient> {
  public:
-  // How long a connection waits for a look at the files. The file system may hang: connections go on then
-  // with what was read before. There is nothing of the kind at first, so that connections wait longer.
+  // How long a connection waits for a look at the files. The file system may hang; connections then use what
+  // was read before. The first connections wait longer, as nothing has been read yet.
   static constexpr std::chrono::seconds kPatience{1};
   static constexpr std::chrono::seconds kFirstPatience{4};
 
@@ -101,13 +101,13 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
   TlsContext context_;                              // null until the files could be used once
   base::Error unusable_;                            // why it is null
   Stamps read_;                                     // of the files as last read, good or not
-  std::optional<Clock::time_point> looking_since_;  // there is a thread that does
+  std::optional<Clock::time_point> looking_since_;  // set while a thread looks at the files
   bool told_of_hanging_ = false;
   std::vector<Waiting> waiting_;  // for that thread
 };
 
-// One client for all that have the same settings, as long as one of them keeps it: authorities are many, and
-// are read once. Any thread.
+// Gives one client to all that have the same settings, as long as one of them keeps it: there are many
+// authorities, which are then read once. Any thread.
 class TlsClients {
  public:
   std::shared_ptr<TlsClient> client(const TlsSettings& settings);

@@ -16,9 +16,9 @@ bool is_plain(char c) { return c >= 0x20 && c < 0x7f; }
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
-// Whether one of eight bytes is not printable ASCII. Each byte's top bit tells: it is set in bytes ≥ 0x80,
-// set by adding 1 to 0x7f, and by taking 0x20 from less; a carry into the next byte comes only from a byte
-// that tells.
+// Whether one of eight bytes is not printable ASCII. The top bit of such a byte is set: in bytes ≥ 0x80 it is
+// already, adding 1 to 0x7f sets it, and so does subtracting 0x20 from a smaller byte. A carry into the next
+// byte comes only from a byte that is not printable.
 bool any_not_plain(const char* eight) {
   constexpr std::uint64_t kEach = 0x0101'0101'0101'0101;
   std::uint64_t word = 0;
