@@ -246,7 +246,7 @@ TEST(AdminServer, RefusesWhatIsTooLargeOrNoHttp) {
   EXPECT_THAT(Client(server.address()).ask(get("/metrics")), EndsWith("m 1\n")) << "the server is well";
 }
 
-TEST(AdminServer, ClosesWhoIsTooSlowOrIdle) {
+TEST(AdminServer, ClosesConnectionsThatAreTooSlowOrIdle) {
   Server server(kLoopback, sources(), watched(), {.request = 50ms, .keep_alive = 50ms});
   server.start();
   EXPECT_EQ(Client(server.address()).read_all(), "") << "says nothing";
@@ -374,7 +374,7 @@ TEST(AdminServer, StopsWithConnectionsOpen) {
 TEST(AdminServer, NeedNotBeStarted) { const Server server(kLoopback, sources(), watched()); }
 
 // Out of file descriptors: accepting goes on when there are some again.
-TEST(AdminServer, OutlivesTooManyOpenFiles) {
+TEST(AdminServer, SurvivesTooManyOpenFiles) {
   const base::TestDir dir;
   log::configure_logging(dir.write("log.properties",
                                    "log4j.rootLogger=WARN, file\n"

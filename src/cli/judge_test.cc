@@ -39,7 +39,7 @@ TEST(Judge, WhatAScriptWritesToStderrIsShown) {
   EXPECT_THAT(judged(outcome).what, testing::EndsWith("\"; its stderr: \"Primary script \\x1b unknown\""));
 }
 
-TEST(Judge, WhatIsNoFastcgi) {
+TEST(Judge, AnAnswerThatIsNotFastcgi) {
   dispatch::AnswerDecoder decoder;
   const auto remark = judge(failed(http::Failure::Kind::malformed), decoder,
                             {std::chrono::milliseconds(2500), false, false, /*is_fastcgi=*/true});

@@ -86,7 +86,7 @@ void expect_nested(const boost::json::value& schema, const std::string& pointer,
   EXPECT_EQ(names_of(object), names) << nested.of;
 }
 
-TEST(Keys, TheSchemaListsThoseOfNestedObjects) {
+TEST(Keys, TheSchemaListsTheKeysOfNestedObjects) {
   const auto schema = boost::json::parse(contents(SOURCE_DIR "/docs/jobs.schema.json"));
   const std::map<std::string_view, std::string> pointers = {
       {"gearman_servers_list", "/properties/gearman_servers_list/items/then/properties"},
@@ -98,7 +98,7 @@ TEST(Keys, TheSchemaListsThoseOfNestedObjects) {
   for (const NestedKeys& nested : nested_keys()) expect_nested(schema, pointers.at(nested.of), nested);
 }
 
-TEST(Keys, TheManualTellsOfThoseOfNestedObjects) {
+TEST(Keys, TheManualNamesTheKeysOfNestedObjects) {
   const std::string manual = contents(SOURCE_DIR "/docs/configuration.md");
   for (const NestedKeys& nested : nested_keys()) {
     for (const KeyInfo& key : nested.keys) {

@@ -22,7 +22,7 @@ TEST(Nearest, FindsWhatWasMeant) {
   EXPECT_EQ(nearest("connection", kKeys), "connections");
 }
 
-TEST(Nearest, IsSilentWhenNothingIsNear) {
+TEST(Nearest, SuggestsNothingWhenNothingIsNear) {
   EXPECT_EQ(nearest("", kKeys), "");
   EXPECT_EQ(nearest("comment", kKeys), "");
   EXPECT_EQ(nearest("jobs", kKeys), "");

@@ -94,7 +94,7 @@ TEST(Parse, SettingsOfTheTopLevelHoldForPoolsWithoutTheirOwn) {
   EXPECT_EQ(parsed.config.pools[1].worker_count, 1000000);
 }
 
-TEST(Parse, WhatBecomesOfFailedJobsIsReadWhole) {
+TEST(Parse, TheSettingsForFailedJobsAreRead) {
   const auto settings = [](const std::string& text) {
     return accepted(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": "h",
       "worker_count": 1, "jobs_list": ["f"], )" +
@@ -124,7 +124,7 @@ TEST(Parse, WhatBecomesOfFailedJobsIsReadWhole) {
   EXPECT_EQ(settings(R"("retry": {"on": []})").retry.on.size(), 0u);
 }
 
-TEST(Parse, WhatIsWrongWithinRetryIsSaidWithItsPlace) {
+TEST(Parse, ErrorsInRetryNameTheirPlace) {
   const auto problems = [](const std::string& retry) {
     return errors(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": "h",
       "worker_count": 1, "jobs_list": ["f"], "retry": )" +
@@ -256,7 +256,7 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
           "pools_list.A.worker_cuont: unknown key, ignored; did you mean \"worker_count\"? (line 8)"));
 }
 
-TEST(Parse, WhatMustBeThere) {
+TEST(Parse, RequiredKeys) {
   EXPECT_THAT(errors("\n{}"),
               ElementsAre("gearman_servers_list: missing, expected a non-empty array of servers "
                           "(line 2)",
@@ -393,7 +393,7 @@ TEST(Parse, PasswordsAreNotShown) {
   }
 }
 
-TEST(Parse, AFloodOfProblemsIsCounted) {
+TEST(Parse, ManyProblemsAreCountedAndNotAllListed) {
   std::string lines;
   for (int i = 0; i < 1500; ++i) lines += ",\n\"key" + std::to_string(i) + "\": 1";
   const auto many = warnings(pool_with(lines));
@@ -498,7 +498,7 @@ TEST(Parse, FastcgiDocumentRootThatIsOfNoUse) {
   EXPECT_THAT(errors(with_root("http://h/", "\"\"")), testing::IsEmpty());
 }
 
-TEST(Parse, TlsWithoutHttpsIsNoSlipToPassOver) {
+TEST(Parse, TlsWithoutHttpsIsAnError) {
   EXPECT_THAT(errors(with_tls("\"a\"", R"(, "tls": {})", "fcgi://h/x.php")),
               ElementsAre(testing::HasSubstr(
                   "fcgi://h/x.php does not use TLS: FastCGI knows none, remove tls (line 1)")));
@@ -509,7 +509,7 @@ TEST(Parse, TlsWithoutHttpsIsNoSlipToPassOver) {
   }
 }
 
-TEST(Parse, AFunctionWithoutTheTlsOfItsPoolIsWorthAWord) {
+TEST(Parse, AFunctionWithoutTheTlsOfItsPoolIsAWarning) {
   const auto warnings_of = [](const std::string& uri) {
     const auto parsed = parse(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {
       "job_processing_uri": "https://h/", "tls": {}, "worker_count": 1,

@@ -121,7 +121,7 @@ TEST(Options, SecondsAreWholeAndPositive) {
             "--loop_timeout: expected a whole number of seconds from 1 to 86400, got \"86401\"");
 }
 
-TEST(Options, ATypoIsAnsweredWithTheNearestName) {
+TEST(Options, AnUnknownOptionGetsTheNearestNameAsAHint) {
   EXPECT_THAT(error_of(parse_with_jobs({"--jobconfig=x"})),
               HasSubstr("unknown option --jobconfig; did you mean --jobsconfig?"));
   EXPECT_THAT(error_of(parse({"--jobs", "x"})),
@@ -131,11 +131,11 @@ TEST(Options, ATypoIsAnsweredWithTheNearestName) {
             "unknown option --frobnicate; --help lists them all");
 }
 
-TEST(Options, NamesAreNotCompleted) {
+TEST(Options, AbbreviatedNamesAreNotAccepted) {
   EXPECT_THAT(error_of(parse_with_jobs({"--max_running=5"})), HasSubstr("unknown"));
 }
 
-TEST(Options, OtherSlips) {
+TEST(Options, OtherMistakes) {
   EXPECT_THAT(error_of(parse_with_jobs({"stray"})), HasSubstr("unexpected argument \"stray\""));
   EXPECT_THAT(error_of(parse({"--jobsconfig"})), HasSubstr("--jobsconfig"));
   EXPECT_THAT(error_of(parse({"--jobsconfig="})), HasSubstr("--jobsconfig: expected a path"));

@@ -130,7 +130,7 @@ TEST(PidFile, AChildRemovesNothing) {
   EXPECT_EQ(dir.read("d.pid"), own_line());
 }
 
-TEST(PidFile, AnothersFileAtItsPathIsLeft) {
+TEST(PidFile, AFileOfAnotherProcessAtThePathIsKept) {
   const base::TestDir dir;
   {
     const PidFile file(dir / "d.pid");

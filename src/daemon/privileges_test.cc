@@ -41,7 +41,7 @@ int become_nobody_for_good() {
   return 14;
 }
 
-TEST(PrivilegesDeathTest, AUserIsBecomeForGood) {
+TEST(PrivilegesDeathTest, TheProcessCannotChangeBackFromItsUser) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const gid_t roots = 0;
   ASSERT_EQ(::setgroups(1, &roots), 0) << "so that there is something to lose";

@@ -87,7 +87,7 @@ TEST_F(LogAppendersTest, DatePatternByTheHourAndBeforeTheFile) {
   EXPECT_EQ(dir_.read("a.log-" + local_time("%Y%m%d%H", then) + ".old"), "old\n");
 }
 
-TEST_F(LogAppendersTest, DailyFileOfTodayIsGoneOnWith) {
+TEST_F(LogAppendersTest, DailyFileOfTodayIsAppendedTo) {
   dir_.write("a.log", "INFO Test before\n");
   configure_logging(file_config(dir_, "INFO", dir_ / "a.log", "", kDaily));
   kLog.info("after");

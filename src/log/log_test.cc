@@ -139,7 +139,7 @@ TEST_F(LogTest, BrokenXmlIsShownWithItsLine) {
               testing::AllOf(HasSubstr("a.xml is not valid: "), HasSubstr("(line 4)")));
 }
 
-TEST_F(LogTest, WhatIsNoXmlIsToldHowToBecomeAConfiguration) {
+TEST_F(LogTest, AFileThatIsNoXmlGetsARemedy) {
   for (const char* empty : {"", "\n \n", "<?xml version=\"1.0\"?>\n", "<!-- later -->"}) {
     EXPECT_THAT(refusal(dir_.write("a.xml", empty)),
                 HasSubstr("a.xml is not valid: it is empty; begin with examples/logconfig.xml, or leave "))
@@ -154,7 +154,7 @@ TEST_F(LogTest, WhatIsNoXmlIsToldHowToBecomeAConfiguration) {
   }
 }
 
-TEST_F(LogTest, ClassesThatNobodyHasAreNamed) {
+TEST_F(LogTest, UnknownClassesAreNamed) {
   EXPECT_THAT(refusal(dir_.write("a.xml", xml(R"(<appender name="x" class="org.apache.log4j.FlieAppender"/>
       <root><appender-ref ref="x"/></root>)"))),
               HasSubstr("appender \"x\" is of the class org.apache.log4j.FlieAppender, which"));
@@ -193,7 +193,7 @@ TEST_F(LogTest, AppendersThatAreMissingOrIncompleteAreNamed) {
               HasSubstr("appender \"x\" names no file"));
 }
 
-TEST_F(LogTest, AnAppenderInFrontOfNoneIsRefused) {
+TEST_F(LogTest, AnAsyncAppenderWithoutAnotherAppenderIsRefused) {
   const std::string async = R"(<appender name="a" class="org.apache.log4j.AsyncAppender">{}</appender>
       <appender name="x" class="org.apache.log4j.ConsoleAppender">)" +
                             std::string(kSimple) + R"(</appender><root><appender-ref ref="a"/></root>)";
@@ -283,7 +283,7 @@ TEST_F(LogTest, FilesBehindAnAsyncAppenderAreFound) {
   EXPECT_EQ(log_files(), std::vector<std::string>{dir_ / "b.log"});
 }
 
-TEST_F(LogTest, FileThatCannotBeReopenedGoesOnInTheOldOne) {
+TEST_F(LogTest, FileThatCannotBeReopenedStaysOpen) {
   std::filesystem::create_directory(dir_ / "sub");
   configure_logging(file_config("INFO", dir_ / "sub/a.log"));
   std::filesystem::rename(dir_ / "sub", dir_ / "moved");
@@ -293,7 +293,7 @@ TEST_F(LogTest, FileThatCannotBeReopenedGoesOnInTheOldOne) {
   EXPECT_THAT(dir_.read("moved/a.log"), EndsWith("INFO Test still here\n"));
 }
 
-TEST_F(LogTest, FullDiskLosesLinesAndTellsOnce) {
+TEST_F(LogTest, FullDiskLosesLinesWithOneMessage) {
   configure_logging(file_config("INFO", "/dev/full"));
   testing::internal::CaptureStderr();
   kLog.info("lost");

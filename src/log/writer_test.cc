@@ -122,7 +122,7 @@ TEST_F(WriterTest, LineTellsWhenItWasLoggedNotWhenItWasWritten) {
   EXPECT_LE((stamp - before % 1000 + 1000) % 1000, logged + 1) << all.substr(all.size() - 20);
 }
 
-TEST_F(WriterTest, StuckFileHoldsUpNobodyAndWhatFindsNoRoomIsCounted) {
+TEST_F(WriterTest, StuckFileDelaysNobodyAndLostLinesAreCounted) {
   StuckFile file(dir_ / "fifo");
   configure_logging(file_config(dir_, "INFO", dir_ / "fifo"));
   Writer writer;

@@ -42,7 +42,7 @@ TEST(Durations, TheShortestAndTheLongestHaveAPlace) {
   EXPECT_GT(millis(ages.quantile(1)), 3600e3);
 }
 
-TEST(Durations, WhatCameSince) {
+TEST(Durations, TheDifferenceOfTwoCopies) {
   Durations before;
   before.add(1s);
   Durations now = before;

@@ -70,7 +70,7 @@ TEST(Verdict, AllIsWell) {
   EXPECT_THAT(daemon.verdict().summary, HasSubstr(", 1 job waits."));
 }
 
-TEST(Verdict, AnEndpointThatIsDownComesWithItsConsequences) {
+TEST(Verdict, AnEndpointThatIsDownIsShownWithItsConsequences) {
   Daemon daemon;
   daemon.second(0, 0);
   daemon.second(10, 30);

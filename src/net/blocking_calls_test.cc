@@ -27,7 +27,7 @@ struct BlockingCallsTest : ::testing::Test {
   }
 };
 
-TEST_F(BlockingCallsTest, TheLoopIsGivenWhatAnotherThreadHasFound) {
+TEST_F(BlockingCallsTest, TheLoopGetsTheResultOfAnotherThread) {
   std::thread::id where;
   bool interruptible = true;
   std::string result;
@@ -54,7 +54,7 @@ TEST_F(BlockingCallsTest, AnExceptionIsThrownOnTheLoop) {
   EXPECT_THROW(run_until([] { return false; }), std::runtime_error);
 }
 
-TEST_F(BlockingCallsTest, OneThatHangsHoldsUpNoOtherAndIsNotWaitedFor) {
+TEST_F(BlockingCallsTest, ACallThatHangsDelaysNeitherOtherCallsNorTheEnd) {
   std::promise<void> release;
   const auto released =
       release.get_future().share();  // the thread has one of its own, and may outlive this test
@@ -75,7 +75,7 @@ TEST_F(BlockingCallsTest, OneThatHangsHoldsUpNoOtherAndIsNotWaitedFor) {
   loop.poll();
 }
 
-TEST_F(BlockingCallsTest, WhatWasHandedOverBeforeTheEndIsNotCalledAfterIt) {
+TEST_F(BlockingCallsTest, AResultThatArrivesBeforeTheEndIsNotDeliveredAfterIt) {
   calls->post([] { FAIL(); });
   calls.reset();
   loop.run();

@@ -15,13 +15,13 @@ asio::awaitable<void> fail() {
   co_return;  // makes a coroutine of it
 }
 
-TEST(Exceptions, ThatOfACoroutineLeavesTheLoop) {
+TEST(Exceptions, AnExceptionOfACoroutineLeavesTheLoop) {
   asio::io_context loop;
   asio::co_spawn(loop, fail(), kRethrow);
   EXPECT_THROW(loop.run(), std::runtime_error);
 }
 
-TEST(Exceptions, ALoopThatRunsPastThemDoesAllThatIsLeft) {
+TEST(Exceptions, ALoopThatContinuesRunsAllHandlers) {
   asio::io_context loop;
   int done = 0;
   asio::co_spawn(loop, fail(), kRethrow);

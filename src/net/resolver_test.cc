@@ -85,7 +85,7 @@ TEST_F(ResolverTest, SharesOneLookUpBetweenThoseWhoAskMeanwhile) {
   EXPECT_EQ(calls_for_twice, 2) << "asked later, it is looked up anew";
 }
 
-TEST_F(ResolverTest, ANameWithoutAnswerHoldsUpNoOtherAndNotTheEnd) {
+TEST_F(ResolverTest, ANameWithoutAnswerDelaysNeitherOthersNorTheEnd) {
   bool called = false;
   bool answered = false;
   resolver->look_up("stuck.test", [&](const auto&) { called = true; });

@@ -130,7 +130,7 @@ TEST_P(StreamKinds, CarriesAnyBytesBothWaysWhateverTheirPieces) {
   EXPECT_GT(ours->sent(), big.size() + 9 - 1);
 }
 
-TEST_P(StreamKinds, AReadIsEndedByAClose) {
+TEST_P(StreamKinds, ACloseEndsARead) {
   connect(GetParam());
   ASSERT_FALSE(GetParam() && shake_hands());
   std::array<char, 10> room;
@@ -159,7 +159,7 @@ TEST_P(StreamKinds, ThePeersEndIsTheEnd) {
   EXPECT_EQ(ended, asio::error::eof);
 }
 
-TEST_F(StreamTest, AnEndWithoutGoodbyeIsNotTakenForAWholeAnswer) {
+TEST_F(StreamTest, AnEndWithoutCloseNotifyIsAnError) {
   connect(true);
   ASSERT_FALSE(shake_hands());
   peers->socket().close();

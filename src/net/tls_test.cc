@@ -56,19 +56,19 @@ TEST_F(TlsTest, FilesThatCannotBeUsedAreNamedWithTheirKeyAndReason) {
               HasSubstr("key_file " + missing + ": cannot be read"));
 }
 
-TEST_F(TlsTest, AKeyOfAnotherCertificateIsToldApart) {
+TEST_F(TlsTest, AKeyOfAnotherCertificateHasItsOwnMessage) {
   EXPECT_EQ(
       error({"", one.certificate_file, other.key_file, "", true}),
       "key_file " + other.key_file + ": the key is not that of the certificate in " + one.certificate_file);
 }
 
-TEST_F(TlsTest, AnEncryptedKeyAsksNobody) {
+TEST_F(TlsTest, AnEncryptedKeyDoesNotAskForAPassphrase) {
   const auto encrypted = make_certificate(dir, "encrypted", "passphrase");
   EXPECT_EQ(error({"", encrypted.certificate_file, encrypted.key_file, "", true}),
             "key_file " + encrypted.key_file + ": the key is encrypted; store it without a passphrase");
 }
 
-TEST_F(TlsTest, AnAuthorityThatIsDamagedIsNotHalfTrusted) {
+TEST_F(TlsTest, AFileWithADamagedAuthorityIsRefused) {
   const std::string good = dir.read("one.pem");
   const std::string bundle = dir.write("bundle", good + good.substr(0, good.size() / 2) + "\n");
   EXPECT_THAT(error({bundle, "", "", "", true}), HasSubstr("expected certificates in PEM"));
@@ -97,7 +97,7 @@ TEST_F(TlsTest, SessionsNameThePeer) {
   EXPECT_EQ(SSL_get_verify_mode(named->get()), SSL_VERIFY_NONE);
 }
 
-TEST_F(TlsTest, AClientWithoutUsableFilesSaysSoUntilTheyAre) {
+TEST_F(TlsTest, AClientWithoutUsableFilesReportsTheReason) {
   const std::string late = dir / "late.pem";
   const auto client = std::make_shared<TlsClient>(TlsSettings{late, "", "", "", true});
   EXPECT_THAT(client->session("h").error().message, HasSubstr(late + " could not be read yet"));
@@ -108,7 +108,7 @@ TEST_F(TlsTest, AClientWithoutUsableFilesSaysSoUntilTheyAre) {
 }
 
 // A FIFO stands for a file system that hangs: who opens one waits until somebody writes to it.
-TEST_F(TlsTest, WhileItsFilesCannotBeReadAClientGoesOnWithWhatItHas) {
+TEST_F(TlsTest, WhileItsFilesCannotBeReadAClientUsesTheLastContext) {
   const auto client = std::make_shared<TlsClient>(TlsSettings{dir / "ca.pem", "", "", "", true});
   dir.write("ca.pem", dir.read("one.pem"));
   ASSERT_TRUE(new_session(*client, "h"));
@@ -161,7 +161,7 @@ TEST(TlsErrors, SayWhatCanBeDone) {
   EXPECT_THAT(text(SSL_R_BAD_DIGEST_LENGTH), Not(HasSubstr("(")));
 }
 
-TEST(TlsErrors, AlertsAreThePeers) {
+TEST(TlsErrors, AlertsNameThePeer) {
   EXPECT_TRUE(is_tls_alert(tls_error(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_TLSV1_ALERT_UNKNOWN_CA))));
   EXPECT_FALSE(is_tls_alert(tls_error(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_WRONG_VERSION_NUMBER))));
   EXPECT_FALSE(is_tls_alert(asio::error::eof));

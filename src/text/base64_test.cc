@@ -26,7 +26,7 @@ TEST(Base64, LongInputHasPaddingOnlyAtItsEnd) {
   EXPECT_EQ(text.substr(text.size() - 8), "YWFhYQ==");
 }
 
-TEST(FromBase64, TakesBackWhatBase64Writes) {
+TEST(FromBase64, DecodesWhatBase64Writes) {
   std::string bytes;
   for (int value = 0; value < 256; ++value) {
     EXPECT_EQ(from_base64(base64(bytes)), bytes);
@@ -34,7 +34,7 @@ TEST(FromBase64, TakesBackWhatBase64Writes) {
   }
 }
 
-TEST(FromBase64, TakesNothingElse) {
+TEST(FromBase64, RefusesEverythingElse) {
   for (const char* text : {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", " Zg==", "Zg==\n",
                            "Zm 9v", "Zm9-", "Zm9_", "Zm\n9v", "    "}) {
     EXPECT_EQ(from_base64(text), std::nullopt) << '"' << text << '"';

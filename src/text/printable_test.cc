@@ -49,7 +49,7 @@ TEST(Printable, ValidUtf8StaysAndTheRestIsEscaped) {
   EXPECT_EQ(printable("\xe2\x82x"s, kAll), R"(\xe2\x82x)") << "cut off by ASCII";
 }
 
-TEST(Printable, CutSaysHowMuchThereWas) {
+TEST(Printable, ACutTextNamesItsLength) {
   EXPECT_EQ(printable("abcdef", 6), "abcdef");
   EXPECT_EQ(printable("abcdef", 5), "abcde… (6 bytes)");
   EXPECT_EQ(printable("abcdef", 0), "… (6 bytes)");
@@ -57,7 +57,7 @@ TEST(Printable, CutSaysHowMuchThereWas) {
   EXPECT_EQ(printable(std::string(1'048'576, 'x'), 3), "xxx… (1048576 bytes)");
 }
 
-TEST(Printable, CutHalvesNoCharacter) {
+TEST(Printable, ACutDoesNotSplitACharacter) {
   EXPECT_EQ(printable("a€b", 1), "a… (5 bytes)");
   EXPECT_EQ(printable("a€b", 2), "a… (5 bytes)");
   EXPECT_EQ(printable("a€b", 3), "a… (5 bytes)");

@@ -31,7 +31,7 @@ TEST(Utf8, WhatIsNotUtf8) {
 
 // Each sequence of three bytes, with one more behind it for those that need four: what is found valid agrees
 // with the table of RFC 3629.
-TEST(Utf8, TheTableOfTheRfc) {
+TEST(Utf8, AgreesWithTheTableOfTheRfc) {
   const auto tail = [](unsigned byte) { return byte >= 0x80 && byte <= 0xbf; };
   for (unsigned bytes = 0; bytes <= 0xffffff; ++bytes) {
     const unsigned a = bytes >> 16;
