@@ -7,28 +7,23 @@ readonly peers=build/peers
 run_bench() {
   need build bench
   step build-release build release all
-  local ours=(--ours build/release/driveshaft)
-  case ${1:-} in
-    --instructions)
-      need instructions
-      /usr/bin/python3 bench/instructions.py "${ours[@]}" "${@:2}"
-      ;;
-    --counts)
-      need counts
-      /usr/bin/python3 bench/counts.py "${ours[@]}" "${@:2}"
+  local with=() kind=${1:-}
+  case $kind in
+    --counts | --instructions)
+      need "${kind#--}"
+      /usr/bin/python3 "bench/${kind#--}.py" "${@:2}"
       ;;
     --micro) build/release/bench/micro_bench "${@:2}" ;;
     *)
       need compare
-      local with=()
-      if [ "${1:-}" = --peers ]; then
+      if [ "$kind" = --peers ]; then
         need peers
         step peers build_peers
         with=(--peers "$peers")
         shift
       fi
       mkdir -p build/bench
-      /usr/bin/python3 bench/run.py "${ours[@]}" "${with[@]}" --json build/bench/results.json --plots build/bench "$@"
+      /usr/bin/python3 bench/run.py "${with[@]}" --json build/bench/results.json --plots build/bench "$@"
       ;;
   esac
 }

@@ -73,7 +73,7 @@ need_browser() {
 
 # want_browser : the same for tests that can go on without.
 want_browser() {
-  need_browser || echo "THE TESTS OF THE PAGE ARE LEFT OUT: what drives the browser could not be installed" >&2
+  need_browser || echo "THE TESTS OF THE PAGE ARE LEFT OUT: chromium, or what drives it, could not be installed" >&2
 }
 
 install_browser_driver() {

@@ -5,7 +5,6 @@
 results=build/results
 installed=build/installed  # a clean copy of the source, built and installed as the README says
 stages=()                  # names of the stages begun, each of which owes a result
-fuzz_seconds=5
 
 # stage NAME RUNNER COMMAND … : a part of the tests. RUNNER is `step`, or `watched` for one whose output the caller wants to
 # see as it comes. Its status is kept for the sum, and does not stop us.
@@ -47,18 +46,9 @@ build_and_install() {
     cd "$installed/source" && cmake . && make -j "$(compilers)" && make install DESTDIR="$PWD/.."
 }
 
-fuzz() { # TARGET SECONDS : new inputs are kept beside the checked-in ones that it starts from
-  local found=build/fuzz/corpus/$1 findings=build/fuzz/findings
-  mkdir -p "$found" "$findings"
-  "build/fuzz/tests/fuzz/$1_fuzz" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 \
-    -artifact_prefix="$findings/$1-" "$found" "tests/fuzz/corpus/$1"
-}
-
-fuzz_targets() { find tests/fuzz -name '*_fuzz.cc' -printf '%f\n' | sed 's/_fuzz\.cc//' | sort; }
-
-fuzz_stages() { # SECONDS [TARGET] : one target, or all
-  local target
-  for target in ${2:-$(fuzz_targets)}; do stage "fuzz-$target" step fuzz "$target" "$1"; done
+fuzz() { # SECONDS [TARGET] : as many at once as there are cores
+  FUZZ_SECONDS=$1 ctest --preset fuzz -j "$(nproc)" --timeout $(($1 + 600)) --output-junit "$PWD/$results/fuzz.xml" \
+    ${2:+-R "^fuzz-$2\$"}
 }
 
 # Builds of a test run are polite to the tests that run beside them: a compiler and tests, which mostly wait, share the
@@ -77,7 +67,7 @@ test_everything() {
   stage unit-asan step ctest --preset asan -L unit --output-junit "$PWD/$results/unit-asan.xml"
   stage integration-asan step integration_tests asan "$PWD/build/asan/driveshaft"
   end build-fuzz || stages+=(build-fuzz)
-  fuzz_stages "$fuzz_seconds"
+  stage fuzz step fuzz 5
 }
 
 test_units() { # PRESET [ARGUMENT …]
@@ -94,13 +84,9 @@ test_integration() { # PRESET [ARGUMENT …]
 }
 
 test_fuzzers() { # [SECONDS] [TARGET]
-  if ! [[ ${1:-60} =~ ^[1-9][0-9]*$ && -e tests/fuzz/${2:-packet}_fuzz.cc ]]; then
-    echo "./dev fuzz: expected a whole number of seconds ≥ 1, and perhaps a target:" "$(fuzz_targets | xargs)" >&2
-    exit 2
-  fi
   need build fuzz
   step build-fuzz build fuzz fuzzers
-  fuzz_stages "${1:-60}" "${@:2:1}"
+  stage fuzz watched fuzz "${1:-60}" "${@:2:1}"
   echo "inputs that fail are in build/fuzz/findings, new ones in build/fuzz/corpus; see tests/fuzz/README.md"
 }
 

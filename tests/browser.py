@@ -15,7 +15,9 @@ MODULES = HERE.parent / "build" / "browser"
 def missing():
     """What keeps a browser from being started, or None."""
     if not shutil.which("chromium"):
-        return "no chromium"
+        # Ubuntu has it as a snap alone, which ./dev installs on no machine.
+        offered = shutil.which("apt-cache") and subprocess.run(["apt-cache", "show", "chromium"], capture_output=True).stdout
+        return "no chromium" if offered else "this machine's distribution offers no chromium"
     if not (MODULES / "node_modules" / "playwright-core").is_dir():
         return f"no playwright-core in {MODULES}"
     return None

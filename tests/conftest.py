@@ -97,6 +97,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_configure():
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and ip lie there; Debian's users do not look there
     binary()  # without one, say so once and end
 
 

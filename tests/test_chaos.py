@@ -14,7 +14,7 @@ import pytest
 
 from clients import Client, complete, status
 from driveshaft import jobs_file, pool
-from processes import let_pass, wait_until
+from processes import Process, let_pass, wait_until
 from servers import Gearmand, PhpFpmNginx
 
 RETRY = {"attempts": 20, "initial_delay": 0.05, "max_delay": 0.5}
@@ -144,48 +144,61 @@ def test_sigterm_under_load_loses_and_fails_nothing(rig, web, account):
 
 
 class Namespace:
-    """A network of its own, with one link to it whose packets can be swallowed without a word."""
+    """A network of its own, with one link to it whose packets can be swallowed without a word. A process holds it, not a
+    name under /run/netns: that would leave a mount behind on this machine."""
 
     MAC, OTHER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 
-    def __init__(self):
-        self.name = f"driveshaft-test-{os.getpid()}"
+    def __init__(self, directory):
+        self.keeper = Process("network", directory, ["unshare", "--net", "sh", "-c", "echo ready && exec sleep infinity"])
         self.link = f"ds{os.getpid() % 100000}"
         low = os.getpid() % 16384 * 4  # of 198.18.0.0/15, which is for tests and routed nowhere
         self.ours, self.theirs = (f"198.18.{(low + n) >> 8 & 255}.{low + n & 255}" for n in (1, 2))
 
     def start(self):
-        self._ip("netns", "add", self.name)
-        self._ip("link", "add", self.link, "type", "veth", "peer", "name", "far", "netns", self.name)
+        self.keeper.start()
+        wait_until(lambda: "ready" in self.keeper.log() or not self.keeper.running(), "the network is there")
+        if not self.keeper.running():
+            raise OSError(self.keeper.log().strip())
+        self._ip("link", "add", self.link, "type", "veth", "peer", "name", "far", "netns", self.keeper.pid)
         self._ip("addr", "add", f"{self.ours}/30", "dev", self.link)
         self._ip("link", "set", self.link, "up")
         for words in ("link set lo up", f"addr add {self.theirs}/30 dev far", "link set far up"):
-            self._ip("-n", self.name, *words.split())
+            self._ip_there(*words.split())
         self._hear(self.MAC)
         self._ip("neigh", "replace", self.theirs, "lladdr", self.MAC, "dev", self.link, "nud", "permanent")
-        return self
 
     def stop(self):
         subprocess.run(["ip", "link", "del", self.link], capture_output=True, timeout=10)
-        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, timeout=10)
+        self.keeper.kill()
+
+    def inside(self, argv):
+        """A command that runs in it."""
+        return ["nsenter", f"--net=/proc/{self.keeper.pid}/ns/net", *argv]
 
     def cut(self):
         """Nothing that it says leaves it, not even an acknowledgement, and it passes over what it is told."""
-        self._ip("-n", self.name, "route", "add", "blackhole", f"{self.ours}/32")
+        self._ip_there("route", "add", "blackhole", f"{self.ours}/32")
         self._hear(self.OTHER_MAC)
 
     def heal(self):
         self._hear(self.MAC)
-        self._ip("-n", self.name, "route", "del", "blackhole", f"{self.ours}/32")
+        self._ip_there("route", "del", "blackhole", f"{self.ours}/32")
 
     def _hear(self, mac):
-        self._ip("-n", self.name, "link", "set", "far", "address", mac)
+        self._ip_there("link", "set", "far", "address", mac)
+
+    def _ip_there(self, *args):
+        self._run(self.inside(["ip", *args]))
+
+    def _ip(self, *args):
+        self._run(["ip", *map(str, args)])
 
     @staticmethod
-    def _ip(*args):
-        done = subprocess.run(["ip", *args], capture_output=True, text=True, timeout=10)
+    def _run(argv):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10)
         if done.returncode:
-            raise OSError(f"ip {' '.join(args)}: {done.stderr.strip()}")
+            raise OSError(f"{' '.join(argv)}: {done.stderr.strip()}")
 
 
 class DistantGearmand(Gearmand):
@@ -194,15 +207,15 @@ class DistantGearmand(Gearmand):
     def __init__(self, directory, network):
         super().__init__(directory, "distant", network.theirs, options=[
             "--keepalive", "--keepalive-idle", 3, "--keepalive-interval", 1, "--keepalive-count", 3])
-        self.argv = ["ip", "netns", "exec", network.name, *self.argv]
+        self.argv = network.inside(self.argv)
 
 
 @pytest.fixture
-def network():
+def network(tmp_path):
     """Before `rig` among a test's arguments, so that it outlives what runs in it."""
     if os.geteuid() != 0 or not shutil.which("ip"):
         pytest.skip("a network of its own needs root, and ip of the package iproute2")
-    network = Namespace()
+    network = Namespace(tmp_path)
     try:
         network.start()
     except OSError as error:

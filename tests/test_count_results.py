@@ -37,7 +37,7 @@ def summed_up(folder, ci="", **stages):
 
 
 def test_tests_of_all_stages_are_added_up(tmp_path):
-    assert summed_up(tmp_path, unit_dev=(0, PASSED, PASSED), integration_dev=(0, PASSED), fuzz_packet=(0,)) == (
+    assert summed_up(tmp_path, unit_dev=(0, PASSED, PASSED), integration_dev=(0, PASSED), fuzz=(0, PASSED)) == (
         0, ["4 passed, 0 failed"])
 
 
@@ -45,8 +45,7 @@ def test_a_failed_test_counts_once(tmp_path):
     assert summed_up(tmp_path, unit_dev=(1, PASSED, FAILED)) == (1, ["1 passed, 1 failed"])
 
 
-@pytest.mark.parametrize("stage", [{"unit_dev": (139,)}, {"unit_dev": (124, PASSED)}, {"unit_dev": (0,)},
-                                   {"fuzz_packet": (77,)}])
+@pytest.mark.parametrize("stage", [{"unit_dev": (139,)}, {"unit_dev": (124, PASSED)}, {"unit_dev": (0,)}])
 def test_a_stage_that_names_no_failed_test_counts_as_one(tmp_path, stage):
     status, lines = summed_up(tmp_path, integration_dev=(0, PASSED), **stage)
     assert status == 1 and lines[-1] in ("1 passed, 1 failed", "2 passed, 1 failed")

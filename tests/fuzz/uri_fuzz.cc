@@ -10,7 +10,7 @@
 
 namespace {
 
-using namespace driveshaft::base;
+using namespace driveshaft::net;
 
 void require(bool holds) {
   if (!holds) std::abort();

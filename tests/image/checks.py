@@ -11,12 +11,11 @@ import pytest
 
 from behaviours import Gate
 from clients import Client, complete
-from containers import SERVICES, Container, buildah
+from containers import BASE, SERVICES, Container, buildah
 from fakes import FakeEndpoint
 from processes import wait_until
 from servers import accepts
 
-BASE = "docker.io/library/debian:13-slim"
 GEARMAND = types.SimpleNamespace(host="127.0.0.1", port=4730)
 
 

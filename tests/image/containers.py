@@ -13,6 +13,8 @@ import yaml
 from processes import Process
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# The base of all images, in whole, because buildah completes the short name in the Dockerfiles to it.
+BASE = "docker.io/library/debian:13-slim"
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 
 
