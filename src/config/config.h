@@ -64,13 +64,13 @@ struct Retry {
 };
 
 // When a pool stops sending jobs because too many of them fail.
-struct Breaker {
+struct BreakerSettings {
   bool on = false;
   double failure_ratio = 1;                  // of the last min_jobs attempts; > 0, ≤ 1
   int min_jobs = 20;                         // 1 … 10,000
   std::chrono::milliseconds window{10'000};  // in which these attempts have ended
 
-  bool operator==(const Breaker&) const = default;
+  bool operator==(const BreakerSettings&) const = default;
 };
 
 // A header that every request of a pool carries.
@@ -107,7 +107,7 @@ struct PoolSettings {
   std::size_t max_response_size = 64 * 1024 * 1024;  // bytes of an endpoint's body; > 0
   EndpointDown endpoint_down = EndpointDown::hold;
   std::vector<unsigned> hold_on{502, 503};  // statuses that mean that the application is not there
-  Breaker breaker;
+  BreakerSettings breaker;
   std::chrono::milliseconds max_running_time{0};  // of a job, all attempts together; 0: the command line's
   Retry retry;
   std::string dead_letter_function;  // gets the jobs that finally failed; empty: none does

@@ -111,22 +111,22 @@ struct Window : Seconds<3600> {
   }
 };
 
-constexpr Key<Breaker> kBreakerKeys[] = {
-    key<&Breaker::failure_ratio, Ratio>("failure_ratio", "a number > 0 and ≤ 1"),
-    key<&Breaker::min_jobs, Whole<1, 10'000>>("min_jobs", "a whole number from 1 to 10000"),
-    key<&Breaker::window, Window>("window", "a number of seconds from 1 to 3600"),
+constexpr Key<BreakerSettings> kBreakerKeys[] = {
+    key<&BreakerSettings::failure_ratio, Ratio>("failure_ratio", "a number > 0 and ≤ 1"),
+    key<&BreakerSettings::min_jobs, Whole<1, 10'000>>("min_jobs", "a whole number from 1 to 10000"),
+    key<&BreakerSettings::window, Window>("window", "a number of seconds from 1 to 3600"),
 };
 
 // true, false, or an object, which turns the breaker on. In a pool the values that are not named stay.
 struct BreakerSwitch {
-  static bool read(const Value& value, Breaker& breaker) {
+  static bool read(const Value& value, BreakerSettings& breaker) {
     if (read_bool(value, breaker.on)) return true;
     if (!value.is(Node::Kind::object)) return false;
     breaker.on = true;
     read_object(value, breaker_keys(), breaker);
     return true;
   }
-  static std::string show(const Breaker& breaker) {
+  static std::string show(const BreakerSettings& breaker) {
     return breaker.on ? object_text(breaker_keys(), breaker) : "false";
   }
 };
@@ -199,7 +199,7 @@ Keys<PoolSettings> setting_keys() { return kSettingKeys; }
 
 Keys<Retry> retry_keys() { return kRetryKeys; }
 
-Keys<Breaker> breaker_keys() { return kBreakerKeys; }
+Keys<BreakerSettings> breaker_keys() { return kBreakerKeys; }
 
 std::string_view name_of(RequestFormat format) { return name_of(kFormats, format); }
 

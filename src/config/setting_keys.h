@@ -9,6 +9,6 @@ namespace driveshaft::config {
 
 Keys<PoolSettings> setting_keys();
 Keys<Retry> retry_keys();
-Keys<Breaker> breaker_keys();
+Keys<BreakerSettings> breaker_keys();
 
 }  // namespace driveshaft::config

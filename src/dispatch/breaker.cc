@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kLongestPause = 30s;
 
 }  // namespace
 
-void Breaker::configure(const config::Breaker& settings) {
+void Breaker::configure(const config::BreakerSettings& settings) {
   if (settings == settings_) return;
   *this = Breaker(settings);
 }
@@ -40,7 +40,7 @@ bool Breaker::attempt_ended(AttemptScore score, Clock::time_point began, int cei
     wake_at_.reset();
   }
   if (++window_ >= ceiling) {
-    const config::Breaker settings = settings_;
+    const config::BreakerSettings settings = settings_;
     *this = Breaker(settings);
   }
   return first;

@@ -26,9 +26,9 @@ class Breaker {
     reclosing,  // more are sent with each answer
   };
 
-  explicit Breaker(const config::Breaker& settings = {}) : settings_(settings) {}
+  explicit Breaker(const config::BreakerSettings& settings = {}) : settings_(settings) {}
   // Other settings close it.
-  void configure(const config::Breaker& settings);
+  void configure(const config::BreakerSettings& settings);
 
   // An attempt that began at that time has ended. `ceiling`: the pool's slots. True: it has opened, or has
   // had its first answer since.
@@ -56,7 +56,7 @@ class Breaker {
   bool count(bool failed, Clock::time_point now);
   void open(Clock::time_point now);
 
-  config::Breaker settings_;
+  config::BreakerSettings settings_;
   State state_ = State::closed;
   int window_ = kNoLimit;
   std::vector<Attempt> attempts_;  // the last min_jobs, once there have been so many

@@ -14,7 +14,7 @@ using enum AttemptScore;
 const Clock::time_point kStart = Clock::time_point(1000s);
 constexpr int kSlots = 8;
 
-config::Breaker settings(double ratio = 1, int min_jobs = 20) {
+config::BreakerSettings settings(double ratio = 1, int min_jobs = 20) {
   return {.on = true, .failure_ratio = ratio, .min_jobs = min_jobs, .window = 10s};
 }
 

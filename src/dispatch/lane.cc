@@ -46,7 +46,7 @@ Lane::~Lane() {
   admission_.remove(permits_);
 }
 
-void Lane::set_breaker(const config::Breaker& settings) {
+void Lane::set_breaker(const config::BreakerSettings& settings) {
   breaker_.configure(settings);
   breaker_changed();
 }

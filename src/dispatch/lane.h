@@ -57,7 +57,7 @@ class Lane {
   void keep_links(const std::vector<config::Server>& servers, int connections);
   void stop_links();
 
-  void set_breaker(const config::Breaker& settings);
+  void set_breaker(const config::BreakerSettings& settings);
   // An attempt at a job of it has ended. `ceiling`: the pool's slots.
   void attempt_ended(AttemptScore score, Clock::duration took, int ceiling);
   std::optional<BreakerStatus> breaker_status() const;  // while it is open

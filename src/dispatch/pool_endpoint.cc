@@ -104,8 +104,8 @@ void PoolEndpoint::attempt_ended(const EndpointHealth::Attempt& attempt) {
   const char* until = health_.state() == unreachable ? "it can be"
                       : health_.state() == absent    ? "a job is answered"
                                                      : "then";
-  log::kMainLog.warn("pool {}: endpoint {}{}: {}; its jobs are held and no more are taken until {}",
-                     text::printable(pool_, 128), uri_.display, state, health_.why(), until);
+  kMainLog.warn("pool {}: endpoint {}{}: {}; its jobs are held and no more are taken until {}",
+                text::printable(pool_, 128), uri_.display, state, health_.why(), until);
 }
 
 void PoolEndpoint::wait_is_over() {
@@ -125,9 +125,8 @@ void PoolEndpoint::wait_is_over() {
 }
 
 void PoolEndpoint::log_recovery(Clock::time_point down_since) const {
-  log::kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held",
-                     text::printable(pool_, 128), uri_.display, seconds(Clock::now() - down_since),
-                     permits_.held());
+  kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held", text::printable(pool_, 128),
+                uri_.display, seconds(Clock::now() - down_since), permits_.held());
 }
 
 void PoolEndpoint::recover() {
@@ -156,13 +155,13 @@ void PoolEndpoint::health_changed() {
 void PoolEndpoint::say_whether_full() {
   said_full_ = health_.is_full();
   if (said_full_) {
-    log::kMainLog.warn(
+    kMainLog.warn(
         "pool {}: endpoint {} is full: it takes no more than {} connections at once; further jobs wait. "
         "Raise "
         "its children (pm.max_children of php-fpm) or its listen backlog, or lower worker_count ({})",
         text::printable(pool_, 128), uri_.display, health_.shown_limit(), settings_.worker_count);
   } else {
-    log::kMainLog.info("pool {}: endpoint {} is no longer full", text::printable(pool_, 128), uri_.display);
+    kMainLog.info("pool {}: endpoint {} is no longer full", text::printable(pool_, 128), uri_.display);
   }
 }
 

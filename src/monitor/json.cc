@@ -45,6 +45,12 @@ json::value text_or_null(const std::string& text) {
   return json::string(text);
 }
 
+json::array strings(const std::vector<std::string>& texts) {
+  json::array array;
+  for (const auto& text : texts) array.emplace_back(text);
+  return array;
+}
+
 json::object outcomes(const metrics::Outcomes& outcomes) {
   return {{"completed", outcomes.completed}, {"refused", outcomes.refused}, {"failed", outcomes.failed}};
 }
@@ -58,8 +64,20 @@ json::object endpoint(const View& view, const std::string& uri, const EndpointSt
           {"why", text_or_null(endpoint.why)},
           {"held", endpoint.held},
           {"limit", endpoint.limit},
+          {"full", endpoint.full},
           {"connections", endpoint.connections},
           {"idle_connections", endpoint.idle_connections}};
+}
+
+json::array breakers(const View& view, const PoolStatus& pool) {
+  json::array breakers;
+  for (const auto& one : pool.breakers) {
+    breakers.push_back({{"functions", strings(one.functions)},
+                        {"since", time(view, one.since)},
+                        {"failed", one.failed},
+                        {"attempts", one.attempts}});
+  }
+  return breakers;
 }
 
 // The endpoints of functions that do not use the pool's endpoint.
@@ -98,6 +116,7 @@ json::object pool(const View& view, const PoolStatus& pool) {
           {"queue_trend", number(figures.queue_trend)},
           {"endpoint", endpoint(view, pool.settings.uri.display, pool.endpoint)},
           {"function_endpoints", function_endpoints(view, pool)},
+          {"breakers", breakers(view, pool)},
           {"connections", {{"up", connected}, {"wanted", pool.links.size()}}}};
 }
 
@@ -181,12 +200,6 @@ json::array servers(const View& view) {
                                                                    : text_or_null(report->second.why)}});
   }
   return servers;
-}
-
-json::array strings(const std::vector<std::string>& texts) {
-  json::array array;
-  for (const auto& text : texts) array.emplace_back(text);
-  return array;
 }
 
 json::object config_state(const View& view) {

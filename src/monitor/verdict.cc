@@ -2,6 +2,7 @@
 #include "monitor/verdict.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -34,9 +35,11 @@ class Judge {
     judge_loop();
     judge_servers(Level::bad);
     for (const auto& pool : view_.snapshot.pools) judge_endpoint(pool);
+    for (const auto& pool : view_.snapshot.pools) judge_breakers(pool);
     for (const auto& pool : view_.snapshot.pools) judge_failures(pool);
     judge_servers(Level::warning);
     for (const auto& pool : view_.snapshot.pools) judge_pause(pool);
+    for (const auto& pool : view_.snapshot.pools) judge_full(pool);
     judge_config();
     for (const auto& pool : view_.snapshot.pools) judge_queue(pool);
     judge_queue_reports();
@@ -106,6 +109,32 @@ class Judge {
       std::string text = trouble(pool, endpoint);
       if (failed > 0) text += fmt::format("; {} failed in the last minute", jobs(failed));
       add(Level::bad, text + waiting(endpoint.functions, "; "), pool.settings.name);
+    }
+  }
+
+  void judge_breakers(const PoolStatus& pool) {
+    for (const auto& breaker : pool.breakers) {
+      const bool of_all = breaker.functions.size() == pool.settings.jobs_list.size();
+      add(Level::bad,
+          fmt::format(
+              "{}: {} of {} attempts{} failed: its breaker is open, for {}, and one job at a time is sent",
+              pool.settings.name, breaker.failed, breaker.attempts,
+              of_all ? "" : fmt::format(" at {}", fmt::join(breaker.functions, ", ")), since(breaker.since)) +
+              waiting(breaker.functions, "; "),
+          pool.settings.name);
+    }
+  }
+
+  void judge_full(const PoolStatus& pool) {
+    for (const auto& endpoint : endpoints_of(pool)) {
+      if (!endpoint.status.full) continue;
+      add(Level::warning,
+          fmt::format("{}: endpoint {} is full: it takes no more than {} at once; raise pm.max_children of "
+                      "php-fpm or its listen backlog, or lower worker_count ({})",
+                      pool.settings.name, endpoint.uri,
+                      jobs(static_cast<std::uint64_t>(endpoint.status.limit)), pool.settings.worker_count) +
+              waiting(endpoint.functions, "; "),
+          pool.settings.name);
     }
   }
 

@@ -116,6 +116,29 @@ TEST(Verdict, AnEndpointOfFunctionsIsJudgedAsThePoolsOwn) {
                                                    "for 9 s; 7 jobs wait in the queue"));
 }
 
+TEST(Verdict, AnOpenBreakerIsBad) {
+  Daemon daemon;
+  daemon.pool.breakers = {{{"f"}, SteadyTime(1h) - 14s, 20, 20}};
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: 20 of 20 attempts failed: its breaker is open, for 14 s, and one job at a "
+                  "time is sent"));
+  EXPECT_FALSE(daemon.verdict().well());
+  daemon.pool.settings.jobs_list = {"f", "g"};
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("20 of 20 attempts at f failed")));
+}
+
+TEST(Verdict, AFullEndpointIsAWarningThatNamesTheSettings) {
+  Daemon daemon;
+  daemon.pool.endpoint.full = true;
+  daemon.pool.endpoint.limit = 2;
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: endpoint http://shop.example/job.php is full: it takes no more than 2 jobs "
+                  "at once; raise pm.max_children of php-fpm or its listen backlog, or lower "
+                  "worker_count (4)"));
+}
+
 TEST(Verdict, FailuresCountAboveOneInTwenty) {
   Daemon daemon;
   daemon.second(0, 0);

@@ -49,8 +49,8 @@ export function worst_endpoint(pool) {
 }
 
 // What is unusual about its jobs.
-export function endpoint_jobs(pool, { held, limit } = pool.endpoint) {
-  return [held > 0 ? `${number(held)} held` : "", limit < pool.slots ? `given ${number(limit)} at once` : ""].filter(Boolean).join(", ");
+export function endpoint_jobs(pool, { held, limit, full } = pool.endpoint) {
+  return [held > 0 ? `${number(held)} held` : "", limit < pool.slots ? `${full ? "full: " : ""}given ${number(limit)} at once` : ""].filter(Boolean).join(", ");
 }
 
 export function since(at, now) {
