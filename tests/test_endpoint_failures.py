@@ -9,6 +9,7 @@ from behaviours import answer, chunked, contract, flood, hang, in_turn, raw, slo
 from clients import Client, FAILED, complete, gearman_cli, php_client, run
 from driveshaft import jobs_file, pool, sanitized
 from fakes import SocketServer
+from packets import Kind
 
 OK = contract("fine")
 MIB = 1 << 20
@@ -137,14 +138,15 @@ def test_a_failure_found_here_can_explain_itself_to_php_gearman(rig, behave, rea
     config = jobs_file([server], {"Regular": pool(rig.endpoint(behave).uri(), ["f"], explain_failures=True)})
     daemon = rig.driveshaft(config, max_running_time=1)
     daemon.expect_failed_jobs()
-    text = php_client(server, "exceptions", "f", "x")["exception"]
+    [[kind, text], failed] = php_client(server, "stream", "f", "x")["events"]
+    assert (kind, failed) == ("warning", ["fail", ""])
     assert re.fullmatch(reason, text)
     assert f" reason={text} trace=" in daemon.wait_for_line("^Failed job: function=f ")
 
 
 def test_an_explanation_goes_the_way_of_failure_text(rig):
     endpoint = rig.endpoint(answer(b"oops", status="500 Internal Server Error"))
-    server, daemon = start(rig, endpoint.uri(), explain_failures=True, failure_text="warning")
+    server, daemon = start(rig, endpoint.uri(), explain_failures=True)
     daemon.expect_failed_jobs()
     failed = gearman_cli(server, "-f", "f", data=b"x")
     assert (failed.returncode, failed.stderr) == (1, b'the endpoint answered HTTP status 500: "oops"Job failed\n')
@@ -165,8 +167,9 @@ def test_redirects_are_failures_and_not_followed(rig, status):
 def test_a_failure_that_the_endpoint_reports_is_no_error_of_the_machinery(rig):
     endpoint = rig.endpoint(answer(b'{"gearman_ret":4294967295,"response_string":"why"}'))
     server, daemon = start(rig, endpoint.uri())
-    with Client(server, exceptions=True) as client:
-        assert client.run("f") == ("exception", b"why")
+    with Client(server) as client:
+        assert client.run("f") == FAILED
+        assert client.told() == [(Kind.WORK_WARNING, b"why")]
     assert daemon.metric("driveshaft_errors", pool="Regular", function="f") == 0
     assert not daemon.lines("", level="ERROR")
 
