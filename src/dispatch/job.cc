@@ -374,6 +374,7 @@ void Job::fail_at_once(const Failure& failure) {
 }
 
 void Job::count_failure(const Failure& failure) {
+  function_->metrics.failed_after(Clock::now() - started_at_);
   switch (failure_kind(failure.end)) {
     case FailureKind::refused:
       return function_->metrics.refused();
