@@ -30,10 +30,10 @@ COPY --from=build /image/ /
 # A number, because Kubernetes' runAsNonRoot cannot look up a name. The program needs no entry in /etc/passwd.
 USER 65532:65532
 EXPOSE 8888
-# SIGTERM starts a drain, which may take 2 x --loop_timeout: give the container that time before it is killed.
+# SIGTERM starts a drain, which is over when the running jobs are: give the container that time before it is killed.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["driveshaft", "status"]
 # The log goes to stderr without --logconfig; here it goes to stdout. `exec` gives the program the shell's process id, so that
 # signals reach it.
 ENTRYPOINT ["/bin/sh", "-c", "exec driveshaft \"$@\" 2>&1", "driveshaft"]
-CMD ["--jobsconfig", "/etc/driveshaft/jobs.json"]
+CMD ["--jobsconfig", "/etc/driveshaft/jobs.json", "--shutdown_timeout", "3600"]

@@ -67,19 +67,24 @@ need() {
 # need_browser : returns once the tests of the page have their browser and what drives it, in build/browser. Fails where
 # npm's registry cannot be reached.
 need_browser() {
-  need browser && { cmp -s tests/browser/package-lock.json build/browser/installed ||
-    step browser-driver install_browser_driver; }
+  need browser && need_modules browser
 }
 
-# want_browser : the same for tests that can go on without.
-want_browser() {
+# want_modules : the same, and the Node.js client of gearmand in build/node, for tests that can go on without.
+want_modules() {
   need_browser || echo "THE TESTS OF THE PAGE ARE LEFT OUT: chromium, or what drives it, could not be installed" >&2
+  need_modules node || echo "THE TEST OF A NODE.JS CLIENT IS LEFT OUT: it could not be installed" >&2
 }
 
-install_browser_driver() {
-  mkdir -p build/browser && cp tests/browser/package*.json build/browser/ || return
+# need_modules FOLDER : returns once what tests/FOLDER/package.json asks for is in build/FOLDER.
+need_modules() {
+  cmp -s "tests/$1/package-lock.json" "build/$1/installed" || step "modules-$1" install_modules "$1"
+}
+
+install_modules() {
+  mkdir -p "build/$1" && cp "tests/$1"/package*.json "build/$1/" || return
   # This machine's own authorities count too: many a network has its registry behind one.
   export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
-  npm ci --prefix build/browser --no-audit --no-fund --ignore-scripts &&
-    cp tests/browser/package-lock.json build/browser/installed
+  npm ci --prefix "build/$1" --no-audit --no-fund --ignore-scripts &&
+    cp "tests/$1/package-lock.json" "build/$1/installed"
 }

@@ -57,7 +57,7 @@ niced() { renice -n 10 -p "$BASHPID" >/dev/null && "$@"; }
 
 test_everything() {
   need build unit integration fuzz
-  want_browser
+  want_modules
   step build-installed build_and_install || stages+=(build-installed)
   begin build-asan niced build asan driveshaft unit_tests
   DRIVESHAFT_BUILD=$PWD/$installed/source \
@@ -78,7 +78,7 @@ test_units() { # PRESET [ARGUMENT …]
 
 test_integration() { # PRESET [ARGUMENT …]
   need build integration
-  want_browser
+  want_modules
   step "build-$1" build "$1" driveshaft
   stage "integration-$1" watched integration_tests "$1" "$PWD/build/$1/driveshaft" "${@:2}"
 }

@@ -196,6 +196,27 @@ def gearman_cli(server, *options, data=b"", timeout=30):
                           capture_output=True, timeout=timeout)
 
 
+def perl_client(server, function, workload="ab", exceptions=1):
+    """tests/perl/client.pl, which uses Gearman::Client; what it was told."""
+    done = subprocess.run(["perl", Path(__file__).parent / "perl" / "client.pl", server.host, str(server.port), function,
+                           workload, str(exceptions)], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)["told"]
+
+
+# Installed by ./dev, where npm's registry can be reached.
+NODE_CLIENT = Path(__file__).parent.parent / "build" / "node" / "node_modules" / "abraxas"
+
+
+def node_client(server, function, workload):
+    """tests/node/client.mjs, which uses abraxas; returns the JSON it prints."""
+    script = Path(__file__).parent / "node" / "client.mjs"
+    done = subprocess.run(["node", script, NODE_CLIENT, server.host, str(server.port), function, workload],
+                          capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
 def php_client(server, *args, timeout=60):
     """tests/php/client.php, which uses php-gearman; returns the JSON it prints."""
     script = Path(__file__).parent / "php" / "client.php"

@@ -232,12 +232,14 @@ pm.max_requests = {max_requests}
 
 class PhpFpmNginx:
     """php-fpm with `CHILDREN` processes behind nginx, which keeps connections alive and listens on IPv4, IPv6, a
-    Unix socket and, with a certificate for `localhost` (in `certificate`), TLS."""
+    Unix socket and, with a certificate for `localhost` (in `certificate`), TLS. Limits of nginx: `most_bytes` of a
+    body, 0 for none, and `patience` in seconds with php-fpm."""
 
     CHILDREN = 16
     name = "nginx and php-fpm"
 
-    def __init__(self, directory):
+    def __init__(self, directory, most_bytes=0, patience=300):
+        self.most_bytes, self.patience = most_bytes, patience
         self.directory = directory
         self.http_port, self.tls_port = free_port(), free_port()
         self.socket_path = directory / "web.sock"
@@ -309,7 +311,7 @@ error_log stderr warn;
 events {{ worker_connections 1024; }}
 http {{
   access_log off;
-  client_max_body_size 0;
+  client_max_body_size {self.most_bytes};
   client_body_buffer_size 1m;
   client_body_temp_path {d}/body;
   fastcgi_temp_path {d}/fastcgi;
@@ -333,7 +335,7 @@ http {{
     location ~ \\.php$ {{
       include /etc/nginx/fastcgi_params;
       fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
-      fastcgi_read_timeout 300;
+      fastcgi_read_timeout {self.patience};
       fastcgi_pass unix:{d}/fpm.sock;
     }}
   }}

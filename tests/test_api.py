@@ -12,6 +12,7 @@ from behaviours import Gate, answer, contract, hang, in_turn, reverse
 from clients import Client, FAILED, complete, run
 from driveshaft import jobs_file, pool, sanitized
 from fakes import SocketServer
+from packets import Kind
 from processes import wait_until
 
 
@@ -110,8 +111,10 @@ def test_failures_say_what_happened(rig):
                                     answer(contract("no such order", 3)), answer(b"nonsense"), hang))
     server, daemon = start(rig, endpoint.uri(), max_running_time=1)
     daemon.expect_failed_jobs()
-    for number in range(4):
-        run(server, "f", "x", unique=b"u%d" % number)
+    with Client(server) as client:
+        for number in range(4):
+            client.run("f", "x", unique=b"u%d" % number)
+        assert client.told() == [(Kind.WORK_WARNING, b"no such order")]
     failures = {one["unique"]: one for one in api.get(daemon, "/failures")["failures"]}
     assert list(failures) == ["u3", "u2", "u1", "u0"], "the newest first"
     assert one_pool(api.get(daemon, "/status"))["endpoint"]["state"] == "up"

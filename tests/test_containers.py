@@ -44,8 +44,12 @@ def port_of_the_page():
     return int(options()["--exporter_addr"].rpartition(":")[2])
 
 
+def seconds(settings, name):
+    return int(settings.get(name) or options()[name])
+
+
 def seconds_of_a_drain(settings):
-    return 2 * int(settings.get("--loop_timeout") or options()["--loop_timeout"])
+    return int(settings.get("--shutdown_timeout") or 2 * seconds(settings, "--loop_timeout"))
 
 
 def port_of_an_endpoint(uri):
@@ -85,7 +89,8 @@ def test_the_image_says_of_the_program_what_is_true():
     assert image["FROM"] == "debian:13-slim"
     assert int(image["EXPOSE"]) == port_of_the_page()
     settings = given(json.loads(image["CMD"]))
-    assert set(settings) == {"--jobsconfig"}
+    assert set(settings) == {"--jobsconfig", "--shutdown_timeout"}
+    assert seconds_of_a_drain(settings) >= seconds(settings, "--max_running_time"), "every running job may finish"
     assert image["STOPSIGNAL"] == "SIGTERM"
     health = json.loads(image["HEALTHCHECK"].partition("CMD ")[2])
     assert health == ["driveshaft", "status"] and "\ndriveshaft status " in run_binary("--help").stdout
@@ -267,6 +272,7 @@ def test_the_pod_is_what_the_image_is():
 def test_the_pod_has_time_to_drain():
     settings = given(CONTAINER["args"])
     assert POD["spec"]["terminationGracePeriodSeconds"] > seconds_of_a_drain(settings) + GOODBYE
+    assert seconds_of_a_drain(settings) >= seconds(settings, "--max_running_time"), "every running job may finish"
 
 
 def test_the_pod_mounts_what_the_program_is_told_to_read(tmp_path):

@@ -9,6 +9,9 @@ from behaviours import answer, chunked, contract, flood, hang, in_turn, raw, slo
 from clients import Client, FAILED, complete, gearman_cli, php_client, run
 from driveshaft import jobs_file, pool, sanitized
 from fakes import SocketServer
+from packets import Kind
+from processes import free_port, wait_until
+from servers import PhpFpm, PhpFpmNginx
 
 OK = contract("fine")
 MIB = 1 << 20
@@ -137,17 +140,76 @@ def test_a_failure_found_here_can_explain_itself_to_php_gearman(rig, behave, rea
     config = jobs_file([server], {"Regular": pool(rig.endpoint(behave).uri(), ["f"], explain_failures=True)})
     daemon = rig.driveshaft(config, max_running_time=1)
     daemon.expect_failed_jobs()
-    text = php_client(server, "exceptions", "f", "x")["exception"]
-    assert re.fullmatch(reason, text)
+    [[kind, text], failed] = php_client(server, "stream", "f", "x")["events"]
+    assert (kind, failed) == ("warning", ["fail", ""])
+    assert re.fullmatch(f"{reason}; the job may have run", text)
     assert f" reason={text} trace=" in daemon.wait_for_line("^Failed job: function=f ")
 
 
 def test_an_explanation_goes_the_way_of_failure_text(rig):
     endpoint = rig.endpoint(answer(b"oops", status="500 Internal Server Error"))
-    server, daemon = start(rig, endpoint.uri(), explain_failures=True, failure_text="warning")
+    server, daemon = start(rig, endpoint.uri(), explain_failures=True)
     daemon.expect_failed_jobs()
     failed = gearman_cli(server, "-f", "f", data=b"x")
-    assert (failed.returncode, failed.stderr) == (1, b'the endpoint answered HTTP status 500: "oops"Job failed\n')
+    text = b'the endpoint answered HTTP status 500: "oops"; the job may have run'
+    assert (failed.returncode, failed.stderr) == (1, text + b"Job failed\n")
+
+
+def reason_of_the_failed_job(daemon):
+    return re.search("reason=(.*) trace=", daemon.wait_for_line("^Failed job: "))[1]
+
+
+def test_limits_of_nginx_are_named(rig, tmp_path):
+    web = rig.start(PhpFpmNginx(tmp_path, most_bytes=1000, patience=2))
+    for workload, said in [
+            ("x" * 2000, 'HTTP status 413: an HTML page, "413 Request Entity Too Large"; nginx answers so to a body above '
+                         "its client_max_body_size, 1 MB unless set; the job may have run"),
+            ("30", 'HTTP status 504: an HTML page, "504 Gateway Time-out"; it came after 2 s: nginx answers so when '
+                   "fastcgi_read_timeout or proxy_read_timeout is over, 60 s unless set; the job may have run")]:
+        server = rig.gearmand(f"gearmand{len(workload)}")
+        config = jobs_file([server], {"Regular": pool(web.uri(), ["sleep"])})
+        daemon = rig.driveshaft(config, name=f"driveshaft{len(workload)}")
+        daemon.expect_failed_jobs()
+        assert run(server, "sleep", workload) == FAILED
+        assert reason_of_the_failed_job(daemon) == f"the endpoint answered {said}"
+
+
+def test_what_ended_a_php_script_is_shown(rig, web):
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(web.uri(run="crash"), ["f"])}))
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    assert re.search(r'it answered "Fatal error: Uncaught Exception: a job that throws in /\S+/job.php:\d+"; the job may',
+                     reason_of_the_failed_job(daemon))
+
+
+def test_of_a_job_whose_process_is_killed_it_is_said_that_it_may_have_run(rig, tmp_path):
+    """On a connection that an earlier job has used, too: that looks as if the endpoint had closed it just before."""
+    fpm = rig.start(PhpFpm(tmp_path))
+    server = rig.gearmand()
+    pools = {"Regular": pool(fpm.uri(record=tmp_path / "runs"), ["wait_for", "reverse"], 1, endpoint_down="fail")}
+    daemon = rig.driveshaft(jobs_file([server], pools))
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        assert client.run("reverse", "ab") == complete("ba")
+        job = client.submit("wait_for", str(tmp_path / "never"))
+        wait_until(lambda: "never" in (tmp_path / "runs").read_text(), "it runs")
+        fpm.kill()
+        assert client.result(job) == FAILED
+    assert reason_of_the_failed_job(daemon).endswith("; the job may have run")
+
+
+def test_of_a_job_that_never_reached_the_endpoint_it_is_said_that_it_did_not_run(rig):
+    server = rig.gearmand()
+    pools = {"Held": pool(f"http://127.0.0.1:{free_port()}/", ["held"]),
+             "Refused": pool(f"http://127.0.0.1:{free_port()}/", ["refused"], endpoint_down="fail")}
+    daemon = rig.driveshaft(jobs_file([server], pools), max_running_time=1)
+    daemon.expect_failed_jobs()
+    daemon.expect_errors("endpoint")
+    for function, said in ("refused", "Connection refused"), ("held", "it was held, as its endpoint could not take it"):
+        assert run(server, function) == FAILED
+        line = daemon.wait_for_line(f"^Failed job: function={function} ")
+        assert re.search(f"reason=.*{said}; the job did not run trace=", line)
 
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect",
@@ -165,8 +227,9 @@ def test_redirects_are_failures_and_not_followed(rig, status):
 def test_a_failure_that_the_endpoint_reports_is_no_error_of_the_machinery(rig):
     endpoint = rig.endpoint(answer(b'{"gearman_ret":4294967295,"response_string":"why"}'))
     server, daemon = start(rig, endpoint.uri())
-    with Client(server, exceptions=True) as client:
-        assert client.run("f") == ("exception", b"why")
+    with Client(server) as client:
+        assert client.run("f") == FAILED
+        assert client.told() == [(Kind.WORK_WARNING, b"why")]
     assert daemon.metric("driveshaft_errors", pool="Regular", function="f") == 0
     assert not daemon.lines("", level="ERROR")
 

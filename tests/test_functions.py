@@ -11,6 +11,7 @@ from behaviours import Gate, answer, contract, hang, in_turn, reverse, slow
 from clients import Client, FAILED, complete, run, status, worker_links
 from driveshaft import jobs_file, pool, run_binary
 from load import under_load
+from packets import Kind
 from processes import let_pass, wait_until
 from test_fairness import by_function, functions_of
 
@@ -368,7 +369,8 @@ def test_a_dead_letter_of_a_limited_function(rig):
                               dead_letter_function="letters")
     with Client(server) as client:
         handles = client.submit_many("f", ["x"] * 10)
-        assert all(client.result(handle).kind in ("fail", "exception") for handle in handles)
+        assert [client.result(handle) for handle in handles] == [FAILED] * 10
+        assert client.told() == [(Kind.WORK_WARNING, b"no")] * 10
     wait_until(lambda: functions_of(endpoint.requests).count("letters") == 10, "each became a letter")
 
 

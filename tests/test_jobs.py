@@ -7,8 +7,10 @@ import json
 import pytest
 
 from behaviours import Gate, answer
-from clients import Client, FAILED, Result, complete, gearman_cli, php_client, run, status
+from clients import (Client, FAILED, NODE_CLIENT, Result, complete, gearman_cli, node_client, perl_client, php_client, run,
+                     status)
 from driveshaft import jobs_file, pool
+from packets import Kind
 from processes import wait_until
 
 
@@ -91,15 +93,51 @@ def test_two_clients_with_one_unique_share_one_run(rig):
 
 
 def test_the_text_of_a_failure_reaches_clients_that_asked_for_exceptions(rig, web):
-    server = start(rig, web, ["fail_with_text"])
+    server = start(rig, web, ["fail_with_text"], settings={"failure_text": "exception"})
     with Client(server, exceptions=True) as client:
         assert client.run("fail_with_text", "no such user") == Result("exception", b"no such user")
     assert run(server, "fail_with_text", "no such user") == FAILED
 
 
-def test_php_gearman_gets_the_text_of_a_failure(rig, web):
-    """It asks for exceptions by itself."""
+TOLD_AND_FAILED = {"events": [["warning", "no such user"], ["fail", ""]]}
+
+
+def test_by_itself_the_text_of_a_failure_is_a_warning_before_the_failure(rig, web):
     server = start(rig, web, ["fail_with_text"])
+    for exceptions in False, True:
+        with Client(server, exceptions=exceptions) as client:
+            assert client.run("fail_with_text", "no such user") == FAILED
+            assert client.told() == [(Kind.WORK_WARNING, b"no such user")]
+
+
+def test_tasks_of_php_gearman_get_the_text_of_a_failure_and_the_failure(rig, web):
+    server = start(rig, web, ["fail_with_text"])
+    assert php_client(server, "stream", "fail_with_text", "no such user") == TOLD_AND_FAILED
+
+
+def test_donormal_of_php_gearman_fails_as_it_did_with_the_original(rig, web):
+    server = start(rig, web, ["fail_with_text"])
+    assert php_client(server, "run", "fail_with_text", "no such user") == {"data": "", "code": 24}  # GEARMAN_WORK_FAIL
+
+
+def test_the_perl_client_gets_the_text_of_a_failure_and_the_failure(rig, web):
+    """Gearman::Client, whether it asks for exceptions or, as it does by itself, not."""
+    server = start(rig, web, ["fail_with_text"])
+    for exceptions in 0, 1:
+        told = perl_client(server, "fail_with_text", "no such user", exceptions)
+        assert told == [["warning", "no such user"], ["fail", ""]]
+
+
+@pytest.mark.skipif(not NODE_CLIENT.is_dir(), reason=f"no {NODE_CLIENT}: ./dev test integration installs it")
+def test_a_nodejs_client_gets_the_text_of_a_failure_and_the_failure(rig, web):
+    server = start(rig, web, ["fail_with_text"])
+    warned, (kind, _) = node_client(server, "fail_with_text", "no such user")["events"]
+    assert (warned, kind) == (["warning", "no such user"], "fail")
+
+
+def test_php_gearman_gets_an_exception_where_that_is_wanted(rig, web):
+    """It asks for exceptions by itself."""
+    server = start(rig, web, ["fail_with_text"], settings={"failure_text": "exception"})
     assert php_client(server, "exceptions", "fail_with_text", "no such user")["exception"] == "no such user"
 
 
@@ -125,12 +163,13 @@ def test_the_gearman_command_sees_a_failure(rig, web):
 def test_the_gearman_command_shows_the_text_of_a_failure_where_gearmand_hands_exceptions_out(rig, web):
     """Without --exceptions this command hangs: gearmand 1.1.20 ends the handle in its substitute WORK_FAIL with a
     NUL, so libgearman finds no task for it."""
-    server = start(rig, web, ["fail_with_text"], server_options=["--exceptions"])
+    server = start(rig, web, ["fail_with_text"], server_options=["--exceptions"],
+                   settings={"failure_text": "exception"})
     assert gearman_cli(server, "-f", "fail_with_text", data=b"why").stderr == b"why"
 
 
-def test_the_gearman_command_gets_the_text_of_a_failure_sent_as_a_warning(rig, web):
-    server = start(rig, web, ["fail_with_text"], settings={"failure_text": "warning"})
+def test_the_gearman_command_gets_the_text_of_a_failure_and_the_failure(rig, web):
+    server = start(rig, web, ["fail_with_text"])
     failed = gearman_cli(server, "-f", "fail_with_text", data=b"why")
     assert (failed.returncode, failed.stderr) == (1, b"whyJob failed\n")
 

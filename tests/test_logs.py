@@ -12,6 +12,7 @@ import pytest
 from behaviours import answer, contract
 from clients import Client, FAILED, complete, run
 from driveshaft import jobs_file, pool, run_binary
+from packets import Kind
 from processes import free_port, wait_until
 
 LOGCONFIG = """<?xml version="1.0" encoding="UTF-8" ?>
@@ -53,7 +54,9 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_finished(rig, web):
 
 def test_a_failed_job_has_both_lines_too(rig, web):
     server, daemon = start(rig, web.uri(), ["fail_with_text"])
-    assert run(server, "fail_with_text", "why") == FAILED
+    with Client(server) as client:
+        assert client.run("fail_with_text", "why") == FAILED
+        assert client.told() == [(Kind.WORK_WARNING, b"why")]
     daemon.wait_for_line("^Starting job: function=fail_with_text ")
     daemon.wait_for_line("^Finished job: function=fail_with_text .*return_code=1 response_string=why ")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from behaviours import answer, hang, reverse
+from behaviours import Gate, answer, hang, reverse
 from clients import Client, FAILED, complete, run
 from driveshaft import jobs_file, pool
 from processes import wait_until
@@ -128,6 +128,32 @@ def test_alerts_of_a_real_prometheus_follow_the_daemon(rig, tmp_path):
     wait_until(lambda: prometheus.alerts() == {"DriveshaftNoGearmand"}, "the alert of no server")
     server.start()
     wait_until(lambda: prometheus.alerts() == set(), "no alert")
+
+
+def test_durations_of_failed_jobs_are_apart_from_those_of_the_others(busy_daemon):
+    _, daemon = busy_daemon
+    for name, succeeded, failed in ("Good", 1, 0), ("Broken", 0, 1), ("Slow", 0, 1):
+        assert daemon.metric("driveshaft_job_duration_count", pool=name) == succeeded
+        assert daemon.metric("driveshaft_failed_job_duration_seconds_count", pool=name) == failed
+    assert 0.9 < daemon.metric("driveshaft_failed_job_duration_seconds_sum", pool="Slow") < 5, "until its time was over"
+
+
+@pytest.mark.slow
+def test_how_long_jobs_wait_grows_until_their_queue_is_empty(rig):
+    gate = Gate()
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"P": pool(rig.endpoint(gate).uri(), ["f", "g"], 1)}))
+
+    def waited(function):
+        return daemon.metric("driveshaft_queue_waiting_seconds", function=function)
+    with Client(server) as client:
+        handles = client.submit_many("f", ["x"] * 3)
+        began = time.monotonic()
+        wait_until(lambda: waited("f") > 4, "the third reading sees them wait")
+        assert waited("f") <= time.monotonic() - began and waited("g") == 0
+        gate.open()
+        assert [client.result(handle) for handle in handles] == [complete("done")] * 3
+    wait_until(lambda: waited("f") == 0, "its queue is empty")
 
 
 def test_connections_are_counted_by_pool_and_server(rig):

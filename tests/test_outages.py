@@ -13,6 +13,7 @@ from clients import Client, FAILED, complete, run, status
 from driveshaft import jobs_file, pool
 from fakes import DeafEndpoint, FullEndpoint
 from load import Load
+from packets import Kind
 from processes import wait_until
 
 
@@ -237,8 +238,8 @@ def test_contract_of_the_answer_is_the_same_after_an_outage(rig):
         endpoint.stop()
         job = client.submit("f")
         endpoint.start()
-        result = client.result(job)
-        assert (result.kind, result.data) == ("exception", b"no")
+        assert client.result(job) == FAILED
+        assert client.told() == [(Kind.WORK_WARNING, b"no")]
         assert client.run("f") == complete("third")
 
 

@@ -11,6 +11,7 @@ from behaviours import Gate, answer, contract, in_turn, reverse
 from browser import Browser, missing
 from clients import Client, run
 from driveshaft import jobs_file, pool
+from packets import Kind
 from processes import let_pass, wait_until
 
 pytestmark = [
@@ -164,8 +165,10 @@ def test_a_pools_own_page(rig, browser):
     server, daemon, _ = start(rig, gate, functions=["f", "g"])
     daemon.expect_failed_jobs()
     gate.open()
-    for unique in (b"first", b"second"):
-        run(server, "f", b"s3cret workload", unique=unique)
+    with Client(server) as client:
+        for unique in (b"first", b"second"):
+            client.run("f", b"s3cret workload", unique=unique)
+        assert client.told() == [(Kind.WORK_WARNING, b"no such order")]
     gate.close()
     browser.open_page(daemon)
     browser.shows("#pools th", "Regular")

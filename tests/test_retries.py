@@ -63,8 +63,9 @@ def test_and_after_no_others(rig, kind):
     server, daemon = start(rig, endpoint.uri(),
                            {**QUICK, "attempt_timeout": 0.4, "on": [other for other in FAILURES if other != kind]})
     daemon.expect_failed_jobs()
-    with Client(server, exceptions=True) as client:
-        assert client.run("f").kind in ("fail", "exception")
+    with Client(server) as client:
+        assert client.run("f") == FAILED
+        client.told()
     assert numbers(endpoint) == ["1"]
     assert daemon.metric("driveshaft_retries") == 0
 

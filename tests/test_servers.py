@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import time
 
@@ -12,7 +13,7 @@ import pytest
 from behaviours import Gate, answer, contract
 from clients import FAILED, Client, complete, php_client, run, status, worker_links
 from driveshaft import jobs_file, pool, run_binary
-from fakes import FullEndpoint
+from fakes import FullEndpoint, SocketServer
 from load import Load
 from packets import Kind
 from processes import free_port, let_pass, wait_until
@@ -126,6 +127,34 @@ def test_a_killed_server_gets_its_functions_back_when_it_returns(rig, web):
         server.start()
         wait_until(lambda: {"reverse", "sum"} <= status(server).keys(), "functions are registered again")
     assert php_client(server, "run", "sum", "[1,2]")["data"] == "3"
+
+
+class Closes(SocketServer):
+    """What a gearmand that is down looks like, but for being countable."""
+
+    def serve(self, sock, number):
+        pass
+
+
+def test_it_is_back_within_a_second_of_a_server_that_was_away_for_some(rig, web):
+    """As long as a restart takes, the waits between attempts do not grow beyond a second."""
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], one_pool(web)))
+    daemon.expect_errors(server.address)
+    took = []
+    for _ in range(7):
+        server.kill()
+        away = Closes()
+        away.port = server.port
+        wait_until(lambda: away.start(), "its port is free")
+        wait_until(lambda: away.connections > 6, "the wait has grown as long as it does")
+        away.stop()
+        server.start()
+        back = time.monotonic()
+        wait_until(lambda: status(server, "reverse").workers, "its worker is back")
+        took.append(time.monotonic() - back)
+    print(f"back after {[round(one, 2) for one in took]} s")
+    assert statistics.median(took) <= 1 and max(took) <= 1.5
 
 
 def test_one_server_of_two_is_killed_and_restarted_under_load(rig, web):

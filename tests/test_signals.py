@@ -10,7 +10,7 @@ from behaviours import Gate, answer, contract, hang, reverse
 from clients import Client, FAILED, complete, run, status, worker_links
 from driveshaft import jobs_file, pool, sanitized
 from load import Load
-from processes import wait_until
+from processes import let_pass, wait_until
 
 SOON = 5 if sanitized() else 2  # seconds, for what has nothing to wait for
 DRAINING = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
@@ -77,6 +77,37 @@ def test_what_runs_at_the_end_of_the_window_is_failed_at_gearmand(rig, number, w
         assert code == 0
         assert windows - 0.2 < took < windows + SOON
         assert [client.result(handle) for handle in handles] == [FAILED] * 3
+
+
+@pytest.mark.slow
+@each_draining
+def test_a_drain_waits_as_long_as_shutdown_timeout_says(rig, number):
+    """Here for a job that takes several times what it would wait by itself."""
+    gate = Gate()
+    server, daemon = start(rig, rig.endpoint(gate).uri(), loop_timeout=1, shutdown_timeout=60)
+    with Client(server) as client:
+        handle = client.submit("f")
+        wait_until(lambda: daemon.metric("driveshaft_threads", status="busy") == 1, "it runs")
+        daemon.send(number)
+        daemon.wait_for_line("1 running ones have 60 s to finish")
+        wait_until(lambda: daemon.get("/readyz")[:2] == (503, "draining, 1 jobs still run\n"), "it is not ready any more")
+        let_pass(6)
+        assert daemon.running()
+        gate.open()
+        assert client.result(handle) == complete("done")
+        assert daemon.wait(SOON) == 0
+
+
+def test_and_no_longer(rig):
+    server, daemon = start(rig, rig.endpoint(hang).uri(), loop_timeout=60, shutdown_timeout=1)
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        handle = client.submit("f")
+        wait_until(lambda: daemon.metric("driveshaft_threads", status="busy") == 1, "it runs")
+        daemon.send(signal.SIGTERM)
+        code, took = timed_wait(daemon)
+        assert code == 0 and 0.8 < took < 1 + SOON
+        assert client.result(handle) == FAILED
 
 
 @each_draining

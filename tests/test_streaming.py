@@ -138,9 +138,9 @@ def test_what_is_no_stream_fails_the_job_and_says_why(rig, said, reason):
 def test_a_failure_at_the_end_of_a_stream_is_the_endpoints_word(rig):
     endpoint = rig.endpoint(stream({"data": "half"}, {"gearman_ret": 2, "response_string": "no more"}))
     server, daemon = start(rig, endpoint.uri())
-    with Client(server, exceptions=True) as client:
-        assert client.run("f", "x") == ("exception", b"no more")
-        assert client.told() == [(Kind.WORK_DATA, b"half")]
+    with Client(server) as client:
+        assert client.run("f", "x") == FAILED
+        assert client.told() == [(Kind.WORK_DATA, b"half"), (Kind.WORK_WARNING, b"no more")]
     assert daemon.metric("driveshaft_errors", pool="Regular", function="f") == 0
 
 

@@ -22,7 +22,7 @@ enum class RequestFormat { json, multipart, urlencoded };
 
 // How the text of a failed job (gearman_ret other than 0) reaches the client.
 enum class FailureText {
-  exception,  // as WORK_EXCEPTION, for clients that ask for exceptions, as php-gearman does
+  exception,  // as WORK_EXCEPTION: some clients that did not ask for exceptions then hang or die
   warning,    // as WORK_WARNING, then WORK_FAIL: for any client
   drop,       // WORK_FAIL alone
 };
@@ -100,7 +100,7 @@ enum class Fairness {
 // that does not have them.
 struct PoolSettings {
   RequestFormat request_format = RequestFormat::json;
-  FailureText failure_text = FailureText::exception;
+  FailureText failure_text = FailureText::warning;
   bool explain_failures = false;                     // failures found by Driveshaft have the reason as text
   int connections = 1;                               // to each gearmand server, 1 … 64
   std::chrono::milliseconds connect_timeout{5000};   // name, TCP and TLS together; > 0

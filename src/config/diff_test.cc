@@ -120,7 +120,7 @@ TEST(Diff, Settings) {
                 p.settings.max_response_size = 10;
               }),
               ElementsAre("pool Regular: request_format \"json\" -> \"multipart\"",
-                          "pool Regular: failure_text \"exception\" -> \"drop\"",
+                          "pool Regular: failure_text \"warning\" -> \"drop\"",
                           "pool Regular: connections 1 -> 2", "pool Regular: connect_timeout 5 -> 2.5",
                           "pool Regular: max_response_size 67108864 -> 10"));
 }

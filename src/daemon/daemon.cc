@@ -156,6 +156,9 @@ class Daemon {
   }
 
   admin::Health readiness() const {
+    if (supervisor_.draining()) {
+      return {false, fmt::format("draining, {} jobs still run", supervisor_.running_jobs())};
+    }
     const int links = supervisor_.connected_links();
     return {links > 0,
             links > 0 ? fmt::format("{} connection(s) to gearmand", links) : "connected to no gearmand"};
@@ -239,7 +242,7 @@ class Daemon {
       kMainLog.warn("{} again: jobs that still run end now", name);
       return supervisor_.drain(0s, {});
     }
-    const auto window = (signal == SIGUSR1 ? 4 : 2) * options_.loop_timeout;
+    const auto window = drain_window(options_, signal == SIGUSR1);
     kMainLog.info("{}: no more jobs are taken; {} running ones have {} s to finish", name,
                   supervisor_.running_jobs(), window / 1s);
     jobs_file_.stop();

@@ -93,6 +93,19 @@ constexpr OptionRow seconds(std::string_view name, std::string_view description)
           [](const Options& options) { return std::to_string((options.*member).count()); }};
 }
 
+constexpr OptionRow kShutdownTimeout{
+    "shutdown_timeout", "seconds",
+    "how long a drain waits for running jobs; default: 2 x loop_timeout, with SIGUSR1 4 x",
+    [](Options& options, const std::string& text) -> Result<void> {
+      std::chrono::seconds window{};
+      auto read = read_seconds(window, kMaxRunningTime, text);
+      if (read) options.shutdown_timeout = window;
+      return read;
+    },
+    [](const Options& options) {
+      return options.shutdown_timeout ? std::to_string(options.shutdown_timeout->count()) : std::string();
+    }};
+
 constexpr OptionRow kUser{"user", "name",
                           "become this user once the pid file and the exporter are set up (needs root)",
                           [](Options& options, const std::string& text) -> Result<void> {
@@ -135,8 +148,9 @@ constexpr OptionRow kTable[] = {
     kLogLevel,
     seconds<&Options::max_running_time, kMaxRunningTime>("max_running_time",
                                                          "how long a job may run before it has failed"),
-    seconds<&Options::loop_timeout, kMaxLoopTimeout>(
-        "loop_timeout", "silence after which gearmand is pinged; a drain lasts 2 or 4 times as long"),
+    seconds<&Options::loop_timeout, kMaxLoopTimeout>("loop_timeout",
+                                                     "silence after which gearmand is pinged"),
+    kShutdownTimeout,
     kExporter,
 };
 
@@ -160,6 +174,10 @@ po::options_description describe_options() {
 }  // namespace
 
 std::span<const OptionRow> option_table() { return kTable; }
+
+std::chrono::seconds drain_window(const Options& options, bool patient) {
+  return options.shutdown_timeout.value_or((patient ? 4 : 2) * options.loop_timeout);
+}
 
 Result<Options> parse_options(std::span<const char* const> arguments) {
   std::vector<cli::OptionName> names;

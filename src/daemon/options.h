@@ -27,6 +27,7 @@ struct Options {
   log::Level log_level = log::Level::info;
   std::chrono::seconds max_running_time{3600};
   std::chrono::seconds loop_timeout{10};
+  std::optional<std::chrono::seconds> shutdown_timeout;                  // none: drain_window() says
   std::optional<net::Address> exporter = net::Address{"0.0.0.0", 8888};  // none: no admin server
 
   bool operator==(const Options&) const = default;
@@ -46,6 +47,10 @@ std::span<const OptionRow> option_table();
 
 // `arguments` are those after the program's name. With --help or --version nothing else is required.
 base::Result<Options> parse_options(std::span<const char* const> arguments);
+
+// How long a drain waits for running jobs. `patient` is SIGUSR1's, which without --shutdown_timeout waits
+// twice as long.
+std::chrono::seconds drain_window(const Options& options, bool patient);
 
 // The text of --help.
 std::string help_text();

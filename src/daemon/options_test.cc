@@ -35,6 +35,7 @@ TEST(Options, OnlyTheJobsFileIsRequired) {
   EXPECT_EQ(*options, expected);
   EXPECT_EQ(options->max_running_time, 3600s);
   EXPECT_EQ(options->loop_timeout, 10s);
+  EXPECT_EQ(options->shutdown_timeout, std::nullopt);
   EXPECT_EQ(options->exporter, (net::Address{"0.0.0.0", 8888}));
   EXPECT_THAT(error_of(parse({})), HasSubstr("--jobsconfig is missing"));
   EXPECT_THAT(error_of(parse({"--check"})), HasSubstr("--jobsconfig is missing"));
@@ -43,11 +44,11 @@ TEST(Options, OnlyTheJobsFileIsRequired) {
 TEST(Options, EveryOptionBothWaysOfWritingIt) {
   const auto spaced = parse({"--user", "www-data", "--pid_file", "/run/d.pid", "--daemonize", "--jobsconfig",
                              "/j", "--logconfig", "/l.xml", "--max_running_time", "60", "--loop_timeout", "5",
-                             "--exporter_addr", "[::1]:99", "--check"});
+                             "--shutdown_timeout", "60", "--exporter_addr", "[::1]:99", "--check"});
   ASSERT_TRUE(spaced) << error_of(spaced);
   const auto joined = parse({"--user=www-data", "--pid_file=/run/d.pid", "--daemonize", "--jobsconfig=/j",
                              "--logconfig=/l.xml", "--max_running_time=60", "--loop_timeout=5",
-                             "--exporter_addr=[::1]:99", "--check"});
+                             "--shutdown_timeout=60", "--exporter_addr=[::1]:99", "--check"});
   ASSERT_TRUE(joined) << error_of(joined);
   EXPECT_EQ(*spaced, *joined);
   EXPECT_EQ(spaced->user, "www-data");
@@ -58,6 +59,7 @@ TEST(Options, EveryOptionBothWaysOfWritingIt) {
   EXPECT_EQ(spaced->log_config, "/l.xml");
   EXPECT_EQ(spaced->max_running_time, 60s);
   EXPECT_EQ(spaced->loop_timeout, 5s);
+  EXPECT_EQ(spaced->shutdown_timeout, 60s);
   EXPECT_EQ(spaced->exporter, (net::Address{"::1", 99}));
 }
 
@@ -119,6 +121,17 @@ TEST(Options, SecondsAreWholeAndPositive) {
   EXPECT_EQ(parse_with_jobs({"--loop_timeout=86400"})->loop_timeout, 24h);
   EXPECT_EQ(error_of(parse_with_jobs({"--loop_timeout=86401"})),
             "--loop_timeout: expected a whole number of seconds from 1 to 86400, got \"86401\"");
+}
+
+TEST(Options, ADrainWaitsForMultiplesOfLoopTimeoutUnlessItIsToldHowLong) {
+  auto options = parse_with_jobs({"--loop_timeout=5"});
+  EXPECT_EQ(drain_window(*options, false), 10s);
+  EXPECT_EQ(drain_window(*options, true), 20s);
+  options = parse_with_jobs({"--loop_timeout=5", "--shutdown_timeout=3600"});
+  EXPECT_EQ(drain_window(*options, false), 1h);
+  EXPECT_EQ(drain_window(*options, true), 1h);
+  EXPECT_EQ(error_of(parse_with_jobs({"--shutdown_timeout=0"})),
+            "--shutdown_timeout: expected a whole number of seconds from 1 to 1000000000, got \"0\"");
 }
 
 TEST(Options, AnUnknownOptionGetsTheNearestNameAsAHint) {

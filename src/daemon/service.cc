@@ -94,9 +94,12 @@ void Service::reloading() {
 
 void Service::stopping(std::chrono::microseconds window) {
   if (socket_ < 0) return;
+  const bool first = state_.empty();
   state_ = "STOPPING=1";
-  tell(fmt::format("EXTEND_TIMEOUT_USEC={}", (window + kEndMargin).count()));
+  drained_by_ = std::chrono::steady_clock::now() + window;
+  ask_for_time();
   tell_state();
+  if (first) tell_figures();
 }
 
 void Service::stop() {
@@ -114,13 +117,20 @@ void Service::tell(const std::string& lines) {
                      std::generic_category().message(error));
 }
 
+void Service::ask_for_time() {
+  const auto left = drained_by_ - std::chrono::steady_clock::now();
+  const auto needed = std::chrono::ceil<std::chrono::microseconds>(left) + kEndMargin;
+  if (needed > 0us) tell(fmt::format("EXTEND_TIMEOUT_USEC={}", needed.count()));
+}
+
 void Service::tell_state() { tell(fmt::format("{}\nSTATUS={}", state_, figures_())); }
 
-// The state with them: the manager may have missed it.
+// The state with them, and in a drain the time that it needs: the manager may have missed them.
 void Service::tell_figures() {
   figures_timer_.expires_after(kFiguresEvery);
   figures_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
+    if (state_ == "STOPPING=1") ask_for_time();
     tell_state();
     tell_figures();
   });

@@ -30,7 +30,8 @@ class Service {
   // The daemon serves: once it does, and again after each reloading().
   void ready();
   void reloading();
-  // It drains, for that long at most. The manager's own patience is extended by as much.
+  // It drains, for that long at most. The manager's own patience is extended by as much, and again and again
+  // while the drain lasts, by what is left: the manager may have missed it.
   void stopping(std::chrono::microseconds window);
   // No more timers; nothing is told any more.
   void stop();
@@ -39,6 +40,7 @@ class Service {
   void tell(const std::string& lines);
   void tell_state();
   void tell_figures();
+  void ask_for_time();
   void feed_watchdog();
 
   // Constant after construction.
@@ -51,7 +53,8 @@ class Service {
   // Loop state.
   asio::steady_timer figures_timer_;
   asio::steady_timer watchdog_timer_;
-  std::string state_;  // empty: not ready yet
+  std::string state_;                                   // empty: not ready yet
+  std::chrono::steady_clock::time_point drained_by_{};  // while it drains
   bool warned_ = false;
 };
 

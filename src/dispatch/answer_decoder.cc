@@ -8,7 +8,7 @@
 #include <string>
 
 #include "dispatch/contract.h"
-#include "text/printable.h"
+#include "dispatch/failure_hint.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -16,7 +16,6 @@ namespace {
 namespace json = boost::json;
 using boost::system::error_code;
 
-constexpr std::size_t kShownBytes = 80;
 constexpr std::size_t kKeepCapacity = 64 * 1024;  // of a text's memory, from one answer to the next
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 constexpr std::string_view kRetKey = "gearman_ret";
@@ -26,8 +25,8 @@ constexpr std::string_view kGzipMagic = "\x1f\x8b";
 NotAnAnswer invalid(std::string_view what, std::string_view body) {
   return {NotAnAnswer::Kind::invalid,
           fmt::format("{}; the endpoint must answer {{\"gearman_ret\": 0, \"response_string\": \"…\"}}, it "
-                      "answered \"{}\"",
-                      what, text::printable(body, kShownBytes))};
+                      "answered {}",
+                      what, show_answer(body))};
 }
 
 // Takes the two fields out of the stream of what the parser finds, and keeps nothing else: of millions of
@@ -155,8 +154,7 @@ AnswerDecoder::~AnswerDecoder() = default;
 base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::string_view body) {
   if (status / 100 != 2) {
     return NotAnAnswer{NotAnAnswer::Kind::http_status,
-                       fmt::format("the endpoint answered HTTP status {}: \"{}\"", status,
-                                   text::printable(body, kShownBytes))};
+                       fmt::format("the endpoint answered HTTP status {}: {}", status, show_answer(body))};
   }
   if (body.starts_with(kGzipMagic)) return invalid("compressed with gzip, which was not asked for", body);
   parser_->reset();

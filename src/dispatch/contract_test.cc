@@ -210,6 +210,8 @@ TEST_F(Decode, ManyLongAnswers) {
 
 TEST_F(Decode, AnyOtherStatusIsAFailureThatShowsTheBody) {
   EXPECT_EQ(error("<h1>Oops</h1>", 500), "the endpoint answered HTTP status 500: \"<h1>Oops</h1>\"");
+  EXPECT_EQ(error("<html><head><title>502 Bad Gateway</title></head>", 502),
+            "the endpoint answered HTTP status 502: an HTML page, \"502 Bad Gateway\"");
   EXPECT_THAT(error(R"({"gearman_ret":0,"response_string":"x"})", 302), HasSubstr("HTTP status 302"));
   EXPECT_EQ(decoder.decode(404, "").error().kind, NotAnAnswer::Kind::http_status);
 }
@@ -217,7 +219,7 @@ TEST_F(Decode, AnyOtherStatusIsAFailureThatShowsTheBody) {
 TEST_F(Decode, WhatIsNotTheContractSaysWhatIsWrong) {
   EXPECT_THAT(error(""), StartsWith("not JSON (incomplete JSON"));
   EXPECT_THAT(error("PHP Fatal error: …"),
-              AllOf(StartsWith("not JSON (syntax error"), HasSubstr("PHP Fatal error")));
+              AllOf(StartsWith("not JSON (syntax error"), HasSubstr("answered \"Fatal error: …\"")));
   EXPECT_THAT(error(R"({"gearman_ret":0,"response_string":"x"}<br>)"), StartsWith("not JSON (extra data"));
   EXPECT_THAT(error("[0]"), StartsWith("JSON, but not an object"));
   EXPECT_THAT(error(R"({"response_string":"x"})"), StartsWith("gearman_ret is missing"));

@@ -11,6 +11,7 @@
 #include "base/seconds.h"
 #include "config/keys.h"
 #include "dispatch/dead_letter.h"
+#include "dispatch/failure_hint.h"
 #include "dispatch/pool_endpoint.h"
 #include "http/retry_after.h"
 #include "text/printable.h"
@@ -49,6 +50,12 @@ AttemptEnd end_of(http::Failure::Kind kind) {
   return AttemptEnd::invalid_response;
 }
 
+// Whether the endpoint may have begun with the job. That a used connection had been closed before the request
+// came is only likely (stale_connection): a process that was killed with the job looks the same.
+bool may_have_run(http::Failure::Kind kind) {
+  return kind != http::Failure::Kind::unreachable && kind != http::Failure::Kind::overloaded;
+}
+
 // 429 and 503 may say when to come again.
 std::optional<std::chrono::milliseconds> asked_wait(const http::Response& response) {
   if (response.retry_after.empty() || (response.status != 429 && response.status != 503)) return std::nullopt;
@@ -80,6 +87,7 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   held_attempts_ = 0;
   absences_ = 0;
   absent_at_.reset();
+  may_have_run_ = false;
   trace_ = new_trace(settings.trace_sampling);
   function_->metrics.started();
   ends_at_ = started_at_ + function.max_running_time;
@@ -141,6 +149,7 @@ void Job::post(PoolEndpoint& endpoint) {
 void Job::finished(base::Result<http::Response, http::Failure> result) {
   if (phases_.connect) function_->metrics.connected(*phases_.connect);
   if (phases_.first_byte) function_->metrics.answer_began(*phases_.first_byte);
+  if (result || may_have_run(result.error().kind)) may_have_run_ = true;
   if (!result) return attempt_failed({end_of(result.error().kind), result.error().message});
   const auto answer = decode(*result);
   if (answer) return answered(*answer);
@@ -268,7 +277,8 @@ void Job::note_absence() {
 
 void Job::wait_for_retry(const AttemptDecision& decision, const Failure& failure) {
   function_->metrics.retried(config::name_of(*retried_as(failure.end)));
-  log_retry(logged(), attempt_ - held_attempts_, settings_->retry.attempts, decision.delay, failure.message);
+  log_retry(logged(), attempt_ - held_attempts_, settings_->retry.attempts, decision.delay,
+            explained(failure));
   ++attempt_;
   context_.deadlines.set(attempt_timer_, decision.delay);
 }
@@ -282,6 +292,7 @@ void Job::attempt_timer_is_over() {
   if (!http::Endpoint::sent(*this)) {
     return context_.deadlines.set(attempt_timer_, settings_->retry.attempt_timeout);
   }
+  may_have_run_ = true;
   posted_to_->cancel(*this);
   attempt_failed(
       {AttemptEnd::attempt_timeout, fmt::format("no complete response within attempt_timeout ({} s)",
@@ -292,7 +303,10 @@ void Job::attempt_timer_is_over() {
 void Job::cut_off(EndpointNews news, AttemptScore score) {
   attempt_timer_.clear();
   if (dead_letter_) origin_.link->forget_submission(dead_letter_->submission);
-  if (state() == State::posted) posted_to_->cancel(*this);
+  if (state() == State::posted) {
+    if (http::Endpoint::sent(*this)) may_have_run_ = true;
+    posted_to_->cancel(*this);
+  }
   if (state() != State::taken) end_attempt(news, score, Clock::now());
 }
 
@@ -340,24 +354,27 @@ void Job::drop() {
 
 // It has finally failed.
 void Job::fail(const Failure& failure) {
+  const std::string reason = explained(failure);
   count_failure(failure);
-  note_failure(failure);
+  note_failure(failure, reason);
   if (failure.end == AttemptEnd::refused) {
     log_finished(logged(), {*failure.gearman_ret, failure.answer}, Clock::now() - started_at_);
-    return give_failure(failure.answer, failure.message);
+    return give_failure(failure.answer, reason);
   }
-  log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, failure.message);
-  give_failure(settings_->explain_failures ? failure.message : std::string_view(), failure.message);
+  log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, reason);
+  give_failure(settings_->explain_failures ? std::string_view(reason) : std::string_view(), reason);
 }
 
 void Job::fail_at_once(const Failure& failure) {
+  const std::string reason = explained(failure);
   count_failure(failure);
-  note_failure(failure);
-  log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, failure.message);
+  note_failure(failure, reason);
+  log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, reason);
   conclude(gearman::JobResult::fail, {});
 }
 
 void Job::count_failure(const Failure& failure) {
+  function_->metrics.failed_after(Clock::now() - started_at_);
   switch (failure_kind(failure.end)) {
     case FailureKind::refused:
       return function_->metrics.refused();
@@ -372,7 +389,12 @@ void Job::count_failure(const Failure& failure) {
   }
 }
 
-void Job::note_failure(const Failure& failure) {
+std::string Job::explained(const Failure& failure) const {
+  return explain_failure(failure.message,
+                         {failure.end, failure.status, Clock::now() - posted_at_, may_have_run_});
+}
+
+void Job::note_failure(const Failure& failure, std::string_view reason) {
   FailedJob failed{.function = text::printable(fields_.function, 512),
                    .handle = text::printable(fields_.handle, 128),
                    .unique = text::printable(fields_.unique, 128),
@@ -380,7 +402,7 @@ void Job::note_failure(const Failure& failure) {
                    .at = std::chrono::system_clock::now(),
                    .took = Clock::now() - started_at_,
                    .attempts = attempt_,
-                   .reason = text::printable(failure.message, kShownReason),
+                   .reason = text::printable(reason, kShownReason),
                    .http_status = {},
                    .gearman_ret = failure.gearman_ret,
                    .answer = text::printable(failure.answer, kShownAnswer)};

@@ -132,7 +132,9 @@ class Job final : public http::Exchange,
   void fail(const Failure& failure);
   void fail_at_once(const Failure& failure);
   void count_failure(const Failure& failure);
-  void note_failure(const Failure& failure);
+  void note_failure(const Failure& failure, std::string_view reason);
+  // What people are told of it.
+  std::string explained(const Failure& failure) const;
   void give_failure(std::string_view text, std::string_view reason);
   void send_dead_letter(gearman::JobResult result, std::string_view text, std::string_view reason);
   void dead_letter_answered(gearman::Submitted what, std::string_view why);
@@ -164,6 +166,7 @@ class Job final : public http::Exchange,
   int held_attempts_ = 0;  // those after which it was held
   int absences_ = 0;       // see JobHistory
   std::optional<Clock::time_point> absent_at_;
+  bool may_have_run_ = false;            // a request of this job may have reached an endpoint
   std::unique_ptr<StreamRelay> stream_;  // once its answer streams
   Timer attempt_timer_{*this, &Job::attempt_timer_is_over};
 

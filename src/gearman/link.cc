@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/backoff.h"
 #include "log/log.h"
 #include "net/exceptions.h"
 #include "text/printable.h"
@@ -19,8 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using log::kMainLog;
 
-constexpr auto kFirstPause = 100ms;
-constexpr auto kLongestPause = 5s;
 // A healthy gearmand can stall for 10 s, in a lingering close of its own.
 constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
 constexpr auto kShortestPoll = 5s;
@@ -52,7 +51,6 @@ Link::Link(net::Resolver& resolver, base::DeadlineWheel& deadlines, LinkOwner& o
       dead_after_(std::max<std::chrono::milliseconds>(kLeastDeadAfter, 3 * settings_.loop_timeout)),
       dialer_(resolver, deadlines, settings_.server, settings_.tls, dead_after_),
       pause_(loop_),
-      backoff_(kFirstPause, kLongestPause),
       stream_(loop_) {}
 
 Link::~Link() = default;
@@ -79,7 +77,8 @@ asio::awaitable<void> Link::run() {
       session_ends();
     }
     if (closing_ || retiring_) break;
-    pause_.expires_after(backoff_.next());
+    const auto now = Clock::now();
+    pause_.expires_after(redial_.next(now, settings_.state.last_seen(now), base::random_share()));
     co_await pause_.async_wait(asio::as_tuple(asio::use_awaitable));
   }
 }
@@ -109,11 +108,11 @@ void Link::session_ends() {
   check_congestion();
   while (!submissions_.empty()) submission_answered(Submitted::lost, "the connection was lost");
   if (std::exchange(up_, false)) {
-    settings_.state.closed();
+    settings_.state.closed(Clock::now());
     owner_.link_changed(false);
   }
   // What breaks soon after it was made is approached more and more slowly, whatever it said in between.
-  if (Clock::now() - connected_at_ > kLongestPause) backoff_.reset();
+  if (Clock::now() - connected_at_ > Redial::kHasHeld) redial_.reset();
 }
 
 void Link::comes_up() {

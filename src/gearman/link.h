@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "base/backoff.h"
 #include "base/deadlines.h"
 #include "gearman/dialect.h"
 #include "gearman/dialer.h"
+#include "gearman/redial.h"
 #include "gearman/server_state.h"
 #include "gearman/session.h"
 #include "net/address.h"
@@ -180,7 +180,7 @@ class Link : public std::enable_shared_from_this<Link> {
   // Over all connections.
   Dialer dialer_;
   asio::steady_timer pause_;  // the wait between two attempts
-  base::Backoff backoff_;
+  Redial redial_;
   std::uint64_t generation_ = 0;
   bool reported_down_ = false;  // one report a change of state
   Clock::time_point lost_at_ = Clock::now();

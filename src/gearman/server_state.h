@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/deadlines.h"
@@ -19,13 +21,22 @@ class ServerState final : private base::Deadline {
 
   // A connection is up; each is followed by one closed().
   void connected();
-  void closed() { --connections_; }
+  void closed(std::chrono::steady_clock::time_point now) {
+    --connections_;
+    last_seen_ = now;
+  }
   // A connection is lost, with `running` jobs on it, or cannot be made. Called before closed(), once for each
   // change of state of a connection.
   void failed(const std::string& why, int running);
   // A connection was answered with `error` to GRAB_JOB_UNIQ, and speaks `dialect` from now on. Said once each
   // time that the server comes up.
   void falls_back(Dialect dialect, const std::string& error);
+
+  // When a connection to it was last up, if one ever was.
+  std::optional<std::chrono::steady_clock::time_point> last_seen(
+      std::chrono::steady_clock::time_point now) const {
+    return connections_ > 0 ? now : last_seen_;
+  }
 
   // That of the connections made since it came up.
   Dialect dialect() const { return dialect_; }
@@ -38,6 +49,7 @@ class ServerState final : private base::Deadline {
   base::DeadlineWheel& deadlines_;
   const std::string name_;  // host:port
   int connections_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> last_seen_;
   Said said_ = Said::nothing;
   Dialect dialect_ = Dialect::gearmand;
   // Failures not yet told.

@@ -43,6 +43,11 @@ struct Families {
           .Name("driveshaft_job_duration")
           .Help("Duration of successful jobs in seconds, from the job's arrival to its result.")
           .Register(registry);
+  Family<Histogram>& failed_job_duration =
+      prometheus::BuildHistogram()
+          .Name("driveshaft_failed_job_duration_seconds")
+          .Help("Duration of failed jobs in seconds, from the job's arrival to its failure.")
+          .Register(registry);
   Family<Counter>& http_errors =
       prometheus::BuildCounter()
           .Name("driveshaft_http_errors")
@@ -163,6 +168,12 @@ struct Families {
           .Name("driveshaft_queue_workers")
           .Help("Connections of anybody to a gearmand that take jobs of a function.")
           .Register(registry);
+  Family<Gauge>& queue_waiting = prometheus::BuildGauge()
+                                     .Name("driveshaft_queue_waiting_seconds")
+                                     .Help(
+                                         "Seconds since the queue of a function was last seen empty: no job "
+                                         "in it has waited longer. 0 while it is empty.")
+                                     .Register(registry);
   Family<Gauge>& queue_up = prometheus::BuildGauge()
                                 .Name("driveshaft_queue_up")
                                 .Help("1 while the queue of a gearmand can be read, otherwise 0.")
@@ -181,6 +192,8 @@ FunctionMetrics::FunctionMetrics(Families& families, const std::string& pool, co
       function_(function),
       pool_series_(pool_series),
       durations_(families.job_duration.Add({{"pool", pool}, {"function", function}}, kDurationBuckets)),
+      failed_durations_(
+          families.failed_job_duration.Add({{"pool", pool}, {"function", function}}, kDurationBuckets)),
       errors_(families.errors.Add({{"pool", pool}, {"function", function}})),
       timeouts_(families.timeouts.Add({{"pool", pool}, {"function", function}})),
       busy_(families.threads.Add({{"status", "busy"}, {"pool", pool}, {"function", function}})),
@@ -192,6 +205,7 @@ FunctionMetrics::FunctionMetrics(Families& families, const std::string& pool, co
 
 FunctionMetrics::~FunctionMetrics() {
   families_.job_duration.Remove(&durations_);
+  families_.failed_job_duration.Remove(&failed_durations_);
   families_.errors.Remove(&errors_);
   families_.timeouts.Remove(&timeouts_);
   families_.threads.Remove(&busy_);
@@ -242,6 +256,10 @@ void FunctionMetrics::timed_out() {
 void FunctionMetrics::http_error(int status) {
   http_errors(status).Increment();
   failed();
+}
+
+void FunctionMetrics::failed_after(std::chrono::nanoseconds duration) {
+  failed_durations_.Observe(base::seconds(duration));
 }
 
 void FunctionMetrics::requeued() { requeued_.Increment(); }
@@ -347,7 +365,7 @@ void QueueMetrics::set_up(bool up) { up_.Set(up ? 1 : 0); }
 
 void QueueMetrics::set_functions(const std::vector<Function>& functions) {
   auto before = std::exchange(series_, {});
-  for (const auto& [name, queued, running, workers] : functions) {
+  for (const auto& [name, queued, running, workers, waited] : functions) {
     auto known = before.extract(name);
     const auto state = [&, &function = name](const char* value) -> Gauge& {
       return families_->queue_jobs.Add({{"server", server_}, {"function", function}, {"state", value}});
@@ -355,10 +373,12 @@ void QueueMetrics::set_functions(const std::vector<Function>& functions) {
     const Series series =
         known ? known.mapped()
               : Series{state("queued"), state("running"),
-                       families_->queue_workers.Add({{"server", server_}, {"function", name}})};
+                       families_->queue_workers.Add({{"server", server_}, {"function", name}}),
+                       families_->queue_waiting.Add({{"server", server_}, {"function", name}})};
     series.queued.Set(static_cast<double>(queued));
     series.running.Set(static_cast<double>(running));
     series.workers.Set(static_cast<double>(workers));
+    series.waited.Set(base::seconds(waited));
     series_.emplace(name, series);
   }
   for (const auto& [_, series] : before) remove(series);
@@ -368,6 +388,7 @@ void QueueMetrics::remove(const Series& series) {
   families_->queue_jobs.Remove(&series.queued);
   families_->queue_jobs.Remove(&series.running);
   families_->queue_workers.Remove(&series.workers);
+  families_->queue_waiting.Remove(&series.waited);
 }
 
 PoolGauges::PoolGauges(std::shared_ptr<Families> families, const std::string& pool)

@@ -58,7 +58,9 @@ class FunctionMetrics {
   void failed();                // anything else that went wrong
   void timed_out();             // counts as failed too
   void http_error(int status);  // counts as failed too; a status that is not 100–999 is counted as "other"
-  void requeued();              // left unanswered, so that gearmand gives it to another worker
+  // With each of these four: how long the job took.
+  void failed_after(std::chrono::nanoseconds duration);
+  void requeued();  // left unanswered, so that gearmand gives it to another worker
 
   // How long the endpoint took to be connected to, and from the request to the first byte of its answer.
   void connected(std::chrono::nanoseconds took);
@@ -75,6 +77,7 @@ class FunctionMetrics {
   PoolSeries& pool_series_;
   Outcomes outcomes_;
   prometheus::Histogram& durations_;
+  prometheus::Histogram& failed_durations_;
   prometheus::Counter& errors_;
   prometheus::Counter& timeouts_;
   prometheus::Gauge& busy_;
@@ -151,6 +154,7 @@ class QueueMetrics {
     std::uint64_t queued;
     std::uint64_t running;
     std::uint64_t workers;
+    std::chrono::nanoseconds waited;  // since when there are jobs that wait; 0: there are none
   };
   // Those whose series there are from now on.
   void set_functions(const std::vector<Function>& functions);
@@ -162,6 +166,7 @@ class QueueMetrics {
     prometheus::Gauge& queued;
     prometheus::Gauge& running;
     prometheus::Gauge& workers;
+    prometheus::Gauge& waited;
   };
   void remove(const Series& series);
 

@@ -20,6 +20,7 @@ TEST(Metrics, SeriesExistAtZeroOnceConfigured) {
   const std::string text = registry.text();
   for (const char* line : {
            R"(driveshaft_job_duration_count{function="Sum",pool="Regular"} 0)",
+           R"(driveshaft_failed_job_duration_seconds_count{function="Sum",pool="Regular"} 0)",
            R"(driveshaft_errors{function="Sum",pool="Regular"} 0)",
            R"(driveshaft_timeouts{function="Sum",pool="Regular"} 0)",
            R"(driveshaft_threads{function="Sum",pool="Regular",status="busy"} 0)",
@@ -55,6 +56,25 @@ TEST(Metrics, DurationsOfSuccessfulJobsInSeconds) {
   EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_bucket{function=\"f\",pool=\"p\",le=\"0.005\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_bucket{function=\"f\",pool=\"p\",le=\"0.01\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_bucket{function=\"f\",pool=\"p\",le=\"2.5\"} 2\n"));
+}
+
+TEST(Metrics, DurationsOfFailedJobsAreApart) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  FunctionMetrics& f = pool->function("f");
+  f.completed(10ms);
+  f.failed();
+  f.failed_after(60s);
+  f.refused();
+  f.failed_after(1s);
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_sum{function=\"f\",pool=\"p\"} 0.01\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_failed_job_duration_seconds_sum{function=\"f\",pool=\"p\"} 61\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("driveshaft_failed_job_duration_seconds_bucket{function=\"f\",pool=\"p\",le=\"1\"} 1\n"));
+  pool->forget("f");
+  EXPECT_THAT(registry.text(), Not(HasSubstr("driveshaft_failed_job_duration_seconds_count")));
 }
 
 TEST(Metrics, BucketsIncludeTheOnesDashboardsKnow) {
@@ -263,18 +283,20 @@ TEST(Metrics, QueuesOfAServer) {
   Registry registry;
   auto queue = registry.queue("h:4730");
   queue->set_up(true);
-  queue->set_functions({{"f", 7, 2, 1}, {"g", 0, 0, 0}});
+  queue->set_functions({{"f", 7, 2, 1, 90s}, {"g", 0, 0, 0, 0s}});
   const std::string both = registry.text();
   for (const char* line : {
            R"(driveshaft_queue_jobs{function="f",server="h:4730",state="queued"} 7)",
            R"(driveshaft_queue_jobs{function="f",server="h:4730",state="running"} 2)",
            R"(driveshaft_queue_jobs{function="g",server="h:4730",state="queued"} 0)",
            R"(driveshaft_queue_workers{function="f",server="h:4730"} 1)",
+           R"(driveshaft_queue_waiting_seconds{function="f",server="h:4730"} 90)",
+           R"(driveshaft_queue_waiting_seconds{function="g",server="h:4730"} 0)",
            R"(driveshaft_queue_up{server="h:4730"} 1)",
        }) {
     EXPECT_THAT(both, HasSubstr(std::string(line) + "\n"));
   }
-  queue->set_functions({{"g", 3, 0, 0}});
+  queue->set_functions({{"g", 3, 0, 0, 0s}});
   EXPECT_THAT(registry.text(), Not(HasSubstr("function=\"f\"")));
   EXPECT_THAT(registry.text(), HasSubstr("function=\"g\",server=\"h:4730\",state=\"queued\"} 3\n"));
   queue->set_up(false);

@@ -133,7 +133,8 @@ void Monitor::queue_changed(const std::string& server) {
   watch.metrics->set_up(report.known);
   std::vector<metrics::QueueMetrics::Function> functions;
   for (const auto& [name, queue] : report.functions) {
-    functions.push_back({name, queue.queued, queue.running, queue.workers});
+    const auto waited = queue.waiting_since ? report.at - *queue.waiting_since : Clock::duration::zero();
+    functions.push_back({name, queue.queued, queue.running, queue.workers, waited});
   }
   watch.metrics->set_functions(functions);
 }

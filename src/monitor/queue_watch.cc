@@ -9,6 +9,7 @@
 
 #include "base/backoff.h"
 #include "gearman/admin_text.h"
+#include "monitor/queue_waits.h"
 #include "net/exceptions.h"
 
 namespace driveshaft::monitor {
@@ -162,6 +163,7 @@ std::string QueueWatch::lost(const error_code& error) const {
 void QueueWatch::take(QueueReport report) {
   if (stopped_) return;
   report.at = std::chrono::steady_clock::now();
+  note_waits(report_, report);
   report_ = std::move(report);
   changed_();
 }

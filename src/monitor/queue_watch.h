@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -22,6 +23,7 @@ struct QueueCounts {
   std::uint64_t queued = 0;  // waiting
   std::uint64_t running = 0;
   std::uint64_t workers = 0;  // connections, ours and others', that take such jobs
+  std::optional<dispatch::SteadyTime> waiting_since = {};  // see queue_waits.h
 };
 
 // What a gearmand reports of its queue.

@@ -1,20 +1,21 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
-# A client made of Gearman::Client: client.pl HOST PORT FUNCTION WORKLOAD; runs one foreground job and prints one line of
-# JSON: {"told": [[name, text] …]}, of the callbacks in the order in which they were called.
+# A client made of Gearman::Client: client.pl HOST PORT FUNCTION WORKLOAD EXCEPTIONS; runs one foreground job and prints one
+# line of JSON: {"told": [[name, text] …]}, of the callbacks in the order in which they were called. EXCEPTIONS: 1 asks for
+# them, 0 does not.
 use strict;
 use warnings;
 use Gearman::Client;
 use Gearman::Task;
 use JSON::PP;
 
-my ($host, $port, $function, $workload) = @ARGV;
+my ($host, $port, $function, $workload, $exceptions) = @ARGV;
 my @told;
 my $note = sub {
     my ($name, $text) = @_;
     return sub { push @told, [$name, $text->(@_)] };
 };
-my $client = Gearman::Client->new(job_servers => ["$host:$port"], exceptions => 1);
+my $client = Gearman::Client->new(job_servers => ["$host:$port"], exceptions => $exceptions);
 my $tasks = $client->new_task_set;
 $tasks->add_task($function, $workload, {
     on_complete  => $note->('complete',  sub { ${ $_[0] } }),

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "dispatch/attempt.h"
+
+// What people are told of a failed job beside what happened: whether it may have run, where to look. Pure.
+namespace driveshaft::dispatch {
+
+struct FailureFacts {
+  AttemptEnd end;
+  unsigned status = 0;              // of HTTP, if an answer came
+  std::chrono::nanoseconds took{};  // the attempt, since it was sent
+  bool may_have_run = false;        // a request of it, in any attempt, may have reached an endpoint
+};
+
+// `what` with the hints behind it, as the reason that logs, page and dead letters give. As it is where the
+// endpoint itself said that the job failed.
+std::string explain_failure(std::string_view what, const FailureFacts& facts);
+
+// The part of an answer that says most, in one printable line: the first line of an error that ended a PHP
+// script, without its tags; or the title of an HTML page; else the first bytes.
+std::string show_answer(std::string_view body);
+
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "monitor/queue_waits.h"
+
+#include <gtest/gtest.h>
+
+namespace driveshaft::monitor {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Readings of one function, three seconds apart.
+class Waits : public testing::Test {
+ protected:
+  // For how long jobs have waited, after a reading with so many.
+  std::optional<std::chrono::seconds> read(std::uint64_t queued, std::uint64_t workers = 1) {
+    QueueReport report;
+    report.known = true;
+    report.functions["f"] = {.queued = queued, .running = 5, .workers = workers};
+    take(std::move(report));
+    const auto since = last_.functions.at("f").waiting_since;
+    if (!since) return std::nullopt;
+    return std::chrono::duration_cast<std::chrono::seconds>(last_.at - *since);
+  }
+
+  void fail_to_read() { take({}); }
+
+ private:
+  void take(QueueReport report) {
+    report.at = last_.at + 3s;
+    note_waits(last_, report);
+    last_ = std::move(report);
+  }
+
+  QueueReport last_;
+};
+
+TEST_F(Waits, LastAsLongAsTheQueueIsNotSeenEmpty) {
+  EXPECT_EQ(read(0), std::nullopt);
+  EXPECT_EQ(read(10), 0s);
+  EXPECT_EQ(read(500), 3s);
+  EXPECT_EQ(read(1), 6s);
+  EXPECT_EQ(read(0), std::nullopt);
+  EXPECT_EQ(read(1), 0s);
+}
+
+TEST_F(Waits, LastTooWhereNobodyTakesTheJobs) {
+  read(1, 0);
+  EXPECT_EQ(read(1, 0), 3s);
+}
+
+TEST_F(Waits, BeginAnewAfterAReadingThatFailed) {
+  read(1);
+  EXPECT_EQ(read(1), 3s);
+  fail_to_read();
+  EXPECT_EQ(read(1), 0s);
+}
+
+}  // namespace
+}  // namespace driveshaft::monitor
