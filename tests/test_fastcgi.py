@@ -156,7 +156,7 @@ def test_what_a_script_writes_to_stderr_is_logged(rig, fpm):
     assert len(long_line) < 2000
     before = len(daemon.lines("^Script's stderr: "))
     assert run(server, "log", "line\n" * 100) == complete("logged")
-    daemon.wait_for_line("text=.what else it writes is left out", level="WARN")
+    daemon.wait_for_line("text=.more lines are left out", level="WARN")
     assert len(daemon.lines("^Script's stderr: ")) - before == 51
 
 
@@ -304,7 +304,7 @@ GOOD = record(6, b"Content-Type: application/json\r\n\r\n" + contract())
 GARBAGE = {
     "http": (b"HTTP/1.1 400 Bad Request\r\n\r\n", 'not FastCGI: a record of version 72: "HTTP/1.1"'),
     "another version": (record(6, version=2), "not FastCGI: a record of version 2"),
-    "unknown type": (record(11, b"12345678"), "not FastCGI: a record of type 11, which is not for us"),
+    "unknown type": (record(11, b"12345678"), "not FastCGI: a record of type 11, which a client cannot be sent"),
     "another request": (record(6, b"x", request=7), "not FastCGI: a record for request 7, which was not made"),
     "short end": (record(3, b"1234"), "not FastCGI: a request's end of 4 bytes"),
     "no header": (record(6, b"hello\n") + end(), "a line of its header has no name and colon.*hello"),

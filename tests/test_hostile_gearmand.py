@@ -187,7 +187,7 @@ def test_errors_that_answer_nothing_close_the_connection_in_the_end(rig, web):
     server.submit("reverse", "ab")
     wait_until(lambda: server.results, "the connection is still good")
     server.links[0].send(Kind.ERROR, "QUEUE_ERROR", "no")
-    daemon.wait_for_line(f"gearmand {server.address}.*it reported 10 errors to nothing")
+    daemon.wait_for_line(f"gearmand {server.address}.*it reported 10 errors that answer no packet")
     wait_until(lambda: server.connections == 2, "the next connection")
     assert server.count(Kind.GRAB_JOB) == 0
 
@@ -272,7 +272,7 @@ def test_a_worker_that_finds_nothing_goes_to_sleep_and_stays_quiet(rig, web):
 
 
 FLOODS = {
-    "errors to nothing": (response(Kind.ERROR, "QUEUE_ERROR", "x" * 10_000), "it answers GRAB_JOB with QUEUE_ERROR|it reported 10 errors to nothing"),
+    "errors that answer no packet": (response(Kind.ERROR, "QUEUE_ERROR", "x" * 10_000), "it answers GRAB_JOB with QUEUE_ERROR|it reported 10 errors that answer no packet"),
     "results refused": (response(Kind.ERROR, "JOB_NOT_FOUND", "x" * 10_000), None),
     "wake-ups": (response(Kind.NOOP) * 1000, None),
     "answers to pings": (response(Kind.ECHO_RES, b"x" * 10_000), None),

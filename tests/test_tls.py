@@ -194,7 +194,7 @@ def test_a_gearmand_with_tls_behind_a_plain_entry_is_told_of(rig, peer):
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
     front = tunnel(rig, server, peer)
     daemon = rig.driveshaft(jobs_file([front], pools(endpoint)), until="/healthz")
-    daemon.wait_for_line(r"connection lost: .*, before it said anything \(if it expects TLS, its entry in "
+    daemon.wait_for_line(r"connection lost: .*, before it sent anything \(if it expects TLS, its entry in "
                          "gearman_servers_list needs tls", level="WARN")
 
 
@@ -203,7 +203,7 @@ def test_a_tunnel_without_a_gearmand_behind_it_is_told_of(rig, ca, peer):
     front = tunnel(rig, server, peer)
     server.stop()
     daemon = rig.driveshaft(jobs_file([front.entry(ca.trusted())], pools(endpoint)), until="/healthz")
-    daemon.wait_for_line(r"connection lost: .*, before it said anything \(if it is a tunnel", level="WARN")
+    daemon.wait_for_line(r"connection lost: .*, before it sent anything \(if it is a tunnel", level="WARN")
     server.start()
     wait_until(lambda: connections(daemon) == 1, "it is connected", 15)
 

@@ -12,7 +12,7 @@ namespace {
 using Grade = Remark::Grade;
 
 constexpr std::size_t kShown = 60;         // bytes of an answer's text
-constexpr std::size_t kShownRemark = 200;  // bytes of stderr's first line
+constexpr std::size_t kShownStderr = 200;  // bytes of stderr's first line
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 Remark finding(std::string what, std::string remedy) {
@@ -170,10 +170,11 @@ Remark judge_answer(const Outcome& outcome, dispatch::AnswerDecoder& decoder,
 
 Remark judge(const Outcome& outcome, dispatch::AnswerDecoder& decoder, const Circumstances& circumstances) {
   Remark remark = judge_answer(outcome, decoder, circumstances);
-  if (!outcome.remarks.empty()) {
-    const std::string_view remarks = outcome.remarks;
-    remark.what += fmt::format("; its stderr: \"{}\"",
-                               text::printable(remarks.substr(0, remarks.find('\n')), kShownRemark));
+  if (!outcome.stderr_lines.empty()) {
+    const std::string_view stderr_lines = outcome.stderr_lines;
+    remark.what +=
+        fmt::format("; its stderr: \"{}\"",
+                    text::printable(stderr_lines.substr(0, stderr_lines.find('\n')), kShownStderr));
   }
   return remark;
 }

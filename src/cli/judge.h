@@ -24,7 +24,7 @@ struct Outcome {
   base::Result<Response, http::Failure> response;
   bool timed_out = false;
   std::chrono::nanoseconds took{};
-  std::string remarks = {};  // lines that a FastCGI script wrote to stderr
+  std::string stderr_lines = {};  // lines that a FastCGI script wrote to stderr
 };
 
 struct Remark {

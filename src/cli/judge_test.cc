@@ -35,7 +35,7 @@ TEST(Judge, AGoodAnswerNeedsNoRemedy) {
 
 TEST(Judge, WhatAScriptWritesToStderrIsShown) {
   auto outcome = answered(404, "File not found.\n");
-  outcome.remarks = "Primary script \x1b unknown\nmore\n";
+  outcome.stderr_lines = "Primary script \x1b unknown\nmore\n";
   EXPECT_THAT(judged(outcome).what, testing::EndsWith("\"; its stderr: \"Primary script \\x1b unknown\""));
 }
 

@@ -73,21 +73,21 @@ class Call final : public http::Exchange, private base::Deadline {
     done({Outcome::Response{result->status, result->streamed ? streamed_ : std::string(result->body),
                             result->keep_alive, !result->retry_after.empty(), result->streamed}});
   }
-  base::Result<bool, http::Failure> piece(std::string_view bytes) override {
+  base::Result<bool, http::Failure> on_chunk(std::string_view bytes) override {
     streamed_ += bytes;
     if (streamed_.size() <= kMostStreamed) return true;
     return http::Failure{
         http::Failure::Kind::too_large,
         fmt::format("it streams more than the {} bytes that are read of it here", kMostStreamed)};
   }
-  void remarked(std::string_view lines) override { remarks_ += lines; }
+  void on_stderr(std::string_view lines) override { stderr_lines_ += lines; }
   void on_deadline() override {
     endpoint_.cancel(*this);
     done({http::Failure{http::Failure::Kind::connection_lost, ""}, true});
   }
   void done(Outcome outcome) {
     outcome.took = Clock::now() - started_;
-    outcome.remarks = std::move(remarks_);
+    outcome.stderr_lines = std::move(stderr_lines_);
     outcome_ = std::move(outcome);
   }
 
@@ -98,7 +98,7 @@ class Call final : public http::Exchange, private base::Deadline {
   dispatch::JobRequest bytes_;
   Clock::time_point started_;
   std::string streamed_;
-  std::string remarks_;
+  std::string stderr_lines_;
   std::optional<Outcome> outcome_;
 };
 

@@ -246,7 +246,7 @@ void Admission::wake_draining_links(std::vector<Grant>& grants) {
     for (Link* link : lane->links_) {
       if (slots_ - reserved_ - running_ <= 0) return;
       if (lane->jobs() >= lane->limit_) break;
-      if (!std::exchange(link->wants_unsleep_, false)) continue;
+      if (!std::exchange(link->wants_wake_grab_, false)) continue;
       ++link->outstanding_;
       reserve(*lane, 1);
       grants.push_back({link, 1, true});

@@ -116,10 +116,10 @@ class Admission {
   class Link {
    public:
     // For the turn that ends now: how many grabs it would send if it had the slots, and whether one grab
-    // would wake it (see gearman::Grabber::wants_unsleep()). A server that is late gets no more.
-    void wants(int grabs, bool unsleep) {
+    // would wake it (see gearman::Grabber::wants_wake_grab()). A server that is late gets no more.
+    void wants(int grabs, bool wake_grab) {
       wanted_ = late_ ? 0 : grabs;
-      wants_unsleep_ = unsleep && !late_;
+      wants_wake_grab_ = wake_grab && !late_;
     }
     int outstanding() const { return outstanding_; }
 
@@ -127,7 +127,7 @@ class Admission {
     friend class Admission;
     Lane* lane_ = nullptr;
     int wanted_ = 0;
-    bool wants_unsleep_ = false;
+    bool wants_wake_grab_ = false;
     int outstanding_ = 0;  // grabs without an answer
     bool late_ = false;    // and others may use their slots meanwhile
   };
@@ -187,7 +187,7 @@ class Admission {
   struct Grant {
     Link* link;
     int grabs;
-    bool unsleep;  // one grab that wakes a link that drains
+    bool wake_grab;  // one grab that wakes a link that drains
   };
   // One grab for each link that it wakes; first of the two, where there is such a link.
   void wake_draining_links(std::vector<Grant>& grants);

@@ -415,7 +415,7 @@ TEST(Admission, ALinkThatDrainsIsWokenByOneGrabWithASlotForItsJob) {
   std::vector<Admission::Grant> grants;
   world.admission.wake_draining_links(grants);
   ASSERT_EQ(grants.size(), 1u);
-  EXPECT_TRUE(grants[0].unsleep);
+  EXPECT_TRUE(grants[0].wake_grab);
   EXPECT_EQ(world.link.outstanding(), 1);
   world.link.wants(0, true);
   grants.clear();

@@ -168,7 +168,7 @@ base::Result<Answer, NotAnAnswer> Job::decode(const http::Response& response) tr
                      fmt::format("there is no memory for its answer of {} bytes", response.body.size())};
 }
 
-base::Result<bool, http::Failure> Job::piece(std::string_view bytes) {
+base::Result<bool, http::Failure> Job::on_chunk(std::string_view bytes) {
   auto fed = stream().feed(bytes);
   if (!fed) return http::Failure{http::Failure::Kind::malformed, fed.error().message};
   return *fed;
@@ -182,8 +182,9 @@ StreamRelay& Job::stream() {
   return *stream_;
 }
 
-void Job::writable_again(const gearman::Link& link) {
-  if (stream_ && state() == State::posted && &link == origin_.link.get()) http::Endpoint::read_on(*this);
+void Job::on_writable(const gearman::Link& link) {
+  if (stream_ && state() == State::posted && &link == origin_.link.get())
+    http::Endpoint::resume_reading(*this);
 }
 
 JobHistory Job::history() const {

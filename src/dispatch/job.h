@@ -95,7 +95,7 @@ class Job final : public http::Exchange,
   // Whether anybody waits for its result: its connection to gearmand is still there.
   bool result_wanted() const { return origin_.link->holds(origin_.generation); }
   // The link that its answer streams to is no longer congested.
-  void writable_again(const gearman::Link& link);
+  void on_writable(const gearman::Link& link);
   RunningJob status() const;
 
  private:
@@ -111,8 +111,8 @@ class Job final : public http::Exchange,
   using Timer = base::MemberDeadline<Job>;
 
   void finished(base::Result<http::Response, http::Failure> result) override;
-  base::Result<bool, http::Failure> piece(std::string_view bytes) override;
-  void remarked(std::string_view lines) override { log_stderr(logged(), lines); }
+  base::Result<bool, http::Failure> on_chunk(std::string_view bytes) override;
+  void on_stderr(std::string_view lines) override { log_stderr(logged(), lines); }
   void on_deadline() override;
   void attempt_timer_is_over();
 

@@ -329,8 +329,8 @@ void Pool::connection_lost(gearman::Link& link) {
   turn_needed();
 }
 
-void Pool::writable_again(gearman::Link& link) {
-  for (Job& job : jobs_) job.writable_again(link);
+void Pool::on_writable(gearman::Link& link) {
+  for (Job& job : jobs_) job.on_writable(link);
 }
 
 void Pool::link_changed(bool connected) {
@@ -394,26 +394,26 @@ void Pool::post_held_jobs() {
 void Pool::grab() {
   if (!admission_.has_free_slots()) return;
   int wanted = 0;
-  bool unsleep = false;
+  bool wake_grab = false;
   for (const auto& lane : lanes_) {
     for (const auto& link : lane->links()) {
       const int grabs = link->grabs_wanted();
-      const bool sleeps = link->retiring() && link->wants_unsleep();
+      const bool sleeps = link->retiring() && link->wants_wake_grab();
       link->wants(grabs, sleeps);
       wanted |= grabs;
-      unsleep |= sleeps;
+      wake_grab |= sleeps;
     }
   }
-  if (wanted == 0 && !unsleep) return;
+  if (wanted == 0 && !wake_grab) return;
   grants_.clear();
-  if (unsleep) admission_.wake_draining_links(grants_);
+  if (wake_grab) admission_.wake_draining_links(grants_);
   const auto now = admission_.has_rate() ? Admission::Clock::now() : Admission::Clock::time_point{};
   const auto wake_at = admission_.share_out(now, grants_);
   if (wake_at) context_.deadlines.set(rate_wait_, *wake_at);
   for (const auto& grant : grants_) {
     auto& link = static_cast<PoolLink&>(*grant.link);
-    if (grant.unsleep) {
-      link.unsleep();
+    if (grant.wake_grab) {
+      link.wake_grab();
     } else {
       link.grab(grant.grabs);
     }

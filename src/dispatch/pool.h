@@ -73,7 +73,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void grabs_are_late(gearman::Link& link) override;
   void connection_lost(gearman::Link& link) override;
   void turn_needed(gearman::Link& link) override;
-  void writable_again(gearman::Link& link) override;
+  void on_writable(gearman::Link& link) override;
   void input_begins() override;
   void input_ends() override;
   void link_changed(bool connected) override;

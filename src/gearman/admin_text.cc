@@ -6,7 +6,7 @@
 namespace driveshaft::gearman {
 namespace {
 
-// Takes the number behind the last tab off the line.
+// Removes the last tab and the number behind it from the line, and returns the number.
 std::optional<std::uint64_t> take_last_number(std::string_view& line) {
   const auto tab = line.rfind('\t');
   if (tab == line.npos) return std::nullopt;

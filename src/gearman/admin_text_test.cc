@@ -16,14 +16,14 @@ std::vector<std::string> lines(LineReader& reader, std::string_view bytes) {
   return found;
 }
 
-TEST(LineReader, CutsAtLineEndsWhereverThePiecesDo) {
+TEST(LineReader, CutsAtLineEndsHoweverTheBytesCome) {
   LineReader reader;
   EXPECT_THAT(lines(reader, "a\nbc"), ElementsAre("a"));
   EXPECT_THAT(lines(reader, ""), ElementsAre());
   EXPECT_THAT(lines(reader, "d\n\n.\n"), ElementsAre("bcd", "", "."));
 }
 
-TEST(LineReader, CutsLongLinesAndGoesOnBehindThem) {
+TEST(LineReader, CutsALongLineAndReadsTheNext) {
   LineReader reader;
   const std::string half(LineReader::kMost - 1, 'x');
   EXPECT_THAT(lines(reader, half), ElementsAre());
@@ -46,11 +46,11 @@ TEST(AdminText, NamesOfAnyKind) {
   EXPECT_EQ(parse_status_line("\t1\t0\t0")->function, "");
 }
 
-TEST(AdminText, MoreRunningThanThereAreIsNoneWaiting) {
+TEST(AdminText, MoreRunningThanInAllMeansNoneQueued) {
   EXPECT_EQ(parse_status_line("f\t1\t2\t0")->queued, 0U);
 }
 
-TEST(AdminText, WhatIsNoStatusLine) {
+TEST(AdminText, RefusesWhatIsNotAStatusLine) {
   for (const char* line : {"", ".", "f", "f\t1", "f\t1\t2", "f\t1\t2\t", "f\t1\t2\tx", "f\t-1\t0\t0",
                            "f\t1\t99999999999999999999\t0", "ERR unknown_command Unknown+server+command"}) {
     EXPECT_FALSE(parse_status_line(line)) << line;
@@ -66,7 +66,7 @@ TEST(AdminText, AWorkerLine) {
   EXPECT_FALSE(parse_worker_line("33 127.0.0.1 - : ")->has_functions);
 }
 
-TEST(AdminText, WhatIsNoWorkerLine) {
+TEST(AdminText, RefusesWhatIsNotAWorkerLine) {
   for (const char* line : {"", ".", "33", "33 127.0.0.1", "33 127.0.0.1 id", "33 127.0.0.1 id f"}) {
     EXPECT_FALSE(parse_worker_line(line)) << line;
   }

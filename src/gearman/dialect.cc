@@ -4,7 +4,7 @@
 namespace driveshaft::gearman {
 namespace {
 
-constexpr std::size_t kMostFraming = 64;  // bytes that two packets have beside their arguments
+constexpr std::size_t kMaxFraming = 64;  // bytes of two packets, without their arguments
 
 }  // namespace
 
@@ -18,7 +18,8 @@ bool knows(Dialect dialect, PacketType type) {
 
 void append_end(std::string& out, Dialect dialect, std::string_view handle, JobResult result,
                 std::string_view data) {
-  out.reserve(out.size() + kMostFraming + 2 * handle.size() + data.size());  // for all of it, or none
+  out.reserve(out.size() + kMaxFraming + 2 * handle.size() +
+              data.size());  // so that all packets are appended, or none
   switch (result) {
     case JobResult::complete:
       return append_packet(out, PacketType::work_complete, handle, data);

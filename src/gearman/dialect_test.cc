@@ -23,7 +23,7 @@ const std::string kException = packet(PacketType::work_exception, "H:a:1", "text
 const std::string kWarning = packet(PacketType::work_warning, "H:a:1", "text");
 const std::string kFail = packet(PacketType::work_fail, "H:a:1");
 
-TEST(Dialect, GearmandIsAskedForJobsWithTheirUnique) {
+TEST(Dialect, GearmandIsSentGrabJobUniq) {
   EXPECT_EQ(grab_packet(Dialect::gearmand), PacketType::grab_job_uniq);
   EXPECT_EQ(grab_packet(Dialect::perl), PacketType::grab_job);
 }
@@ -36,14 +36,14 @@ TEST(Dialect, APerlServerKnowsNeitherDataNorWarnings) {
   EXPECT_TRUE(knows(Dialect::perl, PacketType::work_status));
 }
 
-TEST(Dialect, AtGearmandEachJobEndsWithOneTerminalPacket) {
+TEST(Dialect, AtGearmandAJobEndsWithOneTerminalPacket) {
   EXPECT_EQ(end(Dialect::gearmand, JobResult::complete), kComplete);
   EXPECT_EQ(end(Dialect::gearmand, JobResult::exception), kException);
   EXPECT_EQ(end(Dialect::gearmand, JobResult::warning_and_fail), kWarning + kFail);
   EXPECT_EQ(end(Dialect::gearmand, JobResult::fail), kFail);
 }
 
-TEST(Dialect, AtAPerlServerAnExceptionEndsNoJobAndAWarningIsLeftOut) {
+TEST(Dialect, AtAPerlServerWorkFailFollowsAnExceptionAndNoWarningIsSent) {
   EXPECT_EQ(end(Dialect::perl, JobResult::complete), kComplete);
   EXPECT_EQ(end(Dialect::perl, JobResult::exception), kException + kFail);
   EXPECT_EQ(end(Dialect::perl, JobResult::warning_and_fail), kFail);

@@ -23,7 +23,7 @@ Dialer::Dialer(net::Resolver& resolver, base::DeadlineWheel& deadlines, const ne
 
 asio::awaitable<Dialer::Dialled> Dialer::dial() {
   const auto begin = [this](auto handler) {
-    // std::function wants what can be copied.
+    // A std::function can be copied, so its handler has to be copyable.
     done_ = [shared = std::make_shared<decltype(handler)>(std::move(handler))](Dialled result) {
       (*shared)(std::move(result));
     };
@@ -48,8 +48,8 @@ void Dialer::cancel() {
   if (!attempt_) return;
   clear();
   attempt_.reset();
-  // Whoever cancels is not called back from within; and should the loop turn no more, whoever waits goes with
-  // it.
+  // The waiting coroutine is resumed by the loop, not from within cancel(). If the loop runs no more, the
+  // coroutine is destroyed with it.
   asio::post(connector_.loop(), [done = std::exchange(done_, nullptr)] { done(LinkError{"given up"}); });
 }
 
@@ -61,7 +61,7 @@ void Dialer::on_deadline() {
                        : "cannot connect: no answer in time"});
 }
 
-// Each is a refinement: none is worth a connection.
+// If an option cannot be set, the connection is used without it.
 void Dialer::set_options(net::Stream::Socket& socket) const {
   boost::system::error_code ignored;
   socket.set_option(asio::socket_base::keep_alive(true), ignored);

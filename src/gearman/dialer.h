@@ -12,20 +12,20 @@
 
 namespace driveshaft::gearman {
 
-// Makes the connections to one gearmand for a link, one at a time. Its name is looked up anew each time. On
-// the loop's thread; whoever waits for dial() keeps it.
+// Opens the connections of a link to its gearmand, one at a time. The name of the server is looked up each
+// time. On the loop's thread. Whoever waits for dial() keeps the dialer alive.
 class Dialer final : private base::Deadline {
  public:
-  // `tls`: null for plain text. `dead_after`: unacknowledged data this old, or an idle peer silent to the
-  // kernel's probes about as long, makes the kernel give a connection up.
+  // `tls`: null for plain text. `dead_after`: the kernel closes a connection when data has not been
+  // acknowledged for that time, or when an idle peer has not answered keep-alive probes for about as long.
   using Dialled = base::Result<net::Stream, LinkError>;
 
   Dialer(net::Resolver& resolver, base::DeadlineWheel& deadlines, const net::Address& server,
          std::shared_ptr<net::TlsClient> tls, std::chrono::milliseconds dead_after);
 
-  // One attempt, bounded in time, TLS included.
+  // Makes one attempt, which is limited in time and includes the TLS handshake.
   asio::awaitable<Dialled> dial();
-  // Ends the attempt under way, if any.
+  // Ends the attempt in progress, if there is one.
   void cancel();
 
  private:
@@ -39,7 +39,7 @@ class Dialer final : private base::Deadline {
 
   net::Connector connector_;
   std::shared_ptr<net::Connector::Attempt> attempt_;
-  std::function<void(Dialled)> done_;  // of the attempt under way
+  std::function<void(Dialled)> done_;  // of the attempt in progress
 };
 
 }  // namespace driveshaft::gearman

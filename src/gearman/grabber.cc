@@ -8,35 +8,36 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A NOOP sooner than this after PRE_SLEEP was not sent for a new job but for one that could not be grabbed
-// either, unless another worker was quicker: so it takes a few in a row to call it a spin.
+// A NOOP that comes sooner than this after PRE_SLEEP was sent for a job that cannot be grabbed yet, or for a
+// job that another worker has grabbed meanwhile. So only several of them in a row show that the sequence will
+// not end.
 constexpr milliseconds kAtOnce{5};
-constexpr int kVainWakesAllowed = 3;
-constexpr milliseconds kFirstHold{10};
-constexpr milliseconds kLongestHold{1000};
+constexpr int kFutileWakesAllowed = 3;
+constexpr milliseconds kFirstBackoff{10};
+constexpr milliseconds kLongestBackoff{1000};
 
-// At a server that forgets sleepers, the poll is so many times as frequent.
+// The Perl server may forget that a connection sleeps, so there the poll is so many times as frequent.
 constexpr int kPollsAtPerl = 7;
 
-milliseconds hold_for(int vain_wakes) {
-  const int doublings = std::min(vain_wakes - kVainWakesAllowed - 1, 7);
-  return std::min(kFirstHold * (1 << doublings), kLongestHold);
+milliseconds backoff_after(int futile_wakes) {
+  const int doublings = std::min(futile_wakes - kFutileWakesAllowed - 1, 7);
+  return std::min(kFirstBackoff * (1 << doublings), kLongestBackoff);
 }
 
 }  // namespace
 
-int Grabber::wanted() const {
+int Grabber::grabs_wanted() const {
   if (state_ != State::awake || draining_) return 0;
-  if (dry_ && outstanding_ > 0) return 0;
+  if (queue_empty_ && outstanding_ > 0) return 0;
   return std::max(burst_ - outstanding_, 0);
 }
 
 void Grabber::granted(int count) {
   outstanding_ += count;
-  dry_ = false;
+  queue_empty_ = false;
 }
 
-void Grabber::granted_unsleep() {
+void Grabber::wake_grab_granted() {
   state_ = State::awake;
   granted(1);
 }
@@ -44,19 +45,19 @@ void Grabber::granted_unsleep() {
 bool Grabber::on_job() {
   if (outstanding_ == 0) return false;
   --outstanding_;
-  understood_ = true;
+  grab_understood_ = true;
   burst_ = std::min(burst_ * 2, kMaxBurst);
-  dry_ = false;
-  vain_wakes_ = 0;
+  queue_empty_ = false;
+  futile_wakes_ = 0;
   return true;
 }
 
 Grabber::OnNoJob Grabber::on_no_job(Clock::time_point now) {
-  if (outstanding_ == 0) return OnNoJob::out_of_step;
+  if (outstanding_ == 0) return OnNoJob::unexpected;
   --outstanding_;
-  understood_ = true;
+  grab_understood_ = true;
   burst_ = 1;
-  dry_ = true;
+  queue_empty_ = true;
   if (outstanding_ > 0 || draining_) return OnNoJob::nothing;
   state_ = State::asleep;
   slept_at_ = now;
@@ -64,7 +65,7 @@ Grabber::OnNoJob Grabber::on_no_job(Clock::time_point now) {
 }
 
 Grabber::OnError Grabber::on_error() {
-  if (understood_ || outstanding_ == 0) return OnError::of_another;
+  if (grab_understood_ || outstanding_ == 0) return OnError::not_for_grab;
   if (dialect_ == Dialect::perl) return OnError::grabs_refused;
   --outstanding_;
   dialect_ = Dialect::perl;
@@ -74,10 +75,10 @@ Grabber::OnError Grabber::on_error() {
 
 bool Grabber::on_noop(Clock::time_point now) {
   if (state_ != State::asleep) return false;
-  vain_wakes_ = now - slept_at_ < kAtOnce ? vain_wakes_ + 1 : 0;
-  if (vain_wakes_ > kVainWakesAllowed) {
-    state_ = State::held;
-    held_until_ = now + hold_for(vain_wakes_);
+  futile_wakes_ = now - slept_at_ < kAtOnce ? futile_wakes_ + 1 : 0;
+  if (futile_wakes_ > kFutileWakesAllowed) {
+    state_ = State::backing_off;
+    backoff_until_ = now + backoff_after(futile_wakes_);
   } else {
     wake();
   }
@@ -90,8 +91,8 @@ std::optional<Grabber::Clock::time_point> Grabber::wake_at() const {
       return std::nullopt;
     case State::asleep:
       return slept_at_ + poll_;
-    case State::held:
-      return held_until_;
+    case State::backing_off:
+      return backoff_until_;
   }
   return std::nullopt;
 }
@@ -102,7 +103,7 @@ void Grabber::on_time(Clock::time_point now) {
 
 void Grabber::wake() {
   state_ = State::awake;
-  dry_ = false;
+  queue_empty_ = false;
 }
 
 }  // namespace driveshaft::gearman

@@ -20,18 +20,19 @@ namespace {
 using namespace std::chrono_literals;
 using log::kMainLog;
 
-// A healthy gearmand can stall for 10 s, in a lingering close of its own.
+// A healthy gearmand can be silent for 10 s, when it closes a connection with lingering.
 constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
 constexpr auto kShortestPoll = 5s;
-constexpr auto kLongestPoll = 9s;   // with the wheel's tick, delayed jobs run within 10 s of their time
-constexpr int kReadsInTurn = 32;    // then others are served,
-constexpr int kPacketsInTurn = 64;  // and after so many
+constexpr auto kLongestPoll = 9s;  // with the tick of the wheel, a delayed job runs within 10 s of its time
+// Then other connections are served.
+constexpr int kReadsInTurn = 32;
+constexpr int kPacketsInTurn = 64;
 
-// What may wait to be sent before jobs are asked to send no more; and when they may again.
-constexpr std::size_t kMostUnsent = 1024 * 1024;
-constexpr std::size_t kFewUnsent = 256 * 1024;
+// A link with more unsent bytes than the high watermark is congested, until they are at the low watermark.
+constexpr std::size_t kHighWatermark = 1024 * 1024;
+constexpr std::size_t kLowWatermark = 256 * 1024;
 
-// Empties a buffer and keeps its memory, unless a big result made it big.
+// Empties a buffer and keeps its memory, unless it is large because of a big result.
 void release(std::string& buffer) {
   buffer.clear();
   if (buffer.capacity() > 1024 * 1024) buffer.shrink_to_fit();
@@ -111,7 +112,8 @@ void Link::session_ends() {
     settings_.state.closed(Clock::now());
     owner_.link_changed(false);
   }
-  // What breaks soon after it was made is approached more and more slowly, whatever it said in between.
+  // If connections break soon after they were made, the pauses between attempts grow, even if the server has
+  // answered meanwhile.
   if (Clock::now() - connected_at_ > Redial::kHasHeld) redial_.reset();
 }
 
@@ -143,14 +145,14 @@ LinkError Link::describe_end(const boost::system::error_code& error) const {
       error == asio::error::eof || error == asio::error::connection_reset || net::is_tls_cut_off(error);
   if (ended && !up_) {
     why += stream_.is_tls()
-               ? ", before it said anything (if it is a tunnel, is the gearmand behind it up?)"
-               : ", before it said anything (if it expects TLS, its entry in gearman_servers_list needs tls)";
+               ? ", before it sent anything (if it is a tunnel, is the gearmand behind it up?)"
+               : ", before it sent anything (if it expects TLS, its entry in gearman_servers_list needs tls)";
   }
   return {fmt::format("connection lost: {}", why)};
 }
 
-// Handles what was read, and takes in what more has come: handled in one turn of the loop, big jobs are sent
-// on at once, and their results come back close enough to each other to share a write.
+// Handles the bytes that were read, and reads more if more have come. Big jobs that are handled in one turn
+// of the loop are posted together, so their results come close enough to each other to share a write.
 base::Result<void, LinkError> Link::handle_input(bool more) {
   int packets = 0;
   for (int reads = 0; !closing_; ++reads) {
@@ -161,7 +163,7 @@ base::Result<void, LinkError> Link::handle_input(bool more) {
     const auto room = to_asio(session_->prepare());
     boost::system::error_code error;
     const std::size_t bytes = stream_.read_some(room, error);
-    if (error) break;  // nothing there, or the next read in serve() reports it
+    if (error) break;  // there are no bytes, or the next read in serve() reports the error
     session_->received(bytes, Clock::now());
     more = bytes == asio::buffer_size(room);
   }
@@ -176,7 +178,7 @@ base::Result<int, LinkError> Link::handle_packets() {
     if (event.kind == Session::Event::Kind::needs_bytes) break;
     if (auto done = carry_out(event); !done) return done.error();
     if (!up_) comes_up();
-    if (session_->state() == Session::State::left) stop();
+    if (session_->state() == Session::State::goodbye_answered) stop();
   }
   return count;
 }
@@ -202,8 +204,9 @@ base::Result<void, LinkError> Link::carry_out(Session::Event& event) {
     case Kind::submission_refused:
       submission_answered(Submitted::refused, event.error);
       break;
-    case Kind::complaint:
-      kMainLog.warn("gearmand {}: it reports {}", net::to_string(settings_.server), event.error);
+    case Kind::server_error:
+      kMainLog.warn("gearmand {}: it reports an error that answers no packet: {}",
+                    net::to_string(settings_.server), event.error);
       break;
     case Kind::nothing:
     case Kind::needs_bytes:
@@ -257,7 +260,7 @@ void Link::leave_unanswered(std::uint64_t generation) {
 
 void Link::grab(int count) { session_->grab(count, Clock::now()); }
 
-void Link::unsleep() { session_->unsleep(Clock::now()); }
+void Link::wake_grab() { session_->wake_grab(Clock::now()); }
 
 bool Link::send_result(std::uint64_t generation, std::string_view handle, JobResult result,
                        std::string_view data) {
@@ -287,14 +290,14 @@ void Link::send_status(std::uint64_t generation, std::string_view handle, std::u
 }
 
 bool Link::congested() {
-  congested_ = session_ && unsent() > kMostUnsent;
+  congested_ = session_ && unsent() > kHighWatermark;
   return congested_;
 }
 
 void Link::check_congestion() {
-  if (congested_ && (!session_ || unsent() <= kFewUnsent)) {
+  if (congested_ && (!session_ || unsent() <= kLowWatermark)) {
     congested_ = false;
-    owner_.writable_again(*this);
+    owner_.on_writable(*this);
   }
 }
 
@@ -310,10 +313,10 @@ void Link::flush() {
   arm_timer();
   std::string& output = session_->output();
   if (output.empty() || !writing_.empty()) return;
-  // Most often the kernel takes it all at once, and no completion needs to go through the loop.
+  // Most often the kernel takes all bytes at once, and no completion handler has to run.
   boost::system::error_code error;
   const std::size_t written = stream_.write_some(asio::const_buffer(asio::buffer(output)), error);
-  if (error && error != asio::error::would_block) return;  // the reading side reports it
+  if (error && error != asio::error::would_block) return;  // the read in progress reports it
   if (written == output.size()) {
     release(output);
     return check_congestion();
@@ -354,7 +357,7 @@ void Link::stop() {
   stream_.close();
 }
 
-// A deadline that is later than the timer's is met when that has fired.
+// If the timer is set for an earlier time, it is set anew when it has fired.
 void Link::arm_timer() {
   const auto at = session_->wake_at();
   if (timer_.is_set() && timer_at_ <= at) return;

@@ -25,31 +25,32 @@ namespace driveshaft::gearman {
 
 class Link;
 
-// What a link reports to the pool that it works for. Called on the loop's thread, from within the link.
+// What a link reports to its owner, the pool. Called on the loop's thread, from within the link.
 class LinkOwner {
  public:
-  // A job answers a grab. The views in `job` last as long as the call; when `storage` is set they lie in it,
-  // and it may be kept. False: it is of a function that was never registered.
+  // A job answers a grab. The views in `job` are valid during the call; if `storage` is set, they are into
+  // it, and the owner may keep it. False: the function of the job was never registered.
   [[nodiscard]] virtual bool job_assigned(Link& link, const Assignment& job,
                                           std::unique_ptr<char[]> storage) = 0;
-  // A grab was answered: there is no job.
+  // NO_JOB answers a grab.
   virtual void no_job(Link& link) = 0;
   // The server has not answered the link's grabs for a while. They may still bring jobs.
   virtual void grabs_are_late(Link& link) = 0;
-  // The connection is gone, and so are the grabs without an answer.
+  // The connection is lost. Its unanswered grabs will have no answer.
   virtual void connection_lost(Link& link) = 0;
-  // The link has something to send, or may want grabs: call flush() at the end of this turn of the loop.
+  // The link has bytes to send, or may want grabs: call flush() at the end of this turn of the loop.
   virtual void turn_needed(Link& link) = 0;
-  // A congested link is no longer congested: what waited is sent, or lost with its connection.
-  virtual void writable_again(Link& link) = 0;
-  // Between these two the link handles what it has read: their end is soon enough for turn_needed().
+  // The link was congested() and is not any more: the bytes are sent, or lost with the connection.
+  virtual void on_writable(Link& link) = 0;
+  // The link handles the bytes that it has read between these two calls. turn_needed() may wait for
+  // input_ends().
   virtual void input_begins() = 0;
   virtual void input_ends() = 0;
-  // It has (true) or has lost (false) a connection to something that speaks the protocol.
+  // The link has (true) or has lost (false) a connection to a server that speaks the protocol.
   virtual void link_changed(bool connected) = 0;
-  // The server did not know a job whose result it was sent.
+  // The server did not know the job of a result.
   virtual void result_refused() = 0;
-  // After retire() or stop(): it will call no more, and may be let go.
+  // After retire() or stop(): the link makes no more calls, and the owner may drop it.
   virtual void link_closed(Link& link) = 0;
 
  protected:
@@ -60,12 +61,12 @@ class LinkOwner {
 enum class Submitted {
   accepted,
   refused,  // the server says why
-  lost,     // with the connection; it may have been accepted
+  lost,     // the connection was lost; the server may have accepted the job
 };
 
-// Keeps one connection to one gearmand for ever: it dials, backs off, reads, writes and waits; what is said
-// is a Session's, a new one for each connection. Lives on the loop's thread, held by its owner and by the
-// jobs that came through it; the owner outlives it up to link_closed().
+// Keeps up one connection to one gearmand: it connects, backs off, reads, writes and waits. A Session, a new
+// one for each connection, decides what is sent. Lives on the loop's thread. The owner and the jobs that came
+// over the link keep it alive; the owner outlives the link until link_closed().
 class Link : public std::enable_shared_from_this<Link> {
  public:
   using Clock = Session::Clock;
@@ -75,7 +76,7 @@ class Link : public std::enable_shared_from_this<Link> {
     ServerState& state;     // of that server; outlives the link
     std::string client_id;  // at most 127 bytes, no spaces
     std::vector<std::string> functions;
-    std::chrono::milliseconds loop_timeout;  // silence after which the server is asked whether it lives
+    std::chrono::milliseconds loop_timeout;         // a server that is silent for so long is sent a ping
     std::shared_ptr<net::TlsClient> tls = nullptr;  // null for plain text
   };
 
@@ -90,62 +91,63 @@ class Link : public std::enable_shared_from_this<Link> {
   bool connected() const { return session_.has_value(); }
 
   struct State {
-    bool connected;  // to something that has shown that it is a gearmand
+    bool connected;  // to a server that has shown that it is a gearmand
     Clock::time_point since;
-    std::string_view why;  // not connected: what the last connection or attempt ended with
+    std::string_view why;  // if not connected: why the last connection or attempt has ended
   };
   State state() const { return {up_, up_ ? connected_at_ : lost_at_, lost_why_}; }
   bool retiring() const { return retiring_; }
-  // Whether the server gives a job to another worker when its connection is lost.
+  // Whether the server gives a job to another worker when the connection is lost.
   bool requeues() const { return settings_.state.dialect() == Dialect::gearmand; }
 
-  // The connection's number; a job belongs to the one that it came through. What is sent for a job on another
-  // connection than its own is dropped.
+  // The number of the connection. A job belongs to the connection that it came over; if that connection is
+  // gone, whatever is sent for the job is dropped.
   std::uint64_t generation() const { return generation_; }
   bool holds(std::uint64_t generation) const { return session_ && generation == generation_; }
 
-  // A running job's word before its end.
+  // Progress of a running job.
   void send_data(std::uint64_t generation, std::string_view handle, std::string_view bytes);
   void send_warning(std::uint64_t generation, std::string_view handle, std::string_view text);
   void send_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
                    std::uint32_t denominator);
-  // The one terminal packet of a job. False: its connection is gone. Throws std::bad_alloc, and has then sent
-  // nothing.
+  // The terminal packet of a job. False: the connection of the job is gone. May throw std::bad_alloc; then
+  // nothing is sent.
   [[nodiscard]] bool send_result(std::uint64_t generation, std::string_view handle, JobResult result,
                                  std::string_view data);
-  // A job is left unanswered: gearmand gives it to another worker when this connection closes.
+  // A job ends without a result: gearmand gives it to another worker when this connection closes.
   void leave_unanswered(std::uint64_t generation);
-  // More waits to be sent than is good. Once it is gone, the owner is told (writable_again()).
+  // More bytes wait to be sent than the high watermark. The owner is told when they are below the low
+  // watermark (on_writable()).
   bool congested();
 
-  // How many grabs it would send now if it had the slots.
+  // How many grabs to send now, if there are slots.
   int grabs_wanted() const { return session_ ? session_->grabs_wanted() : 0; }
   // Sends `count` grabs, at most grabs_wanted(); the owner has reserved a slot for each.
   void grab(int count);
-  // While retiring: whether one grab, for which the owner has a slot, would help (see
-  // Grabber::wants_unsleep()).
-  bool wants_unsleep() const { return session_ && session_->wants_unsleep(); }
-  void unsleep();
+  // While retiring: whether to send a wake grab, for which the owner has a slot (see
+  // Grabber::wants_wake_grab()).
+  bool wants_wake_grab() const { return session_ && session_->wants_wake_grab(); }
+  void wake_grab();
 
   using OnSubmitted = std::function<void(Submitted what, std::string_view why)>;
-  // Submits a background job on the present connection. `done` is called once, not from within, unless
-  // forget_submission() takes back the number that this returns.
+  // Submits a background job on the present connection. `done` is called once, not from within
+  // submit_background(), unless forget_submission() is called with the number that this returns.
   std::uint64_t submit_background(std::string_view function, std::string_view unique,
                                   std::string_view workload, OnSubmitted done);
   void forget_submission(std::uint64_t number);
 
-  // Registers more functions, now and at each later connection.
+  // Registers more functions, now and on each later connection.
   void add_functions(const std::vector<std::string>& functions);
 
-  // Writes what this turn produced in one send.
+  // Writes the bytes of this turn in one system call.
   void flush();
 
-  // Whether the kernel has yet to take results.
+  // Whether the kernel has not taken all bytes yet.
   bool has_unsent() const { return unsent() > 0; }
 
-  // Takes no more jobs, waits for the running ones, makes sure that the server has read every result, closes.
+  // Takes no more jobs, waits for the running ones, waits until the server has read every result, and closes.
   void retire();
-  // Closes at once; the server gives unfinished jobs to other workers.
+  // Closes at once. The server gives unfinished jobs to other workers.
   void stop();
 
  private:
@@ -170,35 +172,36 @@ class Link : public std::enable_shared_from_this<Link> {
   std::size_t unsent() const { return (session_ ? session_->unsent() : 0) + writing_.size() - written_; }
   void check_congestion();
 
-  // Constant after construction, but for `functions`.
+  // Constant after construction, except `functions`.
   asio::io_context& loop_;
   base::DeadlineWheel& deadlines_;
   LinkOwner& owner_;
   Settings settings_;
-  const std::chrono::milliseconds dead_after_;  // silence, pings included, that means the server is gone
+  const std::chrono::milliseconds
+      dead_after_;  // a server that is silent for so long, even to a ping, is given up
 
   // Over all connections.
   Dialer dialer_;
   asio::steady_timer pause_;  // the wait between two attempts
   Redial redial_;
   std::uint64_t generation_ = 0;
-  bool reported_down_ = false;  // one report a change of state
+  bool reported_down_ = false;  // each change of state is reported once
   Clock::time_point lost_at_ = Clock::now();
   std::string lost_why_;
   bool retiring_ = false;
   bool closing_ = false;
-  std::deque<OnSubmitted> submissions_;     // unanswered, in order; empty functions were forgotten
-  std::uint64_t submissions_answered_ = 0;  // the first in the queue has this number
+  std::deque<OnSubmitted> submissions_;     // unanswered, in order; an empty function was forgotten
+  std::uint64_t submissions_answered_ = 0;  // the number of the first in the queue
 
   // Of the present connection.
   net::Stream stream_;
   std::optional<Session> session_;
-  bool up_ = false;  // the owner and the server's state know of it
+  bool up_ = false;  // link_changed(true) was called
   Clock::time_point connected_at_{};
-  std::optional<LinkError> dead_;  // why it was closed by us
-  bool congested_ = false;         // and the owner waits to be told that it is not
-  std::string writing_;            // owned by the write in progress; empty when there is none
-  std::size_t written_ = 0;        // bytes of it that the kernel has
+  std::optional<LinkError> dead_;  // why we have closed it
+  bool congested_ = false;         // the owner waits for on_writable()
+  std::string writing_;            // the bytes of the write in progress; empty if there is none
+  std::size_t written_ = 0;        // bytes of writing_ that the kernel has
   Clock::time_point timer_at_{};
   Timer timer_{*this, &Link::time_is_up};
 };

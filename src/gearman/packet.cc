@@ -18,10 +18,10 @@ constexpr std::size_t kBufferSize = 32 * 1024;
 constexpr std::size_t kReadAheadOfBig = 4 * 1024;
 constexpr std::size_t kHeaderSize = 12;
 constexpr std::string_view kResponseMagic{"\0RES", 4};
-// How TLS refuses what is none: an alert, of any version, shorter than a header.
+// How a TLS server refuses plain text: with an alert, of any version, which is shorter than a packet header.
 constexpr std::string_view kTlsAlert{"\x15\x03", 2};
 constexpr std::string_view kRequestMagic{"\0REQ", 4};
-// An ERROR or an echo of ours is small; a server that sends more is not one.
+// An ERROR and the echo of our own packet are small. A server that sends more is not a gearmand.
 constexpr std::size_t kMaxSmallBody = 16 * 1024;
 constexpr std::size_t kCutUniqueSize = 63;
 
@@ -44,7 +44,7 @@ void append_header(std::string& out, PacketType type, std::size_t size) {
   append_u32(out, static_cast<std::uint32_t>(size));
 }
 
-// The types a worker may be sent, each with the largest body it can have.
+// The largest body of a type that a worker may be sent; nothing for other types.
 std::optional<std::size_t> largest_body(std::uint32_t type) {
   switch (static_cast<PacketType>(type)) {
     case PacketType::noop:
@@ -104,7 +104,7 @@ base::Result<PacketReader::Header, LinkError> PacketReader::read_header() const 
   const std::uint32_t type = read_u32(at + 4);
   const std::size_t size = read_u32(at + 8);
   const auto largest = largest_body(type);
-  if (!largest) return LinkError{fmt::format("packet type {} is not one a worker can be sent", type)};
+  if (!largest) return LinkError{fmt::format("a worker cannot be sent packet type {}", type)};
   if (size > *largest) {
     return LinkError{
         fmt::format("packet type {} claims {} bytes; at most {} are possible", type, size, *largest)};
@@ -133,7 +133,7 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
   }
   if (header->size > kBigBody) {
     expect_big_ = true;
-    // Not touched before it is filled: a false claim of size costs address space, not memory.
+    // The memory is not touched before bytes come: a false size costs address space, but no memory.
     big_.reset(new (std::nothrow) char[header->size]);
     if (!big_) return LinkError{fmt::format("there is no memory for its packet of {} bytes", header->size)};
     big_type_ = header->type;
@@ -183,7 +183,7 @@ std::string describe_error(std::string_view body) {
   return text;
 }
 
-// Without memory nothing is appended, not half a packet.
+// reserve() comes first: without memory nothing is appended, rather than a part of a packet.
 void append_packet(std::string& out, PacketType type) {
   out.reserve(out.size() + kHeaderSize);
   append_header(out, type, 0);

@@ -16,7 +16,7 @@
 // Source of the facts: gearmand's PROTOCOL file.
 namespace driveshaft::gearman {
 
-// What makes one connection unusable; it is closed and made anew.
+// What makes one connection unusable. The connection is closed, and a new one is opened.
 struct LinkError {
   std::string message;
 };
@@ -46,31 +46,32 @@ enum class PacketType : std::uint32_t {
   job_assign_uniq = 31,
 };
 
-// The largest packet taken from a server. A claim above it closes the connection.
+// The largest body that is accepted from a server. A larger claimed size closes the connection.
 inline constexpr std::size_t kMaxBody = 512 * 1024 * 1024;
-// Bodies above this are read straight into memory of their own, which the receiver may keep.
+// A larger body is read straight into memory of its own, which the receiver may keep.
 inline constexpr std::size_t kBigBody = 16 * 1024;
 
 // One packet from the server.
 struct Packet {
   PacketType type;
-  std::string_view body;            // valid until the reader's next prepare(), or as long as `storage`
-  std::unique_ptr<char[]> storage;  // set for a big body: `body` lies in it, and it may be moved away
+  std::string_view body;            // valid until the next prepare() of the reader, or as long as `storage`
+  std::unique_ptr<char[]> storage;  // of a big body: `body` is in it, and it may be moved away
 };
 
-// Cuts the server's byte stream into packets: prepare(), read into it, commit(), next() until it is empty.
-// Its memory is one buffer of 32 KiB, and for the time of a big packet that packet.
+// Cuts the byte stream from the server into packets: prepare(), read into the buffers, commit(), then next()
+// until there is no packet. Memory: one buffer of 32 KiB, and the body of a big packet while it is read.
 class PacketReader {
  public:
   using Buffers = std::array<std::span<char>, 2>;
 
   PacketReader();
 
-  // Where the next bytes of the stream go, in order; the first is never empty.
+  // The buffers for the next bytes of the stream, in order. The first is never empty.
   Buffers prepare();
   void commit(std::size_t bytes);
 
-  // The next whole packet; nothing when more bytes are needed. After an error the stream is lost.
+  // The next whole packet; nothing if more bytes are needed. After an error the stream cannot be used any
+  // more.
   base::Result<std::optional<Packet>, LinkError> next();
 
  private:
@@ -85,38 +86,39 @@ class PacketReader {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 
-  // While big packets follow each other, less is read ahead: what has come of the next one must be copied.
+  // While big packets follow each other, less is read ahead, because the beginning of the next packet has to
+  // be copied.
   bool expect_big_ = false;
 
-  // The big packet being read, if any.
+  // The big packet that is being read, if there is one.
   std::unique_ptr<char[]> big_;
   PacketType big_type_{};
   std::size_t big_size_ = 0;
   std::size_t big_filled_ = 0;
 };
 
-// A job as the server assigns it: views into the packet's body.
+// A job as the server assigns it: views into the body of the packet.
 struct Assignment {
-  std::string_view bytes;  // the packet's body, in which the others lie
+  std::string_view bytes;  // the body of the packet; the other views are into it
   std::string_view handle;
   std::string_view function;
-  std::string_view unique;  // empty where JOB_ASSIGN has none
+  std::string_view unique;  // empty for JOB_ASSIGN, which has no unique
   std::string_view workload;
-  bool unique_was_cut = false;  // a unique of 64 bytes came as its first 63; see parse_assignment()
+  bool unique_was_cut = false;  // of a unique of 64 bytes the first 63 came; see parse_assignment()
 };
 
-// Whether a packet brings a job.
+// Whether a packet of this type assigns a job.
 constexpr bool is_assignment(PacketType type) {
   return type == PacketType::job_assign_uniq || type == PacketType::job_assign;
 }
 
-// Reads the body of such a packet; JOB_ASSIGN has no unique. gearmand cuts a unique of exactly 64 bytes to
-// 63 and puts a zero byte before the workload. Where that is certain (63 hexadecimal digits, then a zero
-// byte) the byte is taken out.
+// Reads the body of such a packet; JOB_ASSIGN has no unique. gearmand cuts a unique of exactly 64 bytes to 63
+// bytes, and puts a zero byte before the workload. Where this is certain (63 hexadecimal digits, then a zero
+// byte), the zero byte is removed.
 base::Result<Assignment, LinkError> parse_assignment(PacketType type, std::string_view body);
 
-// Whether an ERROR packet says that a result or status was sent of a job which is not this connection's.
-// gearmand and the Perl Gearman::Server each have a word for it.
+// Whether an ERROR packet says that a result or status was sent for a job that does not belong to this
+// connection. gearmand and the Perl Gearman::Server have different error codes for this.
 bool is_job_unknown(std::string_view body);
 
 // `CODE: text` from the body of an ERROR packet, safe to log.

@@ -68,9 +68,9 @@ void wake_grab_and_sleep(benchmark::State& state) {
   for (auto _ : state) {
     at += std::chrono::seconds(1);
     grabber.wake();
-    grabber.granted(grabber.wanted());
+    grabber.granted(grabber.grabs_wanted());
     bool good = grabber.on_job();
-    grabber.granted(grabber.wanted());
+    grabber.granted(grabber.grabs_wanted());
     while (grabber.outstanding() > 0) benchmark::DoNotOptimize(grabber.on_no_job(at));
     good = good && grabber.on_noop(at + std::chrono::seconds(1));
     benchmark::DoNotOptimize(good);

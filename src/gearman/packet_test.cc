@@ -52,7 +52,7 @@ std::vector<std::string> read_all(std::string_view bytes, std::size_t step) {
   return packets;
 }
 
-TEST(PacketReader, CutsAStreamAnyHow) {
+TEST(PacketReader, CutsAStreamHoweverTheBytesCome) {
   const std::string big(100'000, 'w');
   const std::string stream = response(6, "") + response(31, "H:a:1\0f\0u\0"s + big) + response(10, "") +
                              response(31, "H:a:2\0f\0u\0x"s) + response(11, "H:a:3\0f\0"s + big) +
@@ -63,7 +63,7 @@ TEST(PacketReader, CutsAStreamAnyHow) {
     EXPECT_EQ(read_all(stream, step), expected);
 }
 
-TEST(PacketReader, ABigBodyHasStorageOfItsOwnAndASmallOneNot) {
+TEST(PacketReader, OnlyABigBodyHasStorageOfItsOwn) {
   PacketReader reader;
   const std::string big = response(31, std::string(kBigBody * 4, 'x'));
   std::string_view rest = big;
@@ -82,13 +82,13 @@ TEST(PacketReader, ABigBodyHasStorageOfItsOwnAndASmallOneNot) {
   EXPECT_EQ((*packet)->body, "small");
 }
 
-TEST(PacketReader, RefusesWhatNoServerSends) {
+TEST(PacketReader, RefusesPacketsThatNoServerSends) {
   EXPECT_THAT(read_all("HTTP/1.1 400 Bad Request", 99),
               testing::ElementsAre(
                   "error: not a gearmand: expected the four bytes \\0RES of a response, got \"HTTP\""));
   EXPECT_THAT(read_all("\0REQ\0\0\0\x06\0\0\0\0"s, 99), testing::ElementsAre(HasSubstr("got \"\\x00REQ\"")));
   EXPECT_THAT(read_all(response(18, "a background job"), 99),
-              testing::ElementsAre("error: packet type 18 is not one a worker can be sent"));
+              testing::ElementsAre("error: a worker cannot be sent packet type 18"));
   EXPECT_THAT(read_all(response(4'000'000'000, ""), 99),
               testing::ElementsAre(HasSubstr("packet type 4000000000")));
   EXPECT_THAT(read_all(response(6, "x"), 99),
@@ -98,7 +98,7 @@ TEST(PacketReader, RefusesWhatNoServerSends) {
       testing::ElementsAre("error: packet type 31 claims 4294967295 bytes; at most 536870912 are possible"));
 }
 
-TEST(PacketReader, KnowsTlsByItsShortAlert) {
+TEST(PacketReader, RecognisesATlsAlert) {
   PacketReader reader;
   const std::string alert = "\x15\x03\x01\0\x02\x02\x46"s;
   std::copy(alert.begin(), alert.end(), reader.prepare()[0].begin());
@@ -127,7 +127,7 @@ TEST(Assignment, MayHaveAnEmptyUniqueAndWorkload) {
   EXPECT_EQ(job->workload, "");
 }
 
-TEST(Assignment, RepairsAUniqueOf64BytesWhereThatIsCertain) {
+TEST(Assignment, RepairsTheWorkloadOfAUniqueOf64Bytes) {
   const std::string hex63(63, 'a');
   std::string body = "H:a:1\0f\0"s + hex63 + "\0\0load"s;
   auto job = parse_assignment(PacketType::job_assign_uniq, body);
@@ -153,7 +153,7 @@ TEST(Assignment, RefusesMissingFields) {
   }
 }
 
-TEST(Assignment, WithoutUniqueHasThreeFields) {
+TEST(Assignment, OfJobAssignHasThreeFields) {
   const std::string body = "H:a:1\0func\0work\0load"s;
   const auto job = parse_assignment(PacketType::job_assign, body);
   ASSERT_TRUE(job);
@@ -167,7 +167,7 @@ TEST(Assignment, WithoutUniqueHasThreeFields) {
   }
 }
 
-TEST(Append, WritesHeaderArgumentAndData) {
+TEST(Append, WritesHeaderArgumentsAndData) {
   std::string out;
   append_packet(out, PacketType::pre_sleep);
   append_packet(out, PacketType::can_do, "f");
@@ -176,7 +176,7 @@ TEST(Append, WritesHeaderArgumentAndData) {
                      "\0REQ\0\0\0\x0d\0\0\0\x0dH:a:1\0re\0sult"s);
 }
 
-TEST(JobUnknown, IsSaidByEitherServer) {
+TEST(JobUnknown, IsRecognisedFromBothServers) {
   EXPECT_TRUE(is_job_unknown("JOB_NOT_FOUND\0Job given in work result not found"s));
   EXPECT_TRUE(is_job_unknown("not_worker\0"s));
   EXPECT_FALSE(is_job_unknown("server_error\0not_worker"s));

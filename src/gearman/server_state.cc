@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using log::kMainLog;
 
-// What is lost within this time is lost together.
+// Connections that are lost within this time are logged together.
 constexpr auto kMergeWithin = 100ms;
 
 }  // namespace
@@ -22,7 +22,7 @@ void ServerState::connected() {
   if (failures_ > 0) on_deadline();
   ++connections_;
   if (std::exchange(said_, Said::up) == Said::up) return;
-  dialect_ = Dialect::gearmand;  // until it shows otherwise: it may have been replaced
+  dialect_ = Dialect::gearmand;  // another program may run there now
   kMainLog.info("gearmand {}: connected", name_);
 }
 

@@ -12,24 +12,25 @@
 
 namespace driveshaft::gearman {
 
-// One gearmand as all its connections see it. They are as many as there are pools, or more, and lose it
-// together: the log gets one line when it goes and one when it is back. On the loop's thread.
+// One gearmand, as all connections to it see it. There are as many connections as pools, or more, and they
+// are lost together: the log gets one line when the server is lost, and one line when it is back. On the
+// loop's thread.
 class ServerState final : private base::Deadline {
  public:
   ServerState(base::DeadlineWheel& deadlines, const net::Address& server)
       : deadlines_(deadlines), name_(net::to_string(server)) {}
 
-  // A connection is up; each is followed by one closed().
+  // A connection is up. One closed() follows.
   void connected();
   void closed(std::chrono::steady_clock::time_point now) {
     --connections_;
     last_seen_ = now;
   }
-  // A connection is lost, with `running` jobs on it, or cannot be made. Called before closed(), once for each
-  // change of state of a connection.
+  // A connection with `running` jobs is lost, or a connection cannot be made. Called before closed(), and
+  // once for each change of state of a connection.
   void failed(const std::string& why, int running);
-  // A connection was answered with `error` to GRAB_JOB_UNIQ, and speaks `dialect` from now on. Said once each
-  // time that the server comes up.
+  // The server answered GRAB_JOB_UNIQ with `error`, so the connection uses `dialect` from now on. This is
+  // logged once each time the server comes up.
   void falls_back(Dialect dialect, const std::string& error);
 
   // When a connection to it was last up, if one ever was.
@@ -38,7 +39,7 @@ class ServerState final : private base::Deadline {
     return connections_ > 0 ? now : last_seen_;
   }
 
-  // That of the connections made since it came up.
+  // The dialect of the connections that were made since the server came up.
   Dialect dialect() const { return dialect_; }
 
  private:
@@ -52,17 +53,18 @@ class ServerState final : private base::Deadline {
   std::optional<std::chrono::steady_clock::time_point> last_seen_;
   Said said_ = Said::nothing;
   Dialect dialect_ = Dialect::gearmand;
-  // Failures not yet told.
+  // Failures that are not logged yet.
   int failures_ = 0;
   int running_ = 0;
-  std::string why_;  // the first of them
+  std::string why_;  // the reason of the first failure
 };
 
-// All servers that there are or have been, each made when it is first asked for. On the loop's thread.
+// All servers that are or were in the jobs file. Each is made when it is first asked for. On the loop's
+// thread.
 class Servers {
  public:
   explicit Servers(base::DeadlineWheel& deadlines) : deadlines_(deadlines) {}
-  // Stays where it is.
+  // The reference stays valid.
   ServerState& operator[](const net::Address& server) {
     return states_.try_emplace(net::to_string(server), deadlines_, server).first->second;
   }

@@ -12,10 +12,10 @@ namespace {
 using namespace std::chrono_literals;
 using Kind = Session::Event::Kind;
 
-// A grab is answered at once. The slots of one that is not are of use to other servers meanwhile.
+// A server answers a grab at once. If it does not, other servers may have the slots meanwhile.
 constexpr std::chrono::milliseconds kAnswerWithin = 1s;
-// Errors that answer nothing, from one connection: each is a line in the log.
-constexpr int kComplaintsBorne = 10;
+// So many errors that answer no packet of ours close a connection. Each is a line in the log.
+constexpr int kMaxServerErrors = 10;
 
 constexpr std::string_view kPing = "ping";
 constexpr std::string_view kGoodbye = "goodbye";
@@ -30,7 +30,8 @@ Session::Session(const Settings& settings, Clock::time_point now)
       alive_at_(now),
       check_life_at_(now + settings.ping_after) {
   append_packet(output_, PacketType::set_client_id, settings.client_id);
-  append_packet(output_, PacketType::echo_req, kPing);  // without a free slot nothing else would be answered
+  append_packet(output_, PacketType::echo_req,
+                kPing);  // without a free slot there is no grab that could be answered
   register_functions(settings.functions);
 }
 
@@ -41,7 +42,7 @@ void Session::received(std::size_t bytes, Clock::time_point now) {
 
 base::Result<void, LinkError> Session::next(Event& event) {
   event.kind = Kind::needs_bytes;
-  if (state_ == State::left) return {};
+  if (state_ == State::goodbye_answered) return {};
   auto packet = reader_.next();
   if (!packet) return packet.error();
   if (!*packet) return {};
@@ -61,7 +62,7 @@ base::Result<void, LinkError> Session::handle(Packet& packet, Event& event) {
     case PacketType::no_job:
       grab_is_answered();
       switch (grabber_.on_no_job(heard_at_)) {
-        case Grabber::OnNoJob::out_of_step:
+        case Grabber::OnNoJob::unexpected:
           return LinkError{"NO_JOB without a grab"};
         case Grabber::OnNoJob::send_pre_sleep:
           append_packet(output_, PacketType::pre_sleep);
@@ -75,7 +76,7 @@ base::Result<void, LinkError> Session::handle(Packet& packet, Event& event) {
       grabber_.on_noop(heard_at_);
       return {};
     case PacketType::echo_res:
-      if (packet.body == kGoodbye) state_ = State::left;
+      if (packet.body == kGoodbye) state_ = State::goodbye_answered;
       return {};
     case PacketType::job_created:
       if (submissions_ == 0) return LinkError{"JOB_CREATED without a submitted job"};
@@ -112,15 +113,15 @@ base::Result<void, LinkError> Session::handle_error(std::string_view body, Event
       return {};
     case Grabber::OnError::grabs_refused:
       return LinkError{fmt::format("it gives no jobs: it answers GRAB_JOB with {}", event.error)};
-    case Grabber::OnError::of_another:
+    case Grabber::OnError::not_for_grab:
       break;
   }
-  event.kind = submissions_ > 0 ? Kind::submission_refused : Kind::complaint;
-  if (submissions_ > 0) {  // nothing else that is sent is refused
+  event.kind = submissions_ > 0 ? Kind::submission_refused : Kind::server_error;
+  if (submissions_ > 0) {  // no other packet can be refused
     --submissions_;
-  } else if (++complaints_ == kComplaintsBorne) {
-    return LinkError{fmt::format("it reported {} errors to nothing that it was asked, the last one being {}",
-                                 kComplaintsBorne, event.error)};
+  } else if (++server_errors_ == kMaxServerErrors) {
+    return LinkError{fmt::format("it reported {} errors that answer no packet, the last one: {}",
+                                 kMaxServerErrors, event.error)};
   }
   return {};
 }
@@ -145,8 +146,8 @@ Session::OnTime Session::on_time(Clock::time_point now, const std::optional<Sent
   return result;
 }
 
-// Over a slow link a big result takes long, and the answer to a ping waits behind it. As long as the server
-// takes more of it in, it lives. What it has taken in whole proves nothing more: then it has to answer.
+// Over a slow network a big result takes long, and the answer to a ping waits behind it. As long as the
+// server takes in more of our bytes, it is alive. Once it has taken in all of them, it has to answer.
 void Session::check_life(Clock::time_point now, const Sent& sent, OnTime& result) {
   const bool took_more = sent.acknowledged > std::exchange(acknowledged_, sent.acknowledged);
   if (took_more && !sent.all) alive_at_ = now;
@@ -169,8 +170,8 @@ void Session::grab(int count, Clock::time_point now) {
   for (; count > 0; --count) append_packet(output_, grab_packet(grabber_.dialect()));
 }
 
-void Session::unsleep(Clock::time_point now) {
-  grabber_.granted_unsleep();
+void Session::wake_grab(Clock::time_point now) {
+  grabber_.wake_grab_granted();
   grabbed_at_ = now;
   append_packet(output_, grab_packet(grabber_.dialect()));
 }
@@ -230,7 +231,7 @@ void Session::drain() {
 
 void Session::say_goodbye_if_done() {
   if (state_ != State::draining || inflight_ > 0 || grabber_.outstanding() > 0) return;
-  state_ = State::leaving;
+  state_ = State::goodbye_sent;
   append_packet(output_, PacketType::echo_req, kGoodbye);
 }
 

@@ -15,77 +15,81 @@
 
 namespace driveshaft::gearman {
 
-// One connection of a worker to a gearmand, from its first byte to its last, without I/O and without a clock:
-// bytes and time go in; events, bytes to send and the next time come out. A new connection has a new session,
-// so nothing is left over from the one before. gearman::Link reads, writes and waits for it.
+// The protocol of one connection from a worker to a gearmand, from the first byte to the last. A session has
+// no I/O and no clock: its input is bytes and time, its output is events, bytes to send, and the time of the
+// next call. A new connection has a new session, so no state is left from an earlier connection.
+// gearman::Link reads, writes and waits for the session.
 //
-// The server's side of the facts (gearmand, libgearman-server/, measured against 1.1.20 and 2.0.0):
-//   - Any byte from the server counts as life, and ECHO_REQ may be sent at any time. A healthy server can be
-//     silent for 10 s, in a lingering close of its own.
+// What gearmand does (libgearman-server/, measured with 1.1.20 and 2.0.0):
+//   - Any byte from the server shows that it is alive, and ECHO_REQ may be sent at any time. A healthy server
+//   can
+//     be silent for 10 s, when it closes a connection with lingering.
 //   - A grab is answered at once, by JOB_ASSIGN_UNIQ or NO_JOB, in the order of the grabs.
-//   - A result for a job that is not this connection's is answered by ERROR JOB_NOT_FOUND; the connection
-//     stays.
+//   - A result for a job that does not belong to this connection is answered by ERROR JOB_NOT_FOUND; the
+//     connection stays open.
 //   - CAN_DO for a function that has jobs sends no NOOP.
-//   - A close can overtake what the server has not read yet: a reset throws it away. The answer to an
-//     ECHO_REQ proves that everything before it has been read.
+//   - When a connection is reset, the server may lose bytes that it has not read yet. The answer to an
+//   ECHO_REQ
+//     proves that the server has read everything before it.
 class Session {
  public:
   using Clock = std::chrono::steady_clock;
 
   enum class State {
-    serving,   // takes jobs
-    draining,  // takes no more, and waits for those that run
-    leaving,   // has said goodbye, and waits for the answer
-    left,      // it came: the server has read every result
+    serving,           // takes jobs
+    draining,          // takes no more jobs, and waits for the running ones
+    goodbye_sent,      // an ECHO_REQ is behind the last result
+    goodbye_answered,  // the server has read every result
   };
 
   struct Settings {
     std::string_view client_id;                 // at most 127 bytes, no spaces
-    const std::vector<std::string>& functions;  // read by the constructor alone
-    std::chrono::milliseconds ping_after;       // silence after which the server is asked whether it lives
-    std::chrono::milliseconds dead_after;       // silence, pings included, that means that it is gone
-    std::chrono::milliseconds poll;             // how long to sleep before grabbing unasked; see Grabber
+    const std::vector<std::string>& functions;  // used by the constructor only
+    std::chrono::milliseconds ping_after;       // a server that is silent for so long is sent a ping
+    std::chrono::milliseconds dead_after;       // a server that is silent for so long is given up
+    std::chrono::milliseconds poll;             // how long to sleep before a poll; see Grabber
   };
-  // A connection is open. What it says first is in output().
+  // A connection is open. output() has the first packets for the server.
   Session(const Settings& settings, Clock::time_point now);
 
-  // What a packet of the server means to the owner.
+  // What a packet from the server means to the owner.
   struct Event {
     enum class Kind {
-      needs_bytes,          // there is no whole packet
-      nothing,              // nothing that the owner needs to know
+      needs_bytes,          // there is no whole packet yet
+      nothing,              // the owner need not know it
       assigned,             // a job answers a grab: `job`, `storage`
-      no_job,               // a grab is answered: there is no job
-      falls_back,           // a grab is void: the server does not know it, as `error` says; see dialect()
-      result_refused,       // the server did not know a job whose result it was sent
-      submission_accepted,  // of the first that has no answer
-      submission_refused,   // of the first that has no answer: `error`
-      complaint,            // an error that answers nothing that it was sent: `error`
+      no_job,               // NO_JOB answers a grab
+      falls_back,           // the server does not know GRAB_JOB_UNIQ, as `error` says; see dialect()
+      result_refused,       // the server does not know the job of a result
+      submission_accepted,  // the earliest unanswered submission
+      submission_refused,   // the earliest unanswered submission: `error`
+      server_error,         // an error that answers no packet of ours: `error`
     };
     Kind kind = Kind::needs_bytes;
-    // What the kind does not name is left over from an event before.
-    Assignment job;  // its views are valid until the next prepare(), or as long as `storage`
+    // Fields that the kind does not name may have values from an earlier event.
+    Assignment job;  // the views are valid until the next prepare(), or as long as `storage`
     std::unique_ptr<char[]> storage;
     std::string error;
   };
 
-  // Bytes from the server: where they go, and how many have come. Then next(), until it needs more.
+  // Bytes from the server: the buffers for them, and how many bytes have come. Then call next() until it
+  // needs more bytes.
   PacketReader::Buffers prepare() { return reader_.prepare(); }
   void received(std::size_t bytes, Clock::time_point now);
-  // The next packet's event, in `event`. An error: close the connection.
+  // Puts the event of the next packet into `event`. An error: close the connection.
   base::Result<void, LinkError> next(Event& event);
 
-  // When on_time() is to be called. It may change with every call of anything else.
+  // When on_time() is to be called. Every other call may change this.
   Clock::time_point wake_at() const;
   struct Sent {
-    std::uint64_t acknowledged;  // bytes sent that the server's kernel has acknowledged
-    bool all;                    // these are all bytes that there are to send
+    std::uint64_t acknowledged;  // bytes that the kernel of the server has acknowledged
+    bool all;                    // and no other bytes are to be sent
   };
   struct OnTime {
-    bool grabs_are_late = false;    // they have had no answer for a while; said once, until one comes
+    bool grabs_are_late = false;    // the grabs have had no answer for a while; once, until an answer comes
     std::optional<LinkError> dead;  // close the connection
   };
-  // `sent` is asked for only when it is needed.
+  // `how_much_is_sent` is called only if it is needed.
   template <class HowMuchIsSent>
   OnTime on_time(Clock::time_point now, HowMuchIsSent how_much_is_sent) {
     std::optional<Sent> sent;
@@ -93,38 +97,41 @@ class Session {
     return on_time(now, sent);
   }
 
-  // Bytes for the server, to be sent and taken out.
+  // The bytes for the server. Whoever sends them removes them.
   std::string& output() { return output_; }
   std::size_t unsent() const { return output_.size(); }
 
-  // How many grabs it would send now if there were slots for their jobs.
-  int grabs_wanted() const { return grabber_.wanted(); }
+  // How many grabs to send now, if there are slots.
+  int grabs_wanted() const { return grabber_.grabs_wanted(); }
   void grab(int count, Clock::time_point now);  // at most grabs_wanted()
-  // While draining: whether one grab would help; see Grabber::wants_unsleep().
-  bool wants_unsleep() const { return inflight_ > 0 && grabber_.wants_unsleep(); }
-  void unsleep(Clock::time_point now);
+  // While draining: whether to send a wake grab; see Grabber::wants_wake_grab().
+  bool wants_wake_grab() const { return inflight_ > 0 && grabber_.wants_wake_grab(); }
+  void wake_grab(Clock::time_point now);
 
-  // A running job's word before its end. A server that does not know the packet is not sent it.
+  // Progress of a running job. Nothing is sent if the server does not know the packet.
   void send_data(std::string_view handle, std::string_view bytes);
   void send_warning(std::string_view handle, std::string_view text);
   void send_status(std::string_view handle, std::uint32_t numerator, std::uint32_t denominator);
-  // Its end: one terminal packet. Throws std::bad_alloc, and has then sent nothing.
+  // The end of a job: one terminal packet. May throw std::bad_alloc; then nothing is sent, and the job still
+  // runs.
   void send_result(std::string_view handle, JobResult result, std::string_view data);
-  // It ends without an answer: a server that requeues gives it to another worker when this connection closes.
+  // A job ends without a result. A server that requeues gives it to another worker when this connection
+  // closes.
   void leave_unanswered();
 
-  // A background job. Its answer is the event SubmissionAccepted or SubmissionRefused, in order.
+  // Submits a background job. The event submission_accepted or submission_refused follows, in the order of
+  // the submissions.
   void submit_background(std::string_view function, std::string_view unique, std::string_view workload);
 
   // Registers more functions.
   void add_functions(const std::vector<std::string>& functions);
-  // Takes no more jobs; says goodbye when the last one is done.
+  // Takes no more jobs, and says goodbye when the last job is done.
   void drain();
 
   State state() const { return state_; }
-  // The server has shown that it is one.
+  // A packet has come, so the server is a gearmand.
   bool greeted() const { return greeted_; }
-  // Jobs assigned and not yet ended.
+  // Jobs that are assigned and not ended.
   int inflight() const { return inflight_; }
   Dialect dialect() const { return grabber_.dialect(); }
 
@@ -149,14 +156,14 @@ class Session {
   bool greeted_ = false;
   int inflight_ = 0;
   int submissions_ = 0;  // without an answer
-  int complaints_ = 0;
+  int server_errors_ = 0;
   bool grabs_are_late_ = false;
-  std::uint64_t acknowledged_ = 0;  // when life was last looked for
-  Clock::time_point heard_at_;      // the last byte
-  Clock::time_point alive_at_;      // the last sign of life, be it that it takes in what we send
-  Clock::time_point pinged_at_{};   // not before heard_at_: a ping has no answer yet
+  std::uint64_t acknowledged_ = 0;  // when check_life() was last called
+  Clock::time_point heard_at_;      // when the last byte came
+  Clock::time_point alive_at_;      // when a byte came, or the server took in more of our bytes
+  Clock::time_point pinged_at_{};   // if not before heard_at_: a ping has no answer yet
   Clock::time_point grabbed_at_{};
-  Clock::time_point answered_at_{};  // a grab
+  Clock::time_point answered_at_{};  // of a grab
   Clock::time_point check_life_at_;
 };
 

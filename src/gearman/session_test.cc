@@ -34,7 +34,7 @@ std::string job(std::string_view handle = "H:a:1", std::string_view function = "
   return from_server(PacketType::job_assign_uniq, body.append(workload));
 }
 
-// What a worker sends: the type's name and the arguments.
+// The packets that a worker sends: the name of the type and the arguments.
 std::vector<std::string> said(std::string& output) {
   std::vector<std::string> packets;
   for (std::size_t at = 0; at < output.size();) {
@@ -94,7 +94,7 @@ class SessionTest : public testing::Test {
 
   std::vector<std::string> said() { return gearman::said(session.output()); }
 
-  // Feeds bytes; the events, each by its name.
+  // Feeds bytes, and returns the name of each event.
   std::vector<std::string> feed(std::string_view bytes) {
     std::vector<std::string> events;
     while (true) {
@@ -144,21 +144,21 @@ class SessionTest : public testing::Test {
         return "accepted";
       case submission_refused:
         return "not accepted: " + event.error;
-      case complaint:
-        return "complaint: " + event.error;
+      case server_error:
+        return "server error: " + event.error;
     }
     return "?";
   }
 
-  // Time passes; `acknowledged` bytes were taken in by the server's kernel.
+  // Time passes. The kernel of the server has acknowledged so many bytes.
   Session::OnTime at(Session::Clock::duration later, std::uint64_t acknowledged = 0, bool all = true) {
     now += later;
     return session.on_time(now, [&] { return Session::Sent{acknowledged, all}; });
   }
 
-  // The server is known to be one, and the ping of the beginning is answered.
+  // The first ping is answered.
   void greet() { EXPECT_THAT(feed(from_server(PacketType::echo_res, "ping")), ElementsAre("nothing")); }
-  // A job runs; there is no other.
+  // A grab is answered by a job.
   void run_job(std::string_view handle = "H:a:1") {
     session.grab(1, now);
     feed(job(handle));
@@ -175,7 +175,7 @@ class SessionTest : public testing::Test {
   Session session{{"me", functions, kPingAfter, kDeadAfter, kPoll}, now};
 };
 
-TEST_F(SessionTest, BeginsWithItsNameAPingAndItsFunctions) {
+TEST_F(SessionTest, BeginsWithClientIdPingAndFunctions) {
   Session another({"me", functions, kPingAfter, kDeadAfter, kPoll}, now);
   EXPECT_THAT(gearman::said(another.output()),
               ElementsAre("SET_CLIENT_ID me", "ECHO_REQ ping", "CAN_DO f", "CAN_DO g"));
@@ -183,7 +183,7 @@ TEST_F(SessionTest, BeginsWithItsNameAPingAndItsFunctions) {
   EXPECT_EQ(another.grabs_wanted(), 1);
 }
 
-TEST_F(SessionTest, AnyPacketGreets) {
+TEST_F(SessionTest, AnyPacketShowsThatTheServerIsAGearmand) {
   EXPECT_FALSE(session.greeted());
   greet();
   EXPECT_TRUE(session.greeted());
@@ -236,7 +236,7 @@ TEST_F(SessionTest, NoopWhileAwakeChangesNothing) {
   EXPECT_EQ(session.grabs_wanted(), 0);
 }
 
-TEST_F(SessionTest, AsleepItGrabsUnaskedNowAndThen) {
+TEST_F(SessionTest, AsleepItPolls) {
   fall_asleep();
   EXPECT_EQ(session.wake_at(), now + kPoll);
   at(kPoll - 1ms);
@@ -252,7 +252,7 @@ TEST_F(SessionTest, RegisteringAFunctionWakesIt) {
   EXPECT_EQ(session.grabs_wanted(), 1);
 }
 
-TEST_F(SessionTest, EachResultIsItsPackets) {
+TEST_F(SessionTest, EachKindOfResultHasItsPackets) {
   for (const auto* handle : {"H:a:1", "H:a:2", "H:a:3", "H:a:4"}) run_job(handle);
   session.send_result("H:a:3", JobResult::complete, "done");
   session.send_result("H:a:1", JobResult::exception, "why");
@@ -263,22 +263,22 @@ TEST_F(SessionTest, EachResultIsItsPackets) {
   EXPECT_EQ(session.inflight(), 0);
 }
 
-TEST_F(SessionTest, WhatARunningJobSaysGoesOn) {
+TEST_F(SessionTest, ProgressOfARunningJobIsSent) {
   run_job();
   session.send_status("H:a:1", 3, 10);
-  session.send_data("H:a:1", "piece");
+  session.send_data("H:a:1", "chunk");
   session.send_warning("H:a:1", "careful");
   EXPECT_THAT(said(),
-              ElementsAre("WORK_STATUS H:a:1 3 10", "WORK_DATA H:a:1 piece", "WORK_WARNING H:a:1 careful"));
+              ElementsAre("WORK_STATUS H:a:1 3 10", "WORK_DATA H:a:1 chunk", "WORK_WARNING H:a:1 careful"));
   EXPECT_EQ(session.inflight(), 1);
 }
 
-TEST_F(SessionTest, AResultThatTheServerDoesNotKnowIsCountedAndNoReasonToClose) {
+TEST_F(SessionTest, JobNotFoundIsAnEventAndTheConnectionStays) {
   EXPECT_THAT(feed(from_server(PacketType::error, std::string("JOB_NOT_FOUND\0Job given", 23))),
               ElementsAre("result refused"));
 }
 
-TEST_F(SessionTest, AServerWithoutGrabJobUniqIsAskedWithGrabJob) {
+TEST_F(SessionTest, AServerThatDoesNotKnowGrabJobUniqIsSentGrabJob) {
   session.grab(1, now);
   said();
   EXPECT_THAT(feed(from_server(PacketType::error, std::string("unknown_command\0", 16))),
@@ -297,26 +297,26 @@ TEST_F(SessionTest, AnswersToSubmissionsComeInTheirOrder) {
               ElementsAre("accepted", "not accepted: QUEUE_FULL: no more"));
 }
 
-TEST_F(SessionTest, ErrorsThatAnswerNothingAreBorneForAWhile) {
+TEST_F(SessionTest, TenErrorsThatAnswerNoPacketCloseTheConnection) {
   const auto error = from_server(PacketType::error, std::string("ODD\0text", 8));
-  for (int i = 1; i < 10; ++i) EXPECT_THAT(feed(error), ElementsAre("complaint: ODD: text"));
+  for (int i = 1; i < 10; ++i) EXPECT_THAT(feed(error), ElementsAre("server error: ODD: text"));
   EXPECT_THAT(feed(error), ElementsAre(HasSubstr("close: it reported 10 errors")));
 }
 
-TEST_F(SessionTest, AServerOutOfStepIsLeft) {
+TEST_F(SessionTest, AJobWithoutAGrabClosesTheConnection) {
   EXPECT_THAT(feed(job()), ElementsAre("close: a job without a grab"));
 }
 
-TEST_F(SessionTest, NoJobWithoutAGrabIsOutOfStep) {
+TEST_F(SessionTest, NoJobWithoutAGrabClosesTheConnection) {
   EXPECT_THAT(feed(from_server(PacketType::no_job)), ElementsAre("close: NO_JOB without a grab"));
 }
 
-TEST_F(SessionTest, JobCreatedWithoutASubmissionIsOutOfStep) {
+TEST_F(SessionTest, JobCreatedWithoutASubmissionClosesTheConnection) {
   EXPECT_THAT(feed(from_server(PacketType::job_created, "H:a:1")),
               ElementsAre("close: JOB_CREATED without a submitted job"));
 }
 
-TEST_F(SessionTest, APacketMayComeInAnyPieces) {
+TEST_F(SessionTest, APacketMayComeByteByByte) {
   session.grab(1, now);
   const auto packet = job("H:a:1", "f", std::string(100, 'x'));
   std::vector<std::string> events;
@@ -327,15 +327,15 @@ TEST_F(SessionTest, APacketMayComeInAnyPieces) {
   EXPECT_THAT(events, ElementsAre("job H:a:1 f xxxxxxxxxxxxxxxx"));
 }
 
-TEST_F(SessionTest, AGrabWithoutAnAnswerIsLateOnce) {
+TEST_F(SessionTest, AGrabIsReportedLateOnce) {
   session.grab(1, now);
   EXPECT_EQ(session.wake_at(), now + 1s);
   EXPECT_FALSE(at(1s - 1ms).grabs_are_late);
   EXPECT_TRUE(at(1ms).grabs_are_late);
-  EXPECT_FALSE(at(1s).grabs_are_late) << "that is known";
+  EXPECT_FALSE(at(1s).grabs_are_late) << "it is reported once";
 }
 
-TEST_F(SessionTest, AnAnswerStartsTheTimeOfTheOthersAnew) {
+TEST_F(SessionTest, AnAnswerRestartsTheTimeOfTheOtherGrabs) {
   run_job();
   session.grab(2, now);
   EXPECT_TRUE(at(1s).grabs_are_late);
@@ -357,7 +357,7 @@ TEST_F(SessionTest, ASilentServerIsPingedAndThenGivenUp) {
   EXPECT_THAT(result.dead->message, HasSubstr("nothing came back for 30 s"));
 }
 
-TEST_F(SessionTest, AnyByteIsASignOfLife) {
+TEST_F(SessionTest, AnyByteShowsThatTheServerIsAlive) {
   greet();
   at(kDeadAfter - 1s);
   const auto packet = from_server(PacketType::noop);
@@ -365,17 +365,17 @@ TEST_F(SessionTest, AnyByteIsASignOfLife) {
   EXPECT_FALSE(at(1s).dead);
 }
 
-TEST_F(SessionTest, AServerThatTakesInAResultLives) {
+TEST_F(SessionTest, AServerThatTakesInAResultIsAlive) {
   greet();
   run_job();
   for (std::uint64_t acknowledged = 1; acknowledged < 20; ++acknowledged) {
     EXPECT_FALSE(at(kPingAfter, acknowledged, /*all=*/false).dead);
   }
   EXPECT_FALSE(at(kPingAfter, 19, false).dead);
-  EXPECT_TRUE(at(kDeadAfter, 19, false).dead) << "it takes in no more";
+  EXPECT_TRUE(at(kDeadAfter, 19, false).dead) << "it takes in no more bytes";
 }
 
-TEST_F(SessionTest, AServerThatHasTakenInAllHasToAnswer) {
+TEST_F(SessionTest, AServerThatHasTakenInAllBytesHasToAnswer) {
   greet();
   for (std::uint64_t acknowledged = 1; acknowledged < 3; ++acknowledged) at(kPingAfter, acknowledged, true);
   EXPECT_TRUE(at(kPingAfter, 3, true).dead);
@@ -384,10 +384,10 @@ TEST_F(SessionTest, AServerThatHasTakenInAllHasToAnswer) {
 TEST_F(SessionTest, WithNothingToDoADrainSaysGoodbyeAtOnce) {
   greet();
   session.drain();
-  EXPECT_EQ(session.state(), State::leaving);
+  EXPECT_EQ(session.state(), State::goodbye_sent);
   EXPECT_THAT(said(), ElementsAre("ECHO_REQ goodbye"));
   feed(from_server(PacketType::echo_res, "goodbye"));
-  EXPECT_EQ(session.state(), State::left);
+  EXPECT_EQ(session.state(), State::goodbye_answered);
 }
 
 TEST_F(SessionTest, ADrainWaitsForJobsThatRun) {
@@ -410,7 +410,7 @@ TEST_F(SessionTest, ADrainWaitsForGrabsThatAreOut) {
   EXPECT_THAT(said(), ElementsAre("ECHO_REQ goodbye"));
 }
 
-TEST_F(SessionTest, ADrainAsksForNoSleep) {
+TEST_F(SessionTest, ADrainSendsNoPreSleep) {
   session.grab(1, now);
   session.drain();
   said();
@@ -418,24 +418,24 @@ TEST_F(SessionTest, ADrainAsksForNoSleep) {
   EXPECT_THAT(said(), ElementsAre("ECHO_REQ goodbye"));
 }
 
-TEST_F(SessionTest, AsleepWithAJobItDrainsByOneGrab) {
+TEST_F(SessionTest, AsleepWithARunningJobADrainSendsOneWakeGrab) {
   run_job();
   fall_asleep();
-  EXPECT_FALSE(session.wants_unsleep());
+  EXPECT_FALSE(session.wants_wake_grab());
   session.drain();
-  EXPECT_TRUE(session.wants_unsleep());
-  session.unsleep(now);
+  EXPECT_TRUE(session.wants_wake_grab());
+  session.wake_grab(now);
   EXPECT_THAT(said(), ElementsAre("GRAB_JOB_UNIQ"));
-  EXPECT_FALSE(session.wants_unsleep());
+  EXPECT_FALSE(session.wants_wake_grab());
 }
 
-TEST_F(SessionTest, AnAnswerToAPingIsNoFarewell) {
+TEST_F(SessionTest, AnAnswerToAPingIsNotTheAnswerToTheGoodbye) {
   session.drain();
   feed(from_server(PacketType::echo_res, "ping"));
-  EXPECT_EQ(session.state(), State::leaving);
+  EXPECT_EQ(session.state(), State::goodbye_sent);
 }
 
-TEST_F(SessionTest, NothingIsReadBehindTheFarewell) {
+TEST_F(SessionTest, NothingIsReadBehindTheAnswerToTheGoodbye) {
   session.drain();
   EXPECT_THAT(feed(from_server(PacketType::echo_res, "goodbye") + from_server(PacketType::no_job)),
               ElementsAre("nothing"));

@@ -19,13 +19,13 @@ bool is(std::string_view name, std::string_view header) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// "404", "404 Not Found"; 0: it is none.
+// The status in "404" or "404 Not Found"; 0: there is none.
 unsigned parse_status(std::string_view value) {
   const auto digits = value.substr(0, value.find(' '));
   if (digits.size() != 3 || !std::all_of(digits.begin(), digits.end(), is_digit)) return 0;
   const auto digit = [&](std::size_t i) { return static_cast<unsigned>(digits[i] - '0'); };
   const unsigned status = digit(0) * 100 + digit(1) * 10 + digit(2);
-  return status >= 200 ? status : 0;  // interim ones have no place here
+  return status >= 200 ? status : 0;  // a script cannot send interim responses
 }
 
 std::string_view trimmed(std::string_view text) {

@@ -20,12 +20,12 @@ using boost::system::error_code;
 constexpr std::size_t kSmallBuffer = 4 * 1024;
 constexpr std::size_t kLargeBuffer = ResponseReader::kMaxHeader + kSmallBuffer;
 
-// An endpoint may close an idle connection while a request is on its way to it. That shows within a round
-// trip; a connection that breaks later broke while the job ran.
+// An endpoint may close an idle connection while a request is being sent on it. This shows within one round
+// trip. If a connection breaks later, it broke while the job ran.
 constexpr auto kStaleWithin = 1s;
 
-// With TLS 1.3 hands are shaken before the endpoint has looked at our certificate: it refuses one later, if
-// within a round trip. A probe waits so long.
+// With TLS 1.3 the handshake is done on our side before the endpoint has checked our certificate. If the
+// endpoint refuses the certificate, its alert comes within one round trip. A probe waits for that time.
 constexpr auto kSettled = 200ms;
 
 }  // namespace
@@ -107,19 +107,19 @@ void Connection::send(Exchange& exchange) {
   write();
 }
 
-// Most often the kernel takes it all at once, and no completion needs to go through the loop.
+// Most often the kernel takes the whole request at once, and no completion handler has to run.
 void Connection::write() {
   error_code error;
   const auto rest = protocol_->unwritten();
   protocol_->written(rest.size() == 1 ? stream_.write_some(rest[0], error) : stream_.write_some(rest, error));
-  if (error && error != asio::error::would_block) return;  // the read under way reports it
+  if (error && error != asio::error::would_block) return;  // the read in progress reports it
   request_sent_ = protocol_->unwritten().empty();
   if (!request_sent_) wait_to_write();
 }
 
 void Connection::wait_to_write() {
   stream_.async_wait([self = shared_from_this(), of = exchange_](const error_code& error) {
-    // It may have been answered meanwhile, and closed for that.
+    // The response may have come meanwhile, and the connection may be closed.
     if (!error && self->state_ == State::busy && self->exchange_ == of) self->write();
   });
 }
@@ -136,9 +136,9 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (state_ == State::settling) {
     return open_failed(
         Failure::Kind::unreachable,
-        error ? fmt::format("TLS handshake failed: {}", error.message()) : "it speaks unasked");
+        error ? fmt::format("TLS handshake failed: {}", error.message()) : "it sent bytes before any request");
   }
-  if (state_ == State::idle) {  // closed by the endpoint, or it speaks unasked
+  if (state_ == State::idle) {  // the endpoint closed it, or sent bytes without a request
     close();
     endpoint_.forget(*this);
     return;
@@ -146,11 +146,11 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (bytes > 0 && !exchange_->phases_.first_byte) exchange_->phases_.first_byte = Clock::now() - sent_at_;
   filled_ += bytes;
   const auto taken = read_response();
-  pass_remarks_on(/*over=*/false);
+  pass_stderr(/*over=*/false);
   if (!taken) return fail(taken.error());
   filled_ -= *taken;
   if (filled_ > 0 && *taken > 0) std::memmove(buffer_.data(), buffer_.data() + *taken, filled_);
-  if (const auto more = pass_on()) {
+  if (const auto more = pass_chunk()) {
     paused_ = !*more;
   } else {
     return fail(more.error());
@@ -167,7 +167,7 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   }
   if (protocol_->done()) return take_response(error);
 
-  // A long header, or a body that comes faster than it is read.
+  // The header is long, or the body comes faster than it is read.
   if (*taken + filled_ == buffer_.size() && buffer_.size() < kLargeBuffer) buffer_.resize(kLargeBuffer);
   if (filled_ == buffer_.size()) {
     return fail(
@@ -176,29 +176,29 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (!paused_) read();
 }
 
-void Connection::read_on() {
+void Connection::resume_reading() {
   if (std::exchange(paused_, false)) read();
 }
 
-// False: no more, for now.
-base::Result<bool, Failure> Connection::pass_on() try {
-  const auto piece = protocol_->piece();
-  if (piece.empty()) return true;
-  auto more = exchange_->piece(piece);
-  protocol_->piece_taken();
+// False: reading is paused.
+base::Result<bool, Failure> Connection::pass_chunk() try {
+  const auto chunk = protocol_->chunk();
+  if (chunk.empty()) return true;
+  auto more = exchange_->on_chunk(chunk);
+  protocol_->chunk_taken();
   return more;
 } catch (const std::bad_alloc&) {
   return Failure{Failure::Kind::too_large, "there is no memory for its response"};
 }
 
-void Connection::pass_remarks_on(bool over) {
-  const auto remarks = protocol_->remarks(over);
-  if (remarks.empty()) return;
-  exchange_->remarked(remarks);
-  protocol_->remarks_taken();
+void Connection::pass_stderr(bool over) {
+  const auto lines = protocol_->stderr_lines(over);
+  if (lines.empty()) return;
+  exchange_->on_stderr(lines);
+  protocol_->stderr_lines_taken();
 }
 
-// Whether the endpoint has not even begun with the request.
+// Whether a TLS alert ended the connection before the endpoint has read the request.
 bool Connection::refused_by_tls(const error_code& error) const {
   return net::is_tls_alert(error) && !reused_ && !protocol_->started() && filled_ == 0;
 }
@@ -210,7 +210,7 @@ base::Result<std::size_t, Failure> Connection::read_response() try {
 }
 
 void Connection::take_response(const error_code& error) {
-  pass_remarks_on(/*over=*/true);
+  pass_stderr(/*over=*/true);
   Response response = protocol_->response();
   response.keep_alive = response.keep_alive && !error && filled_ == 0 && request_sent_;
   const bool keep = response.keep_alive && !endpoint_.is_old(*this);
@@ -238,7 +238,7 @@ void Connection::fail(Failure failure) {
       Clock::now() - sent_at_ < kStaleWithin) {
     failure.kind = Failure::Kind::stale_connection;
   }
-  pass_remarks_on(/*over=*/true);
+  pass_stderr(/*over=*/true);
   Exchange& exchange = *exchange_;
   close();
   endpoint_.forget(*this);

@@ -15,60 +15,61 @@ namespace driveshaft::http {
 
 class Endpoint;
 
-// One connection to an endpoint: opened for an exchange, then used for one exchange after another. A read is
-// always under way, but for a pause in a streamed response, so that a close by the endpoint is noticed while
-// idle, and no exchange has to start one. Kept by its endpoint and by the operations under way; calls the
-// endpoint until close().
+// One connection to an endpoint: it is opened for an exchange, then used for one exchange after another. A
+// read is always in progress, except while a streamed response is paused: so a close by the endpoint is
+// noticed while the connection is idle. The endpoint and the operations in progress keep the connection
+// alive. It calls the endpoint until close().
 class Connection final : public std::enable_shared_from_this<Connection>, private base::Deadline {
  public:
   explicit Connection(Endpoint& endpoint);
 
-  // Opens it and sends the exchange, if any, when it is open.
+  // Opens the connection, and then sends the exchange, if there is one.
   void open(Exchange* exchange);
 
-  // Sends on an idle connection.
+  // Sends an exchange. The connection is idle.
   void send(Exchange& exchange);
 
-  // Reads more of a streamed response, if its exchange had enough of it before.
-  void read_on();
+  // Reads more of a streamed response, if Exchange::on_chunk() has paused it.
+  void resume_reading();
 
-  // Closes the socket and calls nobody any more. The exchange, if any, is let go without a word.
+  // Closes the socket. Nothing is called after that, and an exchange on this connection is not told.
   void close();
 
   bool opening() const { return state_ == State::opening || state_ == State::settling; }
-  Clock::duration age() const { return Clock::now() - opening_at_; }  // since it began to be opened
+  Clock::duration age() const { return Clock::now() - opening_at_; }  // since open()
   bool has_answered() const { return reused_; }
-  // The exchange was cancelled while it was opening: it goes on, for another.
+  // The exchange was cancelled while the connection was opening. The connection is opened all the same, for
+  // another exchange.
   void abandon();
 
-  // The endpoint's mark, to find those that nobody needs.
+  // For the endpoint, which closes connections that have not been used for a while.
   bool used_since_sweep = true;
 
  private:
   enum class State {
     opening,
-    settling,  // hands have been shaken, and it is seen whether TLS holds
+    settling,  // the TLS handshake is done; an alert may still refuse our certificate
     idle,
     busy,
     closed,
   };
 
-  void on_deadline() override;  // opening took too long, or has settled
+  void on_deadline() override;  // opening took too long, or State::settling is over
   void connected(base::Result<net::Stream, net::Connector::Failure> stream);
   void opened();
   void open_failed(Failure::Kind kind, const std::string& why);
   void read();
   void on_read(const boost::system::error_code& error, std::size_t bytes);
   base::Result<std::size_t, Failure> read_response();
-  base::Result<bool, Failure> pass_on();
-  void pass_remarks_on(bool over);
+  base::Result<bool, Failure> pass_chunk();
+  void pass_stderr(bool over);
   void take_response(const boost::system::error_code& error);
   bool refused_by_tls(const boost::system::error_code& error) const;
   void write();
   void wait_to_write();
   void fail(Failure failure);
 
-  Endpoint& endpoint_;                                // not touched once closed
+  Endpoint& endpoint_;                                // not used after close()
   std::shared_ptr<net::Connector::Attempt> attempt_;  // while connecting
   net::Stream stream_;
   State state_ = State::opening;
@@ -77,9 +78,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   const std::unique_ptr<Protocol> protocol_;
   std::vector<char> buffer_;  // bytes read and not yet taken are [0, filled_)
   std::size_t filled_ = 0;
-  bool reused_ = false;        // this exchange is not the connection's first
-  bool request_sent_ = false;  // whole, to the kernel
-  bool paused_ = false;        // nothing is read, and no read is under way
+  bool reused_ = false;        // this exchange is not the first on the connection
+  bool request_sent_ = false;  // the kernel has all of it
+  bool paused_ = false;        // no read is in progress, until resume_reading()
   Clock::time_point opening_at_{};
   Clock::time_point sent_at_{};
 };

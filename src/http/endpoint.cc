@@ -14,14 +14,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Connections being opened at once: more overflow the backlog of the endpoint's listening socket, and each
-// overflow costs its job a second.
+// So many connections are opened at once. More of them overflow the backlog of the endpoint's listening
+// socket, and each overflow delays its job by a second.
 constexpr int kMaxOpening = 64;
-constexpr auto kSweepEvery = 15s;  // unused for a whole one of these: closed
-// A process of php-fpm serves one connection until that is closed, and those that wait for a process wait as
-// long. So that everybody has a turn, a connection is not used again after this time, nor kept unused.
+constexpr auto kSweepEvery = 15s;  // a connection that is unused for a whole such period is closed
+// A php-fpm process serves one connection until that connection is closed; other connections wait for a free
+// process meanwhile. So a connection that is older than this is not used again, and an unused one is closed.
 constexpr auto kFastcgiTurn = 1s;
-constexpr auto kAddressesFor = 5s;  // one look-up serves all connections opened in that time
+constexpr auto kAddressesFor = 5s;  // one name look-up serves all connections that are opened in this time
 
 std::string make_head(const net::Uri& uri, std::string_view lines) {
   std::string head = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: driveshaft\r\nAccept: */*\r\n",
@@ -92,7 +92,7 @@ void Endpoint::cancel(Exchange& exchange) {
   --exchanges_;
   if (Connection* connection = std::exchange(exchange.connection_, nullptr)) {
     if (connection->opening()) return connection->abandon();
-    note({});
+    note_reachability({});
     connection->close();
     forget(*connection);
   } else {
@@ -103,18 +103,18 @@ void Endpoint::cancel(Exchange& exchange) {
 void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> result) {
   --exchanges_;
   if (result) {
-    note({});
+    note_reachability({});
   } else if (result.error().kind != Failure::Kind::stale_connection) {
     const bool down =
         result.error().kind == Failure::Kind::unreachable || result.error().kind == Failure::Kind::full;
-    note(down ? std::optional(result.error()) : std::nullopt);
+    note_reachability(down ? std::optional(result.error()) : std::nullopt);
   }
   exchange.finished(std::move(result));
 }
 
-// An answer of any kind, even a broken one, shows that somebody is there; so does a connection on which one
-// was waited for in vain.
-void Endpoint::note(const std::optional<Failure>& unreachable) {
+// A response of any kind, even a malformed one, shows that the endpoint can be reached. So does an open
+// connection on which no response came.
+void Endpoint::note_reachability(const std::optional<Failure>& unreachable) {
   const bool down = unreachable.has_value();
   if (!health_.tried || down != health_.down) {
     health_.tried = true;

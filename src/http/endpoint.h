@@ -18,56 +18,60 @@
 
 namespace driveshaft::http {
 
-// Where a pool's jobs go: a URI and the kept-alive connections to it, one for each request under way and
-// those that wait for the next. Lives on the loop's thread; the owner keeps it until it is unused().
+// The place that jobs are sent to: a URI and the kept-alive connections to it. Each request in progress has a
+// connection of its own; idle connections wait for the next request. Lives on the loop's thread. The owner
+// keeps an endpoint until it is unused().
 class Endpoint {
  public:
   struct Settings {
     net::Uri uri;
-    std::chrono::milliseconds connect_timeout;  // name, TCP and TLS together
+    std::chrono::milliseconds connect_timeout;  // name look-up, TCP and TLS together
     std::size_t max_response_size;              // bytes of body
-    std::shared_ptr<net::TlsClient> tls;        // for https alone; else null
-    std::string document_root = {};             // for FastCGI alone; empty: the script's folder
+    std::shared_ptr<net::TlsClient> tls;        // null unless the URI is https
+    std::string document_root = {};             // used for FastCGI only; empty: the folder of the script
   };
 
   Endpoint(net::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings);
   Endpoint(const Endpoint&) = delete;
   ~Endpoint();
 
-  // Header lines, each with its CRLF, of every request from now on.
+  // Sets the header lines, each with its CRLF, of every request from now on.
   void set_header_lines(std::string_view lines);
 
-  // The head of a POST with a body of that type and length, but for the empty line that ends it: more header
-  // lines may stand before that.
+  // Appends the head of a POST with a body of that type and length, without the empty line that ends the
+  // head: the caller may append more header lines.
   void append_head(std::string& out, std::string_view content_type, std::size_t content_length) const;
 
-  // Sends the request on an idle connection or a new one.
+  // Sends the request on an idle connection, or else on a new one.
   void post(Exchange& exchange);
-  // Sends it once more, on a new connection, after Failure::Kind::stale_connection: it is the same attempt.
+  // Sends the request once more, on a new connection, after Failure::Kind::stale_connection. This belongs to
+  // the same attempt.
   void send_again(Exchange& exchange);
-  // Gives it up: finished() will not be called, and the connection that carries it is closed.
+  // Ends the exchange: finished() will not be called, and the connection that carries the exchange is closed.
   void cancel(Exchange& exchange);
 
-  // Reads more of a streamed response, after Exchange::piece() had enough of it. Never calls the exchange.
-  static void read_on(Exchange& exchange) {
-    if (exchange.connection_) exchange.connection_->read_on();
+  // Reads more of a streamed response, after Exchange::on_chunk() has returned false. Never calls the
+  // exchange.
+  static void resume_reading(Exchange& exchange) {
+    if (exchange.connection_) exchange.connection_->resume_reading();
   }
 
-  // Whether its request is on a connection: it no longer waits for one to be opened.
+  // Whether the request is on an open connection. False: the exchange waits for a connection.
   static bool sent(const Exchange& exchange) {
     return exchange.connection_ && !exchange.connection_->opening();
   }
 
   using Probed = std::function<void(base::Result<void, Failure>)>;
-  // Opens a connection, to see whether that can be done; it then waits for the next request. Calls `probed`
-  // once, not from within, unless the endpoint is destroyed before. One at a time.
+  // Opens a connection, to find out whether the endpoint can be reached. The connection then waits for the
+  // next request. Calls `probed` once, not from within probe(), unless the endpoint is destroyed before.
+  // There is one probe at a time.
   void probe(Probed probed);
-  // What is known of it from the last exchange that ended.
+  // What the last exchange that ended has shown.
   struct Health {
     bool tried = false;
-    bool down = false;  // it could not be reached
+    bool down = false;  // the endpoint could not be reached
     base::Deadline::Clock::time_point since = base::Deadline::Clock::now();
-    std::string why;  // it is down
+    std::string why;  // the endpoint is down
     std::size_t connections = 0;
     std::size_t idle_connections = 0;
   };
@@ -87,11 +91,11 @@ class Endpoint {
   Connection& open_connection_for(Exchange* exchange);
   void close_unused();
   Exchange* next_waiting();
-  void note(const std::optional<Failure>& unreachable);  // nothing: somebody was there
+  void note_reachability(const std::optional<Failure>& unreachable);  // nothing: the endpoint was reached
 
   std::chrono::seconds sweep_every() const;
 
-  // Called by its connections.
+  // Called by the connections.
   std::unique_ptr<Protocol> make_protocol() const;
   bool is_old(const Connection& connection) const;
   void opening_done(Connection& connection, base::Result<void, Failure> result);
@@ -105,16 +109,16 @@ class Endpoint {
   const std::string script_params_;  // for FastCGI
 
   // Loop state.
-  std::string head_;  // of every request, up to the type of its body
+  std::string head_;  // of every request, up to the type of the body
   net::Connector connector_;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
-  std::vector<Connection*> idle_;  // the last one used is the first to be used again
-  std::deque<Exchange*> waiting_;  // for their turn to open a connection, which is not yet connecting
+  std::vector<Connection*> idle_;  // the connection that was used last is used next
+  std::deque<Exchange*> waiting_;  // until they may open a connection: at most kMaxOpening are opened at once
   int opening_ = 0;
   Connection* probing_ = nullptr;
   Probed probed_;
-  Health health_;              // but for the numbers of connections
-  std::size_t exchanges_ = 0;  // posted and neither finished nor cancelled
+  Health health_;              // without the numbers of connections
+  std::size_t exchanges_ = 0;  // that are posted, and neither finished nor cancelled
   Timer sweep_{*this, &Endpoint::close_unused};
 };
 

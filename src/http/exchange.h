@@ -14,13 +14,13 @@ namespace driveshaft::http {
 
 class Connection;
 
-// Why there is no usable response. The job that asked fails; nothing else does.
+// Why there is no usable response. This costs one attempt at one job.
 struct Failure {
   enum class Kind {
     unreachable,      // the request never reached the endpoint: name, connect, TLS
     full,             // likewise: the endpoint takes no more connections, or too slowly
     connection_lost,  // closed or reset before the response was complete
-    // A kept-alive connection that the endpoint had closed just before: it has not read the request.
+    // The endpoint had closed a kept-alive connection just before, and has not read the request.
     stale_connection,
     malformed,   // not HTTP, or not FastCGI
     too_large,   // header or body above its limit
@@ -30,53 +30,54 @@ struct Failure {
   std::string message;
 };
 
-// The type of a response whose body may be taken in pieces, as it comes.
+// The type of a response whose body may be taken in chunks, as they come.
 inline constexpr std::string_view kStreamedType = "application/x-ndjson";
-// Whether a Content-Type is that, with or without parameters.
+// Whether a Content-Type is that type, with or without parameters.
 bool is_streamed_type(std::string_view content_type);
 
-// Its views are valid during the call that brings it.
+// Its views are valid during the call that has it as an argument.
 struct Response {
   unsigned status;
   std::string_view body;
   std::string_view retry_after;  // value of that header, or empty
   bool keep_alive = false;       // its connection can carry another request
-  bool streamed = false;         // the body came in pieces, and is empty here
+  bool streamed = false;         // the body came in chunks; `body` is empty
 };
 
-// One request and where its answer goes. Owned by who makes it; must stay where it is, its request unchanged,
-// from Endpoint::post() until finished() or Endpoint::cancel().
+// One request, and what is called with its response. Whoever makes an exchange owns it. It must not move, and
+// its request must not change, from Endpoint::post() until finished() or Endpoint::cancel().
 class Exchange {
  public:
   Exchange() = default;
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  // Called once, never from within post(). May post again, and may destroy the exchange.
+  // The exchange is over. Called once, never from within post(). It may post again, and may destroy the
+  // exchange.
   virtual void finished(base::Result<Response, Failure> result) = 0;
 
-  // The next bytes of a streamed response: one of kStreamedType and a status 2xx, for an exchange that
-  // streams_. False: no more of it is read until Endpoint::read_on(). A failure ends the exchange, and
-  // finished() has it.
-  virtual base::Result<bool, Failure> piece(std::string_view /*bytes*/) { return true; }
+  // The next bytes of a streamed response, which has the type kStreamedType and a status 2xx. Called if
+  // streams_ is set. False: the connection reads no more until Endpoint::resume_reading() (backpressure). A
+  // failure ends the exchange, and finished() is called with it.
+  virtual base::Result<bool, Failure> on_chunk(std::string_view /*bytes*/) { return true; }
 
-  // Lines of text, each with its newline, that the endpoint wrote for its log while it worked on the request:
-  // a FastCGI script's errors. Of bounded length altogether; never within post().
-  virtual void remarked(std::string_view /*lines*/) {}
+  // Lines, each with its newline, that a FastCGI script wrote to stderr while it worked on the request. Their
+  // total length is bounded. Never called from within post().
+  virtual void on_stderr(std::string_view /*lines*/) {}
 
-  // Head and body, in order, the head in the first piece; unused ones are empty, and come last.
+  // The head and then the body; the head is in the first buffer. Unused buffers are empty, and come last.
   using Request = std::array<boost::asio::const_buffer, 4>;
 
  protected:
   ~Exchange() = default;
 
-  bool streams_ =
-      false;  // takes a streamed response in pieces, of any length altogether; else it gets it whole
+  // Takes a streamed response in chunks, of any total length. Otherwise it gets the whole body.
+  bool streams_ = false;
 
-  // What is known when finished() is called.
+  // Known when finished() is called.
   struct Phases {
     std::optional<std::chrono::nanoseconds> connect;     // if a connection was opened for it
-    std::optional<std::chrono::nanoseconds> first_byte;  // from the request to the answer
+    std::optional<std::chrono::nanoseconds> first_byte;  // from the request to the response
   };
   Phases phases_;
 
@@ -85,7 +86,7 @@ class Exchange {
  private:
   friend class Connection;
   friend class Endpoint;
-  Connection* connection_ = nullptr;  // that carries it, or will once it is open
+  Connection* connection_ = nullptr;  // carries this exchange, or will carry it once it is open
 };
 
 }  // namespace driveshaft::http

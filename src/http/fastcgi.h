@@ -4,14 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 
-// FastCGI 1.0 as far as a client needs it that has one request at a time on a connection.
+// The part of FastCGI 1.0 that a client needs which sends one request at a time on a connection.
 // https://fastcgi-archives.github.io/FastCGI_Specification.html
 namespace driveshaft::http::fastcgi {
 
 inline constexpr std::uint8_t kVersion = 1;
 inline constexpr std::uint16_t kRequestId = 1;
-inline constexpr std::size_t kHeaderSize = 8;  // version, type, id (2), content's length (2), padding's, 0
-inline constexpr std::size_t kEndSize = 8;     // application's status (4), protocol's status, 0 (3)
+inline constexpr std::size_t kHeaderSize =
+    8;  // version, type, id (2), length of the content (2), length of the padding, 0
+inline constexpr std::size_t kEndSize = 8;  // status of the application (4), status of the protocol, 0 (3)
 
 enum class Type : std::uint8_t {
   begin_request = 1,

@@ -6,7 +6,7 @@
 
 namespace driveshaft::http {
 
-// Scripts ask who calls them; through a Unix socket it is this machine.
+// Scripts may ask for the address of their client. Through a Unix socket the client is this machine.
 void FastcgiProtocol::opened(const net::Stream::Socket& socket) {
   boost::system::error_code error;
   const auto end = socket.local_endpoint(error);

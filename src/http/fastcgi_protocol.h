@@ -9,10 +9,10 @@
 
 namespace driveshaft::http {
 
-// FastCGI, as php-fpm speaks it.
+// FastCGI, as php-fpm implements it.
 class FastcgiProtocol final : public Protocol {
  public:
-  // `params`: of every request, see script_params().
+  // `params`: the parameters of every request; see script_params().
   explicit FastcgiProtocol(std::string params) : request_(std::move(params)) {}
 
   void opened(const net::Stream::Socket& socket) override;
@@ -29,10 +29,10 @@ class FastcgiProtocol final : public Protocol {
   Response response() const override {
     return {reader_.status(), reader_.body(), reader_.retry_after(), /*keep_alive=*/true, reader_.streamed()};
   }
-  std::string_view piece() const override { return reader_.streamed() ? reader_.body() : std::string_view(); }
-  void piece_taken() override { reader_.body_taken(); }
-  std::string_view remarks(bool over) override { return reader_.remarks(over); }
-  void remarks_taken() override { reader_.remarks_taken(); }
+  std::string_view chunk() const override { return reader_.streamed() ? reader_.body() : std::string_view(); }
+  void chunk_taken() override { reader_.body_taken(); }
+  std::string_view stderr_lines(bool over) override { return reader_.stderr_lines(over); }
+  void stderr_lines_taken() override { reader_.stderr_lines_taken(); }
 
  private:
   FastcgiRequest request_;

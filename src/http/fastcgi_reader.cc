@@ -13,7 +13,7 @@ namespace {
 using fastcgi::ProtocolStatus;
 using fastcgi::Type;
 
-constexpr std::size_t kKeepCapacity = 64 * 1024;  // of the body's memory, from one response to the next
+constexpr std::size_t kKeepCapacity = 64 * 1024;  // of the body, from one response to the next
 
 Failure malformed(std::string what) { return {Failure::Kind::malformed, "not FastCGI: " + std::move(what)}; }
 
@@ -31,9 +31,9 @@ void FastcgiReader::reset(std::size_t max_body, bool streams) {
   header_.reset();
   body_.clear();
   if (body_.capacity() > kKeepCapacity) body_.shrink_to_fit();
-  remark_.clear();
-  remarks_.clear();
-  remarked_ = 0;
+  stderr_line_.clear();
+  stderr_lines_.clear();
+  line_count_ = 0;
 }
 
 base::Result<std::size_t, Failure> FastcgiReader::read(std::string_view bytes) {
@@ -81,7 +81,7 @@ base::Result<void, Failure> FastcgiReader::begin_record() {
       if (content_left_ == fastcgi::kEndSize) break;
       return malformed(fmt::format("a request's end of {} bytes", content_left_));
     default:
-      return malformed(fmt::format("a record of type {}, which is not for us", record_[1]));
+      return malformed(fmt::format("a record of type {}, which a client cannot be sent", record_[1]));
   }
   if (id == fastcgi::kRequestId) return {};
   return malformed(fmt::format("a record for request {}, which was not made", id));
@@ -92,7 +92,7 @@ base::Result<void, Failure> FastcgiReader::take(std::string_view content) {
     case Type::out:
       return take_output(content);
     case Type::err:
-      take_remarks(content);
+      take_stderr(content);
       return {};
     default:
       std::copy(content.begin(), content.end(), end_.begin() + static_cast<std::ptrdiff_t>(end_bytes_));
@@ -115,35 +115,35 @@ base::Result<void, Failure> FastcgiReader::take_output(std::string_view bytes) {
   return {};
 }
 
-void FastcgiReader::take_remarks(std::string_view bytes) {
-  while (!bytes.empty() && remarked_ <= kMaxRemarks) {
-    if (remarked_ == kMaxRemarks) {  // and there is more
-      ++remarked_;
-      remarks_ += kMoreRemarks;
+void FastcgiReader::take_stderr(std::string_view bytes) {
+  while (!bytes.empty() && line_count_ <= kMaxStderrLines) {
+    if (line_count_ == kMaxStderrLines) {  // and there is more
+      ++line_count_;
+      stderr_lines_ += kLinesLeftOut;
       return;
     }
     const auto newline = bytes.find('\n');
     const auto part = bytes.substr(0, newline);
-    // One byte more than is kept, so that a line that is cut looks so.
-    remark_ += part.substr(0, kMaxRemark + 1 - remark_.size());
+    // One byte more than is shown: so whoever logs the line sees that it is cut.
+    stderr_line_ += part.substr(0, kMaxStderrLine + 1 - stderr_line_.size());
     if (newline == bytes.npos) return;
-    add_remark();
+    add_stderr_line();
     bytes.remove_prefix(newline + 1);
   }
 }
 
-void FastcgiReader::add_remark() {
-  if (remark_.ends_with('\r')) remark_.pop_back();
-  if (!remark_.empty()) {
-    remarks_.append(remark_) += '\n';
-    ++remarked_;
+void FastcgiReader::add_stderr_line() {
+  if (stderr_line_.ends_with('\r')) stderr_line_.pop_back();
+  if (!stderr_line_.empty()) {
+    stderr_lines_.append(stderr_line_) += '\n';
+    ++line_count_;
   }
-  remark_.clear();
+  stderr_line_.clear();
 }
 
-std::string_view FastcgiReader::remarks(bool over) {
-  if (over) add_remark();
-  return remarks_;
+std::string_view FastcgiReader::stderr_lines(bool over) {
+  if (over) add_stderr_line();
+  return stderr_lines_;
 }
 
 base::Result<void, Failure> FastcgiReader::end_of_record() {

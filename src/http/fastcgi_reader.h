@@ -13,20 +13,20 @@
 
 namespace driveshaft::http {
 
-// One response out of FastCGI records, and what the script wrote to stderr. Pure: no socket. Takes records as
-// they come, whole or not. Memory: the body, up to its limit, and kMaxRemarks.
+// Reads one response, and what the script wrote to stderr, out of FastCGI records. Pure: no socket. Records
+// may come in any number of parts. Memory: the body, up to its limit, and kMaxStderrLines lines.
 class FastcgiReader {
  public:
-  static constexpr std::size_t kMaxRemark = 1024;  // bytes of a line of stderr; the rest is left out
-  static constexpr int kMaxRemarks = 50;           // lines of one request
-  static constexpr std::string_view kMoreRemarks = "(what else it writes is left out)\n";
+  static constexpr std::size_t kMaxStderrLine = 1024;  // bytes of a line; the rest is left out
+  static constexpr int kMaxStderrLines = 50;           // of one request
+  static constexpr std::string_view kLinesLeftOut = "(more lines are left out)\n";
 
-  // As ResponseReader has it.
+  // As in ResponseReader.
   void reset(std::size_t max_body, bool streams = false);
   base::Result<std::size_t, Failure> read(std::string_view bytes);
   static base::Result<void, Failure> end_of_stream();
 
-  bool started() const { return started_; }  // a byte of it was seen
+  bool started() const { return started_; }  // a byte of the response has come
   bool done() const { return done_; }
   unsigned status() const { return header_.status(); }
   std::string_view retry_after() const { return header_.retry_after(); }
@@ -34,17 +34,17 @@ class FastcgiReader {
   bool streamed() const { return streams_ && header_.done() && header_.streams(); }
   void body_taken() { body_.clear(); }
 
-  // Whole lines of stderr, each with its newline, until they are taken; with `over`, the last one too, whole
-  // or not.
-  std::string_view remarks(bool over);
-  void remarks_taken() { remarks_.clear(); }
+  // The whole lines of stderr that are not taken yet, each with its newline. With `over` the last line is
+  // among them even if its end has not come.
+  std::string_view stderr_lines(bool over);
+  void stderr_lines_taken() { stderr_lines_.clear(); }
 
  private:
   base::Result<void, Failure> begin_record();
   base::Result<void, Failure> take(std::string_view content);
   base::Result<void, Failure> take_output(std::string_view bytes);
-  void take_remarks(std::string_view bytes);
-  void add_remark();
+  void take_stderr(std::string_view bytes);
+  void add_stderr_line();
   base::Result<void, Failure> end_of_record();
   base::Result<void, Failure> end_of_request() const;
 
@@ -65,9 +65,9 @@ class FastcgiReader {
   std::string body_;
 
   // Of stderr.
-  std::string remark_;   // the present line, as far as it has come
-  std::string remarks_;  // whole ones, not yet taken
-  int remarked_ = 0;     // lines in all
+  std::string stderr_line_;   // the beginning of the present line
+  std::string stderr_lines_;  // whole lines, not taken yet
+  int line_count_ = 0;        // of all lines so far
 };
 
 }  // namespace driveshaft::http

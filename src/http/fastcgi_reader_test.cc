@@ -33,7 +33,7 @@ struct Read {
   unsigned status = 0;
   std::string body;
   std::string retry_after;
-  std::string remarks;
+  std::string stderr_lines;
 };
 
 // What comes of `bytes`, given in pieces of `step`.
@@ -44,13 +44,13 @@ Read read(std::string_view bytes, std::size_t step = 1 << 20, bool streams = fal
   const auto failed = [&](const Failure& failure) {
     result.failure = failure.message;
     result.kind = failure.kind;
-    result.remarks += reader.remarks(true);
+    result.stderr_lines += reader.stderr_lines(true);
     return result;
   };
   while (!bytes.empty() && !reader.done()) {
     const auto taken = reader.read(bytes.substr(0, step));
-    result.remarks += reader.remarks(false);
-    reader.remarks_taken();
+    result.stderr_lines += reader.stderr_lines(false);
+    reader.stderr_lines_taken();
     if (!taken) return failed(taken.error());
     if (reader.streamed()) {
       result.body += reader.body();
@@ -63,11 +63,11 @@ Read read(std::string_view bytes, std::size_t step = 1 << 20, bool streams = fal
   result.status = reader.status();
   result.body += reader.body();
   result.retry_after = reader.retry_after();
-  result.remarks += reader.remarks(true);
+  result.stderr_lines += reader.stderr_lines(true);
   return result;
 }
 
-TEST(FastcgiReader, AResponseOfPhpFpmCutAnywhere) {
+TEST(FastcgiReader, ReadsAResponseOfPhpFpmHoweverTheBytesCome) {
   const std::string bytes =
       err("PHP Notice: a\nPHP Warning: b\n") +
       out("Status: 503 Service Unavailable\r\nX-Powered-By: PHP\r\nretry-after:  7 \r\n", 3) +
@@ -79,11 +79,11 @@ TEST(FastcgiReader, AResponseOfPhpFpmCutAnywhere) {
     EXPECT_EQ(got.status, 503u);
     EXPECT_EQ(got.body, std::string_view("{\"a\"\0\xff}", 7));
     EXPECT_EQ(got.retry_after, "7");
-    EXPECT_EQ(got.remarks, "PHP Notice: a\nPHP Warning: b\nhalf a line\n");
+    EXPECT_EQ(got.stderr_lines, "PHP Notice: a\nPHP Warning: b\nhalf a line\n");
   }
 }
 
-TEST(FastcgiReader, StatusIs200UnlessTold) {
+TEST(FastcgiReader, TheStatusIs200WithoutAStatusLine) {
   EXPECT_EQ(read(out("Content-type: a/b\n\nx") + end()).status, 200u);
   EXPECT_EQ(read(out("Content-type: a/b\n\nx") + end()).body, "x");
   EXPECT_EQ(read(out("Location: /x\r\n\r\n") + end()).status, 302u);
@@ -98,7 +98,7 @@ TEST(FastcgiReader, StatusIs200UnlessTold) {
   }
 }
 
-TEST(FastcgiReader, SaysWhatIsNotFastcgi) {
+TEST(FastcgiReader, RefusesWhatIsNotFastcgi) {
   const auto failure = [](const std::string& bytes) {
     for (std::size_t step = 1; step < bytes.size(); ++step) {
       EXPECT_EQ(read(bytes, step).failure, read(bytes).failure);
@@ -107,8 +107,9 @@ TEST(FastcgiReader, SaysWhatIsNotFastcgi) {
   };
   EXPECT_EQ(failure("HTTP/1.1 400 Bad Request\r\n"), "not FastCGI: a record of version 72: \"HTTP/1.1\"");
   EXPECT_EQ(failure(record(6, "", 0, 1, 2)).substr(0, 35), "not FastCGI: a record of version 2:");
-  EXPECT_EQ(failure(record(11, "12345678", 0, 0)), "not FastCGI: a record of type 11, which is not for us");
-  EXPECT_EQ(failure(record(0, "")), "not FastCGI: a record of type 0, which is not for us");
+  EXPECT_EQ(failure(record(11, "12345678", 0, 0)),
+            "not FastCGI: a record of type 11, which a client cannot be sent");
+  EXPECT_EQ(failure(record(0, "")), "not FastCGI: a record of type 0, which a client cannot be sent");
   EXPECT_EQ(failure(record(6, "x", 0, 2)), "not FastCGI: a record for request 2, which was not made");
   EXPECT_EQ(failure(record(6, "x", 0, 256)), "not FastCGI: a record for request 256, which was not made");
   EXPECT_EQ(failure(record(3, "1234567")), "not FastCGI: a request's end of 7 bytes");
@@ -124,7 +125,7 @@ TEST(FastcgiReader, SaysWhatIsNotFastcgi) {
   EXPECT_EQ(read(out("<br>\n")).kind, Failure::Kind::malformed);
 }
 
-TEST(FastcgiReader, AnEndBeforeTheEndIsALostConnection) {
+TEST(FastcgiReader, AnEarlyEndOfStreamIsALostConnection) {
   const std::string bytes = out("Status: 200\r\n\r\nx", 5) + out("") + end();
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const Read got = read(std::string_view(bytes).substr(0, size));
@@ -133,13 +134,13 @@ TEST(FastcgiReader, AnEndBeforeTheEndIsALostConnection) {
   }
 }
 
-TEST(FastcgiReader, OverloadIsAFailureOfItsOwn) {
+TEST(FastcgiReader, OverloadHasItsOwnKindOfFailure) {
   EXPECT_EQ(read(end(2)).kind, Failure::Kind::overloaded);
   EXPECT_EQ(read(end(2)).failure, "the FastCGI server is overloaded (FCGI_OVERLOADED)");
   EXPECT_EQ(read(end(1)).kind, Failure::Kind::overloaded);
 }
 
-TEST(FastcgiReader, TakesNothingBehindTheEnd) {
+TEST(FastcgiReader, TakesNoBytesBehindTheEnd) {
   FastcgiReader reader;
   reader.reset(kMaxBody);
   const std::string bytes = out("a: b\n\n") + end();
@@ -163,7 +164,7 @@ TEST(FastcgiReader, LimitsHeaderAndBody) {
   EXPECT_EQ(read(lines).failure, "the response header is larger than 65536 bytes");
 }
 
-TEST(FastcgiReader, AStreamHasAnyLengthWhereOneIsTaken) {
+TEST(FastcgiReader, AStreamedBodyHasAnyLength) {
   const std::string header = "Content-Type: application/x-ndjson; charset=utf-8\r\n\r\n";
   const std::string bytes = out(header) + out(std::string(kMaxBody * 3, 'x')) + end();
   EXPECT_EQ(read(bytes, 7, /*streams=*/true).body.size(), kMaxBody * 3);
@@ -171,21 +172,21 @@ TEST(FastcgiReader, AStreamHasAnyLengthWhereOneIsTaken) {
   EXPECT_EQ(read(out("Status: 500\n" + header) + bytes, 7, true).kind, Failure::Kind::too_large);
 }
 
-TEST(FastcgiReader, RemarksAreBounded) {
+TEST(FastcgiReader, LinesOfStderrAreBounded) {
   const std::string response = out("a: b\n\n") + end();
-  EXPECT_EQ(read(err("\n\r\n\na\r\nb") + response).remarks, "a\nb\n");
+  EXPECT_EQ(read(err("\n\r\n\na\r\nb") + response).stderr_lines, "a\nb\n");
   const Read long_line = read(err(std::string(5000, 'x') + "\ny\n") + response, 100);
-  EXPECT_EQ(long_line.remarks, std::string(FastcgiReader::kMaxRemark + 1, 'x') + "\ny\n");
+  EXPECT_EQ(long_line.stderr_lines, std::string(FastcgiReader::kMaxStderrLine + 1, 'x') + "\ny\n");
   std::string many;
   for (int i = 0; i < 10'000; ++i) many += err("0123456789\n");
-  const std::string remarks = read(many + response).remarks;
-  EXPECT_TRUE(remarks.ends_with("0123456789\n(what else it writes is left out)\n"));
-  EXPECT_EQ(std::count(remarks.begin(), remarks.end(), '\n'), FastcgiReader::kMaxRemarks + 1);
+  const std::string stderr_lines = read(many + response).stderr_lines;
+  EXPECT_TRUE(stderr_lines.ends_with("0123456789\n(more lines are left out)\n"));
+  EXPECT_EQ(std::count(stderr_lines.begin(), stderr_lines.end(), '\n'), FastcgiReader::kMaxStderrLines + 1);
   std::string just;
-  for (int i = 0; i < FastcgiReader::kMaxRemarks; ++i) just += err("x\n");
-  EXPECT_EQ(read(just + response).remarks.size(), 2u * FastcgiReader::kMaxRemarks);
+  for (int i = 0; i < FastcgiReader::kMaxStderrLines; ++i) just += err("x\n");
+  EXPECT_EQ(read(just + response).stderr_lines.size(), 2u * FastcgiReader::kMaxStderrLines);
   // Also of a request that fails.
-  EXPECT_EQ(read(err("the reason") + out("oops\n")).remarks, "the reason\n");
+  EXPECT_EQ(read(err("the reason") + out("oops\n")).stderr_lines, "the reason\n");
 }
 
 }  // namespace

@@ -15,11 +15,11 @@ namespace {
 using fastcgi::kHeaderSize;
 using fastcgi::Type;
 
-// Up to here a body is copied: one piece is sent faster than several.
+// A body up to this size is copied: one buffer is sent faster than several.
 constexpr std::size_t kCopiedBody = 4 * 1024;
-// Memory that long parameters leave behind is given back.
+// More memory than this, which long parameters leave behind, is freed.
 constexpr std::size_t kKeepCapacity = 32 * 1024;
-// A megabyte at a time, in no more pieces than one call of the system takes.
+// A megabyte at a time, in no more buffers than one system call takes.
 constexpr int kRecordsAtOnce = 16;
 
 using Header = std::array<char, kHeaderSize>;
@@ -55,7 +55,7 @@ void append_length(std::string& out, std::size_t length) {
   out += static_cast<char>(length);
 }
 
-// By the name that CGI gives it.
+// The name of the CGI variable for a header.
 void param_name(std::string_view header, std::string& name) {
   name = header == "Content-Type" || header == "Content-Length" ? "" : "HTTP_";
   for (const char c : header) {
@@ -67,7 +67,7 @@ void param_name(std::string_view header, std::string& name) {
   }
 }
 
-// A path as it stands in a URI.
+// A path, percent-encoded for a URI.
 std::string encoded(std::string_view path) {
   constexpr auto kAllowed = boost::urls::pchars + boost::urls::grammar::lut_chars('/');
   return boost::urls::encode({path.data(), path.size()}, kAllowed);
@@ -80,7 +80,7 @@ std::string_view bytes_of(const asio::const_buffer& buffer) {
 }  // namespace
 
 std::string script_params(const net::Uri& uri, std::string_view document_root) {
-  // What follows a script's name is for the script to know: /srv/app/index.php/jobs.
+  // What follows the name of the script becomes PATH_INFO: /srv/app/index.php/jobs.
   constexpr std::string_view kEnd = ".php";
   const auto end = uri.script.rfind(".php/");
   const auto script =
@@ -105,7 +105,7 @@ std::string script_params(const net::Uri& uri, std::string_view document_root) {
   append_pair(params, "SERVER_SOFTWARE", "driveshaft");
   append_pair(params, "SERVER_NAME", uri.is_unix() ? "localhost" : uri.host);
   append_pair(params, "SERVER_PORT", uri.is_unix() ? "80" : std::to_string(uri.port));
-  append_pair(params, "REDIRECT_STATUS", "200");  // php-cgi runs nothing without it
+  append_pair(params, "REDIRECT_STATUS", "200");  // php-cgi refuses to run without it
   return params;
 }
 
@@ -132,11 +132,11 @@ void FastcgiRequest::start(std::span<const asio::const_buffer> request) {
   body_ = {first.substr(body)};
   for (std::size_t i = 1; i < request.size(); ++i) body_[i] = bytes_of(request[i]);
   body_left_ = 0;
-  for (const auto piece : body_) body_left_ += piece.size();
+  for (const auto part : body_) body_left_ += part.size();
   if (body_left_ <= kCopiedBody) {
     if (body_left_ > 0) {
       append(front_, record_header(Type::in, body_left_));
-      for (const auto piece : body_) front_ += piece;
+      for (const auto part : body_) front_ += part;
     }
     append(front_, kEndOfBody);
     body_left_ = 0;
@@ -145,12 +145,12 @@ void FastcgiRequest::start(std::span<const asio::const_buffer> request) {
     ended_ = false;
   }
   window_.clear();
-  add_piece(front_);
+  add_buffer(front_);
   if (!ended_) add_records();
   rest_ = window_;
 }
 
-// The request line is told by the fixed parameters.
+// The fixed parameters have what the request line says.
 void FastcgiRequest::add_params_of(std::string_view head) {
   std::string name;
   for (std::size_t end = head.find("\r\n"); end != head.npos;) {
@@ -179,7 +179,7 @@ void FastcgiRequest::open_params_record() {
   front_.append(kHeaderSize, '\0');
 }
 
-// One parameter that is longer than a record is cut, whatever php-fpm makes of it.
+// One parameter that is longer than a record is cut, even though php-fpm may refuse this.
 void FastcgiRequest::close_params_record() {
   std::size_t content = front_.size() - record_ - kHeaderSize;
   while (content > kMaxContent) {
@@ -206,12 +206,12 @@ void FastcgiRequest::add_records() {
   for (int records = 0; records < kRecordsAtOnce && !ended_; ++records) {
     const std::size_t content = std::min(body_left_, kMaxContent);
     if (content == kMaxContent) {
-      add_piece({kFullRecord.data(), kFullRecord.size()});
+      add_buffer({kFullRecord.data(), kFullRecord.size()});
     } else if (content > 0) {
       last_record_ = record_header(Type::in, content);
-      add_piece({last_record_.data(), last_record_.size()});
+      add_buffer({last_record_.data(), last_record_.size()});
     } else {
-      add_piece({kEndOfBody.data(), kEndOfBody.size()});
+      add_buffer({kEndOfBody.data(), kEndOfBody.size()});
       ended_ = true;
     }
     add_content(content);
@@ -220,14 +220,14 @@ void FastcgiRequest::add_records() {
 
 void FastcgiRequest::add_content(std::size_t bytes) {
   body_left_ -= bytes;
-  for (auto& piece : body_) {
-    const auto now = piece.substr(0, bytes);
-    if (!now.empty()) add_piece(now);
-    piece.remove_prefix(now.size());
+  for (auto& part : body_) {
+    const auto now = part.substr(0, bytes);
+    if (!now.empty()) add_buffer(now);
+    part.remove_prefix(now.size());
     bytes -= now.size();
   }
 }
 
-void FastcgiRequest::add_piece(std::string_view bytes) { window_.emplace_back(bytes.data(), bytes.size()); }
+void FastcgiRequest::add_buffer(std::string_view bytes) { window_.emplace_back(bytes.data(), bytes.size()); }
 
 }  // namespace driveshaft::http

@@ -108,7 +108,7 @@ TEST(FastcgiRequest, TheLinesOfTheHeadBecomeParameters) {
   EXPECT_EQ(sent.body_records, (std::vector<std::size_t>{3, 0}));
 }
 
-TEST(FastcgiRequest, ABodyOfAnySizeInRecordsHoweverItIsWritten) {
+TEST(FastcgiRequest, ABodyOfAnySizeBecomesRecords) {
   constexpr std::size_t kFull = FastcgiRequest::kMaxContent;
   FastcgiRequest request("");
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{4097},
@@ -156,7 +156,7 @@ TEST(FastcgiRequest, NoParameterIsCutIntoTwoRecords) {
   EXPECT_EQ(sent.params_records.size(), 8u);  // 7 and the empty one
 }
 
-TEST(FastcgiRequest, OneLongerThanARecordIsCut) {
+TEST(FastcgiRequest, AParameterLongerThanARecordIsCut) {
   const std::string head = "POST / HTTP/1.1\r\nX: " + std::string(200'000, 'v') + "\r\n\r\n";
   FastcgiRequest request("");
   request.start(Exchange::Request{buffer(head)});

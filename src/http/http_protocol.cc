@@ -6,9 +6,9 @@
 namespace driveshaft::http {
 
 void HttpProtocol::start(std::span<const asio::const_buffer> request, std::size_t max_body, bool streams) {
-  const auto end = std::copy_if(request.begin(), request.end(), pieces_.begin(),
-                                [](const auto& piece) { return piece.size() > 0; });
-  rest_ = {pieces_.begin(), end};
+  const auto end = std::copy_if(request.begin(), request.end(), buffers_.begin(),
+                                [](const auto& buffer) { return buffer.size() > 0; });
+  rest_ = {buffers_.begin(), end};
   reader_.reset(max_body, streams);
 }
 

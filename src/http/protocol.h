@@ -12,8 +12,8 @@
 
 namespace driveshaft::http {
 
-// What is said on a connection: the bytes of a request, made of its pieces, and a response, read out of
-// bytes. One exchange after another; one for each connection. No I/O.
+// The protocol of one connection, without I/O: it turns requests into bytes to write, and bytes that were
+// read into responses, one exchange after another.
 class Protocol {
  public:
   virtual ~Protocol() = default;
@@ -21,32 +21,32 @@ class Protocol {
   // The connection is open.
   virtual void opened(const net::Stream::Socket& /*socket*/) {}
 
-  // Starts on an exchange. `request` is its head, as that of an HTTP request, and its body, and stays as it
-  // is until the exchange is over. The response has a body of at most `max_body` bytes; with `streams`, one
-  // that streams may have any length, and is to be taken in pieces.
+  // Begins an exchange. `request` is the head of an HTTP request and its body; the bytes stay where they are
+  // until the exchange is over. The body of the response has at most `max_body` bytes. With `streams`, the
+  // body of a streamed response may have any length, and is to be taken in chunks.
   virtual void start(std::span<const asio::const_buffer> request, std::size_t max_body, bool streams) = 0;
 
-  // The next bytes of the request, as much as makes one good write; empty when all are written().
+  // The next bytes of the request, enough for one write; empty when all bytes are written().
   virtual std::span<const asio::const_buffer> unwritten() = 0;
   virtual void written(std::size_t bytes) = 0;
 
-  // Reads from the front of `bytes` and says how many it took; the rest must be given again with more behind
-  // it. Nothing after done() is taken.
+  // Reads from the front of `bytes` and returns how many bytes it has taken. The rest must be given again,
+  // with more bytes behind it. After done() no bytes are taken.
   virtual base::Result<std::size_t, Failure> read(std::string_view bytes) = 0;
-  // The stream has ended: this completes a response, or is why there is none.
+  // The stream has ended. This completes the response, or the error says why there is no response.
   virtual base::Result<void, Failure> end_of_stream() = 0;
 
-  virtual bool started() const = 0;       // a byte of the response was seen
-  virtual bool done() const = 0;          // with the response
+  virtual bool started() const = 0;       // a byte of the response has come
+  virtual bool done() const = 0;          // the response is complete
   virtual Response response() const = 0;  // when done
-  // What there is of a streamed response, until it is taken; else empty.
-  virtual std::string_view piece() const = 0;
-  virtual void piece_taken() = 0;
+  // The bytes of a streamed response that have come and are not taken yet. Empty for any other response.
+  virtual std::string_view chunk() const = 0;
+  virtual void chunk_taken() = 0;
 
-  // Whole lines of what was said beside the response, each with its newline, until they are taken; when the
-  // exchange is `over`, with the last one, whole or not.
-  virtual std::string_view remarks(bool /*over*/) { return {}; }
-  virtual void remarks_taken() {}
+  // Whole lines that the endpoint wrote to stderr and that are not taken yet, each with its newline. When the
+  // exchange is `over`, the last line is among them even if its end has not come.
+  virtual std::string_view stderr_lines(bool /*over*/) { return {}; }
+  virtual void stderr_lines_taken() {}
 };
 
 }  // namespace driveshaft::http

@@ -16,8 +16,8 @@ namespace beast_http = boost::beast::http;
 using boost::beast::string_view;
 using boost::system::error_code;
 
-constexpr std::size_t kReserveAtMost = 1024 * 1024;  // a stated length is believed so far
-constexpr std::size_t kKeepCapacity = 64 * 1024;     // of the body's memory, from one response to the next
+constexpr std::size_t kReserveAtMost = 1024 * 1024;  // for a stated length, before the bytes come
+constexpr std::size_t kKeepCapacity = 64 * 1024;     // of the body, from one response to the next
 constexpr std::size_t kShownBytes = 80;
 
 Failure to_failure(error_code error, std::string_view bytes, std::size_t max_body) {
@@ -110,11 +110,10 @@ base::Result<std::size_t, Failure> ResponseReader::read(std::string_view bytes) 
     taken += used;
     if (error == beast_http::error::need_more) break;
     if (error) return to_failure(error, rest, max_body_);
-    if (parser.is_done() && parser.status / 100 == 1) {  // an interim response; the real one follows
+    if (parser.is_done() && parser.status / 100 == 1) {  // an interim response; the final one follows
       if (++interim_ > kMaxInterim) {
-        return Failure{
-            Failure::Kind::malformed,
-            fmt::format("more than {} interim responses (1xx) and none that ends it", kMaxInterim)};
+        return Failure{Failure::Kind::malformed,
+                       fmt::format("more than {} interim responses (1xx) and no final one", kMaxInterim)};
       }
       start();
     }

@@ -12,33 +12,33 @@
 
 namespace driveshaft::http {
 
-// One HTTP/1 response out of a stream of bytes. Pure: no socket. Skips 1xx responses; keeps of the header
-// only what is used. Memory: the body, up to its limit.
+// Reads one HTTP/1 response out of a stream of bytes. Pure: no socket. It skips 1xx responses, and keeps only
+// the header fields that are used. Memory: the body, up to its limit.
 class ResponseReader {
  public:
   static constexpr std::size_t kMaxHeader = 64 * 1024;
-  static constexpr int kMaxInterim = 100;  // 1xx responses before the one that counts
+  static constexpr int kMaxInterim = 100;  // 1xx responses before the final one
 
   ResponseReader();
   ~ResponseReader();
 
-  // Starts on a new response with a body of at most `max_body` bytes. With `streams` one of kStreamedType and
-  // a status 2xx may have any length, and is to be taken in pieces.
+  // Begins a new response with a body of at most `max_body` bytes. With `streams`, the body of a response of
+  // kStreamedType with a status 2xx may have any length, and is to be taken in chunks.
   void reset(std::size_t max_body, bool streams = false);
 
-  // Reads from the front of `bytes` and says how many it took; the rest must be given again with more behind
-  // it. Nothing after done() is taken.
+  // Reads from the front of `bytes` and returns how many bytes it has taken. The rest must be given again,
+  // with more bytes behind it. After done() no bytes are taken.
   base::Result<std::size_t, Failure> read(std::string_view bytes);
-  // The stream has ended: for a body without a length this completes it.
+  // The stream has ended. This completes a body without a stated length.
   base::Result<void, Failure> end_of_stream();
 
-  bool started() const;  // a byte of it was seen
+  bool started() const;  // a byte of the response has come
   bool done() const;
   unsigned status() const;
   std::string_view retry_after() const;  // value of that header, or empty
   bool keep_alive() const;               // the connection may be used again; only when done
   std::string_view body() const { return body_; }
-  bool streamed() const;  // its body is to be taken: else all of it is kept
+  bool streamed() const;  // the body is to be taken in chunks; otherwise all of it is kept
   void body_taken() { body_.clear(); }
 
  private:

@@ -51,10 +51,10 @@ Outcome read(std::string_view stream, std::size_t step, bool ends = false, std::
   return outcome;
 }
 
-class AnyPieces : public testing::TestWithParam<std::size_t> {};
-INSTANTIATE_TEST_SUITE_P(Steps, AnyPieces, testing::Values(1, 3, 64, 100'000));
+class HoweverTheBytesCome : public testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(Steps, HoweverTheBytesCome, testing::Values(1, 3, 64, 100'000));
 
-TEST_P(AnyPieces, ContentLength) {
+TEST_P(HoweverTheBytesCome, ContentLength) {
   const auto got = read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", GetParam());
   EXPECT_TRUE(got.done);
   EXPECT_EQ(got.status, 200U);
@@ -62,7 +62,7 @@ TEST_P(AnyPieces, ContentLength) {
   EXPECT_TRUE(got.keep_alive);
 }
 
-TEST_P(AnyPieces, Chunked) {
+TEST_P(HoweverTheBytesCome, Chunked) {
   const auto got = read(
       "HTTP/1.1 500 Oops\r\nTransfer-Encoding: "
       "chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: "
@@ -74,7 +74,7 @@ TEST_P(AnyPieces, Chunked) {
   EXPECT_TRUE(got.keep_alive);
 }
 
-TEST_P(AnyPieces, UntilTheEndOfTheStream) {
+TEST_P(HoweverTheBytesCome, UntilTheEndOfTheStream) {
   const auto got = read("HTTP/1.0 200 OK\r\n\r\nto the end", GetParam(), /*ends=*/true);
   EXPECT_TRUE(got.done);
   EXPECT_EQ(got.body, "to the end");
@@ -103,7 +103,7 @@ std::pair<std::string, std::size_t> read_streamed(std::string_view stream, std::
   return {body, largest};
 }
 
-TEST_P(AnyPieces, OfTheStreamedTypeABodyOfAnyLengthIsTakenInPieces) {
+TEST_P(HoweverTheBytesCome, AStreamedBodyOfAnyLengthIsTakenInChunks) {
   for (const std::string_view type :
        {"application/x-ndjson", "Application/X-NDJSON; charset=utf-8", "application/x-ndjson;x"}) {
     const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: " + std::string(type) + "\r\n";
@@ -124,7 +124,7 @@ TEST_P(AnyPieces, OfTheStreamedTypeABodyOfAnyLengthIsTakenInPieces) {
   }
 }
 
-TEST_P(AnyPieces, InterimResponsesAreSkipped) {
+TEST_P(HoweverTheBytesCome, InterimResponsesAreSkipped) {
   const auto got = read(
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 201 "
       "Created\r\nContent-Length: 2\r\n\r\nok",
@@ -134,7 +134,7 @@ TEST_P(AnyPieces, InterimResponsesAreSkipped) {
   EXPECT_EQ(got.body, "ok");
 }
 
-TEST_P(AnyPieces, InterimResponsesEndSomeTime) {
+TEST_P(HoweverTheBytesCome, TooManyInterimResponsesAreMalformed) {
   std::string stream;
   for (int i = 0; i < ResponseReader::kMaxInterim; ++i) stream += "HTTP/1.1 100 Continue\r\n\r\n";
   const std::string good = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -145,21 +145,21 @@ TEST_P(AnyPieces, InterimResponsesEndSomeTime) {
   EXPECT_THAT(got.failure->message, testing::HasSubstr("more than 100 interim responses"));
 }
 
-TEST_P(AnyPieces, NothingBehindItIsTaken) {
+TEST_P(HoweverTheBytesCome, TakesNoBytesBehindTheResponse) {
   const auto got =
       read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 408 Timeout\r\n\r\n", GetParam());
   EXPECT_EQ(got.body, "ok");
   EXPECT_EQ(got.rest, "HTTP/1.1 408 Timeout\r\n\r\n");
 }
 
-TEST(ResponseReader, SaysWhetherTheConnectionMayBeUsedAgain) {
+TEST(ResponseReader, SaysWhetherTheConnectionCanBeKept) {
   EXPECT_FALSE(read("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 999).keep_alive);
   EXPECT_FALSE(read("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 999).keep_alive);
   EXPECT_TRUE(read("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", 999).keep_alive);
   EXPECT_TRUE(read("HTTP/1.1 204 No Content\r\n\r\n", 999).keep_alive);
 }
 
-TEST(ResponseReader, AnEndTooSoonIsALostConnection) {
+TEST(ResponseReader, AnEarlyEndOfStreamIsALostConnection) {
   for (const auto* stream : {"", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\n\r",
                              "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"}) {
@@ -169,7 +169,7 @@ TEST(ResponseReader, AnEndTooSoonIsALostConnection) {
   }
 }
 
-TEST(ResponseReader, GarbageIsShown) {
+TEST(ResponseReader, AMalformedResponseIsShown) {
   for (const auto* stream : {"SSH-2.0-OpenSSH\r\n", "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
                              "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
                              "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
@@ -198,7 +198,7 @@ TEST(ResponseReader, BodyAndHeaderAreBounded) {
   EXPECT_EQ(got.failure->kind, Kind::too_large);
 }
 
-TEST(ResponseReader, IsUsedAgainWithoutATrace) {
+TEST(ResponseReader, ReadsTheNextResponseAfterReset) {
   ResponseReader reader;
   reader.reset(kNoLimit);
   ASSERT_TRUE(reader.read("HTTP/1.1 500 Oops\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbad"));

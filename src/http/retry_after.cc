@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::seconds;
 
-// Longer ones say "never": no reason to count on.
+// A longer wait means "never".
 constexpr seconds kLongest = std::chrono::hours(24 * 365);
 
 }  // namespace
@@ -25,13 +25,14 @@ std::optional<seconds> parse_retry_after(std::string_view value, std::chrono::sy
     return std::min(seconds(count), kLongest);
   }
   const std::string text(value);
-  // Of today, of RFC 850, of asctime(). The program never leaves the C locale, so names are English.
+  // The format of today, that of RFC 850, and that of asctime(). The program keeps the C locale, so the names
+  // of days and months are English.
   for (const char* form :
        {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"}) {
     std::tm date{};
     const char* end = ::strptime(text.c_str(), form, &date);
     if (!end || *end != '\0') continue;
-    // In whole seconds, which reach further than the clock's nanoseconds.
+    // In whole seconds: the nanoseconds of the clock would overflow for distant dates.
     const seconds wait = seconds(::timegm(&date)) - std::chrono::floor<seconds>(now.time_since_epoch());
     return std::clamp(wait, seconds(0), kLongest);
   }

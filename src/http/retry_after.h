@@ -7,8 +7,8 @@
 
 namespace driveshaft::http {
 
-// The value of a Retry-After header (RFC 9110, 10.2.3): how long to wait from `now` on. Seconds, or a date in
-// any of the three forms of HTTP; one in the past is no wait. Nothing: it is neither.
+// How long to wait from `now` on, as the value of a Retry-After header (RFC 9110, 10.2.3) says: seconds, or a
+// date in one of HTTP's three formats. A date in the past means no wait. Nothing: the value is neither.
 std::optional<std::chrono::seconds> parse_retry_after(std::string_view value,
                                                       std::chrono::system_clock::time_point now);
 

@@ -25,14 +25,14 @@ void require(bool holds) {
 std::string read(std::string_view stream, std::size_t step, bool streams) {
   FastcgiReader reader;
   reader.reset(kMaxBody, streams);
-  std::string remarks;
+  std::string stderr_lines;
   std::string body;
   while (!stream.empty() && !reader.done()) {
     const auto piece = stream.substr(0, step);
     const auto taken = reader.read(piece);
-    remarks += reader.remarks(false);
-    reader.remarks_taken();
-    if (!taken) return "failed " + taken.error().message + remarks;
+    stderr_lines += reader.stderr_lines(false);
+    reader.stderr_lines_taken();
+    if (!taken) return "failed " + taken.error().message + stderr_lines;
     require(*taken == piece.size() || reader.done());
     if (reader.streamed()) {
       body += reader.body();
@@ -40,13 +40,14 @@ std::string read(std::string_view stream, std::size_t step, bool streams) {
     }
     stream.remove_prefix(*taken);
   }
-  remarks += reader.remarks(true);
-  require(remarks.size() <= (FastcgiReader::kMaxRemark + 2) * (FastcgiReader::kMaxRemarks + 1));
-  if (!reader.done()) return "ended " + remarks;
+  stderr_lines += reader.stderr_lines(true);
+  require(stderr_lines.size() <= (FastcgiReader::kMaxStderrLine + 2) * (FastcgiReader::kMaxStderrLines + 1));
+  if (!reader.done()) return "ended " + stderr_lines;
   body += reader.body();
   require(streams || body.size() <= kMaxBody);
   require(reader.status() >= 200 && reader.status() <= 999);
-  return std::to_string(reader.status()) + std::string(reader.retry_after()) + "\n" + body + "\n" + remarks;
+  return std::to_string(reader.status()) + std::string(reader.retry_after()) + "\n" + body + "\n" +
+         stderr_lines;
 }
 
 void write(std::string_view head, std::string_view body) {

@@ -103,7 +103,7 @@ class Owner final : public gearman::LinkOwner {
     reserved_ = 0;
   }
   void turn_needed(gearman::Link&) override { require(!closed_); }
-  void writable_again(gearman::Link&) override {}
+  void on_writable(gearman::Link&) override {}
   void input_begins() override { require(!closed_ && !std::exchange(in_input_, true)); }
   void input_ends() override { require(std::exchange(in_input_, false)); }
   void link_changed(bool connected) override { require(std::exchange(up_, connected) != connected); }
@@ -118,9 +118,9 @@ class Owner final : public gearman::LinkOwner {
       reserved_ += grabs;
       link.grab(grabs);
     }
-    if (link.wants_unsleep()) {
+    if (link.wants_wake_grab()) {
       ++reserved_;
-      link.unsleep();
+      link.wake_grab();
     }
     link.flush();
   }
