@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "gearman/test_packets.h"
+
 namespace driveshaft::gearman {
 namespace {
 
@@ -18,75 +20,6 @@ using State = Session::State;
 constexpr auto kPingAfter = 10s;
 constexpr auto kDeadAfter = 30s;
 constexpr auto kPoll = 7s;
-
-// A packet as the server sends it.
-std::string from_server(PacketType type, std::string_view body = {}) {
-  std::string packet;
-  append_packet(packet, type, body);
-  packet[3] = 'S';  // of \0RES
-  return packet;
-}
-
-std::string job(std::string_view handle = "H:a:1", std::string_view function = "f",
-                std::string_view workload = "work") {
-  std::string body;
-  for (const auto field : {handle, function, std::string_view("u")}) body.append(field).append(1, '\0');
-  return from_server(PacketType::job_assign_uniq, body.append(workload));
-}
-
-// The packets that a worker sends: the name of the type and the arguments.
-std::vector<std::string> said(std::string& output) {
-  std::vector<std::string> packets;
-  for (std::size_t at = 0; at < output.size();) {
-    const auto u32 = [&](std::size_t from) {
-      std::uint32_t value = 0;
-      for (std::size_t i = 0; i < 4; ++i)
-        value = value << 8 | static_cast<unsigned char>(output[at + from + i]);
-      return value;
-    };
-    const std::size_t size = u32(8);
-    std::string body = output.substr(at + 12, size);
-    for (char& c : body) {
-      if (c == '\0') c = ' ';
-    }
-    const auto name = [&]() -> std::string {
-      switch (static_cast<PacketType>(u32(4))) {
-        case PacketType::can_do:
-          return "CAN_DO";
-        case PacketType::pre_sleep:
-          return "PRE_SLEEP";
-        case PacketType::work_status:
-          return "WORK_STATUS";
-        case PacketType::work_complete:
-          return "WORK_COMPLETE";
-        case PacketType::work_fail:
-          return "WORK_FAIL";
-        case PacketType::echo_req:
-          return "ECHO_REQ";
-        case PacketType::submit_job_bg:
-          return "SUBMIT_JOB_BG";
-        case PacketType::set_client_id:
-          return "SET_CLIENT_ID";
-        case PacketType::work_exception:
-          return "WORK_EXCEPTION";
-        case PacketType::work_data:
-          return "WORK_DATA";
-        case PacketType::work_warning:
-          return "WORK_WARNING";
-        case PacketType::grab_job_uniq:
-          return "GRAB_JOB_UNIQ";
-        case PacketType::grab_job:
-          return "GRAB_JOB";
-        default:
-          return "?";
-      }
-    }();
-    packets.push_back(body.empty() ? name : name + " " + body);
-    at += 12 + size;
-  }
-  output.clear();
-  return packets;
-}
 
 class SessionTest : public testing::Test {
  protected:
@@ -161,7 +94,7 @@ class SessionTest : public testing::Test {
   // A grab is answered by a job.
   void run_job(std::string_view handle = "H:a:1") {
     session.grab(1, now);
-    feed(job(handle));
+    feed(job_packet(handle));
     said();
   }
   void fall_asleep() {
@@ -192,7 +125,7 @@ TEST_F(SessionTest, AnyPacketShowsThatTheServerIsAGearmand) {
 TEST_F(SessionTest, AGrabIsAnsweredByAJob) {
   session.grab(1, now);
   EXPECT_THAT(said(), ElementsAre("GRAB_JOB_UNIQ"));
-  EXPECT_THAT(feed(job("H:a:7", "f", "abc")), ElementsAre("job H:a:7 f abc"));
+  EXPECT_THAT(feed(job_packet("H:a:7", "f", "abc")), ElementsAre("job H:a:7 f abc"));
   EXPECT_EQ(session.inflight(), 1);
 }
 
@@ -200,7 +133,8 @@ TEST_F(SessionTest, JobsInFlightDoNotKeepItFromGrabbingMore) {
   run_job("H:a:1");
   EXPECT_EQ(session.grabs_wanted(), 2);
   session.grab(2, now);
-  EXPECT_THAT(feed(job("H:a:2") + job("H:a:3")), ElementsAre("job H:a:2 f work", "job H:a:3 f work"));
+  EXPECT_THAT(feed(job_packet("H:a:2") + job_packet("H:a:3")),
+              ElementsAre("job H:a:2 f work", "job H:a:3 f work"));
   EXPECT_EQ(session.inflight(), 3);
 }
 
@@ -304,7 +238,7 @@ TEST_F(SessionTest, TenErrorsThatAnswerNoPacketCloseTheConnection) {
 }
 
 TEST_F(SessionTest, AJobWithoutAGrabClosesTheConnection) {
-  EXPECT_THAT(feed(job()), ElementsAre("close: a job without a grab"));
+  EXPECT_THAT(feed(job_packet()), ElementsAre("close: a job without a grab"));
 }
 
 TEST_F(SessionTest, NoJobWithoutAGrabClosesTheConnection) {
@@ -318,7 +252,7 @@ TEST_F(SessionTest, JobCreatedWithoutASubmissionClosesTheConnection) {
 
 TEST_F(SessionTest, APacketMayComeByteByByte) {
   session.grab(1, now);
-  const auto packet = job("H:a:1", "f", std::string(100, 'x'));
+  const auto packet = job_packet("H:a:1", "f", std::string(100, 'x'));
   std::vector<std::string> events;
   for (const char byte : packet) {
     const auto more = feed({&byte, 1});
@@ -339,7 +273,7 @@ TEST_F(SessionTest, AnAnswerRestartsTheTimeOfTheOtherGrabs) {
   run_job();
   session.grab(2, now);
   EXPECT_TRUE(at(1s).grabs_are_late);
-  feed(job("H:a:2"));
+  feed(job_packet("H:a:2"));
   EXPECT_FALSE(at(1s - 1ms).grabs_are_late);
   EXPECT_TRUE(at(1ms).grabs_are_late);
 }
@@ -404,7 +338,7 @@ TEST_F(SessionTest, ADrainWaitsForGrabsThatAreOut) {
   session.grab(1, now);
   session.drain();
   said();
-  feed(job());
+  feed(job_packet());
   EXPECT_EQ(session.state(), State::draining);
   session.leave_unanswered();
   EXPECT_THAT(said(), ElementsAre("ECHO_REQ goodbye"));

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: MIT
+// Supervisor, Pool and Job together, between a gearmand and an endpoint in the same loop.
+#include "dispatch/pool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dispatch/supervisor.h"
+#include "gearman/test_server.h"
+#include "http/test_endpoint.h"
+#include "net/test_loop.h"
+
+namespace driveshaft::dispatch {
+namespace {
+
+using namespace std::chrono_literals;
+using http::test_response;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+std::string answer(std::string_view text, int gearman_ret = 0) {
+  return test_response("{\"gearman_ret\": " + std::to_string(gearman_ret) + ", \"response_string\": \"" +
+                       std::string(text) + "\"}");
+}
+
+class PoolTest : public testing::Test {
+ protected:
+  PoolTest() {
+    endpoint.answer = [this](const std::string& request) { return next_answer(request); };
+    config.servers = {{server.address()}};
+    config.pools = {
+        {.name = "p", .uri = uri_of(endpoint), .worker_count = 2, .jobs_list = {"f"}, .settings = {}}};
+  }
+  ~PoolTest() override {
+    drain(0s);
+    EXPECT_TRUE(net::run_until(loop, [&] { return drained > 0; }));
+    EXPECT_EQ(drained, 1);
+    EXPECT_EQ(supervisor.connected_links(), 0);
+  }
+
+  static net::Uri uri_of(const http::TestEndpoint& place) { return *net::parse_uri(place.uri()); }
+  config::Pool& pool() { return config.pools[0]; }
+  config::PoolSettings& settings() { return config.pools[0].settings; }
+  void apply() { supervisor.apply(config); }
+  void drain(std::chrono::milliseconds window) {
+    supervisor.drain(window, [this] { ++drained; });
+  }
+
+  template <class Done>
+  void wait_until(Done done) {
+    ASSERT_TRUE(net::run_until(loop, done));
+  }
+  void wait_for_results(std::size_t count) {
+    wait_until([&] { return server.results.size() == count; });
+  }
+  void wait_for_requests(int count) {
+    wait_until([&] { return endpoint.requests == count; });
+  }
+  void submit(const std::string& handle, const std::string& workload = "work") {
+    server.submit({handle, "f", workload});
+  }
+  // One job runs at the endpoint, which does not answer it.
+  void run_a_job() {
+    answers = {std::nullopt};
+    submit("H:a:1");
+    wait_for_requests(1);
+  }
+  PoolStatus status() const { return supervisor.status(Detail::all).at(0); }
+
+  // What the endpoint answers, one after another; then it answers "done".
+  std::optional<std::string> next_answer(const std::string& request) {
+    last_request = request;
+    if (answers.empty()) return answer("done");
+    auto next = answers.front();
+    answers.erase(answers.begin());
+    return next;
+  }
+
+  asio::io_context loop;
+  base::DeadlineWheel deadlines{loop};
+  net::Resolver resolver{loop};
+  gearman::Servers servers{deadlines};
+  net::TlsClients tls;
+  metrics::Registry metrics;
+  Outages outages;
+  Context context{.loop = loop,
+                  .deadlines = deadlines,
+                  .resolver = resolver,
+                  .servers = servers,
+                  .tls = tls,
+                  .metrics = metrics,
+                  .outages = outages,
+                  .decoder = {},
+                  .max_running_time = 1h,
+                  .loop_timeout = 10s,
+                  .client_id = "me",
+                  .host = "here"};
+  gearman::TestServer server{loop};
+  http::TestEndpoint endpoint{loop};
+  std::vector<std::optional<std::string>> answers;
+  std::string last_request;
+  config::Config config;
+  int drained = 0;
+  Supervisor supervisor{context};
+};
+
+TEST_F(PoolTest, AJobIsTakenPostedAndAnswered) {
+  apply();
+  submit("H:a:1", "the workload");
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 done"));
+  EXPECT_THAT(last_request, HasSubstr(R"("function_name":"f")"));
+  EXPECT_THAT(last_request, HasSubstr(R"("workload":"the workload")"));
+  EXPECT_EQ(supervisor.running_jobs(), 0);
+  EXPECT_EQ(context.jobs_done, 1u);
+  EXPECT_EQ(supervisor.connected_links(), 1);
+}
+
+TEST_F(PoolTest, ABigJobIsPostedAndAnsweredWhole) {
+  apply();
+  const std::string big(300'000, 'x');
+  answers = {answer(big)};
+  submit("H:a:1", big);
+  wait_for_results(1);
+  EXPECT_THAT(last_request, HasSubstr(big));
+  EXPECT_EQ(server.results[0], "WORK_COMPLETE H:a:1 " + big);
+}
+
+TEST_F(PoolTest, AFullPoolTakesNoMoreJobs) {
+  answers = {std::nullopt, std::nullopt, std::nullopt};
+  apply();
+  for (const auto* handle : {"H:a:1", "H:a:2", "H:a:3"}) submit(handle);
+  wait_for_requests(2);
+  net::run_ready(loop);
+  EXPECT_THAT(server.queue, SizeIs(1));
+  EXPECT_EQ(supervisor.running_jobs(), 2);
+  endpoint.peers[0]->send(answer("done"));
+  wait_for_requests(3);
+  EXPECT_THAT(server.queue, IsEmpty());
+  EXPECT_THAT(server.results, SizeIs(1));
+}
+
+TEST_F(PoolTest, AJobThatTheEndpointRefusesFailsWithItsText) {
+  answers = {answer("no such order", 7)};
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_EXCEPTION H:a:1 no such order"));
+  ASSERT_THAT(status().failures, SizeIs(1));
+  EXPECT_EQ(status().failures[0]->gearman_ret, 7u);
+}
+
+TEST_F(PoolTest, AServerErrorFailsTheJob) {
+  answers = {test_response("oops", "500 Internal Server Error")};
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1"));
+  EXPECT_EQ(status().failures[0]->http_status, 500u);
+}
+
+TEST_F(PoolTest, AServerErrorIsRetriedWhereTheSettingsSaySo) {
+  settings().retry.attempts = 2;
+  settings().retry.initial_delay = 1ms;
+  answers = {test_response("oops", "500 Internal Server Error")};
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 done"));
+  EXPECT_EQ(endpoint.requests, 2);
+}
+
+TEST_F(PoolTest, AFailedJobHasItsResultAfterItsDeadLetterIsAccepted) {
+  settings().dead_letter_function = "dead";
+  server.answers_submissions = false;
+  answers = {test_response("oops", "500 Internal Server Error")};
+  apply();
+  submit("H:a:1");
+  wait_until([&] { return !server.workers.empty() && server.workers[0]->count("SUBMIT_JOB_BG dead") == 1; });
+  net::run_ready(loop);
+  EXPECT_THAT(server.results, IsEmpty());
+  EXPECT_EQ(supervisor.running_jobs(), 1);
+  server.workers[0]->send(gearman::from_server(gearman::PacketType::job_created, "H:a:2"));
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1"));
+}
+
+TEST_F(PoolTest, AJobWhoseKeptConnectionWasClosedIsSentAgain) {
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  answers = {std::nullopt};
+  submit("H:a:2");
+  wait_for_requests(2);
+  endpoint.peers[0]->close();
+  wait_for_results(2);
+  EXPECT_EQ(server.results[1], "WORK_COMPLETE H:a:2 done");
+}
+
+TEST_F(PoolTest, AnAttemptThatTakesTooLongFails) {
+  settings().retry.attempt_timeout = 1ms;
+  apply();
+  run_a_job();
+  wait_for_results(1);
+  EXPECT_THAT(status().failures[0]->reason, HasSubstr("attempt_timeout"));
+  wait_until([&] { return endpoint.peers[0]->ended(); });
+}
+
+TEST_F(PoolTest, AJobThatTakesTooLongFails) {
+  pool().functions["f"].max_running_time = 1ms;
+  apply();
+  run_a_job();
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1"));
+  EXPECT_THAT(status().failures[0]->reason, HasSubstr("max_running_time"));
+}
+
+TEST_F(PoolTest, AStreamedAnswerIsPassedOnAsItComes) {
+  answers = {std::nullopt};
+  apply();
+  submit("H:a:1");
+  wait_for_requests(1);
+  endpoint.peers[0]->send(
+      "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n{\"status\": [1, 2]}\n{\"data\": "
+      "\"first\"}\n");
+  wait_until([&] { return server.workers[0]->count("WORK_DATA H:a:1 first") == 1; });
+  EXPECT_EQ(server.workers[0]->count("WORK_STATUS H:a:1 1 2"), 1);
+  endpoint.peers[0]->send("{\"gearman_ret\": 0, \"response_string\": \"last\"}\n");
+  endpoint.peers[0]->close();
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 last"));
+}
+
+TEST_F(PoolTest, JobsAreHeldWhileTheEndpointIsDownAndRunWhenItIsBack) {
+  endpoint.stop();
+  apply();
+  for (const auto* handle : {"H:a:1", "H:a:2", "H:a:3"}) submit(handle);
+  wait_until([&] { return status().endpoint.held > 0; });
+  EXPECT_EQ(status().endpoint.state, EndpointStatus::State::down);
+  ASSERT_THAT(outages.all(), SizeIs(1));
+  EXPECT_THAT(outages.all()[0].why, HasSubstr("Connection refused"));
+  EXPECT_THAT(server.queue, testing::Not(IsEmpty())) << "the pool takes no more";
+  EXPECT_THAT(server.results, IsEmpty());
+  endpoint.start();
+  wait_for_results(3);
+  EXPECT_EQ(status().endpoint.state, EndpointStatus::State::up);
+  EXPECT_THAT(outages.all(), IsEmpty());
+}
+
+TEST_F(PoolTest, WithEndpointDownFailJobsAreNotHeld) {
+  settings().endpoint_down = config::EndpointDown::fail;
+  endpoint.stop();
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1"));
+}
+
+TEST_F(PoolTest, AJobWhoseConnectionToGearmandIsLostRunsAgain) {
+  apply();
+  run_a_job();
+  server.workers[0]->close();
+  wait_for_requests(2);  // the server has given it out again
+  EXPECT_EQ(supervisor.running_jobs(), 2);
+  endpoint.peers[0]->send(answer("too late"));
+  wait_until([&] { return supervisor.running_jobs() == 0; });
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 done"));
+}
+
+TEST_F(PoolTest, AHeldJobWhoseConnectionToGearmandIsLostEnds) {
+  endpoint.stop();
+  apply();
+  submit("H:a:1");
+  wait_until([&] { return status().endpoint.held == 1; });
+  server.answers_grabs = false;
+  server.workers[0]->close();
+  wait_until([&] { return supervisor.running_jobs() == 0; });
+  EXPECT_THAT(server.queue, SizeIs(1));
+}
+
+TEST_F(PoolTest, AFunctionWithALimitHasItsOwnConnectionAndRunsNoMore) {
+  pool().jobs_list = {"f", "g"};
+  pool().functions["f"].max_concurrency = 1;
+  answers = {std::nullopt};
+  apply();
+  wait_until([&] { return server.connections() == 2 && supervisor.connected_links() == 2; });
+  for (const auto* handle : {"H:a:1", "H:a:2"}) submit(handle);
+  wait_for_requests(1);
+  net::run_ready(loop);
+  EXPECT_EQ(endpoint.requests, 1);
+}
+
+TEST_F(PoolTest, ADrainWithoutJobsEndsAtOnce) {
+  apply();
+  wait_until([&] { return supervisor.connected_links() == 1; });
+  drain(1h);
+  EXPECT_EQ(supervisor.slots(), 0);
+  wait_until([&] { return drained == 1; });
+  EXPECT_EQ(server.workers[0]->said().back(), "ECHO_REQ goodbye");
+}
+
+TEST_F(PoolTest, ADrainWaitsForTheRunningJobAndTakesNoOther) {
+  apply();
+  run_a_job();
+  drain(1h);
+  submit("H:a:2");
+  net::run_ready(loop);
+  EXPECT_EQ(drained, 0);
+  EXPECT_EQ(supervisor.running_jobs(), 1);
+  endpoint.peers[0]->send(answer("done"));
+  wait_until([&] { return drained == 1; });
+  EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 done"));
+  EXPECT_THAT(server.queue, SizeIs(1));
+}
+
+TEST_F(PoolTest, ADrainGivesHeldJobsBack) {
+  endpoint.stop();
+  apply();
+  submit("H:a:1");
+  wait_until([&] { return status().endpoint.held == 1; });
+  drain(1h);
+  wait_until([&] { return drained == 1; });
+  EXPECT_THAT(server.queue, SizeIs(1));
+  EXPECT_THAT(server.results, IsEmpty());
+}
+
+TEST_F(PoolTest, AtTheEndOfTheWindowJobsFail) {
+  apply();
+  run_a_job();
+  drain(1ms);
+  wait_until([&] { return drained == 1; });
+  EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1"));
+}
+
+TEST_F(PoolTest, AtTheEndOfTheWindowJobsAreGivenBackWhereTheSettingsSaySo) {
+  settings().on_shutdown = config::OnShutdown::requeue;
+  apply();
+  run_a_job();
+  drain(1ms);
+  wait_until([&] { return drained == 1 && server.connections() == 0; });
+  EXPECT_THAT(server.results, IsEmpty());
+  EXPECT_THAT(server.queue, SizeIs(1));
+}
+
+TEST_F(PoolTest, ASecondDrainShortensTheWindow) {
+  apply();
+  run_a_job();
+  drain(1h);
+  net::run_ready(loop);
+  supervisor.drain(1ms, [] { FAIL() << "the first drain has said whom to tell"; });
+  wait_until([&] { return drained == 1; });
+  EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1"));
+}
+
+TEST_F(PoolTest, AReloadChangesTheSlotsAndKeepsConnectionAndJobs) {
+  pool().worker_count = 1;
+  answers = {std::nullopt, std::nullopt};
+  apply();
+  submit("H:a:1");
+  submit("H:a:2");
+  wait_for_requests(1);
+  pool().worker_count = 2;
+  apply();
+  wait_for_requests(2);
+  EXPECT_THAT(server.workers, SizeIs(1));
+  endpoint.peers[0]->send(answer("first"));
+  wait_for_results(1);
+}
+
+TEST_F(PoolTest, AReloadWithAnotherUriHoldsForTheNextJob) {
+  http::TestEndpoint other(loop);
+  other.answer = [](const std::string&) { return answer("from the other"); };
+  apply();
+  run_a_job();
+  pool().uri = uri_of(other);
+  apply();
+  submit("H:a:2");
+  wait_for_results(1);
+  endpoint.peers[0]->send(answer("from the first"));
+  wait_for_results(2);
+  EXPECT_THAT(server.results,
+              ElementsAre("WORK_COMPLETE H:a:2 from the other", "WORK_COMPLETE H:a:1 from the first"));
+}
+
+TEST_F(PoolTest, AReloadWithAnotherConnectTimeoutHoldsForTheNextConnection) {
+  // The endpoint speaks no TLS and says nothing, so the handshake is never done.
+  pool().uri = *net::parse_uri("https" + endpoint.uri().substr(4));
+  settings().endpoint_down = config::EndpointDown::fail;
+  settings().connect_timeout = 1h;
+  apply();
+  settings().connect_timeout = 10ms;
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  EXPECT_THAT(status().failures[0]->reason, HasSubstr("connect_timeout (10 ms)"));
+}
+
+TEST_F(PoolTest, AReloadWithAnotherResponseLimitHoldsForTheNextJob) {
+  apply();
+  settings().max_response_size = 10;
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  EXPECT_THAT(status().failures[0]->reason, HasSubstr("max_response_size (10 bytes)"));
+}
+
+TEST_F(PoolTest, AReloadWithAnotherHeaderHoldsForTheNextRequest) {
+  apply();
+  settings().headers = {{.name = "X-Key", .file = "", .value = "secret"}};
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  EXPECT_THAT(last_request, HasSubstr("X-Key: secret\r\n"));
+}
+
+TEST_F(PoolTest, AReloadAddsAFunctionToTheOpenConnection) {
+  apply();
+  wait_until([&] { return supervisor.connected_links() == 1; });
+  pool().jobs_list = {"f", "g"};
+  apply();
+  wait_until([&] { return server.workers[0]->count("CAN_DO g") == 1; });
+  server.submit({"H:a:1", "g", ""});
+  wait_for_results(1);
+  EXPECT_THAT(server.workers, SizeIs(1));
+}
+
+TEST_F(PoolTest, AReloadWithdrawsAFunctionByANewConnection) {
+  pool().jobs_list = {"f", "g"};
+  apply();
+  run_a_job();
+  pool().jobs_list = {"g"};
+  apply();
+  wait_until([&] { return server.workers.size() == 2 && server.workers[1]->count("CAN_DO") == 1; });
+  EXPECT_EQ(server.workers[1]->count("CAN_DO g"), 1);
+  EXPECT_FALSE(server.workers[0]->ended());
+  endpoint.peers[0]->send(answer("done"));
+  wait_for_results(1);
+  wait_until([&] { return server.workers[0]->ended(); });
+  EXPECT_FALSE(server.workers[1]->ended());
+}
+
+TEST_F(PoolTest, AReloadThatRemovesThePoolLetsItsJobFinish) {
+  apply();
+  run_a_job();
+  config.pools.clear();
+  apply();
+  EXPECT_EQ(supervisor.running_jobs(), 1);
+  EXPECT_EQ(supervisor.slots(), 0);
+  endpoint.peers[0]->send(answer("done"));
+  wait_until([&] { return supervisor.status(Detail::figures).empty(); });
+  EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 done"));
+  EXPECT_EQ(drained, 0);
+}
+
+TEST_F(PoolTest, AReloadThatEndsAnOutageByAnotherUriRunsTheHeldJobs) {
+  endpoint.stop();
+  apply();
+  submit("H:a:1");
+  wait_until([&] { return status().endpoint.held == 1; });
+  http::TestEndpoint other(loop);
+  other.answer = [](const std::string&) { return answer("done"); };
+  pool().uri = uri_of(other);
+  apply();
+  wait_for_results(1);
+  EXPECT_EQ(status().endpoint.state, EndpointStatus::State::up);
+}
+
+}  // namespace
+}  // namespace driveshaft::dispatch
