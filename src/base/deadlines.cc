@@ -28,11 +28,11 @@ void DeadlineWheel::set(Deadline& deadline, Deadline::Clock::time_point at) {
 }
 
 void DeadlineWheel::arm() {
-  armed_ = true;
   timer_.expires_at(start_ + (done_ticks_ + 1) * kTick);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) turn();
   });
+  armed_ = true;  // not before: without memory async_wait() throws
 }
 
 void DeadlineWheel::turn() {

@@ -78,18 +78,19 @@ gearman::JobResult failure_result(config::FailureText setting, std::string_view 
 }  // namespace
 
 void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage, Origin origin,
-                Function& function, const config::PoolSettings& settings) {
+                Function& function, const config::PoolSettings& settings) try {
   started_at_ = Clock::now();
   origin_ = std::move(origin);
   function_ = &function;
+  function_->metrics.started();
   settings_ = &settings;
   attempt_ = 1;
   held_attempts_ = 0;
   absences_ = 0;
   absent_at_.reset();
   may_have_run_ = false;
+  failure_counted_ = false;
   trace_ = new_trace(settings.trace_sampling);
-  function_->metrics.started();
   ends_at_ = started_at_ + function.max_running_time;
   context_.deadlines.set(*this, ends_at_);
   try {
@@ -106,6 +107,8 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   }
   owner_.attempt_ready(*this);
   if (state() != State::idle) log_started(logged());  // on its way: what only people wait for comes after it
+} catch (const std::bad_alloc&) {
+  out_of_memory();
 }
 
 void Job::keep(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage) {
@@ -120,7 +123,7 @@ void Job::keep(const gearman::Assignment& assignment, std::unique_ptr<char[]> st
   }
 }
 
-void Job::post(PoolEndpoint& endpoint) {
+void Job::post(PoolEndpoint& endpoint) try {
   posted_at_ = Clock::now();
   endpoint_ = &endpoint;
   posted_to_ = &endpoint.current();
@@ -144,9 +147,13 @@ void Job::post(PoolEndpoint& endpoint) {
   request_ = *request;
   endpoint.job_is_sent();
   posted_to_->post(*this);
+  at_endpoint_ = true;
+} catch (const std::bad_alloc&) {
+  out_of_memory();
 }
 
-void Job::finished(base::Result<http::Response, http::Failure> result) {
+void Job::finished(base::Result<http::Response, http::Failure> result) try {
+  at_endpoint_ = false;
   if (phases_.connect) function_->metrics.connected(*phases_.connect);
   if (phases_.first_byte) function_->metrics.answer_began(*phases_.first_byte);
   if (result || may_have_run(result.error().kind)) may_have_run_ = true;
@@ -158,6 +165,8 @@ void Job::finished(base::Result<http::Response, http::Failure> result) {
                        : end_of_status(result->status, *settings_);
   attempt_failed(
       {end, answer.error().message, result->status, result->body, std::nullopt, asked_wait(*result)});
+} catch (const std::bad_alloc&) {
+  out_of_memory();
 }
 
 base::Result<Answer, NotAnAnswer> Job::decode(const http::Response& response) try {
@@ -246,7 +255,11 @@ void Job::completed(const Answer& answer) {
 void Job::attempt_failed(const Failure& failure) {
   if (failure.end == AttemptEnd::absent) note_absence();
   const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
-  if (decision.action == JobAction::send_again) return posted_to_->send_again(*this);
+  if (decision.action == JobAction::send_again) {
+    posted_to_->send_again(*this);
+    at_endpoint_ = true;
+    return;
+  }
   if (state() == State::posted) end_attempt(decision.news, score(failure.end), Clock::now(), &failure);
   switch (decision.action) {
     case JobAction::hold:
@@ -284,7 +297,7 @@ void Job::wait_for_retry(const AttemptDecision& decision, const Failure& failure
   context_.deadlines.set(attempt_timer_, decision.delay);
 }
 
-void Job::attempt_timer_is_over() {
+void Job::attempt_timer_is_over() try {
   if (state() != State::posted) {
     if (!result_wanted()) return drop();
     return owner_.attempt_ready(*this);
@@ -294,24 +307,28 @@ void Job::attempt_timer_is_over() {
     return context_.deadlines.set(attempt_timer_, settings_->retry.attempt_timeout);
   }
   may_have_run_ = true;
-  posted_to_->cancel(*this);
+  leave_endpoint();
   attempt_failed(
       {AttemptEnd::attempt_timeout, fmt::format("no complete response within attempt_timeout ({} s)",
                                                 seconds(settings_->retry.attempt_timeout))});
+} catch (const std::bad_alloc&) {
+  out_of_memory();
+}
+
+void Job::leave_endpoint() {
+  if (std::exchange(at_endpoint_, false)) posted_to_->cancel(*this);
 }
 
 // Ends whatever it is doing.
 void Job::cut_off(EndpointNews news, AttemptScore score) {
   attempt_timer_.clear();
   if (dead_letter_) origin_.link->forget_submission(dead_letter_->submission);
-  if (state() == State::posted) {
-    if (http::Endpoint::sent(*this)) may_have_run_ = true;
-    posted_to_->cancel(*this);
-  }
+  if (state() == State::posted && http::Endpoint::sent(*this)) may_have_run_ = true;
+  leave_endpoint();
   if (state() != State::taken) end_attempt(news, score, Clock::now());
 }
 
-void Job::on_deadline() {
+void Job::on_deadline() try {
   const char* place = state() == State::held ? "; it was held, as its endpoint could not take it"
                       : is_waiting()         ? "; it waited for its next attempt"
                                              : "";
@@ -324,20 +341,26 @@ void Job::on_deadline() {
   attempt_failed(
       {AttemptEnd::out_of_time, fmt::format("no complete response within max_running_time ({} s){}",
                                             seconds(ends_at_ - started_at_), place)});
+} catch (const std::bad_alloc&) {
+  out_of_memory();
 }
 
-void Job::abort(std::string_view why) {
+void Job::abort(std::string_view why) try {
   if (state() == State::idle) return;
   if (dead_letter_) return context_.deadlines.set(*this, kDeadLetterAtShutdown);
   cut_off();
   attempt_failed({AttemptEnd::shutdown, std::string(why)});
+} catch (const std::bad_alloc&) {
+  out_of_memory();
 }
 
-void Job::pool_drains() {
+void Job::pool_drains() try {
   cut_off();
   attempt_failed({AttemptEnd::pool_drains,
                   "its pool drains while it is held for its endpoint, and its job server has no other worker "
                   "run it"});
+} catch (const std::bad_alloc&) {
+  out_of_memory();
 }
 
 void Job::requeue() {
@@ -357,6 +380,7 @@ void Job::drop() {
 void Job::fail(const Failure& failure) {
   const std::string reason = explained(failure);
   count_failure(failure);
+  failure_counted_ = true;
   note_failure(failure, reason);
   if (failure.end == AttemptEnd::refused) {
     log_finished(logged(), {*failure.gearman_ret, failure.answer}, Clock::now() - started_at_);
@@ -369,6 +393,7 @@ void Job::fail(const Failure& failure) {
 void Job::fail_at_once(const Failure& failure) {
   const std::string reason = explained(failure);
   count_failure(failure);
+  failure_counted_ = true;
   note_failure(failure, reason);
   log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, reason);
   conclude(gearman::JobResult::fail, {});
@@ -395,7 +420,7 @@ std::string Job::explained(const Failure& failure) const {
                          {failure.end, failure.status, Clock::now() - posted_at_, may_have_run_});
 }
 
-void Job::note_failure(const Failure& failure, std::string_view reason) {
+void Job::note_failure(const Failure& failure, std::string_view reason) try {
   FailedJob failed{.function = text::printable(fields_.function, 512),
                    .handle = text::printable(fields_.handle, 128),
                    .unique = text::printable(fields_.unique, 128),
@@ -409,6 +434,7 @@ void Job::note_failure(const Failure& failure, std::string_view reason) {
                    .answer = text::printable(failure.answer, kShownAnswer)};
   if (failure.status != 0) failed.http_status = failure.status;
   owner_.job_failed(std::move(failed));
+} catch (const std::bad_alloc&) {  // people are shown one failure less
 }
 
 // The last word on a failed job. With a dead letter it is said only when gearmand has the letter: should
@@ -443,12 +469,25 @@ void Job::send_dead_letter(gearman::JobResult result, std::string_view text, std
   context_.deadlines.set(*this, kDeadLetterWithin);
 }
 
-void Job::dead_letter_answered(gearman::Submitted what, std::string_view why) {
+void Job::dead_letter_answered(gearman::Submitted what, std::string_view why) try {
   const auto pending = std::move(dead_letter_);
   const bool accepted = what == gearman::Submitted::accepted;
   function_->metrics.dead_lettered(accepted);
   if (!accepted) log_dead_letter_refused(origin_.link->server(), why, pending->letter);
   conclude(pending->result, pending->text);
+} catch (const std::bad_alloc&) {
+  out_of_memory();
+}
+
+// There was no memory for what the job had to do next, be it to say how it failed. So it fails without a text
+// and without a dead letter. Nothing here needs memory; if there is none for WORK_FAIL, the job is left
+// unanswered.
+void Job::out_of_memory() {
+  cut_off();
+  dead_letter_.reset();
+  if (!failure_counted_) function_->metrics.failed();
+  log_out_of_memory(logged());
+  conclude(gearman::JobResult::fail, {});
 }
 
 // The end of a job that has failed.

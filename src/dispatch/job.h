@@ -128,6 +128,7 @@ class Job final : public http::Exchange,
   void attempt_failed(const Failure& failure);
   void cut_off(EndpointNews news = EndpointNews::none, AttemptScore score = AttemptScore::none);
   void note_absence();
+  void leave_endpoint();
   void wait_for_retry(const AttemptDecision& decision, const Failure& failure);
   void fail(const Failure& failure);
   void fail_at_once(const Failure& failure);
@@ -138,6 +139,7 @@ class Job final : public http::Exchange,
   void give_failure(std::string_view text, std::string_view reason);
   void send_dead_letter(gearman::JobResult result, std::string_view text, std::string_view reason);
   void dead_letter_answered(gearman::Submitted what, std::string_view why);
+  void out_of_memory();
   void conclude(gearman::JobResult result, std::string_view data);
   void end();
   bool is_waiting() const { return state() == State::taken && !dead_letter_; }
@@ -156,11 +158,13 @@ class Job final : public http::Exchange,
   JobRequest request_bytes_;
   Trace trace_;
   Clock::time_point started_at_;
-  Clock::time_point ends_at_;  // then its time is over
+  Clock::time_point ends_at_;     // then its time is over
+  bool failure_counted_ = false;  // in the metrics
 
   // Of the present attempt, or the last.
   PoolEndpoint* endpoint_ = nullptr;
   http::Endpoint* posted_to_ = nullptr;
+  bool at_endpoint_ = false;  // posted_to_ has the exchange, until finished() or cancel()
   Clock::time_point posted_at_;
   int attempt_ = 1;
   int held_attempts_ = 0;  // those after which it was held

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <string>
 
 #include "base/seconds.h"
@@ -51,14 +52,17 @@ void append_trace(std::string& line, const LoggedJob& job) {
 
 }  // namespace
 
-void log_started(const LoggedJob& job) {
+// A line for which there is no memory is lost. This costs no job: so none of these functions throws.
+
+void log_started(const LoggedJob& job) try {
   if (!kThreadLog.enabled(Level::info)) return;
   std::string& line = empty_line();
   append_identity(line, "Starting job: ", job);
   kThreadLog.write(Level::info, line);
+} catch (const std::bad_alloc&) {
 }
 
-void log_finished(const LoggedJob& job, const Answer& answer, Duration took) {
+void log_finished(const LoggedJob& job, const Answer& answer, Duration took) try {
   if (!kThreadLog.enabled(Level::info)) return;
   std::string& line = empty_line();
   append_identity(line, "Finished job: ", job);
@@ -67,9 +71,10 @@ void log_finished(const LoggedJob& job, const Answer& answer, Duration took) {
   fmt::format_to(std::back_inserter(line), " duration={:.6f}", seconds(took));
   append_trace(line, job);
   kThreadLog.write(Level::info, line);
+} catch (const std::bad_alloc&) {
 }
 
-void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std::string_view reason) {
+void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std::string_view reason) try {
   if (!kThreadLog.enabled(Level::warn)) return;
   std::string& line = empty_line();
   append_identity(line, "Trying job again: ", job);
@@ -77,9 +82,10 @@ void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std:
                  text::printable(job.pool, 128), attempt, of, seconds(next_in), reason);
   append_trace(line, job);
   kThreadLog.write(Level::warn, line);
+} catch (const std::bad_alloc&) {
 }
 
-void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason) {
+void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason) try {
   if (!kThreadLog.enabled(Level::error)) return;
   std::string& line = empty_line();
   append_identity(line, "Failed job: ", job);
@@ -87,18 +93,20 @@ void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::
                  text::printable(job.pool, 128), uri, seconds(took), reason);
   append_trace(line, job);
   kThreadLog.write(Level::error, line);
+} catch (const std::bad_alloc&) {
 }
 
-void log_requeued(const LoggedJob& job) {
+void log_requeued(const LoggedJob& job) try {
   if (!kThreadLog.enabled(Level::info)) return;
   std::string& line = empty_line();
   append_names(line, "Given back: ", job);
   append_trace(line, job);
   line.append("; gearmand gives it to another worker");
   kThreadLog.write(Level::info, line);
+} catch (const std::bad_alloc&) {
 }
 
-void log_dropped(const LoggedJob& job, const gearman::Link& link) {
+void log_dropped(const LoggedJob& job, const gearman::Link& link) try {
   if (!kThreadLog.enabled(Level::warn)) return;
   std::string& line = empty_line();
   append_names(line, "Dropped result: ", job);
@@ -107,9 +115,10 @@ void log_dropped(const LoggedJob& job, const gearman::Link& link) {
                  net::to_string(link.server()),
                  link.requeues() ? "gearmand runs the job again" : "so the job has failed");
   kThreadLog.write(Level::warn, line);
+} catch (const std::bad_alloc&) {
 }
 
-void log_stderr(const LoggedJob& job, std::string_view lines) {
+void log_stderr(const LoggedJob& job, std::string_view lines) try {
   if (!kThreadLog.enabled(Level::warn)) return;
   while (!lines.empty()) {
     const auto end = lines.find('\n');
@@ -121,17 +130,34 @@ void log_stderr(const LoggedJob& job, std::string_view lines) {
     kThreadLog.write(Level::warn, line);
     lines.remove_prefix(std::min(end, lines.size() - 1) + 1);
   }
+} catch (const std::bad_alloc&) {
 }
 
-void log_dead_letter_refused(const net::Address& server, std::string_view why, std::string_view letter) {
+void log_dead_letter_refused(const net::Address& server, std::string_view why, std::string_view letter) try {
   kThreadLog.error("Dead letter not taken by gearmand {}: {}; it was {}", net::to_string(server), why,
                    letter);
+} catch (const std::bad_alloc&) {
 }
 
-void log_no_memory_for_dead_letter(const LoggedJob& job) {
+void log_no_memory_for_job() try {
+  kThreadLog.write(Level::error, "Failed job: there is no memory for it");
+} catch (const std::bad_alloc&) {
+}
+
+void log_out_of_memory(const LoggedJob& job) try {
+  std::string& line = empty_line();
+  append_names(line, "Failed job: ", job);
+  line.append(" reason=there was no memory for it");
+  append_trace(line, job);
+  kThreadLog.write(Level::error, line);
+} catch (const std::bad_alloc&) {
+}
+
+void log_no_memory_for_dead_letter(const LoggedJob& job) try {
   std::string& line = empty_line();
   append_names(line, "Dead letter not written: no memory for it; ", job);
   kThreadLog.write(Level::error, line);
+} catch (const std::bad_alloc&) {
 }
 
 }  // namespace driveshaft::dispatch

@@ -10,7 +10,8 @@
 #include "gearman/link.h"
 #include "net/address.h"
 
-// Every log line of a job. docs/logging.md tells users what they mean.
+// Every log line of a job. docs/logging.md tells users what they mean. None of these functions throws: a line
+// for which there is no memory is lost.
 namespace driveshaft::dispatch {
 
 // What the lines say of the job itself.
@@ -35,6 +36,10 @@ void log_dropped(const LoggedJob& job, const gearman::Link& link);
 // Lines that the endpoint wrote for its log; each has its newline.
 void log_stderr(const LoggedJob& job, std::string_view lines);
 void log_dead_letter_refused(const net::Address& server, std::string_view why, std::string_view letter);
+// There was no memory for the job, not even for its names.
+void log_no_memory_for_job();
+// There was no memory for what the job had to do next.
+void log_out_of_memory(const LoggedJob& job);
 void log_no_memory_for_dead_letter(const LoggedJob& job);
 
 }  // namespace driveshaft::dispatch

@@ -2,6 +2,8 @@
 #include "dispatch/pool.h"
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <utility>
 
 #include "config/diff.h"
@@ -11,13 +13,11 @@
 namespace driveshaft::dispatch {
 namespace {
 
-using log::kThreadLog;
-
 // Jobs kept for their memory when they are done.
 constexpr std::size_t kSpareJobs = 256;
 
-// Builds with sanitizers hold every counter against what it counts.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// Builds for development check every counter against what it counts.
+#if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kCheckAdmission = true;
 #else
 constexpr bool kCheckAdmission = false;
@@ -47,7 +47,7 @@ Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<co
 Pool::~Pool() {
   function_endpoints_.clear();  // they know the jobs
   endpoint_.reset();
-  jobs_.clear_and_dispose([](Job* job) { delete job; });
+  for (JobList* jobs : {&jobs_, &spare_jobs_}) jobs->clear_and_dispose(std::default_delete<Job>());
 }
 
 void Pool::start() {
@@ -209,14 +209,15 @@ bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignme
     admission_.no_job(mine(link));
     return false;
   }
-  Job* spare = nullptr;
-  try {
-    spare = spare_job().release();
-  } catch (const std::bad_alloc&) {
-    return refuse_for_memory(link, assignment);
+  if (spare_jobs_.empty()) {
+    try {
+      spare_jobs_.push_back(*new Job(context_, static_cast<JobOwner&>(*this)));
+    } catch (const std::bad_alloc&) {
+      return refuse_for_memory(link, assignment);
+    }
   }
-  Job& job = *spare;
-  jobs_.push_back(job);
+  Job& job = spare_jobs_.back();
+  jobs_.splice(jobs_.end(), spare_jobs_, spare_jobs_.iterator_to(job));
   admission_.job_assigned(mine(link), job, known->second.permits);
   job.start(assignment, std::move(storage), {link.shared_from_this(), link.generation()}, known->second,
             settings_.settings);
@@ -227,16 +228,13 @@ bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignme
 // A job of which nothing can be kept fails.
 bool Pool::refuse_for_memory(gearman::Link& link, const gearman::Assignment& assignment) {
   admission_.no_job(mine(link));
-  if (!link.send_result(link.generation(), assignment.handle, gearman::JobResult::fail, {})) return true;
-  kThreadLog.write(log::Level::error, "Failed job: there is no memory for it");
+  try {
+    if (!link.send_result(link.generation(), assignment.handle, gearman::JobResult::fail, {})) return true;
+  } catch (const std::bad_alloc&) {
+    link.leave_unanswered(link.generation());
+  }
+  log_no_memory_for_job();
   return true;
-}
-
-std::unique_ptr<Job> Pool::spare_job() {
-  if (spare_jobs_.empty()) return std::make_unique<Job>(context_, static_cast<JobOwner&>(*this));
-  auto job = std::move(spare_jobs_.back());
-  spare_jobs_.pop_back();
-  return job;
 }
 
 void Pool::attempt_ready(Job& job) {
@@ -261,8 +259,7 @@ void Pool::attempt_ended(Job& job, const EndpointHealth::Attempt& attempt, Attem
 void Pool::job_done(Job& job) {
   admission_.end(job);
   ++context_.jobs_done;
-  jobs_.erase(jobs_.iterator_to(job));
-  spare_jobs_.emplace_back(&job);
+  spare_jobs_.splice(spare_jobs_.end(), jobs_, jobs_.iterator_to(job));
   turn_needed();
 }
 
@@ -357,10 +354,16 @@ void Pool::turn_needed(gearman::Link& link) {
 void Pool::turn_needed() {
   turn_wanted_ = true;
   if (in_input_ || std::exchange(turn_posted_, true)) return;
-  asio::post(context_.loop, [self = shared_from_this()] {
-    self->turn_posted_ = false;
-    if (self->turn_wanted_) self->end_turn();
-  });
+  try {
+    asio::post(context_.loop, [self = shared_from_this()] { self->take_turn(); });
+  } catch (const std::bad_alloc&) {
+    context_.deadlines.set(delayed_turn_, Timer::Clock::duration::zero());  // needs no memory
+  }
+}
+
+void Pool::take_turn() {
+  turn_posted_ = false;
+  if (turn_wanted_) end_turn();
 }
 
 void Pool::input_begins() { in_input_ = true; }
@@ -379,7 +382,7 @@ void Pool::end_turn() {
   metrics_->set_held(admission_.held());
   if (!draining_)
     metrics_->set_idle(std::max(settings_.worker_count - running() + admission_.reusable_slots(), 0));
-  if (spare_jobs_.size() > kSpareJobs) spare_jobs_.resize(kSpareJobs);
+  while (spare_jobs_.size() > kSpareJobs) spare_jobs_.pop_front_and_dispose(std::default_delete<Job>());
   sweep();
   if (draining_) report_drain();
 }

@@ -89,6 +89,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void limit_changed() override { turn_needed(); }
 
   void turn_needed();
+  void take_turn();
   void end_turn();
   void post_held_jobs();
   void grab();
@@ -108,7 +109,6 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   std::vector<std::string> functions_of(const PoolEndpoint& endpoint) const;
   template <class Do>
   void for_each_endpoint(Do act) const;
-  std::unique_ptr<Job> spare_job();
   bool refuse_for_memory(gearman::Link& link, const gearman::Assignment& assignment);
 
   // Constant after construction.
@@ -126,7 +126,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
       function_endpoints_;                    // of functions with another, retired ones too
   std::vector<std::unique_ptr<Lane>> lanes_;  // those that only finish among them
   JobList jobs_;
-  std::vector<std::unique_ptr<Job>> spare_jobs_;
+  JobList spare_jobs_;                                     // ended jobs, kept for their memory
   std::deque<std::shared_ptr<const FailedJob>> failures_;  // the newest first
   boost::intrusive::list<PoolLink, boost::intrusive::constant_time_size<false>> to_flush_;
   std::vector<Admission::Grant> grants_;  // of one turn; its memory is used again
@@ -137,6 +137,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   bool draining_ = false;
   bool drained_ = false;
   Timer rate_wait_{*this, &Pool::rate_allows};
+  Timer delayed_turn_{*this, &Pool::take_turn};
 };
 
 }  // namespace driveshaft::dispatch

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <new>
 #include <tuple>
 #include <utility>
 
@@ -73,7 +74,12 @@ asio::awaitable<void> Link::run() {
     } else if (!closing_ && !retiring_) {
       stream_ = std::move(*dialled);
       session_begins();
-      const LinkError why = co_await serve();
+      LinkError why;
+      try {
+        why = co_await serve();
+      } catch (const std::bad_alloc&) {
+        why = {"out of memory"};
+      }
       report_lost(why);
       session_ends();
     }
@@ -326,7 +332,7 @@ void Link::flush() {
   write_rest();
 }
 
-void Link::write_rest() {
+void Link::write_rest() try {
   stream_.async_wait([self = shared_from_this(), generation = generation_](boost::system::error_code error) {
     bool over = error || !self->holds(generation);
     if (!over) {
@@ -340,6 +346,11 @@ void Link::write_rest() {
     if (!over) self->flush();
     self->check_congestion();
   });
+} catch (const std::bad_alloc&) {
+  release(writing_);
+  written_ = 0;
+  dead_ = LinkError{"out of memory"};
+  stream_.close();  // serve() comes back and reports it
 }
 
 void Link::retire() {

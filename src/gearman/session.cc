@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace driveshaft::gearman {
@@ -138,6 +139,7 @@ Session::Clock::time_point Session::wake_at() const {
 Session::OnTime Session::on_time(Clock::time_point now, const std::optional<Sent>& sent) {
   OnTime result;
   grabber_.on_time(now);
+  say_goodbye_if_done();
   if (grabber_.outstanding() > 0 && !grabs_are_late_ &&
       now >= std::max(answered_at_, grabbed_at_) + kAnswerWithin) {
     grabs_are_late_ = result.grabs_are_late = true;
@@ -231,8 +233,11 @@ void Session::drain() {
 
 void Session::say_goodbye_if_done() {
   if (state_ != State::draining || inflight_ > 0 || grabber_.outstanding() > 0) return;
-  state_ = State::goodbye_sent;
-  append_packet(output_, PacketType::echo_req, kGoodbye);
+  try {
+    append_packet(output_, PacketType::echo_req, kGoodbye);
+    state_ = State::goodbye_sent;
+  } catch (const std::bad_alloc&) {  // on_time() tries again
+  }
 }
 
 }  // namespace driveshaft::gearman

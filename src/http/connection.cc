@@ -38,7 +38,14 @@ void Connection::open(Exchange* exchange) {
   if (exchange) exchange->connection_ = this;
   opening_at_ = Clock::now();
   endpoint_.deadlines_.set(*this, endpoint_.settings_.connect_timeout);
-  attempt_ = endpoint_.connector_.connect([this](auto stream) { connected(std::move(stream)); });
+  attempt_ = endpoint_.connector_.connect([this](auto stream) {
+    const auto self = shared_from_this();
+    try {
+      connected(std::move(stream));
+    } catch (const std::bad_alloc&) {
+      out_of_memory();
+    }
+  });
 }
 
 void Connection::on_deadline() {
@@ -77,11 +84,12 @@ void Connection::opened() {
   state_ = State::idle;
   if (exchange_) {
     exchange_->phases_.connect = Clock::now() - opening_at_;
-    send(*exchange_);
+    endpoint_.opening_done(*this, {});
+    if (exchange_) send(*exchange_);
   } else {
     endpoint_.became_idle(*this);
+    endpoint_.opening_done(*this, {});
   }
-  endpoint_.opening_done(*this, {});
 }
 
 void Connection::open_failed(Failure::Kind kind, const std::string& why) {
@@ -120,23 +128,32 @@ void Connection::write() {
 void Connection::wait_to_write() {
   stream_.async_wait([self = shared_from_this(), of = exchange_](const error_code& error) {
     // The response may have come meanwhile, and the connection may be closed.
-    if (!error && self->state_ == State::busy && self->exchange_ == of) self->write();
+    if (error || self->state_ != State::busy || self->exchange_ != of) return;
+    try {
+      self->write();
+    } catch (const std::bad_alloc&) {
+      self->out_of_memory();
+    }
   });
 }
 
 void Connection::read() {
   const auto room = asio::buffer(buffer_) + filled_;
   stream_.async_read_some(room, [self = shared_from_this()](const error_code& error, std::size_t bytes) {
-    self->on_read(error, bytes);
+    try {
+      self->on_read(error, bytes);
+    } catch (const std::bad_alloc&) {
+      self->out_of_memory();
+    }
   });
 }
 
 void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (state_ == State::closed) return;
   if (state_ == State::settling) {
-    return open_failed(
-        Failure::Kind::unreachable,
-        error ? fmt::format("TLS handshake failed: {}", error.message()) : "it sent bytes before any request");
+    return open_failed(Failure::Kind::unreachable,
+                       error ? fmt::format("TLS handshake failed: {}", error.message())
+                             : "it sent bytes before any request");
   }
   if (state_ == State::idle) {  // the endpoint closed it, or sent bytes without a request
     close();
@@ -188,14 +205,15 @@ base::Result<bool, Failure> Connection::pass_chunk() try {
   protocol_->chunk_taken();
   return more;
 } catch (const std::bad_alloc&) {
-  return Failure{Failure::Kind::too_large, "there is no memory for its response"};
+  return Failure{Failure::Kind::too_large, "out of memory"};
 }
 
-void Connection::pass_stderr(bool over) {
+void Connection::pass_stderr(bool over) try {
   const auto lines = protocol_->stderr_lines(over);
   if (lines.empty()) return;
   exchange_->on_stderr(lines);
   protocol_->stderr_lines_taken();
+} catch (const std::bad_alloc&) {  // the lines are lost, which costs no job
 }
 
 // Whether a TLS alert ended the connection before the endpoint has read the request.
@@ -206,7 +224,7 @@ bool Connection::refused_by_tls(const error_code& error) const {
 base::Result<std::size_t, Failure> Connection::read_response() try {
   return protocol_->read({buffer_.data(), filled_});
 } catch (const std::bad_alloc&) {
-  return Failure{Failure::Kind::too_large, "there is no memory for its response"};
+  return Failure{Failure::Kind::too_large, "out of memory"};
 }
 
 void Connection::take_response(const error_code& error) {
@@ -243,6 +261,16 @@ void Connection::fail(Failure failure) {
   close();
   endpoint_.forget(*this);
   endpoint_.deliver(exchange, std::move(failure));
+}
+
+// This costs the exchange on this connection, and the connection. The message is short enough to need no
+// memory.
+void Connection::out_of_memory() {
+  if (state_ == State::closed) return;
+  if (opening()) return open_failed(Failure::Kind::unreachable, "out of memory");
+  if (exchange_) return fail({Failure::Kind::too_large, "out of memory"});
+  close();
+  endpoint_.forget(*this);
 }
 
 void Connection::abandon() { exchange_ = nullptr; }

@@ -68,6 +68,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void write();
   void wait_to_write();
   void fail(Failure failure);
+  void out_of_memory();
 
   Endpoint& endpoint_;                                // not used after close()
   std::shared_ptr<net::Connector::Attempt> attempt_;  // while connecting

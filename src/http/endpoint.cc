@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <new>
 
 #include "http/fastcgi_protocol.h"
 #include "http/http_protocol.h"
@@ -74,18 +75,29 @@ void Endpoint::append_head(std::string& out, std::string_view content_type,
   out.append(head_).append(content_type).append("\r\nContent-Length: ").append(digits, end).append("\r\n");
 }
 
-void Endpoint::post(Exchange& exchange) {
+template <class Send>
+void Endpoint::begin(Exchange& exchange, Send send) {
   ++exchanges_;
+  try {
+    send();
+  } catch (const std::bad_alloc&) {
+    cancel(exchange);
+    throw;
+  }
+}
+
+void Endpoint::post(Exchange& exchange) {
   exchange.phases_ = {};
-  if (idle_.empty()) return open_connection(exchange);
-  Connection& connection = *idle_.back();
-  idle_.pop_back();
-  connection.send(exchange);
+  begin(exchange, [&] {
+    if (idle_.empty()) return open_connection(exchange);
+    Connection& connection = *idle_.back();
+    idle_.pop_back();
+    connection.send(exchange);
+  });
 }
 
 void Endpoint::send_again(Exchange& exchange) {
-  ++exchanges_;
-  open_connection(exchange);
+  begin(exchange, [&] { open_connection(exchange); });
 }
 
 void Endpoint::cancel(Exchange& exchange) {
@@ -102,6 +114,14 @@ void Endpoint::cancel(Exchange& exchange) {
 
 void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> result) {
   --exchanges_;
+  try {
+    note_result(result);
+  } catch (const std::bad_alloc&) {  // health() does not know it, which costs no job
+  }
+  exchange.finished(std::move(result));
+}
+
+void Endpoint::note_result(const base::Result<Response, Failure>& result) {
   if (result) {
     note_reachability({});
   } else if (result.error().kind != Failure::Kind::stale_connection) {
@@ -109,7 +129,6 @@ void Endpoint::deliver(Exchange& exchange, base::Result<Response, Failure> resul
         result.error().kind == Failure::Kind::unreachable || result.error().kind == Failure::Kind::full;
     note_reachability(down ? std::optional(result.error()) : std::nullopt);
   }
-  exchange.finished(std::move(result));
 }
 
 // A response of any kind, even a malformed one, shows that the endpoint can be reached. So does an open
@@ -141,11 +160,17 @@ void Endpoint::open_connection(Exchange& exchange) {
 }
 
 Connection& Endpoint::open_connection_for(Exchange* exchange) {
-  ++opening_;
   auto connection = std::make_shared<Connection>(*this);
   connections_.emplace(connection.get(), connection);
-  if (!sweep_.is_set()) deadlines_.set(sweep_, sweep_every());
-  connection->open(exchange);
+  try {
+    if (!sweep_.is_set()) deadlines_.set(sweep_, sweep_every());
+    connection->open(exchange);
+  } catch (const std::bad_alloc&) {
+    connection->close();
+    forget(*connection);
+    throw;
+  }
+  ++opening_;
   return *connection;
 }
 
@@ -161,7 +186,13 @@ int Endpoint::served() const {
 
 void Endpoint::opening_done(Connection& connection, base::Result<void, Failure> result) {
   --opening_;
-  if (Exchange* next = next_waiting()) open_connection(*next);
+  if (Exchange* next = next_waiting()) {
+    try {
+      open_connection(*next);
+    } catch (const std::bad_alloc&) {
+      deliver(*next, Failure{Failure::Kind::unreachable, "out of memory"});
+    }
+  }
   if (&connection != probing_) return;
   probing_ = nullptr;
   std::exchange(probed_, nullptr)(std::move(result));

@@ -42,7 +42,8 @@ class Endpoint {
   // head: the caller may append more header lines.
   void append_head(std::string& out, std::string_view content_type, std::size_t content_length) const;
 
-  // Sends the request on an idle connection, or else on a new one.
+  // Sends the request on an idle connection, or else on a new one. This and send_again() may throw
+  // std::bad_alloc; the exchange is not posted then.
   void post(Exchange& exchange);
   // Sends the request once more, on a new connection, after Failure::Kind::stale_connection. This belongs to
   // the same attempt.
@@ -87,10 +88,13 @@ class Endpoint {
   friend class Connection;
   using Timer = base::MemberDeadline<Endpoint>;
 
+  template <class Send>
+  void begin(Exchange& exchange, Send send);
   void open_connection(Exchange& exchange);
   Connection& open_connection_for(Exchange* exchange);
   void close_unused();
   Exchange* next_waiting();
+  void note_result(const base::Result<Response, Failure>& result);
   void note_reachability(const std::optional<Failure>& unreachable);  // nothing: the endpoint was reached
 
   std::chrono::seconds sweep_every() const;
