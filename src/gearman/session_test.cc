@@ -215,12 +215,14 @@ TEST_F(SessionTest, OnlyABigJobHasStorageOfItsOwn) {
   ASSERT_TRUE(session.next(event));
   EXPECT_EQ(event.storage, nullptr);
   session.grab(1, now);
-  const std::string big = job_packet("H:a:2", "f", std::string(20'000, 'x'));
+  const std::string big = job_packet("H:a:2", "f", std::string(100'000, 'x'));
   for (std::string_view rest = big; !rest.empty();) {
     rest.remove_prefix(put(rest));
     ASSERT_TRUE(session.next(event));
   }
   ASSERT_EQ(event.kind, Session::Event::Kind::assigned);
+  ASSERT_NE(event.storage, nullptr);
+  EXPECT_EQ(event.job.bytes.data(), event.storage.get());
 }
 
 TEST_F(SessionTest, NoopWhileAwakeChangesNothing) {
