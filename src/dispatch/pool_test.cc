@@ -145,6 +145,7 @@ TEST_F(PoolTest, AFullPoolTakesNoMoreJobs) {
 }
 
 TEST_F(PoolTest, AJobThatTheEndpointRefusesFailsWithItsText) {
+  settings().failure_text = config::FailureText::exception;
   answers = {answer("no such order", 7)};
   apply();
   submit("H:a:1");
@@ -322,7 +323,7 @@ TEST_F(PoolTest, ADrainGivesHeldJobsBack) {
   submit("H:a:1");
   wait_until([&] { return status().endpoint.held == 1; });
   drain(1h);
-  wait_until([&] { return drained == 1; });
+  wait_until([&] { return drained == 1 && server.connections() == 0; });
   EXPECT_THAT(server.queue, SizeIs(1));
   EXPECT_THAT(server.results, IsEmpty());
 }
