@@ -212,7 +212,7 @@ int Admission::wanted(const Lane& lane) {
   return wanted;
 }
 
-int Admission::grant(Lane& lane, int most, std::vector<Grant>& grants) {
+void Admission::grant(Lane& lane, int most, std::vector<Grant>& grants) {
   int left = most;
   while (left > 0) {
     if (lane.links_.size() == 1) {
@@ -229,7 +229,6 @@ int Admission::grant(Lane& lane, int most, std::vector<Grant>& grants) {
     }
   }
   reserve(lane, most - left);
-  return most - left;
 }
 
 int Admission::grant(Link& link, int most, std::vector<Grant>& grants) {

@@ -224,7 +224,7 @@ class Admission {
   void hold(Ticket& ticket, Endpoint& endpoint);
   void reserve(Lane& lane, int grabs);
   void answered(Link& link);
-  int grant(Lane& lane, int most, std::vector<Grant>& grants);
+  void grant(Lane& lane, int most, std::vector<Grant>& grants);
   static int grant(Link& link, int most, std::vector<Grant>& grants);
   void grant_scarce(int free, std::vector<Grant>& grants);
 

@@ -264,6 +264,12 @@ TEST(Attempt, AnAbsentApplicationMayAskToWait) {
             (AttemptDecision{hold, asked_to_wait, 2s}));
 }
 
+TEST(Attempt, AnAbsentApplicationThatAsksToWaitTooLongIsWaitedForWithoutThat) {
+  for (const auto asked : {60s, 61s}) {
+    EXPECT_EQ(decide(AttemptEnd::absent, first_attempt(), {}, 0.5, asked), (AttemptDecision{hold, absent}));
+  }
+}
+
 TEST(Attempt, AFullEndpointIsAFailureWhereNothingIsHeld) {
   auto settings = retrying();
   settings.endpoint_down = config::EndpointDown::fail;

@@ -340,6 +340,8 @@ TEST(EndpointHealth, TheLimitOfAFullOneGrowsByOneASecondWhileItIsUsedUp) {
   EXPECT_EQ(health.limit(), 5) << "it is not used up";
   ended_after(health, answered, 1ms, kStart + 1s, 5);
   EXPECT_EQ(health.limit(), 6);
+  ended_after(health, answered, 1ms, kStart + 1s, 6);
+  EXPECT_EQ(health.limit(), 6) << "by one a second";
   ended_after(health, answered, 1ms, kStart + 2s, 6);
   ended_after(health, answered, 1ms, kStart + 3s, 7);
   EXPECT_EQ(health.limit(), kNoLimit);
@@ -378,6 +380,144 @@ TEST(EndpointHealth, ASlowFailureToConnectMeansFullOnlyWhileOthersAreAnswered) {
   EXPECT_EQ(health.limit(), 7);
   EXPECT_TRUE(ended_after(health, full, 5s, kStart + 6s, 7)) << "nobody was answered meanwhile";
   EXPECT_EQ(health.state(), State::unreachable);
+}
+
+TEST(EndpointHealth, SeveralRefusalsAtOnceAreOneThatWasTooMuch) {
+  EndpointHealth health(16, false);
+  for (int times = 0; times < 3; ++times) ended_after(health, full, 0ms, kStart, 5);
+  ended_after(health, answered, 1ms, kStart + 1s, 4);
+  EXPECT_EQ(health.limit(), 5);
+}
+
+TEST(EndpointHealth, AReloadKeepsWhatIsKnownOfTheSameEndpointAlone) {
+  EndpointHealth health(8, false);
+  health.configure(6, false, false);
+  EXPECT_EQ(health.shown_limit(), 6);
+  ended(health, answered);
+  ended_after(health, full, 1ms, kStart, /*posted=*/3);
+  const int limit = health.limit();
+  EXPECT_LT(limit, 6);
+  health.configure(6, false, /*replaced=*/false);
+  EXPECT_EQ(health.limit(), limit);
+  health.configure(6, false, /*replaced=*/true);
+  EXPECT_EQ(health.limit(), kNoLimit);
+}
+
+TEST(EndpointHealth, AnAdaptiveLimitIsKeptForTheSameEndpointAlone) {
+  EndpointHealth health(100, false);
+  health.configure(100, true, false);
+  const int first = health.limit();
+  EXPECT_LT(first, 100);
+  for (int i = 0; i < 300; ++i) {
+    health.attempt_ended({.news = answered, .function = &health, .took = 10ms}, 50, true, kStart, 0);
+  }
+  const int grown = health.limit();
+  EXPECT_GT(grown, first);
+  health.configure(100, true, /*replaced=*/false);
+  EXPECT_EQ(health.limit(), grown);
+  health.configure(100, true, /*replaced=*/true);
+  EXPECT_EQ(health.limit(), first);
+}
+
+TEST(EndpointHealth, ARefusalAfter200MillisecondsIsSlow) {
+  EndpointHealth slow(8, false);
+  EXPECT_TRUE(ended_after(slow, full, 200ms, kStart, /*posted=*/3));
+  EXPECT_EQ(slow.state(), State::unreachable);
+  EndpointHealth busy(8, false);
+  ended(busy, answered, kStart);
+  EXPECT_FALSE(ended_after(busy, full, 300ms, kStart + 300ms, /*posted=*/3))
+      << "others were answered meanwhile";
+  EXPECT_EQ(busy.state(), State::up);
+}
+
+TEST(EndpointHealth, APauseHasItsReason) {
+  EndpointHealth health(8, false);
+  asked_to_wait_for(health, 1s);
+  EXPECT_EQ(health.why(), "asks");
+}
+
+TEST(EndpointHealth, ASuspectThatBecomesUnreachableIsNotReached) {
+  EndpointHealth health(8, false);
+  ended_after(health, absent, 1ms, kStart);
+  EXPECT_TRUE(health.reached());
+  EXPECT_TRUE(ended_after(health, unreachable, 1ms, kStart + 2ms));
+  EXPECT_FALSE(health.reached());
+}
+
+TEST(EndpointHealth, WhereJobsAreNotHeldAnAbsentOneDoesNotBecomeUnreachable) {
+  EndpointHealth health = absent_endpoint();
+  health.attempt_ended({.news = unreachable, .why = "refused", .took = 1ms}, 1, /*hold=*/false, kStart + 10ms,
+                       1);
+  EXPECT_EQ(health.state(), State::absent);
+}
+
+TEST(EndpointHealth, TheReasonOfAnAbsenceIsThatOfTheLastAnswer) {
+  EndpointHealth health = absent_endpoint();
+  health.attempt_ended({.news = absent, .why = "HTTP status 503", .took = 1ms}, 1, true, kStart + 10ms, 1);
+  EXPECT_EQ(health.why(), "HTTP status 503");
+}
+
+TEST(EndpointHealth, AJobOfAnEarlierTurnDoesNotEndTheTurn) {
+  EndpointHealth health = absent_endpoint();
+  health.next_turn(0, 2, kStart + 100ms, 1);
+  ended_after(health, absent, 100ms, kStart + 150ms);
+  EXPECT_EQ(health.limit(), 1);
+}
+
+TEST(EndpointHealth, AJobSentWithTheFirstAbsenceCounts) {
+  EndpointHealth health(8, false);
+  ended_after(health, absent, 1ms, kStart, 8);
+  ended_after(health, answered, 1ms, kStart + 1ms, 8);
+  EXPECT_EQ(health.limit(), kNoLimit);
+}
+
+TEST(EndpointHealth, AnAnswerThatEndsAnAbsenceIsASuccess) {
+  EndpointHealth coped = absent_endpoint();
+  coped.next_turn(0, 2, kStart + 100ms, 1);
+  ended_after(coped, overloaded, 1ms, kStart + 102ms);
+  EXPECT_FALSE(coped.has_succeeded_since(kStart));
+  EndpointHealth health = absent_endpoint();
+  health.next_turn(0, 2, kStart + 100ms, 1);
+  ended_after(health, answered, 1ms, kStart + 102ms);
+  EXPECT_TRUE(health.has_succeeded_since(kStart + 100ms));
+  EXPECT_FALSE(health.has_succeeded_since(kStart + 101ms));
+}
+
+TEST(EndpointHealth, EachAbsenceBeginsWithTheTurnsOfHeldJobs) {
+  EndpointHealth health = absent_endpoint();
+  auto now = kStart + 100ms;
+  health.next_turn(0, 2, now, 1);
+  ended_after(health, answered, 0ms, now);
+  ended_after(health, absent, 0ms, now + 1ms);
+  ended_after(health, absent, 0ms, now + 2ms);
+  for (int turn = 0; turn < 2; ++turn) {
+    now += 200ms;
+    health.next_turn(0, 2, now, 1);
+    EXPECT_FALSE(health.wants_new_job());
+    ended_after(health, absent, 0ms, now);
+  }
+}
+
+TEST(EndpointHealth, AHeldJobTellsAsWellIfNoNewOneComesToASuspect) {
+  EndpointHealth health(8, false);
+  ended_after(health, absent, 1ms, kStart, 1);
+  health.next_turn(/*posted=*/0, /*held=*/1, kStart + 100ms, 1);
+  EXPECT_FALSE(health.wants_new_job());
+  health.job_is_sent();
+  health.next_turn(1, 1, kStart + 2100ms, 1);
+  EXPECT_TRUE(health.wants_new_job()) << "the held job has no answer";
+}
+
+TEST(EndpointHealth, ANewJobWithoutAnAnswerDoesNotKeepHeldOnesFromTheirTurn) {
+  EndpointHealth health = absent_endpoint();
+  health.next_turn(0, 1, kStart + 100ms, 1);
+  ended_after(health, absent, 0ms, kStart + 100ms);
+  health.next_turn(0, 1, kStart + 200ms, 1);
+  ASSERT_TRUE(health.wants_new_job());
+  health.job_is_sent();
+  health.next_turn(1, 1, kStart + 2300ms, 1);
+  EXPECT_FALSE(health.wants_new_job());
+  EXPECT_EQ(health.limit(), 2);
 }
 
 }  // namespace

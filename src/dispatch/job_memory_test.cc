@@ -173,14 +173,12 @@ class JobMemoryTest : public testing::Test {
   gearman::Servers servers{deadlines};
   net::TlsClients tls;
   metrics::Registry metrics;
-  Outages outages;
   Context context{.loop = loop,
                   .deadlines = deadlines,
                   .resolver = resolver,
                   .servers = servers,
                   .tls = tls,
                   .metrics = metrics,
-                  .outages = outages,
                   .decoder = {},
                   .max_running_time = 1h,
                   .loop_timeout = 10s,

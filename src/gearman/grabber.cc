@@ -28,14 +28,10 @@ milliseconds backoff_after(int futile_wakes) {
 
 int Grabber::grabs_wanted() const {
   if (state_ != State::awake || draining_) return 0;
-  if (queue_empty_ && outstanding_ > 0) return 0;
   return std::max(burst_ - outstanding_, 0);
 }
 
-void Grabber::granted(int count) {
-  outstanding_ += count;
-  queue_empty_ = false;
-}
+void Grabber::granted(int count) { outstanding_ += count; }
 
 void Grabber::wake_grab_granted() {
   state_ = State::awake;
@@ -47,7 +43,6 @@ bool Grabber::on_job() {
   --outstanding_;
   grab_understood_ = true;
   burst_ = std::min(burst_ * 2, kMaxBurst);
-  queue_empty_ = false;
   futile_wakes_ = 0;
   return true;
 }
@@ -57,7 +52,6 @@ Grabber::OnNoJob Grabber::on_no_job(Clock::time_point now) {
   --outstanding_;
   grab_understood_ = true;
   burst_ = 1;
-  queue_empty_ = true;
   if (outstanding_ > 0 || draining_) return OnNoJob::nothing;
   state_ = State::asleep;
   slept_at_ = now;
@@ -101,9 +95,6 @@ void Grabber::on_time(Clock::time_point now) {
   if (const auto at = wake_at(); at && *at <= now) wake();
 }
 
-void Grabber::wake() {
-  state_ = State::awake;
-  queue_empty_ = false;
-}
+void Grabber::wake() { state_ = State::awake; }
 
 }  // namespace driveshaft::gearman

@@ -98,7 +98,9 @@ class Grabber {
 
   State state_ = State::awake;
   int outstanding_ = 0;  // grabs sent and not yet answered
-  int burst_ = 1;        // the slow-start window: it doubles with each job, and NO_JOB sets it to 1
+  // The slow-start window: it doubles with each job, and NO_JOB sets it to 1. So after NO_JOB the other grabs
+  // are answered before the next one is sent.
+  int burst_ = 1;
   bool queue_empty_ =
       false;  // the last answer was NO_JOB: the other grabs are to be answered before the next
   bool draining_ = false;

@@ -119,7 +119,7 @@ TEST_F(GrabberTest, AfterThreeNoopsWithoutAJobItWaitsLongerAndLonger) {
 TEST_F(GrabberTest, AJobOrAPausePreventsTheBackoff) {
   fall_asleep();
   for (int round = 0; round < 20; ++round) {
-    now += 6ms;  // another worker was quicker
+    now += 5ms;  // another worker was quicker
     grabber.on_noop(now);
     ASSERT_EQ(grabber.grabs_wanted(), 1);
     fall_asleep();
@@ -129,6 +129,19 @@ TEST_F(GrabberTest, AJobOrAPausePreventsTheBackoff) {
     ASSERT_EQ(grabber.grabs_wanted(), 1);
     grab();
     ASSERT_TRUE(grabber.on_job());
+    fall_asleep();
+  }
+}
+
+TEST_F(GrabberTest, AfterAJobThreeNoopsWithoutAJobAreAllowedAgain) {
+  fall_asleep();
+  for (int round = 0; round < 6; ++round) {
+    grabber.on_noop(now);
+    EXPECT_EQ(grabber.grabs_wanted(), 1);
+    if (round == 2) {
+      grab();
+      ASSERT_TRUE(grabber.on_job());
+    }
     fall_asleep();
   }
 }

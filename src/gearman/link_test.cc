@@ -291,9 +291,9 @@ TEST_F(LinkTest, UnansweredSubmissionsAreLostWithTheConnection) {
 
 TEST_F(LinkTest, AServerThatDoesNotReadMakesTheLinkCongested) {
   EXPECT_FALSE(link->congested());
-  worker().pause_reading();
   server.submit({"H:a:1", "f", ""});
   wait_for_a_job();
+  worker().pause_reading();
   const std::string data(32 * 1024 * 1024, 'x');
   link->send_data(1, "H:a:1", data);
   link->flush();
@@ -310,9 +310,9 @@ TEST_F(LinkTest, AServerThatDoesNotReadMakesTheLinkCongested) {
 }
 
 TEST_F(LinkTest, ACongestedLinkIsWritableWhenItsConnectionIsLost) {
-  worker().pause_reading();
   server.submit({"H:a:1", "f", ""});
   wait_for_a_job();
+  worker().pause_reading();
   link->send_data(1, "H:a:1", std::string(32 * 1024 * 1024, 'x'));
   link->flush();
   ASSERT_TRUE(link->congested());

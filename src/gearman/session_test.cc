@@ -30,11 +30,11 @@ class SessionTest : public testing::Test {
   // Feeds bytes, and returns the name of each event.
   std::vector<std::string> feed(std::string_view bytes) {
     std::vector<std::string> events;
+    Session::Event event;  // of all packets, as a link has it
     while (true) {
       const std::size_t taken = put(bytes);
       bytes.remove_prefix(taken);
       while (true) {
-        Session::Event event;
         if (const auto read = session.next(event); !read) {
           events.push_back("close: " + read.error().message);
           return events;
@@ -164,6 +164,67 @@ TEST_F(SessionTest, NoopWakesIt) {
   EXPECT_EQ(session.grabs_wanted(), 1);
 }
 
+TEST_F(SessionTest, AfterNoopNoPreSleepIsSentBeforeAGrab) {
+  fall_asleep();
+  now += 100ms;
+  feed(from_server(PacketType::noop) + from_server(PacketType::noop));
+  at(kPoll);
+  EXPECT_THAT(said(), IsEmpty()) << "without a grab the server would wake the connection no more";
+  session.grab(1, now);
+  feed(from_server(PacketType::no_job));
+  EXPECT_THAT(said(), ElementsAre("GRAB_JOB_UNIQ", "PRE_SLEEP"));
+}
+
+TEST_F(SessionTest, TheWindowOfGrabsDoublesWithEachJobTo32) {
+  for (const int window : {1, 2, 4, 8, 16, 32, 32}) {
+    EXPECT_EQ(session.grabs_wanted(), window);
+    session.grab(1, now);
+    feed(job_packet());
+  }
+  session.grab(1, now);
+  feed(from_server(PacketType::no_job));
+  now += 1s;
+  feed(from_server(PacketType::noop));
+  EXPECT_EQ(session.grabs_wanted(), 1) << "NO_JOB sets it to 1";
+}
+
+TEST_F(SessionTest, WokenAtOnceFourTimesWithoutAJobItWaitsBeforeItGrabs) {
+  for (int round = 0; round < 3; ++round) {
+    fall_asleep();
+    feed(from_server(PacketType::noop));
+    EXPECT_EQ(session.grabs_wanted(), 1);
+  }
+  fall_asleep();
+  feed(from_server(PacketType::noop));
+  EXPECT_EQ(session.grabs_wanted(), 0);
+  EXPECT_EQ(session.wake_at(), now + 10ms);
+  at(10ms);
+  EXPECT_EQ(session.grabs_wanted(), 1);
+}
+
+TEST_F(SessionTest, TheWorkloadOfAUniqueOf64BytesIsRepaired) {
+  session.grab(1, now);
+  const std::string cut(63, 'a');
+  EXPECT_THAT(feed(job_packet("H:a:1", "f", std::string("\0load", 5), cut)), ElementsAre("job H:a:1 f load"));
+}
+
+TEST_F(SessionTest, OnlyABigJobHasStorageOfItsOwn) {
+  session.grab(1, now);
+  Session::Event event;
+  put(job_packet("H:a:1", "f", "small"));
+  ASSERT_TRUE(session.next(event));
+  EXPECT_EQ(event.storage, nullptr);
+  session.grab(1, now);
+  const std::string big = job_packet("H:a:2", "f", std::string(100'000, 'x'));
+  for (std::string_view rest = big; !rest.empty();) {
+    rest.remove_prefix(put(rest));
+    ASSERT_TRUE(session.next(event));
+  }
+  ASSERT_EQ(event.kind, Session::Event::Kind::assigned);
+  ASSERT_NE(event.storage, nullptr);
+  EXPECT_EQ(event.job.bytes.data(), event.storage.get());
+}
+
 TEST_F(SessionTest, NoopWhileAwakeChangesNothing) {
   session.grab(1, now);
   feed(from_server(PacketType::noop));
@@ -231,6 +292,19 @@ TEST_F(SessionTest, AnswersToSubmissionsComeInTheirOrder) {
               ElementsAre("accepted", "not accepted: QUEUE_FULL: no more"));
 }
 
+TEST_F(SessionTest, EachSubmissionHasOneAnswer) {
+  session.submit_background("dead", "u1", "letter");
+  const auto created = from_server(PacketType::job_created, "H:a:9");
+  EXPECT_THAT(feed(created + created), ElementsAre("accepted", HasSubstr("close: JOB_CREATED")));
+}
+
+TEST_F(SessionTest, AnErrorAfterTheAnswerToASubmissionAnswersNothing) {
+  session.submit_background("dead", "u1", "letter");
+  const auto error = from_server(PacketType::error, std::string("QUEUE_FULL\0no more", 18));
+  EXPECT_THAT(feed(error + error),
+              ElementsAre("not accepted: QUEUE_FULL: no more", "server error: QUEUE_FULL: no more"));
+}
+
 TEST_F(SessionTest, TenErrorsThatAnswerNoPacketCloseTheConnection) {
   const auto error = from_server(PacketType::error, std::string("ODD\0text", 8));
   for (int i = 1; i < 10; ++i) EXPECT_THAT(feed(error), ElementsAre("server error: ODD: text"));
@@ -266,7 +340,37 @@ TEST_F(SessionTest, AGrabIsReportedLateOnce) {
   EXPECT_EQ(session.wake_at(), now + 1s);
   EXPECT_FALSE(at(1s - 1ms).grabs_are_late);
   EXPECT_TRUE(at(1ms).grabs_are_late);
+  EXPECT_GT(session.wake_at(), now);
   EXPECT_FALSE(at(1s).grabs_are_late) << "it is reported once";
+}
+
+TEST_F(SessionTest, NoJobRestartsTheTimeOfTheOtherGrabs) {
+  run_job();
+  session.grab(2, now);
+  EXPECT_TRUE(at(1s).grabs_are_late);
+  feed(from_server(PacketType::no_job));
+  EXPECT_EQ(session.wake_at(), now + 1s);
+  EXPECT_FALSE(at(1s - 1ms).grabs_are_late);
+  EXPECT_TRUE(at(1ms).grabs_are_late);
+}
+
+TEST_F(SessionTest, TheGrabAfterTheFallBackMayBeLateAsWell) {
+  session.grab(1, now);
+  EXPECT_TRUE(at(1s).grabs_are_late);
+  feed(from_server(PacketType::error, std::string("unknown_command\0", 16)));
+  session.grab(1, now);
+  EXPECT_TRUE(at(1s).grabs_are_late);
+}
+
+TEST_F(SessionTest, AWakeGrabMayBeLate) {
+  run_job();
+  fall_asleep();
+  session.drain();
+  now += 3s;
+  session.wake_grab(now);
+  EXPECT_EQ(session.wake_at(), now + 1s);
+  EXPECT_FALSE(at(1s - 1ms).grabs_are_late);
+  EXPECT_TRUE(at(1ms).grabs_are_late);
 }
 
 TEST_F(SessionTest, AnAnswerRestartsTheTimeOfTheOtherGrabs) {
@@ -289,6 +393,29 @@ TEST_F(SessionTest, ASilentServerIsPingedAndThenGivenUp) {
   const auto result = at(1ms);
   ASSERT_TRUE(result.dead);
   EXPECT_THAT(result.dead->message, HasSubstr("nothing came back for 30 s"));
+}
+
+TEST_F(SessionTest, ItIsCalledForEachPingAndForTheEnd) {
+  greet();
+  const auto start = now;
+  EXPECT_EQ(session.wake_at(), start + kPingAfter);
+  at(kPingAfter);
+  EXPECT_EQ(session.wake_at(), start + 2 * kPingAfter);
+  at(kPingAfter + 1s);
+  EXPECT_EQ(session.wake_at(), start + kDeadAfter);
+  EXPECT_TRUE(at(kDeadAfter - 2 * kPingAfter - 1s).dead);
+}
+
+TEST_F(SessionTest, APingIsSentOnlyAfterSilence) {
+  greet();
+  const auto start = now;
+  at(5s);
+  feed(from_server(PacketType::noop));
+  at(kPingAfter - 5s);
+  EXPECT_THAT(said(), IsEmpty());
+  EXPECT_EQ(session.wake_at(), start + 5s + kPingAfter);
+  at(5s);
+  EXPECT_THAT(said(), ElementsAre("ECHO_REQ ping"));
 }
 
 TEST_F(SessionTest, AnyByteShowsThatTheServerIsAlive) {
