@@ -46,6 +46,7 @@ class Owner final : public LinkOwner {
     if (job.function != "f" && job.function != "g") return false;
     jobs.push_back({link.generation(), std::string(job.handle), std::string(job.function),
                     std::string(job.workload), storage != nullptr});
+    turn_needed(link);
     return true;
   }
   void no_job(Link&) override { --reserved; }
