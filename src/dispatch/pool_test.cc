@@ -73,6 +73,12 @@ class PoolTest : public testing::Test {
   }
   PoolStatus status() const { return supervisor.status(Detail::all).at(0); }
 
+  // Why the last job has failed.
+  std::string reason() const {
+    const auto failures = status().failures;
+    return failures.empty() ? "no job has failed" : failures[0]->reason;
+  }
+
   // What the endpoint answers, one after another; then it answers "done".
   std::optional<std::string> next_answer(const std::string& request) {
     last_request = request;
@@ -207,7 +213,7 @@ TEST_F(PoolTest, AnAttemptThatTakesTooLongFails) {
   apply();
   run_a_job();
   wait_for_results(1);
-  EXPECT_THAT(status().failures[0]->reason, HasSubstr("attempt_timeout"));
+  EXPECT_THAT(reason(), HasSubstr("attempt_timeout"));
   wait_until([&] { return endpoint.peers[0]->ended(); });
 }
 
@@ -217,7 +223,7 @@ TEST_F(PoolTest, AJobThatTakesTooLongFails) {
   run_a_job();
   wait_for_results(1);
   EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1"));
-  EXPECT_THAT(status().failures[0]->reason, HasSubstr("max_running_time"));
+  EXPECT_THAT(reason(), HasSubstr("max_running_time"));
 }
 
 TEST_F(PoolTest, AStreamedAnswerIsPassedOnAsItComes) {
@@ -396,7 +402,7 @@ TEST_F(PoolTest, AReloadWithAnotherConnectTimeoutHoldsForTheNextConnection) {
   apply();
   submit("H:a:1");
   wait_for_results(1);
-  EXPECT_THAT(status().failures[0]->reason, HasSubstr("connect_timeout (10 ms)"));
+  EXPECT_THAT(reason(), HasSubstr("connect_timeout (10 ms)"));
 }
 
 TEST_F(PoolTest, AReloadWithAnotherResponseLimitHoldsForTheNextJob) {
@@ -405,7 +411,7 @@ TEST_F(PoolTest, AReloadWithAnotherResponseLimitHoldsForTheNextJob) {
   apply();
   submit("H:a:1");
   wait_for_results(1);
-  EXPECT_THAT(status().failures[0]->reason, HasSubstr("max_response_size (10 bytes)"));
+  EXPECT_THAT(reason(), HasSubstr("max_response_size (10 bytes)"));
 }
 
 TEST_F(PoolTest, AReloadWithAnotherHeaderHoldsForTheNextRequest) {
