@@ -63,8 +63,7 @@ std::string php_error(std::string_view body) {
     const auto begin = body.find(kind);
     if (begin == body.npos) continue;
     const auto line = body.substr(begin, body.find('\n', begin) - begin);
-    if (auto text = squeezed(without_tags(line)); text.starts_with(fmt::format("{}:", kind)))
-      return text;
+    if (auto text = squeezed(without_tags(line)); text.starts_with(fmt::format("{}:", kind))) return text;
   }
   return {};
 }

@@ -101,8 +101,6 @@ class Grabber {
   // The slow-start window: it doubles with each job, and NO_JOB sets it to 1. So after NO_JOB the other grabs
   // are answered before the next one is sent.
   int burst_ = 1;
-  bool queue_empty_ =
-      false;  // the last answer was NO_JOB: the other grabs are to be answered before the next
   bool draining_ = false;
   Clock::time_point slept_at_{};
   Clock::time_point backoff_until_{};
