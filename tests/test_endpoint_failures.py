@@ -72,7 +72,7 @@ def test_a_good_answer_of_any_form_completes_the_job(rig, behave):
 BAD = {
     "404": (answer(OK, status="404 Not Found"), 404, "404"),
     "500": (answer(b"<b>Fatal error</b>", status="500 Internal Server Error"), 500, "Fatal error"),
-    "503": (answer(OK, status="503 Service Unavailable"), 503, "503"),
+    "504": (answer(OK, status="504 Gateway Timeout"), 504, "504"),
     "304": (raw(b"HTTP/1.1 304 Not Modified\r\n\r\n", keep=True), 304, "304"),
     "204": (raw(b"HTTP/1.1 204 No Content\r\n\r\n", keep=True), None, "empty|JSON"),
     "empty body": (answer(b""), None, "empty|JSON"),

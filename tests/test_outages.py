@@ -206,7 +206,7 @@ def test_retry_after_is_waited_for_and_costs_nothing(rig, code, form):
 @pytest.mark.parametrize("header", ["3600", "soon", ""], ids=repr)
 def test_retry_after_that_is_too_late_or_nonsense_is_a_failure(rig, header):
     endpoint = rig.endpoint(answer(b"busy", status="503 Service Unavailable", headers=[f"Retry-After: {header}"]))
-    server, daemon = start(rig, endpoint.uri(), max_running_time=60)
+    server, daemon = start(rig, endpoint.uri(), settings={"hold_on": []}, max_running_time=60)
     daemon.expect_failed_jobs()
     assert run(server, "f") == FAILED
     assert daemon.metric("driveshaft_http_errors", http_status="503") == 1

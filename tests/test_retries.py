@@ -17,7 +17,7 @@ QUICK = {"attempts": 3, "initial_delay": 0.05, "max_delay": 0.1}
 # The failures that `on` names, each by an endpoint that makes it once.
 FAILURES = {
     "timeout": hang,
-    "5xx": answer(b"oops", status="502 Bad Gateway"),
+    "5xx": answer(b"oops", status="500 Internal Server Error"),
     "429": answer(b"busy", status="429 Too Many Requests"),
     "connection_lost": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
     "invalid_response": answer(b"no JSON"),

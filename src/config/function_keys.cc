@@ -78,7 +78,7 @@ Entry read_entry(const Value& value) {
     std::vector<std::string_view> names;
     append_names(names, Keys<Entry>(kNameKey));
     append_names(names, function_keys());
-    warn_of_unknown_keys(value, names);
+    refuse_unknown_keys(value, names);
   } else if (value.is(Node::Kind::string)) {
     read_name(value, entry);
   } else {

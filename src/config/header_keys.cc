@@ -57,7 +57,7 @@ void read_value(const Value& value, Header& header) {
                                    value.is(Node::Kind::object) ? " without \"file\"" : ""));
   }
   const std::string_view known[] = {kFile};
-  warn_of_unknown_keys(value, known);
+  refuse_unknown_keys(value, known);
   const Value path = value.member(*file);
   if (!is_path(path))
     return path.error(fmt::format("expected the absolute path of a file, got {}", kind_of(path)));

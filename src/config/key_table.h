@@ -227,13 +227,13 @@ void append_names(std::vector<std::string_view>& names, Keys<Target> keys) {
   for (const auto& key : keys) names.push_back(key.name);
 }
 
-// Reads an object that has these keys alone, and warns of every other.
+// Reads an object that has these keys alone, and refuses every other.
 template <class Target>
 void read_object(const Value& object, Keys<Target> keys, Target& target) {
   read_keys(object, keys, target);
   std::vector<std::string_view> names;
   append_names(names, keys);
-  warn_of_unknown_keys(object, names);
+  refuse_unknown_keys(object, names);
 }
 
 // Every key with its value: {"attempts": 3}. Those with the value that they have in `leave_out` are left out.

@@ -31,4 +31,11 @@ void warn_of_unknown_keys(const Value& object, std::span<const std::string_view>
   }
 }
 
+void refuse_unknown_keys(const Value& object, std::span<const std::string_view> known) {
+  for (const Node& child : object.node().children) {
+    if (contains(known, child.key)) continue;
+    object.member(child).key_error("unknown key, remove it" + hint(child.key, known));
+  }
+}
+
 }  // namespace driveshaft::config
