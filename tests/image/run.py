@@ -21,18 +21,16 @@ runroot = "{FOLDER}/run"
 
 
 def step(name, work):
-    """`work` gets a function that runs a command and returns its output; all of it goes to a log."""
+    """`work` gets a function that runs a command, whose output goes to a log as it comes."""
     began = time.monotonic()
     path = ROOT / f"build/logs/{name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8") as log:
         def run(*words):
-            done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True)
-            print(done.stdout, end="", file=log, flush=True)
+            done = subprocess.run(list(map(str, words)), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
             if done.returncode:
                 end = "".join(path.read_text(errors="replace").splitlines(keepends=True)[-40:])
                 sys.exit(f"{end}{name}: {words[0]} ended with {done.returncode}; the whole log is {path}")
-            return done.stdout.strip()
         work(run)
     print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
 
@@ -46,10 +44,10 @@ def make_base_image(run):
         run("tar", "-C", root, "--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*", "-cf", new, ".")
         shutil.rmtree(root)
         new.rename(archive)
-    container = run("buildah", "from", "scratch")
-    run("buildah", "add", "--quiet", container, archive, "/")
-    run("buildah", "config", "--cmd", "bash", container)
-    run("buildah", "commit", "--quiet", "--rm", container, BASE)
+    run("buildah", "from", "--name", "base", "scratch")
+    run("buildah", "add", "--quiet", "base", archive, "/")
+    run("buildah", "config", "--cmd", "bash", "base")
+    run("buildah", "commit", "--quiet", "--rm", "base", BASE)
 
 
 def remove_store():
@@ -84,4 +82,7 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
