@@ -139,9 +139,12 @@ VALUES = [None, True, False, 0, -1, 1, 1.0, 1.5, 0.0001, 64, 65, 3600, 3600.5, 1
           ["a\tb"], ["f", "f"], [[]], {}, {"a": 1}]
 
 
-def up_to_tls(path):
-    """A schema complains of a missing key at the object that should have it."""
-    return tuple(path[:path.index("tls") + 1] if "tls" in path else path)
+def up_to_object(path):
+    """A schema complains of a missing or an unknown key at the object that should have it, or not."""
+    for name in ("tls", "retry", "breaker"):
+        if name in path:
+            return tuple(path[:path.index(name) + 1])
+    return tuple(path)
 
 
 def refused(path, text):
@@ -155,13 +158,13 @@ def refused(path, text):
         if said.startswith("warning: ") or "not usable" in said:
             continue
         key = re.match(r"(\w+(?:\.\w+)*)(?:\[\d+\])*: ", said)
-        paths.add(up_to_tls(key[1].split(".")) if key else ())
+        paths.add(up_to_object(key[1].split(".")) if key else ())
     assert bool(paths) == (done.returncode == 1), done.stderr
     return paths
 
 
 def refused_by_schema(config):
-    return {up_to_tls([str(part) for part in error.absolute_path if not isinstance(part, int)])
+    return {up_to_object([str(part) for part in error.absolute_path if not isinstance(part, int)])
             for error in VALIDATOR.iter_errors(config)}
 
 

@@ -125,10 +125,14 @@ def test_jobs_that_crash_php_do_not_keep_the_others_from_being_run(rig, shop):
 
 
 def jobs_a_second(client, count):
+    """Without the last ones, which may wait in php-fpm's queue for a second or two."""
     begin = time.monotonic()
-    for handle in client.submit_many("sleep", ["0.004"] * count):
+    handles = client.submit_many("sleep", ["0.004"] * count)
+    client.wait_for_results(count - 16)
+    rate = (count - 16) / (time.monotonic() - begin)
+    for handle in handles:
         assert client.result(handle) == complete("slept")
-    return count / (time.monotonic() - begin)
+    return rate
 
 
 def test_a_full_php_fpm_is_worked_as_fast_as_it_can(rig):

@@ -78,7 +78,7 @@ void EndpointHealth::take_in(const Attempt& attempt, int posted, bool hold, Cloc
       if (hold) return begin_outage(State::unreachable, attempt.why, now, draw);
       break;
     case EndpointNews::full:
-      if (others_work(attempt, posted - 1, now)) return filled(posted - 1, attempt.served, now);
+      if (others_work(attempt, posted - 1, now)) return filled(posted - 1, now);
       if (hold) return begin_outage(State::unreachable, attempt.why, now, draw);
       break;
     case EndpointNews::absent:
@@ -178,12 +178,11 @@ void EndpointHealth::next_turn(int posted, int held, Clock::time_point now, doub
   begin_turn(Turn::of_held_job, posted + 1, now);
 }
 
-// Connections that it has not answered on yet wait in its queue.
-void EndpointHealth::filled(int others, int served, Clock::time_point now) {
+void EndpointHealth::filled(int others, Clock::time_point now) {
   if (capacity_ == kNoLimit) capacity_grows_after_ = kCapacityGrowsAfter;
   if (std::exchange(capacity_grew_, false))
     capacity_grows_after_ = std::min(capacity_grows_after_ * 2, kCapacityGrowsAtLeastAfter);
-  capacity_ = std::min(served > 0 ? std::min(others, served) : others, capacity_);
+  capacity_ = std::min(others, capacity_);
   capacity_changed_at_ = now;
 }
 

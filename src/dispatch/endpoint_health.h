@@ -27,7 +27,7 @@ namespace driveshaft::dispatch {
 // for each that it answers.
 //
 // An endpoint that takes no more connections while others of its jobs run is full, not down: its limit is
-// what it has served. The limit grows by one job while it is used up: after a second, and after twice as long
+// what it has taken. The limit grows by one job while it is used up: after a second, and after twice as long
 // each time that this was too much.
 class EndpointHealth {
  public:
@@ -67,7 +67,6 @@ class EndpointHealth {
     EndpointNews news;
     std::string why = {};                 // with EndpointNews::unreachable, full, absent and asked_to_wait
     std::chrono::milliseconds wait = {};  // with asked_to_wait
-    int served = 0;                       // with full: connections that it has answered on
     const void* function = nullptr;       // identifies the function of its job
     Clock::duration took = {};
   };
@@ -101,7 +100,7 @@ class EndpointHealth {
   void take_in(const Attempt& attempt, int posted, bool hold, Clock::time_point now, double draw);
   bool others_work(const Attempt& attempt, int others, Clock::time_point now) const;
   void pause(const Attempt& attempt, Clock::time_point now);
-  void filled(int others, int served, Clock::time_point now);
+  void filled(int others, Clock::time_point now);
   void answered(int posted, Clock::time_point now);
   void begin_turn(Turn turn, int most, Clock::time_point now);
   void schedule_probe(Clock::time_point now, double draw);

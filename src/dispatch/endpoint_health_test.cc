@@ -348,18 +348,12 @@ TEST(EndpointHealth, TheLimitOfAFullOneGrowsByOneASecondWhileItIsUsedUp) {
   EXPECT_FALSE(health.is_full());
 }
 
-TEST(EndpointHealth, AFullOneHasNoMoreJobsThanItHasServedConnections) {
-  EndpointHealth health(16, false);
-  health.attempt_ended({.news = full, .served = 2}, 6, true, kStart, 1);
-  EXPECT_EQ(health.limit(), 2);
-}
-
 TEST(EndpointHealth, TheLimitGrowsMoreSlowlyEachTimeThatItWasTooMuch) {
   EndpointHealth health(16, false);
   ended_after(health, full, 0ms, kStart, 5);
   ended_after(health, answered, 1ms, kStart + 1s, 4);
   EXPECT_EQ(health.limit(), 5);
-  health.attempt_ended({.news = full, .served = 4}, 5, true, kStart + 1s, 1);
+  ended_after(health, full, 0ms, kStart + 1s, 5);
   EXPECT_EQ(health.limit(), 4);
   ended_after(health, answered, 1ms, kStart + 2999ms, 4);
   EXPECT_EQ(health.limit(), 4);

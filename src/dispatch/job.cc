@@ -216,7 +216,6 @@ void Job::end_attempt(EndpointNews news, AttemptScore score, Clock::time_point n
                               seconds(*failure->asked));
   } else if (failure) {
     attempt.why = failure->message;
-    if (news == EndpointNews::full) attempt.served = endpoint_->served();
   }
   owner_.attempt_ended(*this, attempt, score);
 }

@@ -45,8 +45,6 @@ class PoolEndpoint {
 
   // An attempt at a job has ended; its permit has not been given back yet.
   void attempt_ended(const EndpointHealth::Attempt& attempt);
-  // Connections to it that have had an answer.
-  int served() const { return current_->served(); }
   // A job has been given a permit, and is sent.
   void job_is_sent() { health_.job_is_sent(); }
   // Whether a job that was sent after `time` has succeeded.

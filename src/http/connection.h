@@ -37,7 +37,6 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
   bool opening() const { return state_ == State::opening || state_ == State::settling; }
   Clock::duration age() const { return Clock::now() - opening_at_; }  // since open()
-  bool has_answered() const { return reused_; }
   // The exchange was cancelled while the connection was opening. The connection is opened all the same, for
   // another exchange.
   void abandon();

@@ -179,11 +179,6 @@ void Endpoint::probe(Probed probed) {
   probing_ = &open_connection_for(nullptr);
 }
 
-int Endpoint::served() const {
-  return static_cast<int>(std::count_if(connections_.begin(), connections_.end(),
-                                        [](const auto& entry) { return entry.second->has_answered(); }));
-}
-
 void Endpoint::opening_done(Connection& connection, base::Result<void, Failure> result) {
   --opening_;
   if (Exchange* next = next_waiting()) {

@@ -78,9 +78,6 @@ class Endpoint {
   };
   Health health() const;
 
-  // Connections that have had an answer: those that the endpoint serves, and has not left in its queue.
-  int served() const;
-
   bool unused() const { return exchanges_ == 0; }
   const net::Uri& uri() const { return settings_.uri; }
 
