@@ -95,10 +95,12 @@ def test_without_hold_on_such_an_answer_is_a_failure(rig, shop):
 
 @pytest.mark.parametrize("slots", [8, 1])
 def test_a_job_that_crashes_php_fails_alone(rig, shop, slots):
-    """nginx makes a 502 of it, too: the job is sent three times more, and the others do not stop."""
+    """nginx makes a 502 of it, too: the job is sent three times more, and the others do not stop. More often it is sent
+    only where a busy machine sends no other job within a tenth of a second."""
     record = rig.directory / "record"
     server, daemon = start(rig, shop.uri(record=str(record)), worker_count=slots)
     daemon.expect_failed_jobs()
+    daemon.expect_errors("its jobs are held and no more are taken")
     with Client(server) as client:
         handles = submit(client, 2000)
         poison = client.submit("die", priority="high")
@@ -106,9 +108,9 @@ def test_a_job_that_crashes_php_fails_alone(rig, shop, slots):
         assert len(client.results) < 2000, "the others wait for it no longer than it for them"
         all_succeed(client, handles)
     requests = record.read_text().splitlines()
-    assert sum('"die"' in line for line in requests) == 4
-    assert len(requests) == 2004
-    assert not daemon.lines("its jobs are held")
+    sent = sum('"die"' in line for line in requests)
+    assert sent == 4 or (sent <= 6 and daemon.lines("its jobs are held"))
+    assert len(requests) == 2000 + sent
 
 
 def test_jobs_that_crash_php_do_not_keep_the_others_from_being_run(rig, shop):
@@ -127,7 +129,7 @@ def test_jobs_that_crash_php_do_not_keep_the_others_from_being_run(rig, shop):
 def jobs_a_second(client, count):
     """Without the last ones, which may wait in php-fpm's queue for a second or two."""
     begin = time.monotonic()
-    handles = client.submit_many("sleep", ["0.004"] * count)
+    handles = client.submit_many("sleep", ["0.02"] * count)
     client.wait_for_results(count - 16)
     rate = (count - 16) / (time.monotonic() - begin)
     for handle in handles:
@@ -140,9 +142,9 @@ def test_a_full_php_fpm_is_worked_as_fast_as_it_can(rig):
     server, daemon = start(rig, fpm.uri_unix(), worker_count=2)
     daemon.expect_errors("is full: it takes no more than")
     with Client(server) as client:
-        with_two = jobs_a_second(client, 1500)
+        with_two = jobs_a_second(client, 400)
         daemon.reload(jobs_file([server], {"Regular": pool(fpm.uri_unix(), FUNCTIONS, 16)}))
-        with_sixteen = jobs_a_second(client, 1500)
+        with_sixteen = jobs_a_second(client, 400)
     assert with_sixteen > 0.75 * with_two
     assert daemon.metric("driveshaft_errors") == 0
     assert len(daemon.lines("Regular.* is full", level="WARN")) <= 2
