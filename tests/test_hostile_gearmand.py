@@ -294,7 +294,9 @@ def test_a_flood_of_packets_costs_bounded_memory_and_no_other_pool_its_speed(rig
             else:
                 link.send_raw(packet)
     packet_name = next(name for name, (bytes_sent, _) in FLOODS.items() if bytes_sent == packet)
-    bad, good = rig.fake_gearmand(on_connect=flood), rig.gearmand()
+    # An error that answers the first grab is one of a server that knows GRAB_JOB alone.
+    bad = rig.fake_gearmand(on_connect=flood, on_packet=lambda link, kind, _: kind == Kind.GRAB_JOB)
+    good = rig.gearmand()
     daemon = rig.driveshaft(jobs_file([bad, good], {"Regular": pool(web.uri(), ["f", "reverse"], connections=4)}))
     with Client(good) as client:
         def jobs_in(seconds):
