@@ -53,7 +53,8 @@ AttemptEnd end_of(http::Failure::Kind kind) {
 // Whether the endpoint may have begun with the job. That a used connection had been closed before the request
 // came is only likely (stale_connection): a process that was killed with the job looks the same.
 bool may_have_run(http::Failure::Kind kind) {
-  return kind != http::Failure::Kind::unreachable && kind != http::Failure::Kind::overloaded;
+  using enum http::Failure::Kind;
+  return kind != unreachable && kind != full && kind != overloaded;
 }
 
 // 429 and 503 may say when to come again.
