@@ -5,6 +5,6 @@
 
 int main(int argc, char** argv) {
   testing::InitGoogleMock(&argc, argv);
-  driveshaft::net::keep_tls_to_the_end();  // as the daemon: threads that load certificates may be at it till the end
+  driveshaft::net::keep_tls_to_the_end();  // a thread may still read certificates when the tests are over
   return RUN_ALL_TESTS();
 }

@@ -10,15 +10,12 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-const Sources kSources{.metrics = [] { return std::string("m 1\n"); },
-                       .health =
-                           [] {
-                             return Health{true, "the loop turns"};
-                           },
-                       .ready =
-                           [] {
-                             return Health{false, "no gearmand"};
-                           }};
+Health turning() { return {true, "the loop turns"}; }
+
+Health without_gearmand() { return {false, "no gearmand"}; }
+
+const Sources kSources{
+    .metrics = [] { return std::string("m 1\n"); }, .health = turning, .ready = without_gearmand};
 
 TEST(Routes, Metrics) {
   const Reply reply = answer("GET", "/metrics", kSources);

@@ -35,16 +35,12 @@ using testing::StartsWith;
 
 const net::Address kLoopback{"127.0.0.1", 0};
 
+Health turning() { return {true, "turning"}; }
+
+Health without_gearmand() { return {false, "no gearmand"}; }
+
 Sources sources() {
-  return {.metrics = [] { return std::string("m 1\n"); },
-          .health =
-              [] {
-                return Health{true, "turning"};
-              },
-          .ready =
-              [] {
-                return Health{false, "no gearmand"};
-              }};
+  return {.metrics = [] { return std::string("m 1\n"); }, .health = turning, .ready = without_gearmand};
 }
 
 // A daemon without pools, whose jobs file has these errors. It answers in the thread that asks.

@@ -24,7 +24,7 @@ bool FileStamp::younger_than(std::chrono::nanoseconds age) const {
 }
 
 std::optional<FileStamp> stamp_file(const std::string& path) {
-  struct stat found {};
+  struct stat found = {};
   if (::stat(path.c_str(), &found) != 0) return std::nullopt;
   return FileStamp{found.st_dev, found.st_ino, found.st_size, found.st_mtim, found.st_ctim};
 }

@@ -91,7 +91,7 @@ Result<void> read_header(ProbeOptions& options, const std::string& text) {
 }
 
 // Whether the files can be used is checked when all options are known.
-template <std::string net::TlsSettings::*path>
+template <auto path>
 Result<void> read_tls_file(ProbeOptions& options, const std::string& text) {
   if (text.empty()) return Error{"expected the path of a file, got an empty one"};
   options.tls.*path = std::filesystem::absolute(text);

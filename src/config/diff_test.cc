@@ -25,6 +25,10 @@ std::vector<std::string> lines_for(Change change) {
   return compare(one_pool(pool("Regular")), one_pool(after));
 }
 
+std::vector<std::string> lines_for_functions(std::vector<std::string> jobs_list) {
+  return lines_for([&](Pool& p) { p.jobs_list = std::move(jobs_list); });
+}
+
 TEST(Diff, NothingChanged) {
   const Config config{{{"a", 1}, {"b", 2}}, {pool("P"), pool("Q")}, 1024};
   EXPECT_THAT(compare(config, config), IsEmpty());
@@ -90,25 +94,15 @@ TEST(Diff, Uri) {
 
 TEST(Diff, Functions) {
   EXPECT_THAT(
-      lines_for([](Pool& p) {
-        p.jobs_list = {"Sum4", "Sum2", "Sum3"};
-      }),
+      lines_for_functions({"Sum4", "Sum2", "Sum3"}),
       ElementsAre("pool Regular: jobs_list: added Sum4, Sum3", "pool Regular: jobs_list: removed Sum"));
 }
 
 TEST(Diff, AnotherOrderOfFunctions) {
-  EXPECT_THAT(lines_for([](Pool& p) {
-                p.jobs_list = {"Sum2", "Sum"};
-              }),
-              ElementsAre("pool Regular: jobs_list: in another order"));
-  EXPECT_THAT(lines_for([](Pool& p) {
-                p.jobs_list = {"Sum2", "New", "Sum"};
-              }),
+  EXPECT_THAT(lines_for_functions({"Sum2", "Sum"}), ElementsAre("pool Regular: jobs_list: in another order"));
+  EXPECT_THAT(lines_for_functions({"Sum2", "New", "Sum"}),
               ElementsAre("pool Regular: jobs_list: added New", "pool Regular: jobs_list: in another order"));
-  EXPECT_THAT(lines_for([](Pool& p) {
-                p.jobs_list = {"Sum", "New", "Sum2"};
-              }),
-              ElementsAre("pool Regular: jobs_list: added New"));
+  EXPECT_THAT(lines_for_functions({"Sum", "New", "Sum2"}), ElementsAre("pool Regular: jobs_list: added New"));
 }
 
 TEST(Diff, Settings) {
@@ -148,13 +142,15 @@ TEST(Diff, TlsOfAPool) {
 }
 
 TEST(Diff, SettingsOfFunctions) {
-  EXPECT_THAT(
-      lines_for([](Pool& p) {
-        p.functions["Sum"] = {*net::parse_uri("http://u:secret@r/"), 4, std::chrono::milliseconds(500)};
-      }),
-      ElementsAre("pool Regular: jobs_list: Sum: max_concurrency none -> 4",
-                  "pool Regular: jobs_list: Sum: max_running_time none -> 0.5",
-                  "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://u:***@r/\""));
+  EXPECT_THAT(lines_for([](Pool& p) {
+                auto& sum = p.functions["Sum"];
+                sum.uri = *net::parse_uri("http://u:secret@r/");
+                sum.max_concurrency = 4;
+                sum.max_running_time = std::chrono::milliseconds(500);
+              }),
+              ElementsAre("pool Regular: jobs_list: Sum: max_concurrency none -> 4",
+                          "pool Regular: jobs_list: Sum: max_running_time none -> 0.5",
+                          "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://u:***@r/\""));
   Pool before = pool("Regular");
   before.functions["Sum"] = {*net::parse_uri("http://u:secret@r/"), 0, {}};
   Pool after = before;

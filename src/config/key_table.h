@@ -52,8 +52,7 @@ struct Key {
   constexpr Key if_it(bool (*effective)(const Target&)) const { return with(&Key::has_effect, effective); }
 
  private:
-  template <class Value>
-  constexpr Key with(Value Key::*member, Value value) const {
+  constexpr Key with(auto member, auto value) const {
     Key key = *this;
     key.*member = value;
     return key;

@@ -41,7 +41,7 @@ base::Error system_error(int error) { return {std::generic_category().message(er
 base::Result<std::string> read_file(const std::string& path, std::size_t most, bool regular) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK : 0)));
   if (file.get() < 0) return system_error(errno);
-  struct stat found {};
+  struct stat found = {};
   if (regular && ::fstat(file.get(), &found) != 0) return system_error(errno);
   if (regular && !S_ISREG(found.st_mode)) return base::Error{"it is not a regular file"};
 

@@ -80,7 +80,7 @@ TEST(BackgroundDeathTest, ADaemonKilledWhileStarting) {
 }
 
 [[noreturn]] void start_and_end_without_ready() {
-  { const Background background; }
+  std::make_unique<Background>().reset();
   ::_exit(base::kExitOk);
 }
 

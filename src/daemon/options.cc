@@ -69,7 +69,7 @@ Result<void> read_word(Enum& value, std::span<const std::string_view> words, con
   return {};
 }
 
-template <bool Options::*member>
+template <auto member>
 constexpr OptionRow flag(std::string_view name, std::string_view description) {
   return {name, "", description,
           [](Options& options, const std::string&) -> Result<void> {
@@ -79,14 +79,14 @@ constexpr OptionRow flag(std::string_view name, std::string_view description) {
           [](const Options&) { return std::string(); }};
 }
 
-template <std::string Options::*member>
+template <auto member>
 constexpr OptionRow path(std::string_view name, std::string_view description) {
   return {name, "path", description,
           [](Options& options, const std::string& text) { return read_path(options.*member, text); },
           [](const Options& options) { return options.*member; }};
 }
 
-template <std::chrono::seconds Options::*member, long most>
+template <auto member, long most>
 constexpr OptionRow seconds(std::string_view name, std::string_view description) {
   return {name, "seconds", description,
           [](Options& options, const std::string& text) { return read_seconds(options.*member, most, text); },

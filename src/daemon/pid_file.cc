@@ -40,15 +40,15 @@ std::string_view pid_in(std::string_view text) {
 }
 
 bool is_still_at(int fd, const std::string& path) {
-  struct stat open_file {};
-  struct stat named {};
+  struct stat open_file = {};
+  struct stat named = {};
   return ::fstat(fd, &open_file) == 0 && ::stat(path.c_str(), &named) == 0 &&
          open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
 // A device, given by mistake, must keep its mode.
 void require_regular(int fd, const std::string& path) {
-  struct stat file {};
+  struct stat file = {};
   if (::fstat(fd, &file) == 0 && S_ISREG(file.st_mode)) return;
   ::close(fd);
   fail(fmt::format("the pid file {} is a device or FIFO; name a regular file with --pid_file", path));

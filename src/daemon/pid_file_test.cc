@@ -40,7 +40,7 @@ TEST(PidFile, HoldsThePidAndIsRemoved) {
   {
     const PidFile file(dir / "d.pid");
     EXPECT_EQ(dir.read("d.pid"), own_line());
-    struct stat status {};
+    struct stat status = {};
     ASSERT_EQ(::stat((dir / "d.pid").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777, 0644U);
   }
@@ -98,7 +98,7 @@ TEST(PidFile, ADeviceOrFifoKeepsItsMode) {
   const base::TestDir dir;
   ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
   EXPECT_THAT(error_of(dir / "fifo"), HasSubstr("fifo is a device or FIFO"));
-  struct stat status {};
+  struct stat status = {};
   ASSERT_EQ(::stat((dir / "fifo").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0600U);
 }
@@ -145,7 +145,7 @@ TEST(PidFile, CanBeGivenToAUser) {
   const base::TestDir dir;
   PidFile file(dir / "d.pid");
   file.give_to(65534, 65534);
-  struct stat status {};
+  struct stat status = {};
   ASSERT_EQ(::stat((dir / "d.pid").c_str(), &status), 0);
   EXPECT_EQ(status.st_uid, 65534U);
   EXPECT_EQ(status.st_gid, 65534U);

@@ -54,7 +54,7 @@ void become(const User& user) {
 void give_log_file(const std::string& path, const User& user) {
   // Neither through a link, which its directory's owner may have pointed elsewhere, nor a terminal or device.
   const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  struct stat file {};
+  struct stat file = {};
   const bool opened = fd >= 0 && ::fstat(fd, &file) == 0;
   const bool given = opened && (!S_ISREG(file.st_mode) || ::fchown(fd, user.uid, user.gid) == 0);
   const int error = errno;

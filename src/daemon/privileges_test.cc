@@ -66,7 +66,7 @@ TEST(Privileges, RootIsKnown) {
 }
 
 uid_t owner_of(const std::string& path) {
-  struct stat status {};
+  struct stat status = {};
   EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
   return status.st_uid;
 }

@@ -40,7 +40,7 @@ void Admission::set_function(Function& function, Endpoint& endpoint, Lane* lane,
   for (auto held = before->held_.begin(); held != before->held_.end();) {
     Ticket& ticket = *held++;
     if (ticket.function_ != &function) continue;
-    before->held_.erase(before->held_.iterator_to(ticket));
+    unhold(ticket);
     hold(ticket, endpoint);
   }
 }
@@ -132,6 +132,12 @@ void Admission::hold(Ticket& ticket, Endpoint& endpoint) {
     place = std::find_if(endpoint.held_.begin(), place, [](const Ticket& other) { return other.sent_; });
   }
   endpoint.held_.insert(place, ticket);
+  ++held_;
+}
+
+void Admission::unhold(Ticket& ticket) {
+  ticket.endpoint_->held_.erase(ticket.endpoint_->held_.iterator_to(ticket));
+  --held_;
 }
 
 void Admission::release(Ticket& ticket) {
@@ -141,7 +147,7 @@ void Admission::release(Ticket& ticket) {
     --ticket.function_->posted_;
     if (ticket.function_->lane_) --ticket.function_->lane_->posted_;
   } else if (ticket.state_ == Ticket::State::held) {
-    ticket.endpoint_->held_.erase(ticket.endpoint_->held_.iterator_to(ticket));
+    unhold(ticket);
   }
   ticket.state_ = Ticket::State::taken;
   ticket.endpoint_ = nullptr;
@@ -157,6 +163,7 @@ void Admission::end(Ticket& ticket) {
 }
 
 Admission::Ticket* Admission::next_to_post() {
+  if (held_ == 0) return nullptr;
   for (Endpoint* endpoint : endpoints_) {
     if (endpoint->held_.empty() || !has_permit(*endpoint)) continue;
     // The first whose function has a permit left.
@@ -165,7 +172,7 @@ Admission::Ticket* Admission::next_to_post() {
     });
     if (next == endpoint->held_.end()) continue;
     Ticket& ticket = *next;
-    endpoint->held_.erase(next);
+    unhold(ticket);
     post(ticket);
     return &ticket;
   }
@@ -281,12 +288,6 @@ void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
   }
 }
 
-int Admission::held() const {
-  int held = 0;
-  for (const Endpoint* endpoint : endpoints_) held += endpoint->held();
-  return held;
-}
-
 // With more than one endpoint: held jobs that would be held even if the pool had a permit for each.
 int Admission::reusable_slots(const Endpoint& endpoint) const {
   if (endpoint.held_.empty()) return 0;
@@ -295,7 +296,7 @@ int Admission::reusable_slots(const Endpoint& endpoint) const {
   return std::max(endpoint.held() - std::max(endpoint.limit_ - endpoint.posted_, 0), 0);
 }
 
-int Admission::reusable_slots() const {
+int Admission::count_reusable_slots() const {
   int slots = 0;
   for (const Endpoint* endpoint : endpoints_) slots += reusable_slots(*endpoint);
   return slots;
@@ -334,6 +335,7 @@ void Admission::check() const {
     held += endpoint->held();
   }
   equal("the posted jobs", posted_, posted);
+  equal("the held jobs", held_, held);
   if (posted + held > running_) equal("the jobs that are posted or held", posted + held, running_);
 }
 

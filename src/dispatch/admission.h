@@ -198,10 +198,10 @@ class Admission {
   // Whether share_out() could grant anything.
   bool has_free_slots() const { return free_slots() > 0; }
   int running() const { return running_; }
-  int held() const;
+  int held() const { return held_; }
   // Held jobs whose slots other jobs may use meanwhile: jobs of functions with another endpoint, and a new
   // job that shows whether an endpoint works.
-  int reusable_slots() const;
+  int reusable_slots() const { return held_ > 0 ? count_reusable_slots() : 0; }
 
   // Throws std::logic_error that names the counter which does not add up. For tests and sanitizer builds.
   void check() const;
@@ -219,9 +219,11 @@ class Admission {
   static int wanted(const Lane& lane);
   int rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at);
   int free_slots() const { return slots_ - reserved_ - running_ + reusable_slots(); }
+  int count_reusable_slots() const;
   int reusable_slots(const Endpoint& endpoint) const;
   void post(Ticket& ticket);
   void hold(Ticket& ticket, Endpoint& endpoint);
+  void unhold(Ticket& ticket);
   void reserve(Lane& lane, int grabs);
   void answered(Link& link);
   void grant(Lane& lane, int most, std::vector<Grant>& grants);
@@ -232,6 +234,7 @@ class Admission {
   int reserved_ = 0;  // slots, for grabs without an answer
   int running_ = 0;   // jobs that have a slot
   int posted_ = 0;    // of these, at any endpoint
+  int held_ = 0;      // and held
   bool draining_ = false;
   TokenBucket rate_;
   std::vector<Endpoint*> endpoints_;

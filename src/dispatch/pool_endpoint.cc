@@ -86,7 +86,7 @@ void PoolEndpoint::make_signer() {
   if (!settings_.settings.signing.keys.empty()) signer_.emplace(settings_.settings.signing.keys);
 }
 
-void PoolEndpoint::sweep() {
+void PoolEndpoint::sweep_replaced() {
   std::erase_if(replaced_, [](const auto& endpoint) { return endpoint->unused(); });
 }
 

@@ -41,7 +41,9 @@ class PoolEndpoint {
   bool retired() const { return retired_; }
   bool unused() const { return permits_.unused() && current_->unused(); }
   // Lets go of former connections that have nothing to do any more.
-  void sweep();
+  void sweep() {
+    if (!replaced_.empty()) sweep_replaced();
+  }
 
   // An attempt at a job has ended; its permit has not been given back yet.
   void attempt_ended(const EndpointHealth::Attempt& attempt);
@@ -66,6 +68,7 @@ class PoolEndpoint {
   using Timer = base::MemberDeadline<PoolEndpoint>;
 
   void open();
+  void sweep_replaced();
   void make_signer();
   void wait_is_over();
   void recover();

@@ -47,11 +47,7 @@ base::Result<void, LinkError> Session::next(Event& event) {
   auto packet = reader_.next();
   if (!packet) return packet.error();
   if (!*packet) return {};
-  auto handled = handle(**packet, event);
-  if (!handled) return handled;
-  greeted_ = true;
-  say_goodbye_if_done();
-  return {};
+  return handle(**packet, event);
 }
 
 base::Result<void, LinkError> Session::handle(Packet& packet, Event& event) {
@@ -72,6 +68,7 @@ base::Result<void, LinkError> Session::handle(Packet& packet, Event& event) {
           break;
       }
       event.kind = Kind::no_job;
+      say_goodbye_if_done();
       return {};
     case PacketType::noop:
       grabber_.on_noop(heard_at_);
@@ -111,6 +108,7 @@ base::Result<void, LinkError> Session::handle_error(std::string_view body, Event
     case Grabber::OnError::fall_back:
       grab_is_answered();
       event.kind = Kind::falls_back;
+      say_goodbye_if_done();
       return {};
     case Grabber::OnError::grabs_refused:
       return LinkError{fmt::format("it gives no jobs: it answers GRAB_JOB with {}", event.error)};

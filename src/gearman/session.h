@@ -129,8 +129,6 @@ class Session {
   void drain();
 
   State state() const { return state_; }
-  // A packet has come, so the server is a gearmand.
-  bool greeted() const { return greeted_; }
   // Jobs that are assigned and not ended.
   int inflight() const { return inflight_; }
   Dialect dialect() const { return grabber_.dialect(); }
@@ -153,7 +151,6 @@ class Session {
   Grabber grabber_;
   std::string output_;
   State state_ = State::serving;
-  bool greeted_ = false;
   int inflight_ = 0;
   int submissions_ = 0;  // without an answer
   int server_errors_ = 0;

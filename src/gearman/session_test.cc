@@ -112,14 +112,7 @@ TEST_F(SessionTest, BeginsWithClientIdPingAndFunctions) {
   Session another({"me", functions, kPingAfter, kDeadAfter, kPoll}, now);
   EXPECT_THAT(gearman::said(another.output()),
               ElementsAre("SET_CLIENT_ID me", "ECHO_REQ ping", "CAN_DO f", "CAN_DO g"));
-  EXPECT_FALSE(another.greeted());
   EXPECT_EQ(another.grabs_wanted(), 1);
-}
-
-TEST_F(SessionTest, AnyPacketShowsThatTheServerIsAGearmand) {
-  EXPECT_FALSE(session.greeted());
-  greet();
-  EXPECT_TRUE(session.greeted());
 }
 
 TEST_F(SessionTest, AGrabIsAnsweredByAJob) {

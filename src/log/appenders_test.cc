@@ -126,7 +126,7 @@ class UnrollableFileTest : public LogAppendersTest, public testing::WithParamInt
  protected:
   // Lines are logged, and nothing but the file and `others` is there afterwards.
   void log_to(const std::string& name, std::size_t others) {
-    struct stat before {};
+    struct stat before = {};
     ASSERT_EQ(::lstat((dir_ / name).c_str(), &before), 0);
     const timespec long_ago[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
     ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / name).c_str(), long_ago, 0), 0);
@@ -134,7 +134,7 @@ class UnrollableFileTest : public LogAppendersTest, public testing::WithParamInt
         file_config(dir_, "INFO", dir_ / name, R"(<param name="MaxFileSize" value="10"/>)", GetParam()));
     kLog.info("one");
     kLog.info("two");
-    struct stat after {};
+    struct stat after = {};
     ASSERT_EQ(::lstat((dir_ / name).c_str(), &after), 0);
     EXPECT_EQ(after.st_ino, before.st_ino);
     EXPECT_EQ(after.st_mode, before.st_mode);

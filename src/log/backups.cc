@@ -96,7 +96,9 @@ const void* Policy::cast(const helpers::Class& type) const {
   return nullptr;
 }
 
+// clang-format off: its releases take this name for a keyword, or not.
 bool Policy:: instanceof (const helpers::Class& type) const { return cast(type) != nullptr; }
+// clang-format on
 
 rolling::RolloverDescriptionPtr Backups::initialize(const log4cxx::LogString& file, bool append,
                                                     helpers::Pool&) {

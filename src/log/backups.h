@@ -18,7 +18,9 @@ class Policy : public log4cxx::rolling::RollingPolicy {
  public:
   const log4cxx::helpers::Class& getClass() const final;
   const void* cast(const log4cxx::helpers::Class& type) const final;
+  // clang-format off: its releases take this name for a keyword, or not.
   bool instanceof (const log4cxx::helpers::Class& type) const final;
+  // clang-format on
 };
 
 // A full file becomes file.1, the one before it file.2, up to file.N; with N = 0 it is emptied. log4cxx's

@@ -64,7 +64,7 @@ int why_not_appendable(const std::string& path) {
 }
 
 bool is_unread_fifo(const std::string& path) {
-  struct stat file {};
+  struct stat file = {};
   return ::stat(path.c_str(), &file) == 0 && S_ISFIFO(file.st_mode) && why_not_appendable(path) == ENXIO;
 }
 

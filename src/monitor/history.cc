@@ -30,8 +30,10 @@ void set_quantiles(Sample& sample, const metrics::Durations& durations) {
   sample.p99 = seconds(durations.quantile(0.99));
 }
 
-// The average of a member, over those samples that know it.
-float average(const Ring<Sample, History::kSeconds>& samples, std::size_t count, float Sample::*member) {
+using Figure = decltype(&Sample::slots);  // a member of Sample
+
+// The average of a figure, over those samples that know it.
+float average(const Ring<Sample, History::kSeconds>& samples, std::size_t count, Figure member) {
   float sum = 0;
   int known = 0;
   for (std::size_t i = 0; i < std::min(count, samples.count()); ++i) {
@@ -80,7 +82,7 @@ void History::end_minute(std::int64_t now) {
   seconds_in_minute_ = 0;
   Sample minute{};
   minute.time = now;
-  for (float Sample::*member :
+  for (const Figure member :
        {&Sample::slots, &Sample::busy, &Sample::jobs, &Sample::failures, &Sample::queued}) {
     minute.*member = average(seconds_, 60, member);
   }

@@ -49,8 +49,8 @@ TEST_F(BlockingCallsTest, TheLoopGetsTheResultOfAnotherThread) {
 }
 
 TEST_F(BlockingCallsTest, AnExceptionIsThrownOnTheLoop) {
-  calls->run(
-      "call", []() -> int { throw std::runtime_error("a bug"); }, [](int) { FAIL(); });
+  const auto fails = []() -> int { throw std::runtime_error("a bug"); };
+  calls->run("call", fails, [](int) { FAIL(); });
   EXPECT_THROW(run_until([] { return false; }), std::runtime_error);
 }
 
@@ -66,8 +66,8 @@ TEST_F(BlockingCallsTest, ACallThatHangsDelaysNeitherOtherCallsNorTheEnd) {
         return 0;
       },
       [](int) { FAIL(); });
-  calls->run(
-      "call", [] { return 0; }, [&](int) { other = true; });
+  const auto ends = [] { return 0; };
+  calls->run("call", ends, [&](int) { other = true; });
   EXPECT_TRUE(run_until([&] { return other; }));
   calls.reset();
   release.set_value();
