@@ -292,7 +292,6 @@ class PhpFpmNginx:
         user = "user = root\ngroup = root\n" if os.geteuid() == 0 else ""
         return f"""[global]
 error_log = /proc/self/fd/2
-process_control_timeout = 10s
 [www]
 {user}listen = {self.directory}/fpm.sock
 listen.backlog = 511

@@ -61,7 +61,7 @@ def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
     with Client(server) as client:
         handles = submit(client)
         client.wait_for_results(200)
-        shop.fpm.send(signal.SIGQUIT)  # as systemd stops it on Debian: running scripts finish
+        shop.fpm.send(signal.SIGTERM)  # as systemd stops it on Debian; it kills the scripts that run
         shop.fpm.wait()
         sit_out(daemon, client, shop.fpm.start)
         all_succeed(client, handles)
@@ -70,6 +70,22 @@ def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
     assert "HTTP status 502" in line
     wait_until(lambda: not is_down(daemon), "the endpoint is up")
     assert len(daemon.lines("jobs go on after", level="INFO")) == 1
+
+
+def test_reloads_of_php_fpm_cost_no_job(rig, shop):
+    """With Debian's settings php-fpm kills the scripts that run. nginx makes a 502 of most of them, and an empty answer of
+    those that had begun to print."""
+    server, daemon = start(rig, shop.uri())
+    daemon.expect_errors("its jobs are held and no more are taken")
+    with Client(server) as client:
+        handles = submit(client, 20 * 1000)
+        for turn in range(1, 20):
+            client.wait_for_results(turn * 1000)
+            shop.fpm.send(signal.SIGUSR2)
+        all_succeed(client, handles)
+    assert daemon.metric("driveshaft_errors") == 0
+    held = {reason: daemon.metric("driveshaft_retries", reason=reason) for reason in ("hold_on", "empty_answer")}
+    assert held["hold_on"] > 0, held
 
 
 def test_a_maintenance_page_costs_no_job(rig, shop):

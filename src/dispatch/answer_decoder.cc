@@ -22,11 +22,12 @@ constexpr std::string_view kRetKey = "gearman_ret";
 constexpr std::string_view kTextKey = "response_string";
 constexpr std::string_view kGzipMagic = "\x1f\x8b";
 
+constexpr std::string_view kExpected =
+    R"(the endpoint must answer {"gearman_ret": 0, "response_string": "…"})";
+
 NotAnAnswer invalid(std::string_view what, std::string_view body) {
   return {NotAnAnswer::Kind::invalid,
-          fmt::format("{}; the endpoint must answer {{\"gearman_ret\": 0, \"response_string\": \"…\"}}, it "
-                      "answered {}",
-                      what, show_answer(body))};
+          fmt::format("{}; {}, it answered {}", what, kExpected, show_answer(body))};
 }
 
 // Takes the two fields out of the stream of what the parser finds, and keeps nothing else: of millions of
@@ -155,6 +156,9 @@ base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::st
   if (status / 100 != 2) {
     return NotAnAnswer{NotAnAnswer::Kind::http_status,
                        fmt::format("the endpoint answered HTTP status {}: {}", status, show_answer(body))};
+  }
+  if (status == 200 && body.empty()) {
+    return NotAnAnswer{NotAnAnswer::Kind::empty, fmt::format("the answer is empty; {}", kExpected)};
   }
   if (body.starts_with(kGzipMagic)) return invalid("compressed with gzip, which was not asked for", body);
   parser_->reset();

@@ -19,6 +19,8 @@ enum class Rule {
   hold_or_retry,  // it is held, unless endpoint_down is "fail"
   // The same, unless other jobs show that this one is to blame.
   hold_unless_to_blame,
+  // The same, unless the job or its endpoint give empty answers again and again.
+  hold_unless_usual,
   send_again,
   requeue,
   as_on_shutdown_says,
@@ -43,6 +45,7 @@ constexpr std::array kRows = {
     Row{AttemptEnd::absent,            Rule::hold_unless_to_blame,  EndpointNews::absent,        AttemptFailure::server_error,        FailureKind::http_status,  AttemptScore::none},
     Row{AttemptEnd::server_error,      Rule::wait_or_retry,         EndpointNews::overloaded,    AttemptFailure::server_error,        FailureKind::http_status,  AttemptScore::failure},
     Row{AttemptEnd::other_status,      Rule::retry,                 EndpointNews::reached,       AttemptFailure::other_status,        FailureKind::http_status,  AttemptScore::failure},
+    Row{AttemptEnd::empty_answer,      Rule::hold_unless_usual,     EndpointNews::no_answer,     AttemptFailure::connection_lost,     FailureKind::other,        AttemptScore::failure},
     Row{AttemptEnd::invalid_response,  Rule::retry,                 EndpointNews::reached,       AttemptFailure::invalid_response,    FailureKind::other,        AttemptScore::failure},
     Row{AttemptEnd::connection_lost,   Rule::retry,                 EndpointNews::no_answer,     AttemptFailure::connection_lost,     FailureKind::other,        AttemptScore::failure},
     Row{AttemptEnd::stale_connection,  Rule::send_again,            EndpointNews::none,          kNever,                              FailureKind::other,        AttemptScore::none},
@@ -93,6 +96,14 @@ AttemptDecision hold(EndpointNews news, const JobHistory& history, milliseconds 
   return {history.result_wanted ? JobAction::hold : JobAction::drop, news, delay};
 }
 
+// Whether jobs are held whose gateway says that it has lost the application.
+bool holds_absent(const config::PoolSettings& settings) {
+  constexpr int kBadGateway = 502;
+  const auto& held = settings.hold_on;
+  return settings.endpoint_down == config::EndpointDown::hold &&
+         std::find(held.begin(), held.end(), kBadGateway) != held.end();
+}
+
 AttemptDecision requeue_or_fail(const Row& row, const JobHistory& history) {
   return {history.server_requeues ? JobAction::requeue : JobAction::fail, row.news};
 }
@@ -116,6 +127,12 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
       if (asked && *asked < history.time_left) return hold(EndpointNews::asked_to_wait, history, *asked);
       if (settings.endpoint_down == config::EndpointDown::hold && !history.data_delivered &&
           history.absences <= kForgivenAbsences) {
+        return hold(row.news, history);
+      }
+      return retry_or_fail(row, history, settings.retry, draw);
+    case Rule::hold_unless_usual:
+      if (holds_absent(settings) && !history.data_delivered && history.endpoint_has_answered &&
+          history.empty_answers <= kForgivenEmptyAnswers) {
         return hold(row.news, history);
       }
       return retry_or_fail(row, history, settings.retry, draw);

@@ -20,6 +20,7 @@ enum class AttemptEnd {
   absent,             // a status of `hold_on`: a gateway says that the application is not there
   server_error,       // HTTP status 5xx, or FastCGI's FCGI_OVERLOADED and FCGI_CANT_MPX_CONN
   other_status,       // another HTTP status that is not 2xx
+  empty_answer,       // status 200 without a body: the script printed nothing, or a gateway lost it
   invalid_response,   // not HTTP, not FastCGI, not the contract, or too large
   connection_lost,    // the connection broke before the response was complete
   stale_connection,   // the endpoint had closed a kept-alive connection before the request came
@@ -70,6 +71,10 @@ struct JobHistory {
   // How often the application was absent for this job although a job that was sent after its attempt before
   // has succeeded: then the job is to blame.
   int absences = 0;
+  // Empty answers so far, this one among them; and whether its endpoint has ever answered a job, so that an
+  // empty answer is not all that it can say.
+  int empty_answers = 0;
+  bool endpoint_has_answered = false;
   std::chrono::nanoseconds time_left{};  // of max_running_time
   bool result_wanted = true;             // its connection to gearmand is still there
   bool data_delivered = false;           // the client has a part of the result: a second one would repeat it
@@ -90,6 +95,9 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
 
 // So many answers that the application is absent cost a job nothing: see JobHistory::absences.
 inline constexpr int kForgivenAbsences = 2;
+
+// So many empty answers do, of an endpoint that has answered before. See docs/http-contract.md.
+inline constexpr int kForgivenEmptyAnswers = 1;
 
 // What `end` says of the deployment.
 AttemptScore score(AttemptEnd end);

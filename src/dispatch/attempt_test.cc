@@ -25,14 +25,23 @@ using enum JobAction;
 using enum EndpointNews;
 
 constexpr AttemptEnd kAll[] = {
-    AttemptEnd::completed,         AttemptEnd::refused,
-    AttemptEnd::too_many_requests, AttemptEnd::absent,
-    AttemptEnd::server_error,      AttemptEnd::other_status,
-    AttemptEnd::invalid_response,  AttemptEnd::connection_lost,
-    AttemptEnd::stale_connection,  AttemptEnd::full,
-    AttemptEnd::unreachable,       AttemptEnd::attempt_timeout,
-    AttemptEnd::out_of_time,       AttemptEnd::internal_error,
-    AttemptEnd::pool_drains,       AttemptEnd::shutdown,
+    AttemptEnd::completed,
+    AttemptEnd::refused,
+    AttemptEnd::too_many_requests,
+    AttemptEnd::absent,
+    AttemptEnd::server_error,
+    AttemptEnd::other_status,
+    AttemptEnd::empty_answer,
+    AttemptEnd::invalid_response,
+    AttemptEnd::connection_lost,
+    AttemptEnd::stale_connection,
+    AttemptEnd::full,
+    AttemptEnd::unreachable,
+    AttemptEnd::attempt_timeout,
+    AttemptEnd::out_of_time,
+    AttemptEnd::internal_error,
+    AttemptEnd::pool_drains,
+    AttemptEnd::shutdown,
 };
 
 JobHistory first_attempt() {
@@ -94,6 +103,11 @@ TEST(Attempt, EveryEndHasItsRow) {
        {fail, reached},
        {fail, reached},
        FailureKind::http_status,
+       AttemptScore::failure},
+      {AttemptEnd::empty_answer,
+       {fail, no_answer},
+       {retry, no_answer, 50ms},
+       FailureKind::other,
        AttemptScore::failure},
       {AttemptEnd::invalid_response,
        {fail, reached},
@@ -268,6 +282,31 @@ TEST(Attempt, AnAbsentApplicationThatAsksToWaitTooLongIsWaitedForWithoutThat) {
   for (const auto asked : {60s, 61s}) {
     EXPECT_EQ(decide(AttemptEnd::absent, first_attempt(), {}, 0.5, asked), (AttemptDecision{hold, absent}));
   }
+}
+
+TEST(Attempt, OneEmptyAnswerIsForgivenWhereTheEndpointHasAnsweredBefore) {
+  JobHistory history = first_attempt();
+  history.endpoint_has_answered = true;
+  history.empty_answers = 1;
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history), (AttemptDecision{hold, no_answer}));
+  history.empty_answers = 2;
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history), (AttemptDecision{fail, no_answer}));
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, retrying(), history),
+            (AttemptDecision{retry, no_answer, 50ms}));
+}
+
+TEST(Attempt, AnEmptyAnswerIsAFailureWhereNothingIsHeld) {
+  JobHistory history = first_attempt();
+  history.endpoint_has_answered = true;
+  history.empty_answers = 1;
+  auto settings = retrying(1);
+  settings.hold_on = {503};
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, settings, history).action, fail);
+  settings = retrying(1);
+  settings.endpoint_down = config::EndpointDown::fail;
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, settings, history).action, fail);
+  history.data_delivered = true;
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history).action, fail);
 }
 
 TEST(Attempt, AFullEndpointIsAFailureWhereNothingIsHeld) {

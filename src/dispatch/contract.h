@@ -48,7 +48,11 @@ struct Answer {
 
 // Why a response is not an answer: one sentence for the log, with the first bytes of what came instead.
 struct NotAnAnswer {
-  enum class Kind { http_status, invalid };
+  enum class Kind {
+    http_status,  // not 2xx
+    empty,        // 200, and no body
+    invalid,
+  };
   Kind kind;
   std::string message;
 };

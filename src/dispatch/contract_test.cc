@@ -216,8 +216,16 @@ TEST_F(Decode, AnyOtherStatusIsAFailureThatShowsTheBody) {
   EXPECT_EQ(decoder.decode(404, "").error().kind, NotAnAnswer::Kind::http_status);
 }
 
+TEST_F(Decode, AnEmptyAnswerIsOfAKindOfItsOwn) {
+  const auto empty = decoder.decode(200, "").error();
+  EXPECT_EQ(empty.kind, NotAnAnswer::Kind::empty);
+  EXPECT_THAT(empty.message, StartsWith("the answer is empty; the endpoint must answer {\"gearman_ret\""));
+  EXPECT_EQ(decoder.decode(200, " ").error().kind, NotAnAnswer::Kind::invalid);
+}
+
 TEST_F(Decode, WhatIsNotTheContractSaysWhatIsWrong) {
-  EXPECT_THAT(error(""), StartsWith("not JSON (incomplete JSON"));
+  EXPECT_THAT(error(" "), StartsWith("not JSON (incomplete JSON"));
+  EXPECT_THAT(error("", 204), StartsWith("not JSON (incomplete JSON"));
   EXPECT_THAT(error("PHP Fatal error: …"),
               AllOf(StartsWith("not JSON (syntax error"), HasSubstr("answered \"Fatal error: …\"")));
   EXPECT_THAT(error(R"({"gearman_ret":0,"response_string":"x"}<br>)"), StartsWith("not JSON (extra data"));

@@ -77,6 +77,11 @@ std::string page_title(std::string_view body) {
 }
 
 std::string hint(const FailureFacts& facts) {
+  if (facts.end == AttemptEnd::empty_answer) {
+    return "; a script that prints nothing answers so, and nginx does when php-fpm kills a running script at "
+           "a "
+           "reload or restart (process_control_timeout of php-fpm lets it finish)";
+  }
   if (facts.status == 413) {
     return "; nginx answers so to a body above its client_max_body_size, 1 MB unless set";
   }

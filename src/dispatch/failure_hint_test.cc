@@ -36,6 +36,14 @@ TEST(FailureHint, Of413NamesTheLimitOfNginx) {
       "job may have run");
 }
 
+TEST(FailureHint, OfAnEmptyAnswerNamesTheScriptAndTheGateway) {
+  EXPECT_EQ(
+      explain_failure("the answer is empty", {AttemptEnd::empty_answer, 200, 1ms, true}),
+      "the answer is empty; a script that prints nothing answers so, and nginx does when php-fpm kills a "
+      "running script at a reload or restart (process_control_timeout of php-fpm lets it finish); the "
+      "job may have run");
+}
+
 TEST(ShowAnswer, OfAnHtmlPageIsItsTitle) {
   EXPECT_EQ(show_answer("<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n<body>…"),
             "an HTML page, \"504 Gateway Time-out\"");

@@ -50,6 +50,18 @@ AttemptEnd end_of(http::Failure::Kind kind) {
   return AttemptEnd::invalid_response;
 }
 
+AttemptEnd end_of(NotAnAnswer::Kind kind, unsigned status, const config::PoolSettings& settings) {
+  switch (kind) {
+    case NotAnAnswer::Kind::http_status:
+      return end_of_status(status, settings);
+    case NotAnAnswer::Kind::empty:
+      return AttemptEnd::empty_answer;
+    case NotAnAnswer::Kind::invalid:
+      return AttemptEnd::invalid_response;
+  }
+  return AttemptEnd::invalid_response;
+}
+
 // Whether the endpoint may have begun with the job. That a used connection had been closed before the request
 // came is only likely (stale_connection): a process that was killed with the job looks the same.
 bool may_have_run(http::Failure::Kind kind) {
@@ -88,6 +100,7 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   attempt_ = 1;
   held_attempts_ = 0;
   absences_ = 0;
+  empty_answers_ = 0;
   absent_at_.reset();
   may_have_run_ = false;
   failure_counted_ = false;
@@ -161,11 +174,8 @@ void Job::finished(base::Result<http::Response, http::Failure> result) try {
   if (!result) return attempt_failed({end_of(result.error().kind), result.error().message});
   const auto answer = decode(*result);
   if (answer) return answered(*answer);
-  const auto end = answer.error().kind == NotAnAnswer::Kind::invalid
-                       ? AttemptEnd::invalid_response
-                       : end_of_status(result->status, *settings_);
-  attempt_failed(
-      {end, answer.error().message, result->status, result->body, std::nullopt, asked_wait(*result)});
+  attempt_failed({end_of(answer.error().kind, result->status, *settings_), answer.error().message,
+                  result->status, result->body, std::nullopt, asked_wait(*result)});
 } catch (const std::bad_alloc&) {
   out_of_memory();
 }
@@ -200,6 +210,8 @@ void Job::on_writable(const gearman::Link& link) {
 JobHistory Job::history() const {
   return {.attempts = attempt_ - held_attempts_,
           .absences = absences_,
+          .empty_answers = empty_answers_,
+          .endpoint_has_answered = endpoint_ && endpoint_->has_answered(),
           .time_left = ends_at_ - Clock::now(),
           .result_wanted = result_wanted(),
           .data_delivered = stream_ && stream_->gave_data(),
@@ -254,6 +266,7 @@ void Job::completed(const Answer& answer) {
 
 void Job::attempt_failed(const Failure& failure) {
   if (failure.end == AttemptEnd::absent) note_absence();
+  if (failure.end == AttemptEnd::empty_answer) ++empty_answers_;
   const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
   if (decision.action == JobAction::send_again) {
     posted_to_->send_again(*this);
@@ -264,10 +277,10 @@ void Job::attempt_failed(const Failure& failure) {
   switch (decision.action) {
     case JobAction::hold:
     case JobAction::resubmit:
-      if (failure.asked || failure.end == AttemptEnd::absent) {
+      if (const char* const reason = held_for(failure)) {
         ++attempt_;
         ++held_attempts_;
-        function_->metrics.retried(failure.asked ? "retry_after" : "hold_on");
+        function_->metrics.retried(reason);
       }
       return owner_.attempt_ready(*this);
     case JobAction::retry:
@@ -281,6 +294,14 @@ void Job::attempt_failed(const Failure& failure) {
     case JobAction::fail:
       return fail(failure);
   }
+}
+
+// What the metrics call the reason for which a job is held whose request may have reached the endpoint; null
+// for a job whose request has not.
+const char* Job::held_for(const Failure& failure) {
+  if (failure.asked) return "retry_after";
+  if (failure.end == AttemptEnd::absent) return "hold_on";
+  return failure.end == AttemptEnd::empty_answer ? "empty_answer" : nullptr;
 }
 
 // Its answer says that the application is absent. The job itself is to blame if others fare better.

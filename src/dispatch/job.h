@@ -127,6 +127,7 @@ class Job final : public http::Exchange,
   void completed(const Answer& answer);
   void attempt_failed(const Failure& failure);
   void cut_off(EndpointNews news = EndpointNews::none, AttemptScore score = AttemptScore::none);
+  static const char* held_for(const Failure& failure);
   void note_absence();
   void leave_endpoint();
   void wait_for_retry(const AttemptDecision& decision, const Failure& failure);
@@ -169,6 +170,7 @@ class Job final : public http::Exchange,
   int attempt_ = 1;
   int held_attempts_ = 0;  // those after which it was held
   int absences_ = 0;       // see JobHistory
+  int empty_answers_ = 0;  // see JobHistory
   std::optional<Clock::time_point> absent_at_;
   bool may_have_run_ = false;            // a request of this job may have reached an endpoint
   std::unique_ptr<StreamRelay> stream_;  // once its answer streams

@@ -53,6 +53,8 @@ class PoolEndpoint {
   bool has_succeeded_since(EndpointHealth::Clock::time_point time) const {
     return health_.has_succeeded_since(time);
   }
+  // Whether it has answered a job, since it has been this endpoint.
+  bool has_answered() const { return health_.has_succeeded_since({}); }
   // A function is no longer served.
   void forget(const void* function) { health_.forget(function); }
 

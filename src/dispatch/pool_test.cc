@@ -256,6 +256,29 @@ TEST_F(PoolTest, JobsAreHeldWhileTheEndpointIsDownAndRunWhenItIsBack) {
   EXPECT_EQ(status().endpoint.state, EndpointStatus::State::up);
 }
 
+TEST_F(PoolTest, AnEmptyAnswerIsAFailureOfAnEndpointThatHasNeverAnswered) {
+  answers = {http::test_response("")};
+  apply();
+  submit("H:a:1");
+  wait_for_results(1);
+  EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1"));
+  EXPECT_THAT(reason(), AllOf(HasSubstr("the answer is empty"), HasSubstr("the job may have run")));
+}
+
+TEST_F(PoolTest, AJobThatGetsAnEmptyAnswerOfAnEndpointThatHasAnsweredIsSentOnceMore) {
+  answers = {answer("first"), http::test_response(""), answer("second"), http::test_response(""),
+             http::test_response("")};
+  apply();
+  for (const auto* handle : {"H:a:1", "H:a:2", "H:a:3"}) {
+    submit(handle);
+    wait_for_results(server.results.size() + 1);
+  }
+  EXPECT_THAT(server.results,
+              ElementsAre("WORK_COMPLETE H:a:1 first", "WORK_COMPLETE H:a:2 second", "WORK_FAIL H:a:3"));
+  EXPECT_EQ(endpoint.requests, 5);
+  EXPECT_THAT(last_request, HasSubstr("Driveshaft-Attempt: 2\r\n"));
+}
+
 TEST_F(PoolTest, WithEndpointDownFailJobsAreNotHeld) {
   settings().endpoint_down = config::EndpointDown::fail;
   endpoint.stop();
