@@ -160,13 +160,25 @@ def test_a_full_php_fpm_is_worked_as_fast_as_it_can(rig):
     server, daemon = start(rig, fpm.uri_unix(), worker_count=2)
     daemon.expect_errors("is full: it takes no more than")
     with Client(server) as client:
-        with_two = jobs_a_second(client, 400)
+        with_two = jobs_a_second(client, 800)
         daemon.reload(jobs_file([server], {"Regular": pool(fpm.uri_unix(), FUNCTIONS, 16)}))
-        with_sixteen = jobs_a_second(client, 400)
-    assert with_sixteen > 0.75 * with_two
+        with_sixteen = jobs_a_second(client, 800)
+    assert with_sixteen > 0.9 * with_two
     assert daemon.metric("driveshaft_errors") == 0
     assert len(daemon.lines("Regular.* is full", level="WARN")) <= 2
     assert daemon.metric("driveshaft_concurrency_limit", pool="Regular") < 16
+
+
+def test_a_job_that_found_a_full_endpoint_did_not_run(rig):
+    fpm = rig.php_fpm(children=1, backlog=1)
+    server, daemon = start(rig, fpm.uri_unix(), 16, endpoint_down="fail")
+    daemon.expect_failed_jobs()
+    daemon.expect_errors("is full: it takes no more than")
+    with Client(server) as client:
+        results = [client.result(handle) for handle in client.submit_many("sleep", ["0.02"] * 100)]
+    failed = daemon.lines("^Failed job")
+    assert failed and len(failed) == results.count(FAILED)
+    assert all("; the job did not run" in line for line in failed)
 
 
 def test_a_bad_deployment_costs_tens_of_jobs(rig, shop):
