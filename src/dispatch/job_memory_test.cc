@@ -14,8 +14,8 @@
 #include <string>
 
 #include "dispatch/supervisor.h"
+#include "dispatch/test_context.h"
 #include "gearman/test_server.h"
-#include "http/test_endpoint.h"
 #include "net/test_loop.h"
 
 namespace {
@@ -60,13 +60,8 @@ namespace {
 using namespace std::chrono_literals;
 using http::test_response;
 
-std::string answer(int gearman_ret, std::string_view text) {
-  return test_response("{\"gearman_ret\": " + std::to_string(gearman_ret) + ", \"response_string\": \"" +
-                       std::string(text) + "\"}");
-}
-
 // The program, in a loop of its own, between a gearmand and an endpoint whose loop is never short of memory.
-class JobMemoryTest : public testing::Test {
+class JobMemoryTest : public testing::Test, protected TestContext {
  protected:
   JobMemoryTest() {
     config.servers = {{server.address()}};
@@ -167,28 +162,11 @@ class JobMemoryTest : public testing::Test {
   }
 
   asio::io_context outside;
-  asio::io_context loop;
-  base::DeadlineWheel deadlines{loop};
-  net::Resolver resolver{loop};
-  gearman::Servers servers{deadlines};
-  net::TlsClients tls;
-  metrics::Registry metrics;
-  Context context{.loop = loop,
-                  .deadlines = deadlines,
-                  .resolver = resolver,
-                  .servers = servers,
-                  .tls = tls,
-                  .metrics = metrics,
-                  .decoder = {},
-                  .max_running_time = 1h,
-                  .loop_timeout = 10s,
-                  .client_id = "me",
-                  .host = "here"};
   gearman::TestServer server{outside};
   http::TestEndpoint endpoint{outside};
   std::string workload = "work";
-  std::string response = answer(0, "done");
-  std::string good_response = answer(0, "good");
+  std::string response = test_answer("done");
+  std::string good_response = test_answer("good");
   config::Config config;
   bool drained = false;
   int good_jobs = 0;
@@ -199,7 +177,7 @@ TEST_F(JobMemoryTest, AJobThatSucceeds) { fail_each_allocation(); }
 
 TEST_F(JobMemoryTest, ABigJobWithABigResult) {
   workload = std::string(100'000, '\n');  // has to be escaped
-  response = answer(0, std::string(100'000, 'x'));
+  response = test_answer(std::string(100'000, 'x'));
   fail_each_allocation();
 }
 
@@ -209,7 +187,7 @@ TEST_F(JobMemoryTest, AJobWithASignedRequest) {
 }
 
 TEST_F(JobMemoryTest, AJobThatTheEndpointRefuses) {
-  response = answer(1, "a reason that is too long to need no memory");
+  response = test_answer("a reason that is too long to need no memory", 1);
   fail_each_allocation();
 }
 

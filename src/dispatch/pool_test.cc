@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "dispatch/supervisor.h"
+#include "dispatch/test_context.h"
 #include "gearman/test_server.h"
-#include "http/test_endpoint.h"
 #include "net/test_loop.h"
 
 namespace driveshaft::dispatch {
@@ -24,12 +24,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-std::string answer(std::string_view text, int gearman_ret = 0) {
-  return test_response("{\"gearman_ret\": " + std::to_string(gearman_ret) + ", \"response_string\": \"" +
-                       std::string(text) + "\"}");
-}
-
-class PoolTest : public testing::Test {
+class PoolTest : public testing::Test, protected TestContext {
  protected:
   PoolTest() {
     endpoint.answer = [this](const std::string& request) { return next_answer(request); };
@@ -82,29 +77,12 @@ class PoolTest : public testing::Test {
   // What the endpoint answers, one after another; then it answers "done".
   std::optional<std::string> next_answer(const std::string& request) {
     last_request = request;
-    if (answers.empty()) return answer("done");
+    if (answers.empty()) return test_answer("done");
     auto next = answers.front();
     answers.erase(answers.begin());
     return next;
   }
 
-  asio::io_context loop;
-  base::DeadlineWheel deadlines{loop};
-  net::Resolver resolver{loop};
-  gearman::Servers servers{deadlines};
-  net::TlsClients tls;
-  metrics::Registry metrics;
-  Context context{.loop = loop,
-                  .deadlines = deadlines,
-                  .resolver = resolver,
-                  .servers = servers,
-                  .tls = tls,
-                  .metrics = metrics,
-                  .decoder = {},
-                  .max_running_time = 1h,
-                  .loop_timeout = 10s,
-                  .client_id = "me",
-                  .host = "here"};
   gearman::TestServer server{loop};
   http::TestEndpoint endpoint{loop};
   std::vector<std::optional<std::string>> answers;
@@ -129,7 +107,7 @@ TEST_F(PoolTest, AJobIsTakenPostedAndAnswered) {
 TEST_F(PoolTest, ABigJobIsPostedAndAnsweredWhole) {
   apply();
   const std::string big(300'000, 'x');
-  answers = {answer(big)};
+  answers = {test_answer(big)};
   submit("H:a:1", big);
   wait_for_results(1);
   EXPECT_THAT(last_request, HasSubstr(big));
@@ -144,7 +122,7 @@ TEST_F(PoolTest, AFullPoolTakesNoMoreJobs) {
   net::run_ready(loop);
   EXPECT_THAT(server.queue, SizeIs(1));
   EXPECT_EQ(supervisor.running_jobs(), 2);
-  endpoint.peers[0]->send(answer("done"));
+  endpoint.peers[0]->send(test_answer("done"));
   wait_for_requests(3);
   EXPECT_THAT(server.queue, IsEmpty());
   EXPECT_THAT(server.results, SizeIs(1));
@@ -152,7 +130,7 @@ TEST_F(PoolTest, AFullPoolTakesNoMoreJobs) {
 
 TEST_F(PoolTest, AJobThatTheEndpointRefusesFailsWithItsText) {
   settings().failure_text = config::FailureText::exception;
-  answers = {answer("no such order", 7)};
+  answers = {test_answer("no such order", 7)};
   apply();
   submit("H:a:1");
   wait_for_results(1);
@@ -266,7 +244,7 @@ TEST_F(PoolTest, AnEmptyAnswerIsAFailureOfAnEndpointThatHasNeverAnswered) {
 }
 
 TEST_F(PoolTest, AJobThatGetsAnEmptyAnswerOfAnEndpointThatHasAnsweredIsSentOnceMore) {
-  answers = {answer("first"), http::test_response(""), answer("second"), http::test_response(""),
+  answers = {test_answer("first"), http::test_response(""), test_answer("second"), http::test_response(""),
              http::test_response("")};
   apply();
   for (const auto* handle : {"H:a:1", "H:a:2", "H:a:3"}) {
@@ -294,7 +272,7 @@ TEST_F(PoolTest, AJobWhoseConnectionToGearmandIsLostRunsAgain) {
   server.workers[0]->close();
   wait_for_requests(2);  // the server has given it out again
   EXPECT_EQ(supervisor.running_jobs(), 2);
-  endpoint.peers[0]->send(answer("too late"));
+  endpoint.peers[0]->send(test_answer("too late"));
   wait_until([&] { return supervisor.running_jobs() == 0; });
   wait_for_results(1);
   EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 done"));
@@ -340,7 +318,7 @@ TEST_F(PoolTest, ADrainWaitsForTheRunningJobAndTakesNoOther) {
   net::run_ready(loop);
   EXPECT_EQ(drained, 0);
   EXPECT_EQ(supervisor.running_jobs(), 1);
-  endpoint.peers[0]->send(answer("done"));
+  endpoint.peers[0]->send(test_answer("done"));
   wait_until([&] { return drained == 1; });
   EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 done"));
   EXPECT_THAT(server.queue, SizeIs(1));
@@ -396,20 +374,20 @@ TEST_F(PoolTest, AReloadChangesTheSlotsAndKeepsConnectionAndJobs) {
   apply();
   wait_for_requests(2);
   EXPECT_THAT(server.workers, SizeIs(1));
-  endpoint.peers[0]->send(answer("first"));
+  endpoint.peers[0]->send(test_answer("first"));
   wait_for_results(1);
 }
 
 TEST_F(PoolTest, AReloadWithAnotherUriHoldsForTheNextJob) {
   http::TestEndpoint other(loop);
-  other.answer = [](const std::string&) { return answer("from the other"); };
+  other.answer = [](const std::string&) { return test_answer("from the other"); };
   apply();
   run_a_job();
   pool().uri = uri_of(other);
   apply();
   submit("H:a:2");
   wait_for_results(1);
-  endpoint.peers[0]->send(answer("from the first"));
+  endpoint.peers[0]->send(test_answer("from the first"));
   wait_for_results(2);
   EXPECT_THAT(server.results,
               ElementsAre("WORK_COMPLETE H:a:2 from the other", "WORK_COMPLETE H:a:1 from the first"));
@@ -466,7 +444,7 @@ TEST_F(PoolTest, AReloadWithdrawsAFunctionByANewConnection) {
   wait_until([&] { return server.workers.size() == 2 && server.workers[1]->count("CAN_DO") == 1; });
   EXPECT_EQ(server.workers[1]->count("CAN_DO g"), 1);
   EXPECT_FALSE(server.workers[0]->ended());
-  endpoint.peers[0]->send(answer("done"));
+  endpoint.peers[0]->send(test_answer("done"));
   wait_for_results(1);
   wait_until([&] { return server.workers[0]->ended(); });
   EXPECT_FALSE(server.workers[1]->ended());
@@ -479,7 +457,7 @@ TEST_F(PoolTest, AReloadThatRemovesThePoolLetsItsJobFinish) {
   apply();
   EXPECT_EQ(supervisor.running_jobs(), 1);
   EXPECT_EQ(supervisor.slots(), 0);
-  endpoint.peers[0]->send(answer("done"));
+  endpoint.peers[0]->send(test_answer("done"));
   wait_until([&] { return supervisor.status(Detail::figures).empty(); });
   EXPECT_THAT(server.results, ElementsAre("WORK_COMPLETE H:a:1 done"));
   EXPECT_EQ(drained, 0);
@@ -491,7 +469,7 @@ TEST_F(PoolTest, AReloadThatEndsAnOutageByAnotherUriRunsTheHeldJobs) {
   submit("H:a:1");
   wait_until([&] { return status().endpoint.held == 1; });
   http::TestEndpoint other(loop);
-  other.answer = [](const std::string&) { return answer("done"); };
+  other.answer = [](const std::string&) { return test_answer("done"); };
   pool().uri = uri_of(other);
   apply();
   wait_for_results(1);

@@ -12,6 +12,7 @@
 #include "gearman/test_packets.h"
 #include "net/address.h"
 #include "net/asio.h"
+#include "net/test_acceptor.h"
 
 namespace driveshaft::gearman {
 
@@ -139,15 +140,16 @@ class TestServer {
   };
 
   explicit TestServer(asio::io_context& loop)
-      : acceptor_(loop, {asio::ip::address_v4::loopback(), 0}), address_(acceptor_.local_endpoint()) {
-    accept();
-  }
+      : acceptor_(loop, [this](Tcp::socket socket) {
+          workers.push_back(std::make_shared<Worker>(*this, std::move(socket)));
+          workers.back()->read();
+        }) {}
   ~TestServer() {
-    acceptor_.close();
+    acceptor_.stop();
     for (const auto& worker : workers) worker->socket_.close();
   }
 
-  net::Address address() const { return {"127.0.0.1", address_.port()}; }
+  net::Address address() const { return {"127.0.0.1", acceptor_.port()}; }
 
   void submit(Job job) {
     queue.push_back(std::move(job));
@@ -168,17 +170,7 @@ class TestServer {
   bool answers_submissions = true;
 
  private:
-  void accept() {
-    acceptor_.async_accept([this](const auto& error, Tcp::socket socket) {
-      if (error) return;
-      workers.push_back(std::make_shared<Worker>(*this, std::move(socket)));
-      workers.back()->read();
-      accept();
-    });
-  }
-
-  Tcp::acceptor acceptor_;
-  Tcp::endpoint address_;
+  net::TestAcceptor acceptor_;
 };
 
 }  // namespace driveshaft::gearman

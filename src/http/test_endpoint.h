@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "net/asio.h"
+#include "net/test_acceptor.h"
 
 namespace driveshaft::http {
 
@@ -91,25 +92,20 @@ class TestEndpoint {
   };
 
   explicit TestEndpoint(asio::io_context& loop)
-      : acceptor_(loop, {asio::ip::address_v4::loopback(), 0}), address_(acceptor_.local_endpoint()) {
-    accept();
-  }
+      : acceptor_(loop, [this](Tcp::socket socket) {
+          peers.push_back(std::make_shared<Peer>(*this, std::move(socket)));
+          peers.back()->read();
+        }) {}
   ~TestEndpoint() { stop(); }
 
-  std::string uri() const { return "http://127.0.0.1:" + std::to_string(address_.port()) + "/jobs"; }
+  std::string uri() const { return "http://127.0.0.1:" + std::to_string(acceptor_.port()) + "/jobs"; }
 
   // Closes everything; connections are refused until start().
   void stop() {
-    acceptor_.close();
+    acceptor_.stop();
     for (const auto& peer : peers) peer->close();
   }
-  void start() {
-    acceptor_.open(Tcp::v4());
-    acceptor_.set_option(asio::socket_base::reuse_address(true));
-    acceptor_.bind(address_);
-    acceptor_.listen();
-    accept();
-  }
+  void start() { acceptor_.start(); }
   // In the order in which they were opened.
   std::vector<std::shared_ptr<Peer>> peers;
 
@@ -118,17 +114,7 @@ class TestEndpoint {
   int requests = 0;  // that `answer` was called with
 
  private:
-  void accept() {
-    acceptor_.async_accept([this](const auto& error, Tcp::socket socket) {
-      if (error) return;
-      peers.push_back(std::make_shared<Peer>(*this, std::move(socket)));
-      peers.back()->read();
-      accept();
-    });
-  }
-
-  Tcp::acceptor acceptor_;
-  Tcp::endpoint address_;
+  net::TestAcceptor acceptor_;
 };
 
 }  // namespace driveshaft::http
