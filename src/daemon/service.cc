@@ -81,15 +81,15 @@ void Service::ready() {
   if (socket_ < 0) return;
   const bool first = state_.empty();
   state_ = "READY=1";
-  tell_state();
+  notify_state();
   if (!first) return;
-  tell_figures();
+  notify_figures();
   if (feed_every_ > 0us) feed_watchdog();
 }
 
 void Service::reloading() {
   if (socket_ < 0) return;
-  tell(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", monotonic_microseconds()));
+  notify(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", monotonic_microseconds()));
 }
 
 void Service::stopping(std::chrono::microseconds window) {
@@ -98,8 +98,8 @@ void Service::stopping(std::chrono::microseconds window) {
   state_ = "STOPPING=1";
   drained_by_ = std::chrono::steady_clock::now() + window;
   ask_for_time();
-  tell_state();
-  if (first) tell_figures();
+  notify_state();
+  if (first) notify_figures();
 }
 
 void Service::stop() {
@@ -107,7 +107,7 @@ void Service::stop() {
   watchdog_timer_.cancel();
 }
 
-void Service::tell(const std::string& lines) {
+void Service::notify(const std::string& lines) {
   const auto sent = ::sendto(socket_, lines.data(), lines.size(), MSG_NOSIGNAL,
                              reinterpret_cast<const sockaddr*>(&manager_), manager_size_);
   if (sent >= 0 || std::exchange(warned_, true)) return;
@@ -120,24 +120,24 @@ void Service::tell(const std::string& lines) {
 void Service::ask_for_time() {
   const auto left = drained_by_ - std::chrono::steady_clock::now();
   const auto needed = std::chrono::ceil<std::chrono::microseconds>(left) + kEndMargin;
-  if (needed > 0us) tell(fmt::format("EXTEND_TIMEOUT_USEC={}", needed.count()));
+  if (needed > 0us) notify(fmt::format("EXTEND_TIMEOUT_USEC={}", needed.count()));
 }
 
-void Service::tell_state() { tell(fmt::format("{}\nSTATUS={}", state_, figures_())); }
+void Service::notify_state() { notify(fmt::format("{}\nSTATUS={}", state_, figures_())); }
 
 // The state with them, and in a drain the time that it needs: the manager may have missed them.
-void Service::tell_figures() {
+void Service::notify_figures() {
   figures_timer_.expires_after(kFiguresEvery);
   figures_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     if (state_ == "STOPPING=1") ask_for_time();
-    tell_state();
-    tell_figures();
+    notify_state();
+    notify_figures();
   });
 }
 
 void Service::feed_watchdog() {
-  tell("WATCHDOG=1");
+  notify("WATCHDOG=1");
   watchdog_timer_.expires_after(feed_every_);
   watchdog_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) feed_watchdog();

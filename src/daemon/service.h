@@ -37,9 +37,9 @@ class Service {
   void stop();
 
  private:
-  void tell(const std::string& lines);
-  void tell_state();
-  void tell_figures();
+  void notify(const std::string& lines);
+  void notify_state();
+  void notify_figures();
   void ask_for_time();
   void feed_watchdog();
 

@@ -52,7 +52,7 @@ class JobOwner {
   virtual void result_ready() = 0;
   // It did not succeed.
   virtual void job_failed(FailedJob failure) = 0;
-  // Its slot is free. The job's last act.
+  // Its slot is free. The job calls this last.
   virtual void job_done(Job& job) = 0;
 
  protected:

@@ -51,7 +51,7 @@ class Lane {
   const std::string& key() const { return key_; }
   Admission::Lane& permits() { return permits_; }
 
-  // What it serves from now on. Nothing at all: its links finish and go. Before keep_links().
+  // What it serves from now on. Without a function its links finish and close. Before keep_links().
   void set_functions(std::vector<std::string> functions);
   // Makes the links `connections` to each server.
   void keep_links(const std::vector<config::Server>& servers, int connections);

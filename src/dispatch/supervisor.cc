@@ -113,6 +113,7 @@ int Supervisor::slots() const {
 
 std::vector<PoolStatus> Supervisor::status(Detail detail) const {
   std::vector<PoolStatus> pools;
+  pools.reserve(pools_.size() + leaving_.size());
   for (const auto& [_, pool] : pools_) pools.push_back(pool->status(detail));
   for (const auto& pool : leaving_) pools.push_back(pool->status(detail));
   return pools;

@@ -16,7 +16,7 @@
 
 namespace driveshaft::dispatch {
 
-// Keeps the pools what the jobs file says, and brings them all to rest. The loop's thread drives it, but for
+// Makes, changes and drains the pools as the jobs file says. All calls are made on the loop's thread, except
 // connected_links().
 class Supervisor final : private Pool::Owner {
  public:

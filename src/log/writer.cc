@@ -40,7 +40,7 @@ Writer::Writer() : queue_(std::make_unique<Queue>()) {
 Writer::~Writer() {
   current_queue.store(nullptr, std::memory_order_release);
   if (queue_->stop(kFlushAtEnd)) return;
-  static_cast<void>(queue_.release());  // its thread still uses it
+  [[maybe_unused]] Queue* const used_by_its_thread = queue_.release();
   write_to_stderr_if_it_is_read("driveshaft: the log is stuck; its last lines were not written\n");
   // Registered last, so it runs before all that waits for a lock of the stuck thread.
   ::on_exit([](int status, void*) { ::_exit(status); }, nullptr);

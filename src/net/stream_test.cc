@@ -44,7 +44,7 @@ struct StreamTest : ::testing::Test {
     TlsSession peer_session;
     if (tls) {
       client = std::make_shared<TlsClient>(TlsSettings{certificate.certificate_file, "", "", "", true});
-      session = std::move(new_session(*client, host).value());
+      session = new_session(*client, host).value();
       peer_session.reset(SSL_new(peer_context.get()));
       SSL_set_accept_state(peer_session.get());
     }
