@@ -31,7 +31,7 @@ constexpr auto kStale = 1h;  // how far off a wrong timestamp is
 constexpr auto kTellingTime = 50ms;
 
 // A job of the probe, and what is wrong with its signature.
-struct Sample {
+struct SampleJob {
   std::string_view name;
   std::string workload;
   enum class Signature {
@@ -163,13 +163,13 @@ class Probe {
   }
 
   void contents() {
-    const Sample samples[] = {
+    const SampleJob samples[] = {
         {"empty workload", ""},
         {"workload in UTF-8", "Größe \"€\" \\ 😀\r\n\t&=+%"},
         {"workload of all bytes", all_bytes()},
         {"workload of 1 MiB", std::string(kBigWorkload, 'x')},
     };
-    for (const Sample& sample : samples) report(sample.name, judge_beside_plain(call(sample)));
+    for (const SampleJob& sample : samples) report(sample.name, judge_beside_plain(call(sample)));
   }
 
   // A function need not accept every workload; a note is printed if it accepted the plain one and not this
@@ -214,22 +214,22 @@ class Probe {
   }
 
   void refusals() {
-    using Signature = Sample::Signature;
-    const Sample samples[] = {
+    using Signature = SampleJob::Signature;
+    const SampleJob samples[] = {
         {"without a signature", options_.workload, Signature::none},
         {"signed with another secret", options_.workload, Signature::of_another_secret},
         {"altered after it was signed", options_.workload, Signature::of_another_body},
         {"signed an hour ago", options_.workload, Signature::late},
         {"signed in an hour", options_.workload, Signature::early},
     };
-    for (const Sample& sample : samples) report(sample.name, judge_refusal(call(sample)));
+    for (const SampleJob& sample : samples) report(sample.name, judge_refusal(call(sample)));
   }
 
-  Outcome call(const Sample& sample) { return call_all({sample}).front(); }
+  Outcome call(const SampleJob& sample) { return call_all({sample}).front(); }
 
-  std::vector<Outcome> call_all(const std::vector<Sample>& samples) {
+  std::vector<Outcome> call_all(const std::vector<SampleJob>& samples) {
     Calls calls;
-    for (const Sample& sample : samples) {
+    for (const SampleJob& sample : samples) {
       calls.push_back(std::make_unique<Call>(endpoint_, deadlines_, options_.timeout));
       start(*calls.back(), sample);
     }
@@ -244,7 +244,7 @@ class Probe {
     return outcomes;
   }
 
-  void start(Call& one, const Sample& sample) {
+  void start(Call& one, const SampleJob& sample) {
     ++number_;
     one.workload() = sample.workload;
     const std::string handle = fmt::format("H:probe:{}", number_);
@@ -263,23 +263,23 @@ class Probe {
   }
 
   // `stranger` signs with a secret that the endpoint does not know.
-  std::optional<dispatch::JobRequest::Signature> signature_of(Sample::Signature how,
+  std::optional<dispatch::JobRequest::Signature> signature_of(SampleJob::Signature how,
                                                               std::chrono::system_clock::time_point now,
                                                               dispatch::Signer& stranger) {
     using Signature = dispatch::JobRequest::Signature;
     if (!signer_) return std::nullopt;
     switch (how) {
-      case Sample::Signature::none:
+      case SampleJob::Signature::none:
         return std::nullopt;
-      case Sample::Signature::of_another_secret:
+      case SampleJob::Signature::of_another_secret:
         return Signature{stranger, "probe", now};
-      case Sample::Signature::of_another_body:
+      case SampleJob::Signature::of_another_body:
         return Signature{*signer_, "probe", now, " "};
-      case Sample::Signature::late:
+      case SampleJob::Signature::late:
         return Signature{*signer_, "probe", now - kStale};
-      case Sample::Signature::early:
+      case SampleJob::Signature::early:
         return Signature{*signer_, "probe", now + kStale};
-      case Sample::Signature::good:
+      case SampleJob::Signature::good:
         return Signature{*signer_, "probe", now};
     }
     return std::nullopt;

@@ -123,11 +123,11 @@ struct PoolSettings {
 };
 
 // A gearmand.
-struct Server {
+struct ServerConfig {
   net::Address address;
   std::optional<net::TlsSettings> tls = std::nullopt;  // none: plain text
 
-  bool operator==(const Server&) const = default;
+  bool operator==(const ServerConfig&) const = default;
 };
 
 // The settings that a function has instead of the pool's.
@@ -139,7 +139,7 @@ struct FunctionSettings {
   bool operator==(const FunctionSettings&) const = default;
 };
 
-struct Pool {
+struct PoolConfig {
   std::string name;
   net::Uri uri;                        // job_processing_uri
   int worker_count = 0;                // slots: jobs running at once; 0 takes none
@@ -149,7 +149,7 @@ struct Pool {
   std::string document_root = {};  // for a FastCGI URI; empty: the script's folder
   std::map<std::string, FunctionSettings, std::less<>> functions = {};  // those of jobs_list that have any
 
-  bool operator==(const Pool&) const = default;
+  bool operator==(const PoolConfig&) const = default;
 
   // Of any function; defaults for one without settings. Valid as long as the pool does not change.
   const FunctionSettings& of_function(std::string_view function) const {
@@ -176,8 +176,8 @@ struct Pool {
 };
 
 struct Config {
-  std::vector<Server> servers;           // gearman_servers_list, in the file's order, each once
-  std::vector<Pool> pools;               // pools_list, in the file's order
+  std::vector<ServerConfig> servers;     // gearman_servers_list, in the file's order, each once
+  std::vector<PoolConfig> pools;         // pools_list, in the file's order
   std::size_t log_workload_size = 1024;  // bytes of a workload or response shown in a log line
 
   bool operator==(const Config&) const = default;

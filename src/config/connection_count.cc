@@ -11,7 +11,7 @@ namespace driveshaft::config {
 namespace {
 
 // Groups of functions that have connections together.
-std::size_t group_count(const Pool& pool) {
+std::size_t group_count(const PoolConfig& pool) {
   const auto own = std::count_if(pool.jobs_list.begin(), pool.jobs_list.end(),
                                  [&](const auto& function) { return has_own_connections(pool, function); });
   const bool others = own < std::ssize(pool.jobs_list);
@@ -20,19 +20,19 @@ std::size_t group_count(const Pool& pool) {
 
 }  // namespace
 
-bool has_own_connections(const Pool& pool, const std::string& function) {
+bool has_own_connections(const PoolConfig& pool, const std::string& function) {
   const auto& settings = pool.of_function(function);
   return pool.settings.fairness == Fairness::function || settings.max_concurrency > 0 || settings.uri;
 }
 
-std::size_t connection_count(const Pool& pool, std::size_t servers) {
+std::size_t connection_count(const PoolConfig& pool, std::size_t servers) {
   return group_count(pool) * servers * static_cast<std::size_t>(pool.settings.connections);
 }
 
 std::vector<std::string> check_connections(const Config& config) {
   std::size_t all = 0;
   std::size_t most = 0;
-  const Pool* biggest = nullptr;
+  const PoolConfig* biggest = nullptr;
   for (const auto& pool : config.pools) {
     const std::size_t count = connection_count(pool, config.servers.size());
     all += count;

@@ -14,10 +14,10 @@ namespace driveshaft::config {
 inline constexpr std::size_t kMostConnections = 10'000;
 
 // Whether the pool opens connections for this function alone.
-bool has_own_connections(const Pool& pool, const std::string& function);
+bool has_own_connections(const PoolConfig& pool, const std::string& function);
 
 // How many connections to gearmand servers a pool keeps open.
-std::size_t connection_count(const Pool& pool, std::size_t servers);
+std::size_t connection_count(const PoolConfig& pool, std::size_t servers);
 
 // An error for the operator if there would be more than kMostConnections.
 std::vector<std::string> check_connections(const Config& config);

@@ -20,22 +20,22 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-std::string name_of(const Server& server) { return "server " + net::to_string(server.address); }
-std::string name_of(const Pool& pool) { return "pool " + pool.name; }
+std::string name_of(const ServerConfig& server) { return "server " + net::to_string(server.address); }
+std::string name_of(const PoolConfig& pool) { return "pool " + pool.name; }
 
-bool is_same(const Server& one, const Server& other) { return one.address == other.address; }
-bool is_same(const Pool& one, const Pool& other) { return one.name == other.name; }
+bool is_same(const ServerConfig& one, const ServerConfig& other) { return one.address == other.address; }
+bool is_same(const PoolConfig& one, const PoolConfig& other) { return one.name == other.name; }
 
-std::string added(const Server& server) {
+std::string added(const ServerConfig& server) {
   return server.tls ? fmt::format("added, tls {}", Tls::show(*server.tls)) : "added";
 }
 
-std::string added(const Pool& pool) {
+std::string added(const PoolConfig& pool) {
   return fmt::format("added, worker_count {}, {}, jobs_list: {}", pool.worker_count, pool.uri.display,
                      fmt::join(pool.jobs_list, ", "));
 }
 
-Lines changed(const Server& before, const Server& after) {
+Lines changed(const ServerConfig& before, const ServerConfig& after) {
   Lines lines;
   for_changed_keys(server_keys(), before, after, [&](const auto&, const Lines& more) {
     lines.insert(lines.end(), more.begin(), more.end());
@@ -43,7 +43,7 @@ Lines changed(const Server& before, const Server& after) {
   return lines;
 }
 
-Lines changed(const Pool& before, const Pool& after) {
+Lines changed(const PoolConfig& before, const PoolConfig& after) {
   Lines lines;
   for (const Change& change : compare(before, after)) {
     lines.insert(lines.end(), change.lines.begin(), change.lines.end());
@@ -86,7 +86,7 @@ std::vector<std::string> without(const std::vector<std::string>& from,
   return rest;
 }
 
-Changes compare(const Pool& before, const Pool& after) {
+Changes compare(const PoolConfig& before, const PoolConfig& after) {
   Changes changes;
   const auto add = [&](const auto& key, Lines lines) {
     changes.push_back({key.name, key.renewal, std::move(lines)});

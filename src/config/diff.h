@@ -28,7 +28,7 @@ struct Change {
 };
 using Changes = std::vector<Change>;
 
-Changes compare(const Pool& before, const Pool& after);
+Changes compare(const PoolConfig& before, const PoolConfig& after);
 
 bool renews(const Changes& changes, Renewal what);
 

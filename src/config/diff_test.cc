@@ -11,22 +11,22 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-Pool pool(std::string name, int worker_count = 4) {
+PoolConfig pool(std::string name, int worker_count = 4) {
   return {std::move(name), *net::parse_uri("http://user:old@h/job.php"), worker_count, {"Sum", "Sum2"}, {}};
 }
 
-Config one_pool(Pool p) { return {{{"a", 4730}}, {std::move(p)}, 1024}; }
+Config one_pool(PoolConfig p) { return {{{"a", 4730}}, {std::move(p)}, 1024}; }
 
 // The lines for a reload that does `change` to the pool Regular.
 template <class Change>
 std::vector<std::string> lines_for(Change change) {
-  Pool after = pool("Regular");
+  PoolConfig after = pool("Regular");
   change(after);
   return compare(one_pool(pool("Regular")), one_pool(after));
 }
 
 std::vector<std::string> lines_for_functions(std::vector<std::string> jobs_list) {
-  return lines_for([&](Pool& p) { p.jobs_list = std::move(jobs_list); });
+  return lines_for([&](PoolConfig& p) { p.jobs_list = std::move(jobs_list); });
 }
 
 TEST(Diff, NothingChanged) {
@@ -57,37 +57,41 @@ TEST(Diff, PoolsComeAndGo) {
 }
 
 TEST(Diff, WorkerCount) {
-  EXPECT_THAT(lines_for([](Pool& p) { p.worker_count = 8; }),
+  EXPECT_THAT(lines_for([](PoolConfig& p) { p.worker_count = 8; }),
               ElementsAre("pool Regular: worker_count 4 -> 8"));
 }
 
 // What an endpoint acts on is what the log tells of.
 TEST(Diff, WhatIsMadeAnewComesWithTheLines) {
   const auto change_of = [](auto change) {
-    Pool after = pool("Regular");
+    PoolConfig after = pool("Regular");
     change(after);
     const auto changes = compare(pool("Regular"), after);
     EXPECT_EQ(changes.size(), 1u);
     EXPECT_FALSE(changes.at(0).lines.empty());
     return changes.at(0);
   };
-  EXPECT_EQ(change_of([](Pool& p) { p.uri = *net::parse_uri("http://user:new@h/job.php"); }).renewal,
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.uri = *net::parse_uri("http://user:new@h/job.php"); }).renewal,
             Renewal::address);
-  EXPECT_EQ(change_of([](Pool& p) { p.tls.verify = false; }).renewal, Renewal::connections);
-  EXPECT_EQ(change_of([](Pool& p) { p.document_root = "/srv"; }).renewal, Renewal::connections);
-  EXPECT_EQ(change_of([](Pool& p) { p.settings.connect_timeout = {}; }).renewal, Renewal::connections);
-  EXPECT_EQ(change_of([](Pool& p) { p.settings.max_response_size = 1; }).renewal, Renewal::connections);
-  EXPECT_EQ(change_of([](Pool& p) { p.settings.headers = {{"X", "", "1"}}; }).renewal, Renewal::header_lines);
-  EXPECT_EQ(change_of([](Pool& p) { p.settings.signing.file = "/s"; }).renewal, Renewal::signer);
-  EXPECT_EQ(change_of([](Pool& p) { p.worker_count = 1; }).renewal, Renewal::none);
-  EXPECT_EQ(change_of([](Pool& p) { p.functions["Sum"].max_concurrency = 1; }).key, "jobs_list");
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.tls.verify = false; }).renewal, Renewal::connections);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.document_root = "/srv"; }).renewal, Renewal::connections);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.connect_timeout = {}; }).renewal, Renewal::connections);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.max_response_size = 1; }).renewal, Renewal::connections);
+  EXPECT_EQ(change_of([](PoolConfig& p) {
+              p.settings.headers = {{"X", "", "1"}};
+            }).renewal,
+            Renewal::header_lines);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.signing.file = "/s"; }).renewal, Renewal::signer);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.worker_count = 1; }).renewal, Renewal::none);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.functions["Sum"].max_concurrency = 1; }).key, "jobs_list");
   EXPECT_THAT(compare(pool("Regular"), pool("Regular")), IsEmpty());
 }
 
 TEST(Diff, Uri) {
-  EXPECT_THAT(lines_for([](Pool& p) { p.uri = *net::parse_uri("https://b/"); }),
+  EXPECT_THAT(lines_for([](PoolConfig& p) { p.uri = *net::parse_uri("https://b/"); }),
               ElementsAre("pool Regular: job_processing_uri http://user:***@h/job.php -> https://b/"));
-  const auto password = lines_for([](Pool& p) { p.uri = *net::parse_uri("http://user:new@h/job.php"); });
+  const auto password =
+      lines_for([](PoolConfig& p) { p.uri = *net::parse_uri("http://user:new@h/job.php"); });
   EXPECT_THAT(password,
               ElementsAre("pool Regular: job_processing_uri http://user:***@h/job.php: another password"));
 }
@@ -106,7 +110,7 @@ TEST(Diff, AnotherOrderOfFunctions) {
 }
 
 TEST(Diff, Settings) {
-  EXPECT_THAT(lines_for([](Pool& p) {
+  EXPECT_THAT(lines_for([](PoolConfig& p) {
                 p.settings.request_format = RequestFormat::multipart;
                 p.settings.failure_text = FailureText::drop;
                 p.settings.connections = 2;
@@ -137,12 +141,12 @@ TEST(Diff, TlsOfAServer) {
 }
 
 TEST(Diff, TlsOfAPool) {
-  EXPECT_THAT(lines_for([](Pool& p) { p.tls.server_name = "n"; }),
+  EXPECT_THAT(lines_for([](PoolConfig& p) { p.tls.server_name = "n"; }),
               ElementsAre(R"(pool Regular: tls {} -> {"server_name": "n"})"));
 }
 
 TEST(Diff, SettingsOfFunctions) {
-  EXPECT_THAT(lines_for([](Pool& p) {
+  EXPECT_THAT(lines_for([](PoolConfig& p) {
                 auto& sum = p.functions["Sum"];
                 sum.uri = *net::parse_uri("http://u:secret@r/");
                 sum.max_concurrency = 4;
@@ -151,16 +155,16 @@ TEST(Diff, SettingsOfFunctions) {
               ElementsAre("pool Regular: jobs_list: Sum: max_concurrency none -> 4",
                           "pool Regular: jobs_list: Sum: max_running_time none -> 0.5",
                           "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://u:***@r/\""));
-  Pool before = pool("Regular");
+  PoolConfig before = pool("Regular");
   before.functions["Sum"] = {*net::parse_uri("http://u:secret@r/"), 0, {}};
-  Pool after = before;
+  PoolConfig after = before;
   after.functions["Sum"].uri = net::parse_uri("http://u:other@r/").value();
   EXPECT_THAT(compare(one_pool(before), one_pool(after)),
               ElementsAre("pool Regular: jobs_list: Sum: job_processing_uri: another password"));
 }
 
 TEST(Diff, Fairness) {
-  EXPECT_THAT(lines_for([](Pool& p) { p.settings.fairness = Fairness::function; }),
+  EXPECT_THAT(lines_for([](PoolConfig& p) { p.settings.fairness = Fairness::function; }),
               ElementsAre("pool Regular: fairness \"none\" -> \"function\""));
 }
 

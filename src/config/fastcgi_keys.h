@@ -24,6 +24,6 @@ struct DocumentRoot {
 
 // Adds an error if no URI of the pool or of its functions is of FastCGI, or if the folder does not contain
 // the script of one that is. The URIs have been read before.
-void check_document_root(const Value& pool_value, const Pool& pool);
+void check_document_root(const Value& pool_value, const PoolConfig& pool);
 
 }  // namespace driveshaft::config

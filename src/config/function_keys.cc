@@ -105,7 +105,7 @@ bool EndpointUri::read(const Value& value, net::Uri& uri) {
 
 std::string EndpointUri::show(const net::Uri& uri) { return quoted_json(uri.display); }
 
-bool read_jobs_list(const Value& value, Pool& pool) {
+bool read_jobs_list(const Value& value, PoolConfig& pool) {
   if (!value.is(Node::Kind::array)) return false;
   if (value.node().children.empty()) value.warning("empty, so this pool takes no job");
   std::unordered_map<std::string, bool> seen;  // whether it was an object
@@ -128,7 +128,7 @@ bool read_jobs_list(const Value& value, Pool& pool) {
   return true;
 }
 
-std::string jobs_list_text(const Pool& pool) {
+std::string jobs_list_text(const PoolConfig& pool) {
   std::vector<std::string> entries;
   for (const auto& name : pool.jobs_list) {
     const auto own = pool.functions.find(name);
@@ -147,11 +147,11 @@ std::string jobs_list_text(const Pool& pool) {
   return fmt::format("[{}]", fmt::join(entries, ", "));
 }
 
-bool same_jobs_list(const Pool& one, const Pool& other) {
+bool same_jobs_list(const PoolConfig& one, const PoolConfig& other) {
   return one.jobs_list == other.jobs_list && one.functions == other.functions;
 }
 
-std::vector<std::string> describe_jobs_list(const Pool& before, const Pool& after) {
+std::vector<std::string> describe_jobs_list(const PoolConfig& before, const PoolConfig& after) {
   std::vector<std::string> lines;
   const auto added = without(after.jobs_list, before.jobs_list);
   const auto removed = without(before.jobs_list, after.jobs_list);

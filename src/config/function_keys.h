@@ -23,10 +23,10 @@ struct EndpointUri {
 Keys<FunctionSettings> function_keys();
 
 // What the row of jobs_list needs, see key_table.h.
-bool read_jobs_list(const Value& value, Pool& pool);
-std::string jobs_list_text(const Pool& pool);
-bool same_jobs_list(const Pool& one, const Pool& other);
-std::vector<std::string> describe_jobs_list(const Pool& before, const Pool& after);
+bool read_jobs_list(const Value& value, PoolConfig& pool);
+std::string jobs_list_text(const PoolConfig& pool);
+bool same_jobs_list(const PoolConfig& one, const PoolConfig& other);
+std::vector<std::string> describe_jobs_list(const PoolConfig& before, const PoolConfig& after);
 
 // The settings that a function has, each as " key value".
 std::string own_settings_text(const FunctionSettings& settings);

@@ -240,7 +240,7 @@ TEST(SecretFiles, AreListedForWhoWatchesThem) {
 TEST(Diff, ShowsNoSecrets) {
   const auto lines = [](const PoolSettings& before, const PoolSettings& after) {
     const auto config = [](const PoolSettings& settings) {
-      return Config{{}, {Pool{"P", *net::parse_uri("h"), 1, {"f"}, settings}}, 1024};
+      return Config{{}, {PoolConfig{"P", *net::parse_uri("h"), 1, {"f"}, settings}}, 1024};
     };
     return compare(config(before), config(after));
   };

@@ -138,7 +138,7 @@ std::vector<NestedKeys> nested_keys() {
           {"breaker", infos_of(breaker_keys())}};
 }
 
-KeyTexts pool_texts(const Pool& pool) {
+KeyTexts pool_texts(const PoolConfig& pool) {
   KeyTexts texts;
   append_texts(texts, pool_keys(), pool);
   append_texts(texts, setting_keys(), pool.settings);

@@ -36,7 +36,7 @@ std::vector<NestedKeys> nested_keys();
 using KeyTexts = std::vector<std::pair<std::string_view, std::string>>;
 
 // Every key of the pool that has an effect.
-KeyTexts pool_texts(const Pool& pool);
+KeyTexts pool_texts(const PoolConfig& pool);
 
 // The keys that only the top level has, but for the lists.
 Keys<Config> config_keys();

@@ -112,7 +112,7 @@ TEST(Keys, TheManualNamesTheKeysOfNestedObjects) {
 // GET /api/v1/config shows every key; its description names those that are always there or have a form of
 // their own, and the entries of lists in full.
 TEST(Keys, TheApiShowsEachOfThem) {
-  const Pool pool{"P", *net::parse_uri("https://h/"), 1, {"f"}, {}};
+  const PoolConfig pool{"P", *net::parse_uri("https://h/"), 1, {"f"}, {}};
   std::set<std::string_view> shown;
   for (const auto& [name, text] : pool_texts(pool)) {
     shown.insert(name);

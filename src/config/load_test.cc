@@ -20,7 +20,7 @@ TEST(Load, TheShippedExample) {
   const auto loaded = load(SOURCE_DIR "/examples/jobs.json");
   ASSERT_TRUE(loaded) << loaded.error().errors.front();
   EXPECT_THAT(loaded->warnings, testing::IsEmpty());
-  EXPECT_THAT(loaded->config.servers, ElementsAre(Server{{"localhost", 4730}}));
+  EXPECT_THAT(loaded->config.servers, ElementsAre(ServerConfig{{"localhost", 4730}}));
   ASSERT_EQ(loaded->config.pools.size(), 2u);
   EXPECT_EQ(loaded->config.pools[0].name, "ShopStats");
   EXPECT_EQ(loaded->config.pools[0].settings, PoolSettings{});

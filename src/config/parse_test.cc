@@ -51,10 +51,10 @@ TEST(Parse, EveryDefault) {
     }
   })");
   EXPECT_THAT(parsed.warnings, IsEmpty());
-  EXPECT_THAT(parsed.config.servers, ElementsAre(Server{{"localhost", 4730}}));
+  EXPECT_THAT(parsed.config.servers, ElementsAre(ServerConfig{{"localhost", 4730}}));
   EXPECT_EQ(parsed.config.log_workload_size, 1024u);
   ASSERT_EQ(parsed.config.pools.size(), 1u);
-  const Pool& pool = parsed.config.pools[0];
+  const PoolConfig& pool = parsed.config.pools[0];
   EXPECT_EQ(pool.name, "Regular");
   EXPECT_EQ(pool.uri, *net::parse_uri("http://localhost/job.php"));
   EXPECT_EQ(pool.worker_count, 0);
@@ -76,7 +76,8 @@ TEST(Parse, SettingsOfTheTopLevelHoldForPoolsWithoutTheirOwn) {
     "request_format": "multipart", "connections": 2, "connect_timeout": 3600, "max_response_size": 2147483647,
     "log_workload_size": 0
   })");
-  EXPECT_THAT(parsed.config.servers, ElementsAre(Server{{"b", 1}}, Server{{"::1", 2}}, Server{{"a", 4730}}));
+  EXPECT_THAT(parsed.config.servers,
+              ElementsAre(ServerConfig{{"b", 1}}, ServerConfig{{"::1", 2}}, ServerConfig{{"a", 4730}}));
   EXPECT_EQ(parsed.config.log_workload_size, 0u);
   ASSERT_EQ(parsed.config.pools.size(), 2u);
   PoolSettings own;
@@ -351,7 +352,8 @@ TEST(Parse, EntriesGivenTwiceAreDropped) {
   const Parsed parsed = accepted(R"({"gearman_servers_list": ["localhost", "a", "LOCALHOST:4730"],
 "pools_list": {"P": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f", "g",
 "f"]}}})");
-  EXPECT_THAT(parsed.config.servers, ElementsAre(Server{{"localhost", 4730}}, Server{{"a", 4730}}));
+  EXPECT_THAT(parsed.config.servers,
+              ElementsAre(ServerConfig{{"localhost", 4730}}, ServerConfig{{"a", 4730}}));
   EXPECT_THAT(parsed.config.pools[0].jobs_list, ElementsAre("f", "g"));
   EXPECT_THAT(parsed.warnings,
               ElementsAre("gearman_servers_list[2]: localhost:4730 is listed already, ignored (line 1)",
@@ -417,16 +419,16 @@ TEST(Parse, TlsOfAServerAndOfAPool) {
                                "server_name": "Name.example", "verify": false})";
   const Config full =
       accepted(with_tls(R"({"address": "a:1", "tls": )" + text + "}", R"(, "tls": )" + text)).config;
-  EXPECT_THAT(full.servers, ElementsAre(Server{{"a", 1}, all}));
+  EXPECT_THAT(full.servers, ElementsAre(ServerConfig{{"a", 1}, all}));
   EXPECT_EQ(full.pools[0].tls, all);
 
   const Config plain =
       accepted(with_tls(R"({"address": "a"}, {"address": "b", "tls": true}, {"address": "::1", "tls": {}})",
                         R"(, "tls": true)"))
           .config;
-  EXPECT_THAT(plain.servers,
-              ElementsAre(Server{{"a", 4730}, std::nullopt}, Server{{"b", 4730}, net::TlsSettings{}},
-                          Server{{"::1", 4730}, net::TlsSettings{}}));
+  EXPECT_THAT(plain.servers, ElementsAre(ServerConfig{{"a", 4730}, std::nullopt},
+                                         ServerConfig{{"b", 4730}, net::TlsSettings{}},
+                                         ServerConfig{{"::1", 4730}, net::TlsSettings{}}));
   EXPECT_EQ(plain.pools[0].tls, net::TlsSettings{});
   EXPECT_EQ(
       accepted(with_tls("\"a\"", R"(, "tls": {"server_name": "::0:1"})")).config.pools[0].tls.server_name,
@@ -553,7 +555,7 @@ TEST(Parse, FunctionsWithSettingsOfTheirOwn) {
       "max_concurrency": 4, "job_processing_uri": "http://r/"}, {"function": "g"}, {"function": "k",
       "max_concurrency": 1.0})"));
   EXPECT_THAT(parsed.warnings, IsEmpty());
-  const Pool& pool = parsed.config.pools[0];
+  const PoolConfig& pool = parsed.config.pools[0];
   EXPECT_THAT(pool.jobs_list, ElementsAre("f", "Resize", "g", "k"));
   EXPECT_THAT(pool.functions, SizeIs(2));  // one without settings is as good as its name
   EXPECT_EQ(pool.of_function("Resize"),

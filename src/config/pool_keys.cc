@@ -31,41 +31,41 @@ struct SlotCount : Whole<0, kMaxWorkers> {
   }
 };
 
-std::vector<std::string> describe_uri(const Pool& before, const Pool& after) {
+std::vector<std::string> describe_uri(const PoolConfig& before, const PoolConfig& after) {
   const std::string& now = after.uri.display;
   if (before.uri.display != now) return {from_to("job_processing_uri", before.uri.display, now)};
   return {fmt::format("job_processing_uri {}: another password", now)};
 }
 
-bool has_https(const Pool& pool) {
+bool has_https(const PoolConfig& pool) {
   return pool.has_uri([](const net::Uri& uri) { return uri.scheme == net::Uri::Scheme::https; });
 }
 
-bool has_fastcgi(const Pool& pool) {
+bool has_fastcgi(const PoolConfig& pool) {
   return pool.has_uri([](const net::Uri& uri) { return uri.is_fastcgi(); });
 }
 
-constexpr Key<Pool> kPoolKeys[] = {
-    key<&Pool::uri, EndpointUri>("job_processing_uri", kUriType,
-                                 "the next job goes to the new one; running ones finish at the old one")
+constexpr Key<PoolConfig> kPoolKeys[] = {
+    key<&PoolConfig::uri, EndpointUri>("job_processing_uri", kUriType,
+                                       "the next job goes to the new one; running ones finish at the old one")
         .is_required()
         .renews(Renewal::address)
         .described_by(describe_uri),
-    key<&Pool::worker_count, SlotCount>("worker_count", "a whole number ≥ 0",
-                                        "slots are added or, as their jobs finish, taken away")
+    key<&PoolConfig::worker_count, SlotCount>("worker_count", "a whole number ≥ 0",
+                                              "slots are added or, as their jobs finish, taken away")
         .is_required(),
-    Key<Pool>{
+    Key<PoolConfig>{
         "jobs_list", "an array of functions",
         "an added function is registered on the live connections; a removed one is withdrawn by new "
         "connections while the old ones finish their jobs; a limit or URI of its own is changed in place",
         read_jobs_list, jobs_list_text, same_jobs_list}
         .is_required()
         .described_by(describe_jobs_list),
-    key<&Pool::tls, Tls>("tls", kTlsType,
-                         "the next job goes over a new connection; running ones finish on theirs")
+    key<&PoolConfig::tls, Tls>("tls", kTlsType,
+                               "the next job goes over a new connection; running ones finish on theirs")
         .renews(Renewal::connections)
         .if_it(has_https),
-    key<&Pool::document_root, DocumentRoot>(
+    key<&PoolConfig::document_root, DocumentRoot>(
         "fastcgi_document_root", kDocumentRootType,
         "the next job goes over a new connection; running ones finish on theirs")
         .renews(Renewal::connections)
@@ -74,7 +74,7 @@ constexpr Key<Pool> kPoolKeys[] = {
 
 // Calls `look`(value, uri) for the URI of each function that has its own.
 template <class Look>
-void for_own_uris(const Value& pool_value, const Pool& pool, Look look) {
+void for_own_uris(const Value& pool_value, const PoolConfig& pool, Look look) {
   const Node* list = pool_value.node().find("jobs_list");
   if (!list) return;
   const Value functions = pool_value.member(*list);
@@ -88,7 +88,7 @@ void for_own_uris(const Value& pool_value, const Pool& pool, Look look) {
 }
 
 // Without this error jobs that were meant to be encrypted would be sent as plain text.
-void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
+void check_tls_is_of_use(const Value& pool_value, const PoolConfig& pool) {
   const Node* tls = pool_value.node().find("tls");
   if (!tls || pool.uri.display.empty()) return;
   if (has_https(pool)) return;
@@ -98,7 +98,7 @@ void check_tls_is_of_use(const Value& pool_value, const Pool& pool) {
 }
 
 // Warns where the pool's URI uses TLS and the URI of a function sends jobs over the network without it.
-void warn_of_plain_functions(const Value& pool_value, const Pool& pool) {
+void warn_of_plain_functions(const Value& pool_value, const PoolConfig& pool) {
   if (pool.uri.scheme != net::Uri::Scheme::https) return;
   for_own_uris(pool_value, pool, [](const Value& value, const net::Uri& uri) {
     if (uri.scheme == net::Uri::Scheme::https || uri.is_unix()) return;
@@ -107,7 +107,7 @@ void warn_of_plain_functions(const Value& pool_value, const Pool& pool) {
 }
 
 // The user of a URI is sent in the header Authorization, which `headers` may have, too.
-void check_authorizations(const Value& pool_value, const Pool& pool) {
+void check_authorizations(const Value& pool_value, const PoolConfig& pool) {
   if (const Node* uri = pool_value.node().find("job_processing_uri")) {
     check_authorization(pool_value.member(*uri), pool.uri, pool.settings);
   }
@@ -118,7 +118,7 @@ void check_authorizations(const Value& pool_value, const Pool& pool) {
 
 }  // namespace
 
-Keys<Pool> pool_keys() { return kPoolKeys; }
+Keys<PoolConfig> pool_keys() { return kPoolKeys; }
 
 std::vector<std::string_view> names_in_pools() {
   std::vector<std::string_view> names;
@@ -129,7 +129,7 @@ std::vector<std::string_view> names_in_pools() {
 
 void read_pool(const Value& value, Config& config, const PoolSettings& defaults,
                const std::vector<std::string_view>& top_level) {
-  Pool pool;
+  PoolConfig pool;
   pool.name = value.node().key;
   pool.settings = defaults;
   if (pool.name.empty()) value.key_error("expected a pool with a name, got an empty one");

@@ -11,7 +11,7 @@
 // The keys that only a pool has.
 namespace driveshaft::config {
 
-Keys<Pool> pool_keys();
+Keys<PoolConfig> pool_keys();
 
 // The names of all keys that may stand in a pool.
 std::vector<std::string_view> names_in_pools();

@@ -36,17 +36,17 @@ struct TlsOrPlain {
   }
 };
 
-constexpr Key<Server> kServerKeys[] = {
-    key<&Server::address, ServerAddress>("address", "the address of a server").is_required(),
-    key<&Server::tls, TlsOrPlain>("tls", kTlsType),
+constexpr Key<ServerConfig> kServerKeys[] = {
+    key<&ServerConfig::address, ServerAddress>("address", "the address of a server").is_required(),
+    key<&ServerConfig::tls, TlsOrPlain>("tls", kTlsType),
 };
 
 }  // namespace
 
-Keys<Server> server_keys() { return kServerKeys; }
+Keys<ServerConfig> server_keys() { return kServerKeys; }
 
-std::optional<Server> read_server(const Value& value) {
-  Server server;
+std::optional<ServerConfig> read_server(const Value& value) {
+  ServerConfig server;
   if (value.is(Node::Kind::object)) {
     read_object(value, server_keys(), server);
   } else if (!ServerAddress::read(value, server.address)) {
@@ -57,7 +57,7 @@ std::optional<Server> read_server(const Value& value) {
   return server;
 }
 
-std::string server_text(const Server& server) {
+std::string server_text(const ServerConfig& server) {
   if (!server.tls) return ServerAddress::show(server.address);
   return object_text(server_keys(), server);
 }

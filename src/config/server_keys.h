@@ -11,12 +11,12 @@
 // The entries of gearman_servers_list: an address, or an object of the address and more.
 namespace driveshaft::config {
 
-Keys<Server> server_keys();
+Keys<ServerConfig> server_keys();
 
 // Nothing: the value is no server, and that was reported.
-std::optional<Server> read_server(const Value& value);
+std::optional<ServerConfig> read_server(const Value& value);
 
 // The entry as the file would write it: JSON.
-std::string server_text(const Server& server);
+std::string server_text(const ServerConfig& server);
 
 }  // namespace driveshaft::config

@@ -33,7 +33,7 @@ std::vector<std::string> server_names(const config::Config& config) {
   return names;
 }
 
-std::string describe(const config::Pool& pool) {
+std::string describe(const config::PoolConfig& pool) {
   std::string own;
   for (const auto& [name, settings] : pool.functions) {
     own += fmt::format("; {}:{}", name, config::own_settings_text(settings));

@@ -2,7 +2,6 @@
 #include "daemon/service.h"
 
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdlib>
+#include <ctime>
 #include <string_view>
 #include <system_error>
 #include <utility>

@@ -22,11 +22,12 @@ void Admission::set_rate(double rate, Clock::time_point now) {
   if (rate != rate_.rate()) rate_ = TokenBucket(rate, now);
 }
 
-void Admission::add(Endpoint& endpoint) { endpoints_.push_back(&endpoint); }
+void Admission::add(EndpointCounters& endpoint) { endpoints_.push_back(&endpoint); }
 
-void Admission::remove(Endpoint& endpoint) { std::erase(endpoints_, &endpoint); }
+void Admission::remove(EndpointCounters& endpoint) { std::erase(endpoints_, &endpoint); }
 
-void Admission::set_function(Function& function, Endpoint& endpoint, Lane* lane, int limit) {
+void Admission::set_function(FunctionCounters& function, EndpointCounters& endpoint, LaneCounters* lane,
+                             int limit) {
   function.limit_ = limit;
   if (function.lane_ != lane) {
     if (function.lane_) function.lane_->running_ -= function.running_;
@@ -35,7 +36,7 @@ void Admission::set_function(Function& function, Endpoint& endpoint, Lane* lane,
     if (lane) lane->running_ += function.running_;
     if (lane) lane->posted_ += function.posted_;
   }
-  Endpoint* const before = std::exchange(function.endpoint_, &endpoint);
+  EndpointCounters* const before = std::exchange(function.endpoint_, &endpoint);
   if (!before || before == &endpoint) return;
   for (auto held = before->held_.begin(); held != before->held_.end();) {
     Ticket& ticket = *held++;
@@ -45,42 +46,42 @@ void Admission::set_function(Function& function, Endpoint& endpoint, Lane* lane,
   }
 }
 
-void Admission::add(Lane& lane) { lanes_.push_back(&lane); }
+void Admission::add(LaneCounters& lane) { lanes_.push_back(&lane); }
 
-void Admission::remove(Lane& lane) { std::erase(lanes_, &lane); }
+void Admission::remove(LaneCounters& lane) { std::erase(lanes_, &lane); }
 
-void Admission::set_lane(Lane& lane, Endpoint* endpoint, int limit) {
+void Admission::set_lane(LaneCounters& lane, EndpointCounters* endpoint, int limit) {
   lane.limit_ = limit;
   if (lane.endpoint_) lane.endpoint_->reserved_ -= lane.reserved_;
   lane.endpoint_ = endpoint;
   if (lane.endpoint_) lane.endpoint_->reserved_ += lane.reserved_;
 }
 
-void Admission::add(Link& link, Lane& lane) {
+void Admission::add(LinkCounters& link, LaneCounters& lane) {
   link.lane_ = &lane;
   lane.links_.push_back(&link);
 }
 
-void Admission::remove(Link& link) {
+void Admission::remove(LinkCounters& link) {
   connection_lost(link);
   std::erase(link.lane_->links_, &link);
   link.lane_ = nullptr;
 }
 
-void Admission::reserve(Lane& lane, int grabs) {
+void Admission::reserve(LaneCounters& lane, int grabs) {
   reserved_ += grabs;
   lane.reserved_ += grabs;
   if (lane.endpoint_) lane.endpoint_->reserved_ += grabs;
 }
 
 // A server that was late has its slots again, for the grabs that it has yet to answer.
-void Admission::answered(Link& link) {
+void Admission::answered(LinkCounters& link) {
   if (std::exchange(link.late_, false)) reserve(*link.lane_, link.outstanding_);
   --link.outstanding_;
   reserve(*link.lane_, -1);
 }
 
-void Admission::job_assigned(Link& link, Ticket& ticket, Function& function) {
+void Admission::job_assigned(LinkCounters& link, Ticket& ticket, FunctionCounters& function) {
   answered(link);
   rate_.take();
   ticket.state_ = Ticket::State::taken;
@@ -91,19 +92,19 @@ void Admission::job_assigned(Link& link, Ticket& ticket, Function& function) {
   if (function.lane_) ++function.lane_->running_;
 }
 
-void Admission::grabs_are_late(Link& link) {
+void Admission::grabs_are_late(LinkCounters& link) {
   if (std::exchange(link.late_, true)) return;
   reserve(*link.lane_, -link.outstanding_);
 }
 
-void Admission::connection_lost(Link& link) {
+void Admission::connection_lost(LinkCounters& link) {
   if (!std::exchange(link.late_, false)) reserve(*link.lane_, -link.outstanding_);
   link.outstanding_ = 0;
   link.wants(0, false);
 }
 
 Admission::Admitted Admission::admit(Ticket& ticket) {
-  Endpoint& endpoint = *ticket.function_->endpoint_;
+  EndpointCounters& endpoint = *ticket.function_->endpoint_;
   const bool is_next = endpoint.wants_new_job_ ? !ticket.sent_ : endpoint.held_.empty();
   if (is_next && has_permit(endpoint) && has_permit(*ticket.function_)) {
     ticket.endpoint_ = &endpoint;
@@ -124,7 +125,7 @@ void Admission::post(Ticket& ticket) {
   if (ticket.function_->lane_) ++ticket.function_->lane_->posted_;
 }
 
-void Admission::hold(Ticket& ticket, Endpoint& endpoint) {
+void Admission::hold(Ticket& ticket, EndpointCounters& endpoint) {
   ticket.state_ = Ticket::State::held;
   ticket.endpoint_ = &endpoint;
   auto place = endpoint.held_.end();
@@ -157,14 +158,14 @@ void Admission::end(Ticket& ticket) {
   release(ticket);
   ticket.state_ = Ticket::State::idle;
   --running_;
-  Function& function = *std::exchange(ticket.function_, nullptr);
+  FunctionCounters& function = *std::exchange(ticket.function_, nullptr);
   --function.running_;
   if (function.lane_) --function.lane_->running_;
 }
 
 Admission::Ticket* Admission::next_to_post() {
   if (held_ == 0) return nullptr;
-  for (Endpoint* endpoint : endpoints_) {
+  for (EndpointCounters* endpoint : endpoints_) {
     if (endpoint->held_.empty() || !has_permit(*endpoint)) continue;
     // The first whose function has a permit left.
     const auto next = std::find_if(endpoint->held_.begin(), endpoint->held_.end(), [&](const Ticket& ticket) {
@@ -204,41 +205,41 @@ int Admission::rate_room(Clock::time_point now, std::optional<Clock::time_point>
   return room;
 }
 
-int Admission::room(const Lane& lane) const {
+int Admission::room(const LaneCounters& lane) const {
   if (!lane.endpoint_) return 0;
   const int in_lane = std::max(std::min(lane.limit_, lane.window_) - lane.jobs(), 0);
-  const Endpoint& endpoint = *lane.endpoint_;
+  const EndpointCounters& endpoint = *lane.endpoint_;
   if (endpoint.limit_ == kNoLimit) return in_lane;
   const int held = endpoint.wants_new_job_ ? 0 : endpoint.held();
   return std::min(in_lane, std::max(endpoint.limit_ - endpoint.posted_ - held - endpoint.reserved_, 0));
 }
 
-int Admission::wanted(const Lane& lane) {
+int Admission::wanted(const LaneCounters& lane) {
   int wanted = 0;
-  for (const Link* link : lane.links_) wanted += link->wanted_;
+  for (const LinkCounters* link : lane.links_) wanted += link->wanted_;
   return wanted;
 }
 
-void Admission::grant(Lane& lane, int most, std::vector<Grant>& grants) {
+void Admission::grant(LaneCounters& lane, int most, std::vector<Grant>& grants) {
   int left = most;
   while (left > 0) {
     if (lane.links_.size() == 1) {
       left -= grant(*lane.links_.front(), left, grants);
       break;
     }
-    const auto wanting = static_cast<int>(std::count_if(lane.links_.begin(), lane.links_.end(),
-                                                        [](const Link* link) { return link->wanted_ > 0; }));
+    const auto wanting = static_cast<int>(std::count_if(
+        lane.links_.begin(), lane.links_.end(), [](const LinkCounters* link) { return link->wanted_ > 0; }));
     if (wanting == 0) break;
     const int share = std::max(left / wanting, 1);
     for (std::size_t count = lane.links_.size(); count > 0 && left > 0; --count) {
-      Link& link = *lane.links_[lane.next_link_++ % lane.links_.size()];
+      LinkCounters& link = *lane.links_[lane.next_link_++ % lane.links_.size()];
       left -= grant(link, std::min(share, left), grants);
     }
   }
   reserve(lane, most - left);
 }
 
-int Admission::grant(Link& link, int most, std::vector<Grant>& grants) {
+int Admission::grant(LinkCounters& link, int most, std::vector<Grant>& grants) {
   const int grabs = std::min(link.wanted_, most);
   if (grabs == 0) return 0;
   link.wanted_ -= grabs;
@@ -248,8 +249,8 @@ int Admission::grant(Link& link, int most, std::vector<Grant>& grants) {
 }
 
 void Admission::wake_draining_links(std::vector<Grant>& grants) {
-  for (Lane* lane : lanes_) {
-    for (Link* link : lane->links_) {
+  for (LaneCounters* lane : lanes_) {
+    for (LinkCounters* link : lane->links_) {
       if (slots_ - reserved_ - running_ <= 0) return;
       if (lane->jobs() >= lane->limit_) break;
       if (!std::exchange(link->wants_wake_grab_, false)) continue;
@@ -263,25 +264,25 @@ void Admission::wake_draining_links(std::vector<Grant>& grants) {
 // Each lane gets what it wants if there is enough. Otherwise slots go one by one to the lane that has the
 // fewest jobs, so that a function with slow jobs leaves room for the others.
 void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
-  const auto takes = [this](const Lane& lane) { return std::min(wanted(lane), room(lane)); };
+  const auto takes = [this](const LaneCounters& lane) { return std::min(wanted(lane), room(lane)); };
   wanting_.clear();
   std::int64_t all = 0;
-  for (Lane* lane : lanes_) {
+  for (LaneCounters* lane : lanes_) {
     const int some = takes(*lane);
     if (some <= 0) continue;
     wanting_.push_back(lane);
     all += some;
   }
   if (all <= free) {
-    for (Lane* lane : wanting_) grant(*lane, takes(*lane), grants);
+    for (LaneCounters* lane : wanting_) grant(*lane, takes(*lane), grants);
     return;
   }
   for (; free > 0 && !wanting_.empty(); --free) {
-    const auto next =
-        std::min_element(wanting_.begin(), wanting_.end(), [](const Lane* one, const Lane* other) {
+    const auto next = std::min_element(
+        wanting_.begin(), wanting_.end(), [](const LaneCounters* one, const LaneCounters* other) {
           return std::pair(one->jobs(), one->turn_) < std::pair(other->jobs(), other->turn_);
         });
-    Lane& lane = **next;
+    LaneCounters& lane = **next;
     lane.turn_ = ++turn_;
     grant(lane, 1, grants);
     if (takes(lane) <= 0) wanting_.erase(next);
@@ -289,7 +290,7 @@ void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
 }
 
 // With more than one endpoint: held jobs that would be held even if the pool had a permit for each.
-int Admission::reusable_slots(const Endpoint& endpoint) const {
+int Admission::reusable_slots(const EndpointCounters& endpoint) const {
   if (endpoint.held_.empty()) return 0;
   if (endpoint.wants_new_job_) return std::min(endpoint.held(), slots_ + kHeldBeyondSlots);
   if (endpoints_.size() < 2) return 0;
@@ -298,7 +299,7 @@ int Admission::reusable_slots(const Endpoint& endpoint) const {
 
 int Admission::count_reusable_slots() const {
   int slots = 0;
-  for (const Endpoint* endpoint : endpoints_) slots += reusable_slots(*endpoint);
+  for (const EndpointCounters* endpoint : endpoints_) slots += reusable_slots(*endpoint);
   return slots;
 }
 
@@ -308,9 +309,9 @@ void Admission::check() const {
       throw std::logic_error(fmt::format("admission: {} is {}, not {}", counter, has, should));
   };
   int reserved = 0;
-  for (const Lane* lane : lanes_) {
+  for (const LaneCounters* lane : lanes_) {
     int in_lane = 0;
-    for (const Link* link : lane->links_) {
+    for (const LinkCounters* link : lane->links_) {
       if (link->outstanding_ < 0) equal("the outstanding grabs of a link", link->outstanding_, 0);
       if (!link->late_) in_lane += link->outstanding_;
     }
@@ -324,9 +325,9 @@ void Admission::check() const {
   equal("the reserved slots", reserved_, reserved);
   int posted = 0;
   int held = 0;
-  for (const Endpoint* endpoint : endpoints_) {
+  for (const EndpointCounters* endpoint : endpoints_) {
     int on_their_way = 0;
-    for (const Lane* lane : lanes_) {
+    for (const LaneCounters* lane : lanes_) {
       if (lane->endpoint_ == endpoint) on_their_way += lane->reserved_;
     }
     equal("the reserved permits of an endpoint", endpoint->reserved_, on_their_way);

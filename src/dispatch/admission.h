@@ -28,16 +28,16 @@ inline constexpr int kNoLimit = std::numeric_limits<int>::max();
 // another, and a reload may lower a limit. Such jobs are held until a permit is free: `slots` bounds the jobs
 // at all endpoints together.
 //
-// The nodes below (Endpoint, Function, Lane, Link, Ticket) belong to the pool, which keeps each as long as it
+// The nodes below (EndpointCounters and so on, and Ticket) belong to the pool, which keeps each as long as it
 // is registered here; only this class changes them.
 class Admission {
  public:
   using Clock = std::chrono::steady_clock;
 
-  class Endpoint;
-  class Function;
-  class Lane;
-  class Link;
+  class EndpointCounters;
+  class FunctionCounters;
+  class LaneCounters;
+  class LinkCounters;
   class Ticket;
 
   // A job in its slot.
@@ -55,12 +55,12 @@ class Admission {
     friend class Admission;
     State state_ = State::idle;
     bool sent_ = false;  // at least once
-    Function* function_ = nullptr;
-    Endpoint* endpoint_ = nullptr;  // held or posted
+    FunctionCounters* function_ = nullptr;
+    EndpointCounters* endpoint_ = nullptr;  // held or posted
   };
 
   // What the jobs of some functions are sent to.
-  class Endpoint {
+  class EndpointCounters {
    public:
     int posted() const { return posted_; }
     int held() const { return static_cast<int>(held_.size()); }
@@ -77,23 +77,23 @@ class Admission {
     boost::intrusive::list<Ticket> held_;
   };
 
-  class Function {
+  class FunctionCounters {
    public:
     int limit() const { return limit_; }
     int running() const { return running_; }
-    const Endpoint* endpoint() const { return endpoint_; }
+    const EndpointCounters* endpoint() const { return endpoint_; }
 
    private:
     friend class Admission;
     int limit_ = kNoLimit;  // jobs at once
     int running_ = 0;
     int posted_ = 0;
-    Endpoint* endpoint_ = nullptr;  // for its jobs from now on
-    Lane* lane_ = nullptr;          // null when it is withdrawn
+    EndpointCounters* endpoint_ = nullptr;  // for its jobs from now on
+    LaneCounters* lane_ = nullptr;          // null when it is withdrawn
   };
 
   // Functions that share their links.
-  class Lane {
+  class LaneCounters {
    public:
     // Jobs that run or are on their way.
     int jobs() const { return running_ + reserved_; }
@@ -101,19 +101,19 @@ class Admission {
 
    private:
     friend class Admission;
-    Endpoint* endpoint_ = nullptr;  // of its functions; null: it takes no more jobs
-    int limit_ = kNoLimit;          // jobs at once
-    int window_ = kNoLimit;         // jobs at their endpoint at once, while they fail
+    EndpointCounters* endpoint_ = nullptr;  // of its functions; null: it takes no more jobs
+    int limit_ = kNoLimit;                  // jobs at once
+    int window_ = kNoLimit;                 // jobs at their endpoint at once, while they fail
     int running_ = 0;
     int posted_ = 0;
     int reserved_ = 0;
     std::uint64_t turn_ = 0;  // when it was last given a scarce slot
-    std::vector<Link*> links_;
+    std::vector<LinkCounters*> links_;
     std::size_t next_link_ = 0;  // whose turn it is for the next slot
   };
 
   // A connection to a gearmand, or an attempt at one.
-  class Link {
+  class LinkCounters {
    public:
     // For the turn that ends now: how many grabs it would send if it had the slots, and whether one grab
     // would wake it (see gearman::Grabber::wants_wake_grab()). A server that is late gets no more.
@@ -125,7 +125,7 @@ class Admission {
 
    private:
     friend class Admission;
-    Lane* lane_ = nullptr;
+    LaneCounters* lane_ = nullptr;
     int wanted_ = 0;
     bool wants_wake_grab_ = false;
     int outstanding_ = 0;  // grabs without an answer
@@ -139,35 +139,37 @@ class Admission {
   // Settings. Those in force change at once; no job is taken back.
   void set_slots(int slots) { slots_ = slots; }
   void set_rate(double rate, Clock::time_point now);
-  void add(Endpoint& endpoint);
-  void remove(Endpoint& endpoint);  // unused()
+  void add(EndpointCounters& endpoint);
+  void remove(EndpointCounters& endpoint);  // unused()
   // Limits the jobs at an endpoint; 0 for one that takes none now. With `wants_new_job` a permit is for a job
   // that has not been sent yet, and held ones do not count. False: nothing has changed.
-  bool set_limit(Endpoint& endpoint, int limit, bool wants_new_job = false) {
+  bool set_limit(EndpointCounters& endpoint, int limit, bool wants_new_job = false) {
     const bool same = endpoint.limit_ == limit && endpoint.wants_new_job_ == wants_new_job;
     endpoint.limit_ = limit;
     endpoint.wants_new_job_ = wants_new_job;
     return !same;
   }
   // Its jobs that are held go to `endpoint`, too.
-  void set_function(Function& function, Endpoint& endpoint, Lane* lane, int limit);
-  void add(Lane& lane);
-  void remove(Lane& lane);  // it has no links and no functions
+  void set_function(FunctionCounters& function, EndpointCounters& endpoint, LaneCounters* lane, int limit);
+  void add(LaneCounters& lane);
+  void remove(LaneCounters& lane);  // it has no links and no functions
   // Without an endpoint it takes no more jobs.
-  void set_lane(Lane& lane, Endpoint* endpoint, int limit);
+  void set_lane(LaneCounters& lane, EndpointCounters* endpoint, int limit);
   // Limits its jobs at their endpoint beside that: 0 while it takes none. False: it is the limit that it had.
-  bool set_lane_window(Lane& lane, int window) { return std::exchange(lane.window_, window) != window; }
-  void add(Link& link, Lane& lane);
-  void remove(Link& link);
+  bool set_lane_window(LaneCounters& lane, int window) {
+    return std::exchange(lane.window_, window) != window;
+  }
+  void add(LinkCounters& link, LaneCounters& lane);
+  void remove(LinkCounters& link);
   // From now on what would be held is requeued; see admit().
   void drain() { draining_ = true; }
 
   // Grabs were answered, or will not be.
-  void job_assigned(Link& link, Ticket& ticket, Function& function);
-  void no_job(Link& link) { answered(link); }
+  void job_assigned(LinkCounters& link, Ticket& ticket, FunctionCounters& function);
+  void no_job(LinkCounters& link) { answered(link); }
   // The server is late: other links may have the slots until it answers after all.
-  void grabs_are_late(Link& link);
-  void connection_lost(Link& link);
+  void grabs_are_late(LinkCounters& link);
+  void connection_lost(LinkCounters& link);
 
   enum class Admitted {
     posted,   // it has a permit: send it to its function's endpoint
@@ -185,7 +187,7 @@ class Admission {
   Ticket* next_to_post();
   // Then: what each link is to grab now. Links have said before what they want.
   struct Grant {
-    Link* link;
+    LinkCounters* link;
     int grabs;
     bool wake_grab;  // one grab that wakes a link that drains
   };
@@ -207,27 +209,27 @@ class Admission {
   void check() const;
 
  private:
-  bool has_permit(const Endpoint& endpoint) const {
+  bool has_permit(const EndpointCounters& endpoint) const {
     return endpoint.posted_ < endpoint.limit_ && posted_ < most_posted();
   }
-  static bool has_permit(const Function& function) {
+  static bool has_permit(const FunctionCounters& function) {
     return function.posted_ < function.limit_ &&
            (!function.lane_ || function.lane_->posted_ < function.lane_->window_);
   }
   int most_posted() const { return slots_ > 1 ? slots_ : 1; }  // what runs when the slots go may end
-  int room(const Lane& lane) const;
-  static int wanted(const Lane& lane);
+  int room(const LaneCounters& lane) const;
+  static int wanted(const LaneCounters& lane);
   int rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at);
   int free_slots() const { return slots_ - reserved_ - running_ + reusable_slots(); }
   int count_reusable_slots() const;
-  int reusable_slots(const Endpoint& endpoint) const;
+  int reusable_slots(const EndpointCounters& endpoint) const;
   void post(Ticket& ticket);
-  void hold(Ticket& ticket, Endpoint& endpoint);
+  void hold(Ticket& ticket, EndpointCounters& endpoint);
   void unhold(Ticket& ticket);
-  void reserve(Lane& lane, int grabs);
-  void answered(Link& link);
-  void grant(Lane& lane, int most, std::vector<Grant>& grants);
-  static int grant(Link& link, int most, std::vector<Grant>& grants);
+  void reserve(LaneCounters& lane, int grabs);
+  void answered(LinkCounters& link);
+  void grant(LaneCounters& lane, int most, std::vector<Grant>& grants);
+  static int grant(LinkCounters& link, int most, std::vector<Grant>& grants);
   void grant_scarce(int free, std::vector<Grant>& grants);
 
   int slots_;
@@ -237,10 +239,10 @@ class Admission {
   int held_ = 0;      // and held
   bool draining_ = false;
   TokenBucket rate_;
-  std::vector<Endpoint*> endpoints_;
-  std::vector<Lane*> lanes_;
-  std::uint64_t turn_ = 0;      // counts scarce slots that were given
-  std::vector<Lane*> wanting_;  // while they are shared out
+  std::vector<EndpointCounters*> endpoints_;
+  std::vector<LaneCounters*> lanes_;
+  std::uint64_t turn_ = 0;              // counts scarce slots that were given
+  std::vector<LaneCounters*> wanting_;  // while they are shared out
 };
 
 }  // namespace driveshaft::dispatch

@@ -36,7 +36,7 @@ struct World {
   }
 
   // What the links are granted, if each wants so many grabs.
-  std::vector<int> grabs(const std::vector<std::pair<Admission::Link*, int>>& wants,
+  std::vector<int> grabs(const std::vector<std::pair<Admission::LinkCounters*, int>>& wants,
                          Clock::time_point now = kStart) {
     for (const auto& [one, count] : wants) one->wants(count, false);
     std::vector<Admission::Grant> grants;
@@ -54,7 +54,7 @@ struct World {
   int grab(int wanted, Clock::time_point now = kStart) { return grabs({{&link, wanted}}, now).front(); }
 
   // A job comes by a link that has grabbed.
-  Admission::Ticket& assign(Admission::Link& by, Admission::Function& of) {
+  Admission::Ticket& assign(Admission::LinkCounters& by, Admission::FunctionCounters& of) {
     tickets.push_back(std::make_unique<Admission::Ticket>());
     admission.job_assigned(by, *tickets.back(), of);
     admission.check();
@@ -71,19 +71,19 @@ struct World {
   }
 
   Admission admission;
-  Admission::Endpoint endpoint;
-  Admission::Function function;
-  Admission::Lane lane;
-  Admission::Link link;
+  Admission::EndpointCounters endpoint;
+  Admission::FunctionCounters function;
+  Admission::LaneCounters lane;
+  Admission::LinkCounters link;
   std::optional<Clock::time_point> wake_at;
   std::vector<std::unique_ptr<Admission::Ticket>> tickets;
 };
 
 // Another function with a lane, a link and an endpoint of its own.
 struct Other {
-  Other(World& world, int limit, Admission::Endpoint* shared = nullptr) : admission(world.admission) {
+  Other(World& world, int limit, Admission::EndpointCounters* shared = nullptr) : admission(world.admission) {
     if (!shared) admission.add(own);
-    Admission::Endpoint& endpoint = shared ? *shared : own;
+    Admission::EndpointCounters& endpoint = shared ? *shared : own;
     admission.add(lane);
     admission.set_function(function, endpoint, &lane, limit);
     admission.set_lane(lane, &endpoint, limit);
@@ -91,10 +91,10 @@ struct Other {
   }
 
   Admission& admission;
-  Admission::Endpoint own;
-  Admission::Function function;
-  Admission::Lane lane;
-  Admission::Link link;
+  Admission::EndpointCounters own;
+  Admission::FunctionCounters function;
+  Admission::LaneCounters lane;
+  Admission::LinkCounters link;
 };
 
 TEST(Admission, EachGrabReservesASlot) {
@@ -154,7 +154,7 @@ TEST(Admission, ALostConnectionIsGrantedNothingInTheSameTurn) {
 
 TEST(Admission, ALinkThatIsRemovedIsGrantedNothing) {
   World world(6);
-  Admission::Link other;
+  Admission::LinkCounters other;
   world.admission.add(other, world.lane);
   EXPECT_THAT(world.grabs({{&world.link, 1}, {&other, 1}}), ElementsAre(1, 1));
   world.admission.remove(other);
@@ -183,7 +183,7 @@ TEST(Admission, FewerSlotsTakeNoJobBack) {
 
 TEST(Admission, SlotsOfALateServerGoToOthers) {
   World world(2);
-  Admission::Link other;
+  Admission::LinkCounters other;
   world.admission.add(other, world.lane);
   EXPECT_EQ(world.grab(2), 2);
   EXPECT_THAT(world.grabs({{&other, 2}}), ElementsAre(0));
@@ -193,7 +193,7 @@ TEST(Admission, SlotsOfALateServerGoToOthers) {
 
 TEST(Admission, JobsOfALateServerWaitForAPermit) {
   World world(1);
-  Admission::Link other;
+  Admission::LinkCounters other;
   world.admission.add(other, world.lane);
   EXPECT_EQ(world.grab(1), 1);
   world.admission.grabs_are_late(world.link);
@@ -378,7 +378,7 @@ TEST(Admission, LanesWithAsManyJobsTakeTurns) {
 
 TEST(Admission, LinksOfALaneShareItsSlots) {
   World world(5);
-  Admission::Link other;
+  Admission::LinkCounters other;
   world.admission.add(other, world.lane);
   EXPECT_THAT(world.grabs({{&world.link, 32}, {&other, 32}}), ElementsAre(3, 2));
   EXPECT_THAT(world.grabs({{&world.link, 32}, {&other, 32}}), ElementsAre(0, 0));
@@ -386,7 +386,7 @@ TEST(Admission, LinksOfALaneShareItsSlots) {
 
 TEST(Admission, FewSlotsGoToAsManyLinks) {
   World world(3);
-  Admission::Link others[3];
+  Admission::LinkCounters others[3];
   for (auto& other : others) world.admission.add(other, world.lane);
   EXPECT_THAT(world.grabs({{&world.link, 8}, {&others[0], 8}, {&others[1], 8}, {&others[2], 8}}),
               ElementsAre(1, 1, 1, 0));
@@ -545,7 +545,7 @@ class RandomWorld {
   explicit RandomWorld(unsigned seed) : random_(seed), admission_(slots_, 0, kStart) {
     for (auto& endpoint : endpoints_) admission_.add(endpoint.node);
     for (std::size_t i = 0; i < std::size(lanes_); ++i) {
-      Lane& lane = lanes_[i];
+      LaneCounters& lane = lanes_[i];
       admission_.add(lane.node);
       lane.limit = i == 0 ? kNoLimit : 3;
       serve(lane, endpoints_[i % 2]);
@@ -568,13 +568,13 @@ class RandomWorld {
         answer(/*with_job=*/below(3) > 0);
         break;
       case 5:
-        if (Link* link = link_with_grabs()) {
+        if (LinkCounters* link = link_with_grabs()) {
           admission_.grabs_are_late(link->node);
           link->late = true;
         }
         break;
       case 6:
-        if (Link* link = link_with_grabs()) lose(*link);
+        if (LinkCounters* link = link_with_grabs()) lose(*link);
         break;
       case 7:
         if (!jobs_.empty()) end(below(jobs_.size()));
@@ -602,7 +602,7 @@ class RandomWorld {
 
   // Everything ends: nothing may be left reserved.
   void finish() {
-    while (Link* link = link_with_grabs()) {
+    while (LinkCounters* link = link_with_grabs()) {
       if (below(2) == 0) {
         lose(*link);
       } else {
@@ -625,28 +625,28 @@ class RandomWorld {
   }
 
  private:
-  struct Endpoint {
-    Admission::Endpoint node;
+  struct EndpointCounters {
+    Admission::EndpointCounters node;
     int limit = kNoLimit;
     bool wants_new_job = false;
   };
-  struct Link {
-    Admission::Link node;
+  struct LinkCounters {
+    Admission::LinkCounters node;
     int outstanding = 0;
     bool late = false;
   };
-  struct Lane {  // with one function
-    Admission::Lane node;
-    Admission::Function function;
+  struct LaneCounters {  // with one function
+    Admission::LaneCounters node;
+    Admission::FunctionCounters function;
     int limit = kNoLimit;
     int window = kNoLimit;
-    Endpoint* endpoint = nullptr;  // null: it takes no more jobs
-    std::deque<Link> links = std::deque<Link>(2);
+    EndpointCounters* endpoint = nullptr;  // null: it takes no more jobs
+    std::deque<LinkCounters> links = std::deque<LinkCounters>(2);
   };
   struct Job {
     Admission::Ticket ticket;
-    Lane* lane = nullptr;
-    Endpoint* endpoint = nullptr;
+    LaneCounters* lane = nullptr;
+    EndpointCounters* endpoint = nullptr;
     State state = State::taken;
     bool sent = false;
   };
@@ -662,13 +662,13 @@ class RandomWorld {
   int posted() const {
     return count([](const Job& job) { return job.state == State::posted; });
   }
-  int posted_of(const Lane& lane) const {
+  int posted_of(const LaneCounters& lane) const {
     return count([&](const Job& job) { return job.state == State::posted && job.lane == &lane; });
   }
-  int jobs_at(const Endpoint& endpoint, State state) const {
+  int jobs_at(const EndpointCounters& endpoint, State state) const {
     return count([&](const Job& job) { return job.state == state && job.endpoint == &endpoint; });
   }
-  static int reserved_of(const Lane& lane) {
+  static int reserved_of(const LaneCounters& lane) {
     int reserved = 0;
     for (const auto& link : lane.links) reserved += link.late ? 0 : link.outstanding;
     return reserved;
@@ -678,7 +678,7 @@ class RandomWorld {
     for (const auto& lane : lanes_) reserved += reserved_of(lane);
     return reserved;
   }
-  int jobs_of(const Lane& lane) const {
+  int jobs_of(const LaneCounters& lane) const {
     return reserved_of(lane) + count([&](const Job& job) { return job.lane == &lane; });
   }
   bool may_go(const Job& job) const {
@@ -686,10 +686,10 @@ class RandomWorld {
            posted_of(*job.lane) < std::min(job.lane->limit, job.lane->window) &&
            !(job.endpoint->wants_new_job && job.sent);
   }
-  int room(const Lane& lane) const {
+  int room(const LaneCounters& lane) const {
     if (!lane.endpoint) return 0;
     const int in_lane = std::max(std::min(lane.limit, lane.window) - jobs_of(lane), 0);
-    const Endpoint& endpoint = *lane.endpoint;
+    const EndpointCounters& endpoint = *lane.endpoint;
     if (endpoint.limit == kNoLimit) return in_lane;
     int used =
         jobs_at(endpoint, State::posted) + (endpoint.wants_new_job ? 0 : jobs_at(endpoint, State::held));
@@ -701,8 +701,8 @@ class RandomWorld {
     return **std::find_if(jobs_.begin(), jobs_.end(),
                           [&](const auto& job) { return &job->ticket == &ticket; });
   }
-  Link* link_with_grabs() {
-    std::vector<Link*> links;
+  LinkCounters* link_with_grabs() {
+    std::vector<LinkCounters*> links;
     for (auto& lane : lanes_) {
       for (auto& link : lane.links) {
         if (link.outstanding > 0) links.push_back(&link);
@@ -710,7 +710,7 @@ class RandomWorld {
     }
     return links.empty() ? nullptr : links[below(links.size())];
   }
-  Lane& lane_of(const Link& link) {
+  LaneCounters& lane_of(const LinkCounters& link) {
     for (auto& lane : lanes_) {
       for (auto& one : lane.links) {
         if (&one == &link) return lane;
@@ -772,10 +772,10 @@ class RandomWorld {
   }
 
   void answer(bool with_job) {
-    Link* link = link_with_grabs();
+    LinkCounters* link = link_with_grabs();
     if (!link) return;
     if (!with_job) return answer_without_job(*link);
-    Lane& lane = lane_of(*link);
+    LaneCounters& lane = lane_of(*link);
     jobs_.push_back(std::make_unique<Job>());
     Job& job = *jobs_.back();
     job.lane = &lane;
@@ -784,18 +784,18 @@ class RandomWorld {
     --link->outstanding;
     admit(job);
   }
-  void answer_without_job(Link& link) {
+  void answer_without_job(LinkCounters& link) {
     admission_.no_job(link.node);
     link.late = false;
     --link.outstanding;
   }
-  void lose(Link& link) {
+  void lose(LinkCounters& link) {
     admission_.connection_lost(link.node);
     link.outstanding = 0;
     link.late = false;
   }
   void replace_a_link() {
-    Lane& lane = lanes_[below(3)];
+    LaneCounters& lane = lanes_[below(3)];
     admission_.remove(lane.links.front().node);
     lane.links.pop_front();
     admission_.add(lane.links.emplace_back().node, lane.node);
@@ -826,7 +826,7 @@ class RandomWorld {
   }
 
   // The function of the lane has that endpoint from now on. Now and then the lane takes no more jobs.
-  void serve(Lane& lane, Endpoint& endpoint) {
+  void serve(LaneCounters& lane, EndpointCounters& endpoint) {
     lane.endpoint = lane.endpoint && below(8) == 0 ? nullptr : &endpoint;
     admission_.set_function(lane.function, endpoint.node, &lane.node, lane.limit);
     admission_.set_lane(lane.node, lane.endpoint ? &lane.endpoint->node : nullptr, lane.limit);
@@ -834,17 +834,17 @@ class RandomWorld {
       if (job->lane == &lane && job->state == State::held) job->endpoint = &endpoint;
     }
   }
-  void set_limit(Endpoint& endpoint, int limit, bool wants_new_job) {
+  void set_limit(EndpointCounters& endpoint, int limit, bool wants_new_job) {
     endpoint.limit = limit;
     endpoint.wants_new_job = wants_new_job;
     admission_.set_limit(endpoint.node, limit, wants_new_job);
   }
-  void set_window(Lane& lane, int window) {
+  void set_window(LaneCounters& lane, int window) {
     lane.window = window;
     admission_.set_lane_window(lane.node, window);
   }
   void change_limits() {
-    Endpoint& endpoint = endpoints_[below(2)];
+    EndpointCounters& endpoint = endpoints_[below(2)];
     switch (below(6)) {
       case 0:
         return set_limit(endpoint, 0, false);
@@ -886,8 +886,8 @@ class RandomWorld {
   std::minstd_rand random_;
   int slots_ = 5;
   Admission admission_;
-  Endpoint endpoints_[2];
-  Lane lanes_[3];
+  EndpointCounters endpoints_[2];
+  LaneCounters lanes_[3];
   std::deque<std::unique_ptr<Job>> jobs_;
 };
 

@@ -37,7 +37,7 @@ struct Function {
   PoolEndpoint* endpoint = nullptr;              // for its jobs from now on
   Lane* lane = nullptr;                          // null when it is withdrawn
   bool withdrawn = false;                        // no longer in the jobs file
-  Admission::Function permits = {};
+  Admission::FunctionCounters permits = {};
 };
 
 // The pool that a job belongs to. Called from within the job.

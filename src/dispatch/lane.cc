@@ -13,7 +13,7 @@
 
 namespace driveshaft::dispatch {
 
-std::vector<LanePlan> plan_lanes(const config::Pool& pool) {
+std::vector<LanePlan> plan_lanes(const config::PoolConfig& pool) {
   LanePlan shared;
   std::vector<LanePlan> own;
   for (const auto& name : pool.jobs_list) {
@@ -112,9 +112,9 @@ void Lane::set_functions(std::vector<std::string> functions) {
   for (const auto& link : Links(links_)) link->retire();
 }
 
-void Lane::keep_links(const std::vector<config::Server>& servers, int connections) {
+void Lane::keep_links(const std::vector<config::ServerConfig>& servers, int connections) {
   struct Wanted {
-    const config::Server& server;
+    const config::ServerConfig& server;
     std::shared_ptr<net::TlsClient> tls;
     int missing;
   };

@@ -26,12 +26,12 @@ struct LanePlan {
 
 // The lanes of a pool: functions with a limit or an endpoint of their own have one each, with
 // Fairness::function all have.
-std::vector<LanePlan> plan_lanes(const config::Pool& pool);
+std::vector<LanePlan> plan_lanes(const config::PoolConfig& pool);
 
 // A link of a pool, with what admission knows of it and its place among those that have something to send.
 class PoolLink final
     : public gearman::Link,
-      public Admission::Link,
+      public Admission::LinkCounters,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   using gearman::Link::Link;
@@ -49,12 +49,12 @@ class Lane {
   ~Lane();
 
   const std::string& key() const { return key_; }
-  Admission::Lane& permits() { return permits_; }
+  Admission::LaneCounters& permits() { return permits_; }
 
   // What it serves from now on. Without a function its links finish and close. Before keep_links().
   void set_functions(std::vector<std::string> functions);
   // Makes the links `connections` to each server.
-  void keep_links(const std::vector<config::Server>& servers, int connections);
+  void keep_links(const std::vector<config::ServerConfig>& servers, int connections);
   void stop_links();
 
   void set_breaker(const config::BreakerSettings& settings);
@@ -88,7 +88,7 @@ class Lane {
   // Loop state.
   std::vector<std::string> functions_;
   Links links_;
-  Admission::Lane permits_;
+  Admission::LaneCounters permits_;
   Breaker breaker_;
   bool counted_open_ = false;  // in the metrics
   base::MemberDeadline<Lane> breaker_wait_{*this, &Lane::breaker_wait_is_over};

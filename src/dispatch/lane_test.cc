@@ -11,7 +11,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 // The lanes of `pool`: "key: functions".
-std::vector<std::string> lanes(const config::Pool& pool) {
+std::vector<std::string> lanes(const config::PoolConfig& pool) {
   std::vector<std::string> texts;
   for (const auto& lane : plan_lanes(pool)) {
     std::string text = lane.key + ":";
@@ -21,17 +21,19 @@ std::vector<std::string> lanes(const config::Pool& pool) {
   return texts;
 }
 
-config::Pool pool() { return {"Regular", *net::parse_uri("http://h/"), 4, {"a", "b", "c", "d"}, {}, {}, {}}; }
+config::PoolConfig pool() {
+  return {"Regular", *net::parse_uri("http://h/"), 4, {"a", "b", "c", "d"}, {}, {}, {}};
+}
 
 TEST(PlanLanes, FunctionsWithoutSettingsShareOne) {
   EXPECT_THAT(lanes(pool()), ElementsAre(": a b c d"));
-  config::Pool empty = pool();
+  config::PoolConfig empty = pool();
   empty.jobs_list.clear();
   EXPECT_THAT(lanes(empty), IsEmpty());
 }
 
 TEST(PlanLanes, ALimitOrAnEndpointOfItsOwnMakesOneAndATimeDoesNot) {
-  config::Pool some = pool();
+  config::PoolConfig some = pool();
   some.functions["a"].max_running_time = std::chrono::seconds(1);
   some.functions["b"].max_concurrency = 1;
   some.functions["d"].uri = net::parse_uri("http://other/").value();
@@ -39,7 +41,7 @@ TEST(PlanLanes, ALimitOrAnEndpointOfItsOwnMakesOneAndATimeDoesNot) {
 }
 
 TEST(PlanLanes, WithFairnessEachFunctionHasItsOwn) {
-  config::Pool fair = pool();
+  config::PoolConfig fair = pool();
   fair.settings.fairness = config::Fairness::function;
   fair.functions["b"].max_concurrency = 1;
   EXPECT_THAT(lanes(fair), ElementsAre("a: a", "b: b", "c: c", "d: d"));

@@ -32,7 +32,8 @@ PoolLink& mine(gearman::Link& link) { return static_cast<PoolLink&>(link); }
 
 }  // namespace
 
-Pool::Pool(Context& context, Owner& owner, config::Pool settings, std::vector<config::Server> servers)
+Pool::Pool(Context& context, Owner& owner, config::PoolConfig settings,
+           std::vector<config::ServerConfig> servers)
     : context_(context),
       owner_(owner),
       metrics_(context.metrics.pool(settings.name)),
@@ -55,7 +56,7 @@ void Pool::start() {
   turn_needed();
 }
 
-void Pool::reconfigure(config::Pool settings, std::vector<config::Server> servers) {
+void Pool::reconfigure(config::PoolConfig settings, std::vector<config::ServerConfig> servers) {
   const auto changes = config::compare(settings_, settings);
   settings_ = std::move(settings);
   servers_ = std::move(servers);

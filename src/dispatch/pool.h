@@ -40,13 +40,14 @@ class Pool final : public std::enable_shared_from_this<Pool>,
     ~Owner() = default;
   };
 
-  Pool(Context& context, Owner& owner, config::Pool settings, std::vector<config::Server> servers);
+  Pool(Context& context, Owner& owner, config::PoolConfig settings,
+       std::vector<config::ServerConfig> servers);
   ~Pool();
 
   void start();
 
   // Puts a new jobs file in force. What is withdrawn finishes what it runs.
-  void reconfigure(config::Pool settings, std::vector<config::Server> servers);
+  void reconfigure(config::PoolConfig settings, std::vector<config::ServerConfig> servers);
 
   // Takes no more jobs, for good; running ones finish. Owner::pool_drained() follows, not from within.
   void drain();
@@ -117,8 +118,8 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   const std::shared_ptr<metrics::PoolMetrics> metrics_;
 
   // Loop state.
-  config::Pool settings_;
-  std::vector<config::Server> servers_;
+  config::PoolConfig settings_;
+  std::vector<config::ServerConfig> servers_;
   Admission admission_;
   std::map<std::string, Function, std::less<>> functions_;
   std::unique_ptr<PoolEndpoint> endpoint_;  // the pool's own

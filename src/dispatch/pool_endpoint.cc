@@ -21,7 +21,7 @@ using Clock = EndpointHealth::Clock;
 }  // namespace
 
 PoolEndpoint::PoolEndpoint(Context& context, LimitOwner& owner, Admission& admission,
-                           metrics::PoolMetrics& metrics, Kind kind, const config::Pool& settings,
+                           metrics::PoolMetrics& metrics, Kind kind, const config::PoolConfig& settings,
                            net::Uri uri)
     : context_(context),
       owner_(owner),

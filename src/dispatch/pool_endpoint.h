@@ -29,7 +29,7 @@ class PoolEndpoint {
 
   // `settings` are the pool's; they outlive the endpoint and may change, which configure() is then told of.
   PoolEndpoint(Context& context, LimitOwner& owner, Admission& admission, metrics::PoolMetrics& metrics,
-               Kind kind, const config::Pool& settings, net::Uri uri);
+               Kind kind, const config::PoolConfig& settings, net::Uri uri);
   PoolEndpoint(const PoolEndpoint&) = delete;
   ~PoolEndpoint();
 
@@ -58,7 +58,7 @@ class PoolEndpoint {
   // A function is no longer served.
   void forget(const void* function) { health_.forget(function); }
 
-  Admission::Endpoint& permits() { return permits_; }
+  Admission::EndpointCounters& permits() { return permits_; }
   // Where requests go from now on. Another one after a reload has replaced it.
   http::Endpoint& current() { return *current_; }
   const net::Uri& uri() const { return uri_; }
@@ -85,7 +85,7 @@ class PoolEndpoint {
   metrics::PoolMetrics& metrics_;
   const Kind kind_;
   const std::string pool_;
-  const config::Pool& settings_;
+  const config::PoolConfig& settings_;
 
   // Loop state.
   net::Uri uri_;
@@ -93,7 +93,7 @@ class PoolEndpoint {
   std::vector<std::unique_ptr<http::Endpoint>> replaced_;  // until their last job is done
   std::optional<Signer> signer_;                           // when asked for
   EndpointHealth health_;
-  Admission::Endpoint permits_;
+  Admission::EndpointCounters permits_;
   // In the metrics.
   int shown_limit_ = -1;
   bool counted_down_ = false;

@@ -40,7 +40,7 @@ class PoolTest : public testing::Test, protected TestContext {
   }
 
   static net::Uri uri_of(const http::TestEndpoint& place) { return *net::parse_uri(place.uri()); }
-  config::Pool& pool() { return config.pools[0]; }
+  config::PoolConfig& pool() { return config.pools[0]; }
   config::PoolSettings& settings() { return config.pools[0].settings; }
   void apply() { supervisor.apply(config); }
   void drain(std::chrono::milliseconds window) {

@@ -90,7 +90,7 @@ struct BreakerStatus {
 };
 
 struct PoolStatus {
-  config::Pool settings;
+  config::PoolConfig settings;
   bool draining = false;
   int running = 0;
   int reusable = 0;  // of these, held jobs whose slots others may use

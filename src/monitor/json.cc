@@ -210,7 +210,7 @@ json::object config_state(const View& view) {
           {"errors", strings(config.errors)}};
 }
 
-json::object settings(const config::Pool& pool) {
+json::object settings(const config::PoolConfig& pool) {
   json::object shown;
   for (const auto& [name, text] : config::pool_texts(pool)) shown[name] = json::parse(text);
   return shown;
