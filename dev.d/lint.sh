@@ -19,7 +19,7 @@ changed_sources() {
   [ "$base" != "$(git rev-parse HEAD)" ] || base=$(git rev-parse -q --verify HEAD^) || { cpp_sources; return; }
   { git diff --name-only --diff-filter=d "$base"; git ls-files --others --exclude-standard; } |
     grep -E '^(src|tests/fuzz|bench)/.*\.(cc|h)$' | while read -r file; do
-    if [ -e "${file%.*}.cc" ]; then echo "${file%.*}.cc"; else git grep -lF "\"${file#src/}\"" -- '*.cc' | head -n 1; fi
+    if [ -e "${file%.*}.cc" ]; then echo "${file%.*}.cc"; else { git grep -lF "\"${file#src/}\"" -- '*.cc' || true; } | head -n 1; fi
   done | sort -u
 }
 

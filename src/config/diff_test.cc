@@ -77,9 +77,7 @@ TEST(Diff, WhatIsMadeAnewComesWithTheLines) {
   EXPECT_EQ(change_of([](PoolConfig& p) { p.document_root = "/srv"; }).renewal, Renewal::connections);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.connect_timeout = {}; }).renewal, Renewal::connections);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.max_response_size = 1; }).renewal, Renewal::connections);
-  EXPECT_EQ(change_of([](PoolConfig& p) {
-              p.settings.headers = {{"X", "", "1"}};
-            }).renewal,
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.headers.emplace_back(); }).renewal,
             Renewal::header_lines);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.signing.file = "/s"; }).renewal, Renewal::signer);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.worker_count = 1; }).renewal, Renewal::none);
