@@ -123,8 +123,8 @@ def test_failures_say_what_happened(rig):
     assert failures["u2"]["http_status"] == 200 and "not JSON" in failures["u2"]["reason"]
     assert failures["u3"]["http_status"] is None and "max_running_time" in failures["u3"]["reason"]
     assert 1 <= failures["u3"]["took"] < 3
-    status = api.wait_for_status(daemon, lambda status: "3 of 4 jobs failed in the last minute" in status["summary"],
-                                 "the failures count")
+    status = api.wait_for_status(daemon, lambda status: one_pool(status)["last_minute"]["failed"] == 3, "the failures count")
+    assert "; the last failed job was one of Regular, " in status["summary"]
     assert one_pool(status)["total"] == {"completed": 0, "refused": 1, "failed": 3}
 
 
@@ -234,7 +234,8 @@ def test_a_rejected_jobs_file_is_shown_until_a_good_one(rig):
     assert "the jobs file on disk is rejected" in status["summary"]
     assert api.get(daemon, "/config")["in_force"]["pools_list"]["Regular"]["worker_count"] == 0
     daemon.reload(good)
-    api.wait_for_status(daemon, lambda status: status["well"], "the file is good")
+    api.wait_for_status(daemon, lambda status: problems(status) == [f"no pool takes jobs yet: set worker_count in {daemon.config_path}"],
+                        "the file is good")
 
 
 def test_the_configuration_in_force_hides_passwords(rig):

@@ -14,8 +14,8 @@ import threading
 import pytest
 
 import api
-from behaviours import answer, response, reverse
-from clients import run
+from behaviours import Gate, answer, contract, response, reverse
+from clients import Client, FAILED, run
 from driveshaft import binary, jobs_file, pool, run_binary
 from fakes import SocketServer
 from processes import free_port, wait_until
@@ -41,11 +41,54 @@ def test_status_exits_0_while_all_is_well(rig):
 def test_status_exits_8_and_says_why_when_something_is_the_matter(rig):
     server, daemon = start(rig, answer(status="500 Oops"))
     daemon.expect_failed_jobs()
-    run(server, "f")
-    api.wait_for_status(daemon, lambda status: not status["well"], "the failure counts")
+    with Client(server) as client:
+        for _ in range(10):
+            client.run("f")
+    api.wait_for_status(daemon, lambda status: "10 jobs failed" in status["summary"], "the failures count")
     done = run_binary("status", f"127.0.0.1:{daemon.port}")
     assert done.returncode == 8
-    assert "1 of 1 job failed in the last minute" in done.stdout
+    assert "10 of 10 jobs failed in the last minute; `driveshaft failures` has the reasons" in done.stdout
+
+
+def test_jobs_that_the_endpoint_refuses_are_failures(rig):
+    server, daemon = start(rig, answer(contract("no database", ret=1)))
+    with Client(server) as client:
+        for _ in range(10):
+            assert client.run("f") == FAILED
+        assert len(client.told()) == 10
+    api.wait_for_status(daemon, lambda status: "10 jobs failed" in status["summary"], "the failures count")
+    assert "10 of 10 jobs failed in the last minute, refused by the endpoint" in run_binary("status", f"127.0.0.1:{daemon.port}").stdout
+    assert len(daemon.lines("^Finished job: .* return_code=1 ", level="WARN")) == 10
+    failures = run_binary("failures", str(daemon.port)).stdout.splitlines()
+    assert len(failures) == 11 and all('gearman_ret 1: "no database"' in line for line in failures[1:])
+    assert run_binary("failures", f":{daemon.port}", "--pool", "Other").stdout == "No job of pool Other has failed since the daemon started.\n"
+
+
+def test_failures_are_followed(rig):
+    server, daemon = start(rig, answer(status="500 Oops"))
+    daemon.expect_failed_jobs()
+    run(server, "f")
+    wait_until(lambda: "status 500" in run_binary("failures", str(daemon.port)).stdout, "the first is listed")
+    with subprocess.Popen([binary(), "failures", "--follow", str(daemon.port)], stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout.readline().startswith("AGO")
+        assert "status 500" in following.stdout.readline()
+        run(server, "f")
+        assert "status 500" in following.stdout.readline()
+        daemon.stop()
+        assert following.wait(20) == 9
+
+
+def test_running_jobs_are_listed(rig):
+    gate = Gate()
+    server, daemon = start(rig, gate)
+    assert run_binary("jobs", str(daemon.port)).stdout == "No job runs.\n"
+    with Client(server) as client:
+        handle = client.submit("f")
+        wait_until(lambda: handle.decode() in run_binary("jobs", str(daemon.port), "--pool", "Regular").stdout, "the job is listed")
+        listed = json.loads(run_binary("jobs", str(daemon.port), "--json").stdout)
+        assert listed["running"] == 1
+        gate.open()
+        client.result(handle)
 
 
 def test_status_in_json_is_the_apis(rig):

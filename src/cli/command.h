@@ -8,14 +8,17 @@
 #include "base/error.h"
 #include "net/address.h"
 
-// The commands that look at a running daemon, from any host: `driveshaft status` and `driveshaft top`.
+// The commands that look at a running daemon, from any host: `driveshaft status`, `top`, `jobs` and
+// `failures`.
 namespace driveshaft::cli {
 
 struct Command {
-  enum class Name { status, top };
+  enum class Name { status, top, jobs, failures };
   Name name = Name::status;
   net::Address daemon{"127.0.0.1", 8888};
-  bool json = false;  // status: the answer as it came
+  std::string pool;     // jobs, failures: of this pool alone; empty: of all
+  bool json = false;    // the answer as it came
+  bool follow = false;  // failures: goes on with each new one
   bool help = false;
 
   bool operator==(const Command&) const = default;

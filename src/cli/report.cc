@@ -87,8 +87,9 @@ struct Cell {
 
 class Table {
  public:
-  // Names in lower case stand to the left, as their cells do.
-  explicit Table(std::vector<std::string> head) : head_(std::move(head)), widths_(head_.size()) {
+  // The first columns, so many as `left` says, and the last one stand to the left, the others to the right.
+  explicit Table(std::vector<std::string> head, std::size_t left = 1)
+      : head_(std::move(head)), left_(left), widths_(head_.size()) {
     for (std::size_t i = 0; i < head_.size(); ++i) widths_[i] = columns(head_[i]);
   }
 
@@ -97,7 +98,6 @@ class Table {
     rows_.push_back(std::move(row));
   }
 
-  // The first and the last column to the left, the others to the right.
   std::vector<std::string> lines(const Style& style) const {
     std::vector<Cell> head;
     for (const auto& name : head_) head.push_back({name, kDim});
@@ -116,7 +116,7 @@ class Table {
       const std::size_t room = style.width == 0 ? 0 : style.width - used - gap;
       const bool last = i + 1 == row.size();
       const std::size_t padding = last ? 0 : widths_[i] - columns(row[i].text);
-      const bool left = i == 0 || last;
+      const bool left = i < left_ || last;
       std::string text =
           left ? row[i].text + std::string(padding, ' ') : std::string(padding, ' ') + row[i].text;
       text = cut(text, room);
@@ -133,6 +133,7 @@ class Table {
   }
 
   std::vector<std::string> head_;
+  std::size_t left_;
   std::vector<std::size_t> widths_;
   std::vector<std::vector<Cell>> rows_;
 };
@@ -230,17 +231,26 @@ std::vector<std::string> server_lines(const json::object& status, const Style& s
   return table.lines(style);
 }
 
+std::string shown(std::string_view pool) { return text::printable(pool, 128); }
+
+bool is_of(const json::object& entry, std::string_view pool) {
+  const auto& name = entry.at("pool").as_string();
+  return pool.empty() || std::string_view(name.data(), name.size()) == pool;
+}
+
 std::string colored(std::string text, std::string_view color, const Style& style) {
   return style.color ? fmt::format("{}{}{}", color, text, kPlain) : text;
 }
 
 }  // namespace
 
-base::Result<json::object> parse_status(std::string_view text) {
+base::Result<json::object> parse_answer(std::string_view text, std::string_view path,
+                                        std::string_view field) {
   boost::system::error_code error;
   json::value value = json::parse({text.data(), text.size()}, error);
-  if (error || !value.is_object() || !value.as_object().contains("well")) {
-    return base::Error{"what answers is no driveshaft: /api/v1/status is not what docs/openapi.yaml says"};
+  if (error || !value.is_object() || !value.as_object().contains({field.data(), field.size()})) {
+    return base::Error{
+        fmt::format("what answers is no driveshaft: {} is not what docs/openapi.yaml says", path)};
   }
   return std::move(value.as_object());
 }
@@ -274,6 +284,68 @@ std::vector<std::string> report(const json::object& status, const Style& style, 
     lines.emplace_back();
     lines.insert(lines.end(), part.begin(), part.end());
   }
+  return lines;
+}
+
+std::vector<std::string> job_lines(const json::object& answer, std::string_view pool, const Style& style) {
+  Table table({"POOL", "FUNCTION", "HANDLE", "ATTEMPT", "AGE", "TIME LEFT", "STATE"}, 3);
+  const auto& jobs = answer.at("jobs").as_array();
+  std::size_t listed = 0;
+  for (const auto& entry : jobs) {
+    const auto& job = entry.as_object();
+    if (!is_of(job, pool)) continue;
+    ++listed;
+    table.add({{safe(job.at("pool")), kBold},
+               {safe(job.at("function"))},
+               {safe(job.at("handle"))},
+               {number(job.at("attempt"))},
+               {seconds(job.at("age"))},
+               {seconds(job.at("time_left"))},
+               {safe(job.at("state"))}});
+  }
+  if (listed == 0)
+    return {pool.empty() ? "No job runs." : fmt::format("No job of pool {} runs.", shown(pool))};
+  auto lines = table.lines(style);
+  const double running = number_of(answer.at("running"));
+  if (running > static_cast<double>(jobs.size())) {
+    lines.push_back(fmt::format("{:.0f} jobs run; of each pool the oldest are listed", running));
+  }
+  return lines;
+}
+
+std::vector<std::string> failure_lines(const json::object& answer, std::string_view pool, const Style& style,
+                                       std::optional<double>& shown_until) {
+  std::vector<const json::object*> failures;
+  for (const auto& entry : answer.at("failures").as_array()) {
+    const auto& failure = entry.as_object();
+    const bool is_new = !shown_until || number_of(failure.at("at")) > *shown_until;
+    if (is_new && is_of(failure, pool)) failures.push_back(&failure);
+  }
+  std::stable_sort(failures.begin(), failures.end(), [](const auto* one, const auto* other) {
+    return number_of(one->at("at")) < number_of(other->at("at"));
+  });
+  const bool goes_on = shown_until.has_value();
+  if (failures.empty()) {
+    if (goes_on) return {};
+    shown_until = 0;
+    return {pool.empty()
+                ? "No job has failed since the daemon started."
+                : fmt::format("No job of pool {} has failed since the daemon started.", shown(pool))};
+  }
+  shown_until = number_of(failures.back()->at("at"));
+  const double now = number_of(answer.at("at"));
+  Table table({"AGO", "POOL", "FUNCTION", "HANDLE", "ATTEMPTS", "TOOK", "REASON"}, 4);
+  for (const auto* failure : failures) {
+    table.add({{seconds(std::max(now - number_of(failure->at("at")), 0.0))},
+               {safe(failure->at("pool")), kBold},
+               {safe(failure->at("function"))},
+               {safe(failure->at("handle"))},
+               {number(failure->at("attempts"))},
+               {seconds(failure->at("took"))},
+               {safe(failure->at("reason")), kRed}});
+  }
+  auto lines = table.lines(style);
+  if (goes_on) lines.erase(lines.begin());
   return lines;
 }
 

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,12 @@
 // The status of a daemon as text. Pure.
 namespace driveshaft::cli {
 
-// The answer of /api/v1/status, or why it is none.
-base::Result<boost::json::object> parse_status(std::string_view text);
+// The answer of the API at `path`, an object with that field; or why it is none.
+base::Result<boost::json::object> parse_answer(std::string_view text, std::string_view path,
+                                               std::string_view field);
+inline base::Result<boost::json::object> parse_status(std::string_view text) {
+  return parse_answer(text, "/api/v1/status", "well");
+}
 
 struct Style {
   bool color = false;
@@ -30,6 +35,14 @@ void note_trends(Trends& trends, const boost::json::object& status);
 // boost::json throws when a field is not what it should be.
 std::vector<std::string> report(const boost::json::object& status, const Style& style,
                                 const Trends* trends = nullptr);
+
+// Tables of the answers of /api/v1/jobs and /api/v1/failures; `pool` empty: of all pools. The newest failure
+// comes last. `shown_until`, in and out: the time of the last failure that was shown, and later ones are;
+// once there is one, there is no head.
+std::vector<std::string> job_lines(const boost::json::object& answer, std::string_view pool,
+                                   const Style& style);
+std::vector<std::string> failure_lines(const boost::json::object& answer, std::string_view pool,
+                                       const Style& style, std::optional<double>& shown_until);
 
 // The line above it, of `top`.
 std::string title(const boost::json::object& status, std::string_view address, const Style& style);

@@ -46,6 +46,52 @@ TEST(Report, IsTheVerdictThenPoolsThenServers) {
           "two:4730          0/2        -        -              -  down for 14s: cannot connect"));
 }
 
+boost::json::object failures() {
+  return boost::json::parse(R"({"at": 1000, "failures": [
+    {"pool": "b", "function": "f", "handle": "H:x:9", "at": 990.5, "attempts": 3, "took": 0.25, "reason": "no\nroom"},
+    {"pool": "b", "function": "f", "handle": "H:x:1", "at": 910, "attempts": 1, "took": 2, "reason": "oops"},
+    {"pool": "a", "function": "g", "handle": "H:x:5", "at": 940, "attempts": 1, "took": 2, "reason": "busy"}]})")
+      .as_object();
+}
+
+TEST(FailureLines, TheNewestIsTheLast) {
+  std::optional<double> shown;
+  EXPECT_THAT(failure_lines(failures(), "", {}, shown),
+              ElementsAre("AGO   POOL  FUNCTION  HANDLE  ATTEMPTS   TOOK  REASON",
+                          "90s   b     f         H:x:1          1   2.0s  oops",
+                          "60s   a     g         H:x:5          1   2.0s  busy",
+                          "9.5s  b     f         H:x:9          3  250ms  no\\x0aroom"));
+  EXPECT_EQ(shown, 990.5);
+  EXPECT_THAT(failure_lines(failures(), "", {}, shown), testing::IsEmpty()) << "they were shown";
+}
+
+TEST(FailureLines, LaterOnesFollowWithoutAHead) {
+  std::optional<double> shown = 930;
+  EXPECT_THAT(failure_lines(failures(), "a", {}, shown), ElementsAre(HasSubstr("busy")));
+  EXPECT_EQ(shown, 940);
+}
+
+TEST(FailureLines, SaysSoIfThereIsNone) {
+  std::optional<double> shown;
+  EXPECT_THAT(failure_lines(failures(), "c", {}, shown),
+              ElementsAre("No job of pool c has failed since the daemon started."));
+  EXPECT_THAT(failure_lines(failures(), "a", {}, shown), ElementsAre(HasSubstr("busy")));
+}
+
+TEST(JobLines, OfOnePoolOrOfAll) {
+  const auto answer = boost::json::parse(R"({"at": 1, "running": 300, "jobs": [
+    {"pool": "a", "function": "f", "handle": "H:x:1", "attempt": 1, "age": 30, "time_left": 70, "state": "posted"},
+    {"pool": "b", "function": "g", "handle": "H:x:2", "attempt": 2, "age": 0.5, "time_left": null, "state": "held"}
+    ]})")
+                          .as_object();
+  EXPECT_THAT(job_lines(answer, "", {}),
+              ElementsAre(HasSubstr("TIME LEFT"), HasSubstr("posted"), HasSubstr("held"),
+                          "300 jobs run; of each pool the oldest are listed"));
+  EXPECT_THAT(job_lines(answer, "b", {}),
+              ElementsAre(HasSubstr("TIME LEFT"), HasSubstr("H:x:2"), HasSubstr("300")));
+  EXPECT_THAT(job_lines(answer, "c", {}), ElementsAre("No job of pool c runs."));
+}
+
 TEST(Report, FitsTheTerminal) {
   for (const auto& line : report(status(), {.color = false, .width = 40})) {
     std::size_t columns = 0;

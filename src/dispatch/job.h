@@ -92,6 +92,8 @@ class Job final : public http::Exchange,
   Function& function() { return *function_; }
   // Of the attempt that is under way, or was the last.
   PoolEndpoint& endpoint() { return *endpoint_; }
+  // Whether it has failed for good.
+  bool has_failed() const { return failure_counted_; }
   // Whether anybody waits for its result: its connection to gearmand is still there.
   bool result_wanted() const { return origin_.link->holds(origin_.generation); }
   // The link that its answer streams to is no longer congested.

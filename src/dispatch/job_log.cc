@@ -63,14 +63,15 @@ void log_started(const LoggedJob& job) try {
 }
 
 void log_finished(const LoggedJob& job, const Answer& answer, Duration took) try {
-  if (!kThreadLog.enabled(Level::info)) return;
+  const Level level = answer.gearman_ret == 0 ? Level::info : Level::warn;
+  if (!kThreadLog.enabled(level)) return;
   std::string& line = empty_line();
   append_identity(line, "Finished job: ", job);
   fmt::format_to(std::back_inserter(line), " return_code={}", answer.gearman_ret);
   append_field(line, " response_string=", answer.response_string, job.shown_workload);
   fmt::format_to(std::back_inserter(line), " duration={:.6f}", seconds(took));
   append_trace(line, job);
-  kThreadLog.write(Level::info, line);
+  kThreadLog.write(level, line);
 } catch (const std::bad_alloc&) {
 }
 

@@ -259,6 +259,7 @@ void Pool::attempt_ended(Job& job, const EndpointHealth::Attempt& attempt, Attem
 
 void Pool::job_done(Job& job) {
   admission_.end(job);
+  failures_in_a_row_ = job.has_failed() ? failures_in_a_row_ + 1 : 0;
   ++context_.jobs_done;
   spare_jobs_.splice(spare_jobs_.end(), jobs_, jobs_.iterator_to(job));
   turn_needed();
@@ -284,6 +285,8 @@ PoolStatus Pool::status(Detail detail) const {
                     .function_endpoints = {},
                     .breakers = {},
                     .links = {},
+                    .last_failure = failures_.empty() ? nullptr : failures_.front(),
+                    .failures_in_a_row = failures_in_a_row_,
                     .functions = {},
                     .jobs = {},
                     .failures = {}};

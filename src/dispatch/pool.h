@@ -129,6 +129,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   JobList jobs_;
   JobList spare_jobs_;                                     // ended jobs, kept for their memory
   std::deque<std::shared_ptr<const FailedJob>> failures_;  // the newest first
+  int failures_in_a_row_ = 0;                              // jobs
   boost::intrusive::list<PoolLink, boost::intrusive::constant_time_size<false>> to_flush_;
   std::vector<Admission::Grant> grants_;  // of one turn; its memory is used again
   bool in_input_ = false;                 // a link handles what it has read

@@ -103,8 +103,10 @@ struct PoolStatus {
     std::vector<std::string> functions;
   };
   std::vector<FunctionEndpoint> function_endpoints;
-  std::vector<BreakerStatus> breakers;  // that are open
-  std::vector<LinkStatus> links;        // retiring ones left out
+  std::vector<BreakerStatus> breakers;            // that are open
+  std::vector<LinkStatus> links;                  // retiring ones left out
+  std::shared_ptr<const FailedJob> last_failure;  // null: no job has failed
+  int failures_in_a_row = 0;                      // jobs that failed since the last one that did not
   // Only if asked for.
   std::vector<FunctionStatus> functions;
   std::vector<RunningJob> jobs;                            // the oldest first

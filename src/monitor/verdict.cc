@@ -18,8 +18,13 @@ using dispatch::PoolStatus;
 
 // The loop's thread answers within a few milliseconds unless it stands still.
 constexpr auto kStuckAfter = 3s;
-// The share of a minute's jobs at which the shipped alert fires, too.
+// The share of a minute's jobs at which the shipped alerts fire, too. Of fewer jobs a share says little.
 constexpr double kFailingShare = 0.05;
+constexpr std::uint64_t kLeastJobs = 10;
+// Of a pool with fewer jobs than that.
+constexpr int kFailuresInARow = 5;
+// How long a failure is mentioned while all is well.
+constexpr auto kMentionedFor = 15min;
 constexpr auto kSaturatedAfter = 60s;
 
 std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
@@ -43,6 +48,8 @@ class Judge {
     judge_config();
     for (const auto& pool : view_.snapshot.pools) judge_queue(pool);
     judge_queue_reports();
+    judge_slots();
+    judge_start();
     judge_drain();
     verdict_.summary = verdict_.well() ? all_is_well() : worst();
     return std::move(verdict_);
@@ -163,12 +170,49 @@ class Judge {
     });
     if (is_said) return;
     const auto ended = figures_of(pool).last_minute;
-    if (static_cast<double>(ended.failed) <= kFailingShare * static_cast<double>(ended.all())) return;
+    if (ended.all() < kLeastJobs) return judge_last_jobs(pool);
+    const auto failed = ended.refused + ended.failed;
+    if (static_cast<double>(failed) <= kFailingShare * static_cast<double>(ended.all())) return;
+    const std::string refused = ended.refused == 0 ? ""
+                                : ended.refused < failed
+                                    ? fmt::format(", {} of them refused by the endpoint", ended.refused)
+                                    : ", refused by the endpoint";
     add(Level::bad,
-        fmt::format("{}: {} of {} failed in the last minute without an answer of the endpoint; the list of "
-                    "failures has the reasons",
-                    pool.settings.name, ended.failed, jobs(ended.all())),
+        fmt::format("{}: {} of {} failed in the last minute{}; `driveshaft failures` has the reasons",
+                    pool.settings.name, failed, jobs(ended.all()), refused),
         pool.settings.name);
+  }
+
+  void judge_last_jobs(const PoolStatus& pool) {
+    if (pool.failures_in_a_row < kFailuresInARow || !pool.last_failure) return;
+    add(Level::bad,
+        fmt::format(
+            "{}: the last {} jobs failed, the last of them {} ago; `driveshaft failures` has the reasons",
+            pool.settings.name, pool.failures_in_a_row, age_of(*pool.last_failure)),
+        pool.settings.name);
+  }
+
+  std::string age_of(const dispatch::FailedJob& failure) const {
+    return in_words(std::max<WallTime::duration>(view_.snapshot.wall - failure.at, 0s));
+  }
+
+  // What a new installation looks like.
+  void judge_slots() {
+    const auto& pools = view_.snapshot.pools;
+    const bool has_slots = std::any_of(pools.begin(), pools.end(),
+                                       [](const PoolStatus& pool) { return pool.settings.worker_count > 0; });
+    if (has_slots || view_.snapshot.draining) return;
+    add(Level::warning, fmt::format("no pool takes jobs yet: set worker_count in {}", view_.about.jobs_file));
+  }
+
+  // No server has answered or failed yet.
+  void judge_start() {
+    const auto all = servers();
+    const bool is_starting = !all.empty() && std::all_of(all.begin(), all.end(), [](const auto& server) {
+      return !server.second.up && !server.second.down;
+    });
+    if (!is_starting || view_.snapshot.draining) return;
+    add(Level::warning, "starting: no gearmand is connected yet");
   }
 
   void judge_config() {
@@ -232,9 +276,21 @@ class Judge {
       queued += view_.queued(pool.jobs_list).value_or(0);
     const auto pools = view_.snapshot.pools.size();
     return fmt::format(
-        "All is well: {} pool{}, {} of {} slots busy, {:.{}f} jobs a second, {}.", pools, plural(pools), busy,
-        slots, rate, rate < 10 ? 1 : 0,
-        queued == 0 ? "nothing waits" : fmt::format("{} wait{}", jobs(queued), queued == 1 ? "s" : ""));
+        "All is well: {} pool{}, {} of {} slots busy, {:.{}f} jobs a second, {}{}.", pools, plural(pools),
+        busy, slots, rate, rate < 10 ? 1 : 0,
+        queued == 0 ? "nothing waits" : fmt::format("{} wait{}", jobs(queued), queued == 1 ? "s" : ""),
+        last_failure());
+  }
+
+  std::string last_failure() const {
+    const PoolStatus* last = nullptr;
+    for (const auto& pool : view_.snapshot.pools) {
+      if (!pool.last_failure || view_.snapshot.wall - pool.last_failure->at > kMentionedFor) continue;
+      if (!last || pool.last_failure->at > last->last_failure->at) last = &pool;
+    }
+    if (!last) return {};
+    return fmt::format("; the last failed job was one of {}, {} ago", last->settings.name,
+                       age_of(*last->last_failure));
   }
 
   History::Figures figures_of(const PoolStatus& pool) const {

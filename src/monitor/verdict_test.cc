@@ -31,8 +31,9 @@ class Daemon {
             connected ? "" : "cannot connect: Connection refused"};
   }
 
-  void second(std::uint64_t completed, std::uint64_t failed) {
+  void second(std::uint64_t completed, std::uint64_t failed, std::uint64_t refused = 0) {
     pool.tally.outcomes.completed += completed;
+    pool.tally.outcomes.refused += refused;
     pool.tally.outcomes.failed += failed;
     histories["Regular"].add(SteadyTime(passed), WallTime(passed), pool,
                              queues["one:4730"].functions["f"].queued);
@@ -148,6 +149,57 @@ TEST(Verdict, FailuresCountAboveOneInTwenty) {
   EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("Regular: 6 of 101 jobs failed in the last minute")));
 }
 
+TEST(Verdict, AJobThatTheEndpointRefusesHasFailed) {
+  Daemon daemon;
+  daemon.second(0, 0);
+  daemon.second(0, 0, 40);
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("Regular: 40 of 40 jobs failed in the last minute, refused by the endpoint; "
+                          "`driveshaft failures` has the reasons"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
+  daemon.second(0, 2);
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("42 of 42 jobs failed in the last minute, 40 of them "
+                                                       "refused by the endpoint; ")));
+}
+
+TEST(Verdict, OfFewJobsTheLastFailureIsMentioned) {
+  Daemon daemon;
+  daemon.snapshot.wall = WallTime(1h);
+  dispatch::FailedJob failure;
+  failure.at = WallTime(1h - 20s);
+  daemon.second(0, 0);
+  daemon.second(0, 9);
+  daemon.pool.last_failure = std::make_shared<const dispatch::FailedJob>(failure);
+  daemon.pool.failures_in_a_row = 4;
+  EXPECT_TRUE(daemon.verdict().well());
+  EXPECT_THAT(daemon.verdict().summary, HasSubstr("; the last failed job was one of Regular, 20 s ago."));
+  daemon.snapshot.wall += 15min;
+  EXPECT_THAT(daemon.verdict().summary, testing::Not(HasSubstr("failed")));
+}
+
+TEST(Verdict, SeveralFailuresInARowAreBadHoweverFewJobsThereAre) {
+  Daemon daemon;
+  daemon.snapshot.wall = WallTime(1h);
+  dispatch::FailedJob failure;
+  failure.at = WallTime(1h - 40min);
+  daemon.pool.last_failure = std::make_shared<const dispatch::FailedJob>(failure);
+  daemon.pool.failures_in_a_row = 5;
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: the last 5 jobs failed, the last of them 40 min ago; `driveshaft failures` "
+                  "has the reasons"));
+}
+
+TEST(Verdict, PoolsWithoutSlotsTakeNoJobsYet) {
+  Daemon daemon;
+  daemon.about.jobs_file = "/etc/driveshaft/jobs.json";
+  daemon.pool.settings.worker_count = 0;
+  daemon.pool.links.clear();
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("no pool takes jobs yet: set worker_count in /etc/driveshaft/jobs.json"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::warning);
+}
+
 TEST(Verdict, NoServerIsBadAndOneOfTwoAWarning) {
   Daemon daemon;
   daemon.pool.links = {daemon.link("one:4730", false), daemon.link("two:4730", true)};
@@ -160,9 +212,11 @@ TEST(Verdict, NoServerIsBadAndOneOfTwoAWarning) {
   EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
 }
 
-TEST(Verdict, AServerThatIsBeingConnectedToIsNoProblem) {
+TEST(Verdict, BeforeTheFirstConnectionItIsStarting) {
   Daemon daemon;
   daemon.pool.links[0].connected = false;
+  EXPECT_THAT(daemon.problems(), ElementsAre("starting: no gearmand is connected yet"));
+  daemon.pool.links.push_back(daemon.link("two:4730", true));
   EXPECT_TRUE(daemon.verdict().well());
 }
 

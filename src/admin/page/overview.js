@@ -108,6 +108,8 @@ function pool_row(first) {
       text(jobs, number(pool.jobs_per_second));
       text(failures, number(pool.failures_per_second));
       failures.className = pool.failures_per_second > 0 ? "bad" : "";
+      const { refused, failed } = pool.last_minute;
+      attribute(failures, "title", `in the last minute ${number(refused)} refused by the endpoint, ${number(failed)} failed otherwise`);
       text(quantiles, pool.p50 === null ? "–" : [pool.p50, pool.p95, pool.p99].map(seconds).join(" · "));
       text(queued, number(pool.queued));
       text(trend, queue_trend(pool.queue_trend));

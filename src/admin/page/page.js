@@ -2,7 +2,7 @@
 // The page: which part of it is shown, and what the daemon says of itself.
 import { $, attribute, el, keyed, seconds, text, time } from "./dom.js";
 import { follow } from "./live.js";
-import { show_overview } from "./overview.js";
+import { pool_link, show_overview } from "./overview.js";
 import { PoolPage } from "./pool.js";
 
 let pool_page = null;
@@ -12,9 +12,20 @@ let started_at = 0;
 let told = "";
 const problems = new Map();
 
+// What is said of a pool leads to its page, which has its failures.
+function say(node, words, pool) {
+  let link = node.querySelector("a");
+  if (Boolean(pool) !== Boolean(link)) {
+    node.replaceChildren();
+    link = pool ? node.appendChild(el("a")) : null;
+  }
+  if (link) attribute(link, "href", pool_link(pool));
+  text(link ?? node, words);
+}
+
 function problem_row(first) {
   const node = el("li", { "data-level": first.level });
-  return { node, update: (problem) => { text(node, problem.text); attribute(node, "data-level", problem.level); } };
+  return { node, update: (problem) => { say(node, problem.text, problem.pool); attribute(node, "data-level", problem.level); } };
 }
 
 // Spoken only when something else is the matter, not with every figure that changes.
@@ -26,7 +37,7 @@ function tell(verdict) {
 
 function show_verdict() {
   attribute($("verdict"), "data-level", status.well ? "well" : status.problems[0].level);
-  text($("summary"), status.summary);
+  say($("summary"), status.summary, status.problems[0]?.pool);
   keyed($("problems"), problems, status.problems.slice(1), (one) => `${one.pool}/${one.server}/${one.level}/${one.text.split(/\d/)[0]}`,
     problem_row);
   tell(status);
