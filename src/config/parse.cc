@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "config/parse.h"
 
+#include <algorithm>
+
+#include "config/advice.h"
 #include "config/json_tree.h"
 #include "config/keys.h"
 #include "config/value.h"
 
 namespace driveshaft::config {
+namespace {
+
+// At the top level or in a pool.
+bool names_key(const Node& root, std::string_view key) {
+  const Node* pools = root.find("pools_list");
+  return root.find(key) || (pools && std::any_of(pools->children.begin(), pools->children.end(),
+                                                 [&](const Node& pool) { return pool.find(key); }));
+}
+
+}  // namespace
 
 base::Result<Parsed, Rejected> parse(std::string_view text, const ReadFile& read_file) {
   const auto root = parse_json(text);
@@ -18,6 +31,7 @@ base::Result<Parsed, Rejected> parse(std::string_view text, const ReadFile& read
   read_top_level(value, parsed.config);
   if (problems.has_errors()) return Rejected{problems.errors(), problems.warnings()};
   parsed.warnings = problems.warnings();
+  parsed.notes = advice(parsed.config, names_key(*root, "request_format"));
   return parsed;
 }
 

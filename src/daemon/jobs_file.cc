@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <system_error>
 #include <utility>
@@ -93,6 +94,7 @@ const config::Config& JobsFile::load() {
   files_.watch_only(loaded->files);
   config_ = loaded->config;
   for (const auto& pool : config_.pools) kMainLog.info("{}", describe(pool));
+  log_notes(loaded->notes);
   return config_;
 }
 
@@ -195,9 +197,20 @@ void JobsFile::apply(const Loaded& loaded) {
     kMainLog.info("jobs file {}: a new one is in force", files_.path);
     for (const auto& line : changes) kMainLog.info("{}", line);
     config_ = loaded->config;
+    log_notes(loaded->notes);
     on_change_(config_);
   }
   on_reload_({});
+}
+
+// Those that were not true before.
+void JobsFile::log_notes(const std::vector<std::string>& notes) {
+  for (const auto& note : notes) {
+    if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) {
+      kMainLog.info("jobs file {}: {}", files_.path, note);
+    }
+  }
+  notes_ = notes;
 }
 
 int check_jobs_file(const std::string& path) {
@@ -212,6 +225,7 @@ int check_jobs_file(const std::string& path) {
   fmt::print("{}: good\n", path);
   fmt::print("gearmand: {}\n", fmt::join(server_names(loaded->config), ", "));
   for (const auto& pool : loaded->config.pools) fmt::print("{}\n", describe(pool));
+  for (const auto& note : loaded->notes) fmt::print("note: {}\n", note);
   return base::kExitOk;
 }
 

@@ -68,11 +68,13 @@ class JobsFile {
   void look();
   void looked(Look look);
   void apply(const Loaded& loaded);
+  void log_notes(const std::vector<std::string>& notes);
   void on_timer();
 
   net::BlockingCalls calls_;
   asio::steady_timer timer_;
   bool stopped_ = false;
+  std::vector<std::string> notes_;  // of the file in force
   std::optional<std::chrono::steady_clock::time_point>
       looking_since_;                         // set while a thread looks at the files
   std::vector<std::function<void()>> asked_;  // called after the next look, which reads the files
