@@ -222,6 +222,15 @@ def test_a_server_that_is_down_and_comes_back(rig):
                         "all is well")
 
 
+def test_a_function_that_nobody_serves_is_named(rig):
+    server, daemon = start(rig, rig.endpoint(reverse).uri(), functions=["Report"])
+    with Client(server) as client:
+        client.submit_background("Reprot", "x")
+    status = api.wait_for_status(daemon, lambda status: any("Reprot" in one for one in problems(status)), "it is named", timeout=40)
+    assert problems(status)[0].startswith("no pool and no other worker serves Reprot: 1 job waits, for ")
+    assert problems(status)[0].endswith("; is Report meant?")
+
+
 def test_a_rejected_jobs_file_is_shown_until_a_good_one(rig):
     good = jobs_file(["127.0.0.1:1"], {"Regular": pool("http://127.0.0.1:2/", ["f"], 0)})
     daemon = rig.driveshaft(good, until="/healthz")

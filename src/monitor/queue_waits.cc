@@ -2,18 +2,27 @@
 #include "monitor/queue_waits.h"
 
 namespace driveshaft::monitor {
+namespace {
 
-void note_waits(const QueueReport& before, QueueReport& now) {
-  for (auto& [name, queue] : now.functions) {
+// `before`: null if nothing is known of it.
+void note_waits(const QueueReport::Functions* before, QueueReport::Functions& now, dispatch::SteadyTime at) {
+  for (auto& [name, queue] : now) {
     queue.waiting_since.reset();
     if (queue.queued == 0) continue;
-    queue.waiting_since = now.at;
-    if (!before.known) continue;
-    const auto known = before.functions.find(name);
-    if (known != before.functions.end() && known->second.waiting_since) {
+    queue.waiting_since = at;
+    if (!before) continue;
+    const auto known = before->find(name);
+    if (known != before->end() && known->second.waiting_since) {
       queue.waiting_since = known->second.waiting_since;
     }
   }
+}
+
+}  // namespace
+
+void note_waits(const QueueReport& before, QueueReport& now) {
+  note_waits(before.known ? &before.functions : nullptr, now.functions, now.at);
+  note_waits(before.known ? &before.unserved : nullptr, now.unserved, now.at);
 }
 
 }  // namespace driveshaft::monitor

@@ -48,6 +48,19 @@ TEST_F(Waits, LastTooWhereNobodyTakesTheJobs) {
   EXPECT_EQ(read(1, 0), 3s);
 }
 
+TEST(WaitsOfUnserved, LastAsThoseOfFunctionsDo) {
+  QueueReport before;
+  before.known = true;
+  before.unserved["f"] = {.queued = 1, .waiting_since = dispatch::SteadyTime(5s)};
+  QueueReport now;
+  now.at = dispatch::SteadyTime(8s);
+  now.unserved["f"] = {.queued = 2};
+  now.unserved["g"] = {.queued = 2};
+  note_waits(before, now);
+  EXPECT_EQ(now.unserved["f"].waiting_since, dispatch::SteadyTime(5s));
+  EXPECT_EQ(now.unserved["g"].waiting_since, dispatch::SteadyTime(8s));
+}
+
 TEST_F(Waits, BeginAnewAfterAReadingThatFailed) {
   read(1);
   EXPECT_EQ(read(1), 3s);

@@ -51,8 +51,14 @@ class Answers {
     if (!queue) return;
     report_.all.queued += queue->queued;
     report_.all.running += queue->running;
+    const QueueCounts counts{queue->queued, queue->running, queue->workers};
     const auto known = report_.functions.find(queue->function);
-    if (known != report_.functions.end()) known->second = {queue->queued, queue->running, queue->workers};
+    if (known != report_.functions.end()) {
+      known->second = counts;
+    } else if (counts.queued > 0 && counts.workers == 0 &&
+               report_.unserved.size() < QueueWatch::kMostUnserved) {
+      report_.unserved.emplace(queue->function, counts);
+    }
   }
 
   void take_worker(std::string_view line) {

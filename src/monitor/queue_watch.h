@@ -31,19 +31,24 @@ struct QueueReport {
   bool known = false;  // whether the last attempt to read it succeeded
   std::string why;     // why it failed; empty before the first attempt
   dispatch::SteadyTime at;
-  std::map<std::string, QueueCounts, std::less<>> functions;  // every function of the jobs file, if known
+  using Functions = std::map<std::string, QueueCounts, std::less<>>;
+  Functions functions;  // every function of the jobs file, if known
+  // Other functions whose jobs wait while no connection takes such jobs; at most kMostUnserved.
+  Functions unserved = {};
   QueueCounts all;                  // of all functions of the server, in the jobs file or not
   std::uint64_t other_workers = 0;  // connections that take jobs and are not ours
 };
 
 // Reads the queue of one gearmand every few seconds, over a connection of its own that speaks the text
 // protocol: `status` and `workers` cost the server about a millisecond. Bounded in time, and in memory by the
-// functions it was told, whatever the server answers. On the thread of the resolver's loop.
+// functions it was told and by kMostUnserved, whatever the server answers. On the thread of the resolver's
+// loop.
 class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
  public:
   static constexpr std::chrono::seconds kEvery{3};
   static constexpr std::chrono::seconds kPatience{5};  // for connecting, and for each answer
   static constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
+  static constexpr std::size_t kMostUnserved = 16;
 
   // `tls`: null for plain text. `changed` is called after each attempt.
   QueueWatch(net::Resolver& resolver, base::DeadlineWheel& deadlines, const net::Address& server,

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "config/nearest.h"
 #include "monitor/endpoints.h"
+#include "text/printable.h"
 
 namespace driveshaft::monitor {
 namespace {
@@ -26,6 +28,7 @@ constexpr int kFailuresInARow = 5;
 // How long a failure is mentioned while all is well.
 constexpr auto kMentionedFor = 15min;
 constexpr auto kSaturatedAfter = 60s;
+constexpr auto kUnservedFor = 10s;
 
 std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
 
@@ -48,6 +51,7 @@ class Judge {
     judge_config();
     for (const auto& pool : view_.snapshot.pools) judge_queue(pool);
     judge_queue_reports();
+    judge_unserved();
     judge_slots();
     judge_start();
     judge_drain();
@@ -194,6 +198,49 @@ class Judge {
 
   std::string age_of(const dispatch::FailedJob& failure) const {
     return in_words(std::max<WallTime::duration>(view_.snapshot.wall - failure.at, 0s));
+  }
+
+  // Jobs that wait for ever, as nobody takes them: most often a name is misspelt. Workers that are started
+  // again are back before that.
+  void judge_unserved() {
+    struct Waiting {
+      std::uint64_t jobs = 0;
+      SteadyTime since = SteadyTime::max();
+    };
+    std::map<std::string_view, Waiting> unserved;
+    for (const auto& [_, report] : view_.queues) {
+      for (const auto& [function, queue] : report.unserved) {
+        if (!queue.waiting_since || view_.snapshot.at - *queue.waiting_since < kUnservedFor) continue;
+        if (is_dead_letter_function(function)) continue;
+        auto& waiting = unserved[function];
+        waiting.jobs += queue.queued;
+        waiting.since = std::min(waiting.since, *queue.waiting_since);
+      }
+    }
+    for (const auto& [function, waiting] : unserved) {
+      const auto close = config::nearest(function, served_functions());
+      add(Level::warning,
+          fmt::format("no pool and no other worker serves {}: {} wait{}, for {}{}",
+                      text::printable(function, 128), jobs(waiting.jobs), waiting.jobs == 1 ? "s" : "",
+                      since(waiting.since),
+                      close.empty() ? "" : fmt::format("; is {} meant?", text::printable(close, 128))));
+    }
+  }
+
+  // Letters wait until somebody looks at them.
+  bool is_dead_letter_function(std::string_view function) const {
+    const auto& pools = view_.snapshot.config.in_force->pools;
+    return std::any_of(pools.begin(), pools.end(), [&](const config::PoolConfig& pool) {
+      return pool.settings.dead_letter_function == function;
+    });
+  }
+
+  std::vector<std::string_view> served_functions() const {
+    std::vector<std::string_view> names;
+    for (const auto& pool : view_.snapshot.config.in_force->pools) {
+      names.insert(names.end(), pool.jobs_list.begin(), pool.jobs_list.end());
+    }
+    return names;
   }
 
   // What a new installation looks like.

@@ -237,6 +237,24 @@ TEST(Verdict, AMinuteOfWaiting) {
               ElementsAre("Regular: all 4 slots have been busy for 60 s, and 2 jobs wait in the queue"));
 }
 
+TEST(Verdict, AFunctionThatNobodyServes) {
+  Daemon daemon;
+  daemon.pool.settings.jobs_list = {"Report"};
+  daemon.config.pools = {daemon.pool.settings};
+  auto& unserved = daemon.queues["one:4730"].unserved;
+  unserved["Reprot"] = {.queued = 5, .waiting_since = SteadyTime(1h) - 9s};
+  EXPECT_TRUE(daemon.verdict().well()) << "its worker may be being started again";
+  unserved["Reprot"].waiting_since = SteadyTime(1h) - 10s;
+  daemon.queues["two:4730"].unserved["Reprot"] = {.queued = 1, .waiting_since = SteadyTime(1h) - 30s};
+  unserved["x"] = {.queued = 1, .waiting_since = SteadyTime(1h) - 10s};
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("no pool and no other worker serves Reprot: 6 jobs wait, for 30 s; is Report meant?",
+                  "no pool and no other worker serves x: 1 job waits, for 10 s"));
+  daemon.config.pools[0].settings.dead_letter_function = "x";
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("Reprot")));
+}
+
 TEST(Verdict, AQueueThatCannotBeRead) {
   Daemon daemon;
   daemon.queues["one:4730"].known = false;
