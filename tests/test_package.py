@@ -28,7 +28,7 @@ JOBS, LOG, PID_FILE = "/etc/driveshaft/jobs.json", "/var/log/driveshaft/drivesha
 
 
 def make_package(directory, **env):
-    subprocess.run(["cpack", "--config", CPACK_CONFIG, "-B", directory], check=True, capture_output=True, timeout=60,
+    subprocess.run(["cpack", "--config", CPACK_CONFIG, "-B", directory], check=True, capture_output=True, timeout=300,
                    env={**os.environ, **env})
     return next(directory.glob("driveshaft_*.deb"))
 
@@ -134,7 +134,7 @@ def rotate_logs(scratch, server):
 def test_lintian_finds_no_error_in_it(tmp_path):
     package = make_package(tmp_path)
     done = subprocess.run(["lintian", "--fail-on", "error", "--allow-root", package], capture_output=True, text=True,
-                          timeout=60)
+                          timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

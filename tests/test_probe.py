@@ -163,7 +163,7 @@ WRONG = {
     "a redirect": (answer(b"", status="302 Found", headers=["Location: /x"]), "HTTP status 302", "not followed"),
     "not found": (answer(b"", status="404 Not Found"), "HTTP status 404", "path of the URI"),
     "in maintenance": (answer(b"", status="503 No", headers=["Retry-After: 5"]), "HTTP status 503", "asks to wait"),
-    "an empty body": (answer(b""), "not JSON", "the body is empty"),
+    "an empty body": (answer(b""), "the answer is empty", "the body is empty"),
     "a page": (answer(b"<html>It works!</html>"), "not JSON", "a page, not an answer"),
     "a warning before": (answer(b"Warning: x\n" + contract()), "not JSON", "display_errors=0"),
     "no gearman_ret": (answer(b'{"response_string": "x"}'), "gearman_ret is missing", "0 for success"),
