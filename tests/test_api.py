@@ -10,7 +10,7 @@ import pytest
 import api
 from behaviours import Gate, answer, contract, hang, in_turn, reverse
 from clients import Client, FAILED, complete, run
-from driveshaft import jobs_file, pool, sanitized
+from driveshaft import jobs_file, pool, run_binary, sanitized
 from fakes import SocketServer
 from packets import Kind
 from processes import wait_until
@@ -269,6 +269,8 @@ def test_a_drain_is_shown(rig):
         status = api.wait_for_status(daemon, lambda status: status["daemon"]["state"] == "draining", "it drains")
         assert status["summary"] == "shutting down: no more jobs are taken, 1 job still runs."
         assert one_pool(status)["state"] == "draining"
+        assert status["servers"][0]["state"] == "draining"
+        assert "Regular  1 left " in run_binary("status", str(daemon.port)).stdout
         gate.open()
         client.result(handle)
     assert daemon.wait() == 0

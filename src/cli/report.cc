@@ -180,6 +180,7 @@ std::vector<std::string> pool_lines(const json::object& status, const Style& sty
     const json::object& endpoint = *worst;
     const double busy = number_of(pool.at("busy"));
     const double slots = number_of(pool.at("slots"));
+    const bool draining = pool.at("state").as_string() == "draining";
     const bool down = endpoint.at("state").as_string() == "down";
     const bool paused = endpoint.at("state").as_string() == "paused";
     std::string shown = fmt::format("{} {}", safe(endpoint.at("state")), safe(endpoint.at("uri")));
@@ -188,7 +189,8 @@ std::vector<std::string> pool_lines(const json::object& status, const Style& sty
     if (others > 0) shown += fmt::format(" (and {} other{})", others, others == 1 ? "" : "s");
     std::vector<Cell> row{
         {safe(pool.at("name")), kBold},
-        {fmt::format("{:.0f}/{:.0f}", busy, slots), slots > 0 && busy >= slots ? kYellow : ""},
+        {draining ? fmt::format("{:.0f} left", busy) : fmt::format("{:.0f}/{:.0f}", busy, slots),
+         slots > 0 && busy >= slots ? kYellow : ""},
         {number(pool.at("jobs_per_second"))},
         {number(pool.at("failures_per_second")), number_of(pool.at("failures_per_second")) > 0 ? kRed : ""},
         {seconds(pool.at("p50"))},

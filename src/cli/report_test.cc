@@ -19,10 +19,10 @@ boost::json::object status() {
     "problems": [{"level": "bad", "pool": "Regular", "server": null, "text": "Regular: endpoint down"},
                  {"level": "warning", "pool": null, "server": null, "text": "the jobs file is rejected"}],
     "daemon": {"version": "1.0.0", "host": "h", "pid": 1, "started_at": 880, "state": "running", "silent": 0},
-    "pools": [{"name": "Regular", "slots": 12, "busy": 12, "jobs_per_second": 74.83, "failures_per_second": 1.5,
+    "pools": [{"name": "Regular", "state": "running", "slots": 12, "busy": 12, "jobs_per_second": 74.83, "failures_per_second": 1.5,
                "p50": 0.0588, "p95": 0.251, "p99": 7.86, "queued": 312,
                "endpoint": {"uri": "http://e/", "state": "down", "why": "refused", "held": 12}},
-              {"name": "Ünïcode", "slots": 3, "busy": 0, "jobs_per_second": 0, "failures_per_second": 0,
+              {"name": "Ünïcode", "state": "running", "slots": 3, "busy": 0, "jobs_per_second": 0, "failures_per_second": 0,
                "p50": null, "p95": null, "p99": null, "queued": null,
                "endpoint": {"uri": "http://f/", "state": "up", "why": null, "held": 0}}],
     "servers": [{"address": "one:4730", "state": "up", "since": 940, "why": null,
@@ -90,6 +90,14 @@ TEST(JobLines, OfOnePoolOrOfAll) {
   EXPECT_THAT(job_lines(answer, "b", {}),
               ElementsAre(HasSubstr("TIME LEFT"), HasSubstr("H:x:2"), HasSubstr("300")));
   EXPECT_THAT(job_lines(answer, "c", {}), ElementsAre("No job of pool c runs."));
+}
+
+TEST(Report, APoolThatDrainsHasNoSlots) {
+  auto draining = status();
+  auto& pool = draining["pools"].as_array()[0].as_object();
+  pool["state"] = "draining";
+  pool["slots"] = 0;
+  EXPECT_THAT(report(draining, {})[4], testing::StartsWith("Regular  12 left "));
 }
 
 TEST(Report, FitsTheTerminal) {

@@ -156,8 +156,8 @@ Links links_to(const View& view, const net::Address& server) {
   return links;
 }
 
-std::string_view state_of(const Links& links) {
-  if (links.wanted == 0) return "unused";
+std::string_view state_of(const Links& links, bool draining) {
+  if (links.wanted == 0) return draining ? "draining" : "unused";
   if (links.up > 0) return "up";
   return links.why.empty() ? "connecting" : "down";
 }
@@ -191,7 +191,7 @@ json::array servers(const View& view) {
     const auto since = up ? links.up_since : links.down_since;
     const auto report = view.queues.find(name);
     servers.push_back({{"address", name},
-                       {"state", state_of(links)},
+                       {"state", state_of(links, view.snapshot.draining)},
                        {"since", since ? time(view, *since) : nullptr},
                        {"why", up ? nullptr : text_or_null(links.why)},
                        {"connections", {{"up", links.up}, {"wanted", links.wanted}}},

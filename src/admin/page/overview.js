@@ -31,6 +31,9 @@ class Samples {
   }
 }
 
+// A pool that drains has no slots any more.
+export const busy_slots = (pool) => (pool.state === "draining" ? `${number(pool.busy)} left` : `${number(pool.busy)} of ${number(pool.slots)}`);
+
 export const pool_link = (name) => `#/pool/${encodeURIComponent(name)}`;
 
 export function endpoint_chip(endpoint) {
@@ -101,7 +104,7 @@ function pool_row(first) {
       text(chip, endpoint_chip(endpoint));
       text(uri, [endpoint.why ? `${endpoint.uri}: ${endpoint.why}` : endpoint.uri, others ? `and ${number(others)} other${others > 1 ? "s" : ""}` : ""]
         .filter(Boolean).join(", "));
-      text(busy, `${number(pool.busy)} of ${number(pool.slots)}`);
+      text(busy, busy_slots(pool));
       text(unusual, endpoint_jobs(pool));
       fill.style.width = `${pool.slots ? Math.min(pool.busy / pool.slots, 1) * 100 : 0}%`;
       attribute(bar, "data-full", pool.slots > 0 && pool.busy >= pool.slots);
@@ -143,7 +146,7 @@ function server_row(first) {
     node,
     update({ server, at }) {
       attribute(chip, "data-state", server.state);
-      text(chip, { up: "connected", connecting: "connecting", down: "down", unused: "not used" }[server.state]);
+      text(chip, { up: "connected", connecting: "connecting", down: "down", unused: "not used", draining: "draining" }[server.state]);
       text(state, [since(server.since, at), server.why ?? server.queue_error ?? ""].filter(Boolean).join(": "));
       text(connections, `${server.connections.up} of ${server.connections.wanted}`);
       text(functions, number(server.queue?.functions.length));

@@ -3,7 +3,7 @@
 // seconds while it is seen, and for the charts' history less often.
 import { $, attribute, cell, el, keyed, number, seconds, text, time } from "./dom.js";
 import { Chart, key } from "./charts.js";
-import { endpoint_chip, endpoint_jobs, endpoints, queue_trend, since, worst_endpoint } from "./overview.js";
+import { busy_slots, endpoint_chip, endpoint_jobs, endpoints, queue_trend, since, worst_endpoint } from "./overview.js";
 
 const EVERY = 2000;
 const HISTORY_EVERY = { "15m": 5000, "24h": 60000 };
@@ -240,7 +240,7 @@ export class PoolPage {
     const fact = (name, value) => text(this.#facts.get(name).value, value);
     text(this.#parts.chip, pool.state === "draining" ? "finishing its last jobs" : `endpoint ${endpoint_chip(worst_endpoint(pool))}`);
     attribute(this.#parts.chip, "data-state", pool.state === "draining" ? "draining" : worst_endpoint(pool).state);
-    fact("Slots busy", `${number(pool.busy)} of ${number(pool.slots)}`);
+    fact("Slots busy", busy_slots(pool));
     fact("Jobs/s", number(pool.jobs_per_second));
     fact("Failures/s", number(pool.failures_per_second));
     for (const name of ["p50", "p95", "p99"]) fact(name, seconds(pool[name]));
