@@ -169,6 +169,14 @@ ShownEndpoint shown_endpoint(const json::object& pool) {
   return shown;
 }
 
+// Where the queue of a server is unknown, those of the others.
+std::string waiting_jobs(const json::object& pool) {
+  const auto& known = pool.at("queued_known").as_object();
+  if (!pool.at("queued").is_null() || number_of(known.at("servers")) == 0) return number(pool.at("queued"));
+  return fmt::format("{} at {} of {}", number(known.at("jobs")), number(known.at("servers")),
+                     number(known.at("of")));
+}
+
 std::vector<std::string> pool_lines(const json::object& status, const Style& style, const Trends* trends) {
   std::vector<std::string> head{"POOL", "BUSY", "JOBS/S",  "FAILED/S", "P50",
                                 "P95",  "P99",  "WAITING", "ENDPOINT"};
@@ -196,7 +204,7 @@ std::vector<std::string> pool_lines(const json::object& status, const Style& sty
         {seconds(pool.at("p50"))},
         {seconds(pool.at("p95"))},
         {seconds(pool.at("p99"))},
-        {number(pool.at("queued"))},
+        {waiting_jobs(pool)},
         {std::move(shown), down     ? kRed
                            : paused ? kYellow
                                     : ""}};

@@ -20,10 +20,10 @@ boost::json::object status() {
                  {"level": "warning", "pool": null, "server": null, "text": "the jobs file is rejected"}],
     "daemon": {"version": "1.0.0", "host": "h", "pid": 1, "started_at": 880, "state": "running", "silent": 0},
     "pools": [{"name": "Regular", "state": "running", "slots": 12, "busy": 12, "jobs_per_second": 74.83, "failures_per_second": 1.5,
-               "p50": 0.0588, "p95": 0.251, "p99": 7.86, "queued": 312,
+               "p50": 0.0588, "p95": 0.251, "p99": 7.86, "queued": 312, "queued_known": {"jobs": 312, "servers": 2, "of": 2},
                "endpoint": {"uri": "http://e/", "state": "down", "why": "refused", "held": 12}},
               {"name": "Ünïcode", "state": "running", "slots": 3, "busy": 0, "jobs_per_second": 0, "failures_per_second": 0,
-               "p50": null, "p95": null, "p99": null, "queued": null,
+               "p50": null, "p95": null, "p99": null, "queued": null, "queued_known": {"jobs": 0, "servers": 0, "of": 2},
                "endpoint": {"uri": "http://f/", "state": "up", "why": null, "held": 0}}],
     "servers": [{"address": "one:4730", "state": "up", "since": 940, "why": null,
                  "connections": {"up": 2, "wanted": 2},
@@ -98,6 +98,14 @@ TEST(Report, APoolThatDrainsHasNoSlots) {
   pool["state"] = "draining";
   pool["slots"] = 0;
   EXPECT_THAT(report(draining, {})[4], testing::StartsWith("Regular  12 left "));
+}
+
+TEST(Report, OfServersWhoseQueuesAreUnknownTheOthersAreShown) {
+  auto partly = status();
+  auto& pool = partly["pools"].as_array()[0].as_object();
+  pool["queued"] = nullptr;
+  pool["queued_known"].as_object()["servers"] = 1;
+  EXPECT_THAT(report(partly, {})[4], HasSubstr("  312 at 1 of 2  down"));
 }
 
 TEST(Report, FitsTheTerminal) {

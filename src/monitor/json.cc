@@ -99,6 +99,7 @@ History::Figures figures_of(const View& view, const std::string& pool) {
 
 json::object pool(const View& view, const PoolStatus& pool) {
   const auto figures = figures_of(view, pool.settings.name);
+  const auto waiting = view.waiting(pool.settings.jobs_list);
   std::size_t connected = 0;
   for (const auto& link : pool.links) connected += link.connected ? 1 : 0;
   return {{"name", pool.settings.name},
@@ -112,7 +113,8 @@ json::object pool(const View& view, const PoolStatus& pool) {
           {"p99", duration(figures.p99)},
           {"last_minute", outcomes(figures.last_minute)},
           {"total", outcomes(pool.tally.outcomes)},
-          {"queued", number(view.queued(pool.settings.jobs_list))},
+          {"queued", number(waiting.everywhere())},
+          {"queued_known", {{"jobs", waiting.jobs}, {"servers", waiting.known}, {"of", waiting.servers}}},
           {"queue_trend", number(figures.queue_trend)},
           {"endpoint", endpoint(view, pool.settings.uri.display, pool.endpoint)},
           {"function_endpoints", function_endpoints(view, pool)},
@@ -264,7 +266,7 @@ json::array functions(const View& view, const PoolStatus& pool) {
     function["max_concurrency"] = one.max_concurrency > 0 ? json::value(one.max_concurrency) : nullptr;
     for (const auto& [key, value] : outcomes(one.outcomes)) function[key] = value;
     function["withdrawn"] = one.withdrawn;
-    function["queued"] = one.withdrawn ? json::value(nullptr) : number(view.queued({one.name}));
+    function["queued"] = one.withdrawn ? json::value(nullptr) : number(view.waiting({one.name}).everywhere());
     functions.push_back(std::move(function));
   }
   return functions;

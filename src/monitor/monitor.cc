@@ -79,7 +79,7 @@ void Monitor::note(const Snapshot& snapshot) {
     if (!names.insert(name).second)
       continue;  // a removed pool of this name still finishes its jobs; the one in force came first
     histories_[name].add(snapshot.at, snapshot.wall, pool,
-                         queued(pool.settings.jobs_list, *snapshot.config.in_force, queues_));
+                         waiting(pool.settings.jobs_list, *snapshot.config.in_force, queues_).everywhere());
     auto& gauges = gauges_[name];
     if (!gauges) gauges = watched_.metrics.gauges(name);
     metrics::PoolGauges::Values values{.slots = pool.slots(),

@@ -108,9 +108,12 @@ class Judge {
 
   // How many jobs of these functions wait, for a message.
   std::string waiting(const std::vector<std::string>& functions, std::string_view before) const {
-    const auto queued = view_.queued(functions);
-    if (queued.value_or(0) == 0) return {};
-    return fmt::format("{}{} wait{} in the queue", before, jobs(*queued), *queued == 1 ? "s" : "");
+    const auto waiting = view_.waiting(functions);
+    if (waiting.jobs == 0) return {};
+    const std::string of = waiting.everywhere()
+                               ? "in the queue"
+                               : fmt::format("at {} of {} servers", waiting.known, waiting.servers);
+    return fmt::format("{}{} wait{} {}", before, jobs(waiting.jobs), waiting.jobs == 1 ? "s" : "", of);
   }
 
   void judge_endpoint(const PoolStatus& pool) {
@@ -320,7 +323,7 @@ class Judge {
       rate += figures_of(pool).jobs_per_second;
     }
     for (const auto& pool : view_.snapshot.config.in_force->pools)
-      queued += view_.queued(pool.jobs_list).value_or(0);
+      queued += view_.waiting(pool.jobs_list).jobs;
     const auto pools = view_.snapshot.pools.size();
     return fmt::format(
         "All is well: {} pool{}, {} of {} slots busy, {:.{}f} jobs a second, {}{}.", pools, plural(pools),

@@ -86,6 +86,14 @@ TEST(Verdict, AnEndpointThatIsDownIsShownWithItsConsequences) {
   EXPECT_EQ(daemon.verdict().problems.front().pool, "Regular");
 }
 
+TEST(Verdict, OfAServerThatIsAwayTheOthersJobsAreCounted) {
+  Daemon daemon;
+  daemon.config.servers.push_back({{"two", 4730}});
+  daemon.queues["one:4730"].functions["f"].queued = 312;
+  daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused"};
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("; 312 jobs wait at 1 of 2 servers")));
+}
+
 TEST(Verdict, JobsThatAreHeldAreCounted) {
   Daemon daemon;
   daemon.pool.endpoint = {EndpointStatus::State::paused, SteadyTime(1h) - 2s, "it asks to wait 30 s", 1};

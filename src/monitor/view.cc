@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include "monitor/view.h"
 
+#include <algorithm>
+
 namespace driveshaft::monitor {
 
-std::optional<std::uint64_t> queued(const std::vector<std::string>& functions, const config::Config& config,
-                                    const std::map<std::string, QueueReport>& queues) {
-  std::uint64_t sum = 0;
+Waiting waiting(const std::vector<std::string>& functions, const config::Config& config,
+                const std::map<std::string, QueueReport>& queues) {
+  Waiting waiting{.servers = config.servers.size()};
   for (const auto& server : config.servers) {
     const auto report = queues.find(net::to_string(server.address));
-    if (report == queues.end() || !report->second.known) return std::nullopt;
-    for (const auto& function : functions) {
-      const auto queue = report->second.functions.find(function);
-      if (queue == report->second.functions.end()) return std::nullopt;  // new, and not asked for yet
-      sum += queue->second.queued;
-    }
+    if (report == queues.end() || !report->second.known) continue;
+    const auto& known = report->second.functions;
+    // A new function has not been asked for yet.
+    const bool has_all = std::all_of(functions.begin(), functions.end(),
+                                     [&](const std::string& function) { return known.contains(function); });
+    if (!has_all) continue;
+    ++waiting.known;
+    for (const auto& function : functions) waiting.jobs += known.at(function).queued;
   }
-  return sum;
+  return waiting;
 }
 
-std::optional<std::uint64_t> View::queued(const std::vector<std::string>& functions) const {
-  return monitor::queued(functions, *snapshot.config.in_force, queues);
+Waiting View::waiting(const std::vector<std::string>& functions) const {
+  return monitor::waiting(functions, *snapshot.config.in_force, queues);
 }
 
 }  // namespace driveshaft::monitor

@@ -13,6 +13,17 @@
 
 namespace driveshaft::monitor {
 
+// Waiting jobs of some functions.
+struct Waiting {
+  std::uint64_t jobs = 0;   // at the servers whose queues are known
+  std::size_t known = 0;    // so many servers
+  std::size_t servers = 0;  // in all
+  // At all servers; nothing while the queue of a server is unknown.
+  std::optional<std::uint64_t> everywhere() const {
+    return known == servers ? std::optional(jobs) : std::nullopt;
+  }
+};
+
 // Everything that is known at one moment. It holds references that are valid during one call.
 struct View {
   const About& about;
@@ -21,11 +32,10 @@ struct View {
   const std::map<std::string, History>& histories;   // by pool
   const std::map<std::string, QueueReport>& queues;  // by server
 
-  // Waiting jobs of these functions at all servers; nothing while a server's queue is unknown.
-  std::optional<std::uint64_t> queued(const std::vector<std::string>& functions) const;
+  Waiting waiting(const std::vector<std::string>& functions) const;
 };
 
-std::optional<std::uint64_t> queued(const std::vector<std::string>& functions, const config::Config& config,
-                                    const std::map<std::string, QueueReport>& queues);
+Waiting waiting(const std::vector<std::string>& functions, const config::Config& config,
+                const std::map<std::string, QueueReport>& queues);
 
 }  // namespace driveshaft::monitor

@@ -31,6 +31,11 @@ class Samples {
   }
 }
 
+// Where the queue of a server is unknown, those of the others.
+export function waiting_jobs({ queued, queued_known: { jobs, servers, of } }) {
+  return queued === null && servers > 0 ? `${number(jobs)} at ${servers} of ${of} servers` : number(queued);
+}
+
 // A pool that drains has no slots any more.
 export const busy_slots = (pool) => (pool.state === "draining" ? `${number(pool.busy)} left` : `${number(pool.busy)} of ${number(pool.slots)}`);
 
@@ -114,7 +119,7 @@ function pool_row(first) {
       const { refused, failed } = pool.last_minute;
       attribute(failures, "title", `in the last minute ${number(refused)} refused by the endpoint, ${number(failed)} failed otherwise`);
       text(quantiles, pool.p50 === null ? "–" : [pool.p50, pool.p95, pool.p99].map(seconds).join(" · "));
-      text(queued, number(pool.queued));
+      text(queued, waiting_jobs(pool));
       text(trend, queue_trend(pool.queue_trend));
       trend.className = pool.queue_trend > 0 ? "sub up" : "sub";
       samples.add(at, pool.total);

@@ -3,7 +3,7 @@
 // seconds while it is seen, and for the charts' history less often.
 import { $, attribute, cell, el, keyed, number, seconds, text, time } from "./dom.js";
 import { Chart, key } from "./charts.js";
-import { busy_slots, endpoint_chip, endpoint_jobs, endpoints, queue_trend, since, worst_endpoint } from "./overview.js";
+import { busy_slots, endpoint_chip, endpoint_jobs, endpoints, queue_trend, since, waiting_jobs, worst_endpoint } from "./overview.js";
 
 const EVERY = 2000;
 const HISTORY_EVERY = { "15m": 5000, "24h": 60000 };
@@ -244,7 +244,7 @@ export class PoolPage {
     fact("Jobs/s", number(pool.jobs_per_second));
     fact("Failures/s", number(pool.failures_per_second));
     for (const name of ["p50", "p95", "p99"]) fact(name, seconds(pool[name]));
-    fact("Waiting", [number(pool.queued), queue_trend(pool.queue_trend)].filter(Boolean).join(", "));
+    fact("Waiting", [waiting_jobs(pool), queue_trend(pool.queue_trend)].filter(Boolean).join(", "));
     fact("Endpoint", endpoints(pool).map((endpoint) => [
       `${endpoint.functions ? `${endpoint.functions.join(", ")}: ` : ""}${endpoint.uri} ${endpoint_chip(endpoint)} ${since(endpoint.since, pool.at)}`.trim(),
       endpoint.why, endpoint_jobs(pool, endpoint), `${endpoint.connections} connections, ${endpoint.idle_connections} of them idle`]
