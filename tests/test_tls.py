@@ -346,7 +346,7 @@ def test_a_reload_to_files_that_cannot_be_used_changes_nothing(rig, ca, peer):
     for config in bad.values():
         daemon.reload(config, result="rejected")
         assert run(server, "reverse", "ab") == complete("ba")
-    assert len(daemon.lines("is rejected", level="ERROR")) == 3
+    wait_until(lambda: len(daemon.lines("is rejected", level="ERROR")) == 3, "each is logged")
     assert connections(daemon) == 1
 
 
