@@ -68,6 +68,8 @@ def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
     assert daemon.metric("driveshaft_errors") == 0
     line, = daemon.lines("its jobs are held", level="WARN")
     assert "HTTP status 502" in line
+    held = daemon.lines("^Holding job: .* attempt=1 reason=.*HTTP status 502.*; the job may have run trace=", level="INFO")
+    assert held and len(held) <= held_attempts(daemon)
     wait_until(lambda: not is_down(daemon), "the endpoint is up")
     assert len(daemon.lines("jobs go on after", level="INFO")) == 1
 

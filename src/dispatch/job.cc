@@ -278,6 +278,7 @@ void Job::attempt_failed(const Failure& failure) {
     case JobAction::hold:
     case JobAction::resubmit:
       if (const char* const reason = held_for(failure)) {
+        log_held(logged(), attempt_, explained(failure));
         ++attempt_;
         ++held_attempts_;
         function_->metrics.retried(reason);

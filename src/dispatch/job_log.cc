@@ -86,6 +86,17 @@ void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std:
 } catch (const std::bad_alloc&) {
 }
 
+void log_held(const LoggedJob& job, int attempt, std::string_view reason) try {
+  if (!kThreadLog.enabled(Level::info)) return;
+  std::string& line = empty_line();
+  append_identity(line, "Holding job: ", job);
+  fmt::format_to(std::back_inserter(line), " pool={} attempt={} reason={}", text::printable(job.pool, 128),
+                 attempt, reason);
+  append_trace(line, job);
+  kThreadLog.write(Level::info, line);
+} catch (const std::bad_alloc&) {
+}
+
 void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason) try {
   if (!kThreadLog.enabled(Level::error)) return;
   std::string& line = empty_line();

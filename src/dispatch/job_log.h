@@ -28,6 +28,8 @@ void log_started(const LoggedJob& job);
 // The endpoint has answered, be it that the job failed.
 void log_finished(const LoggedJob& job, const Answer& answer, Duration took);
 void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std::string_view reason);
+// It is sent again when its endpoint takes jobs, and its request may have reached that already.
+void log_held(const LoggedJob& job, int attempt, std::string_view reason);
 void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason);
 // It was left unanswered.
 void log_requeued(const LoggedJob& job);
