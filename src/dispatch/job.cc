@@ -269,6 +269,7 @@ void Job::attempt_failed(const Failure& failure) {
   if (failure.end == AttemptEnd::empty_answer) ++empty_answers_;
   const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
   if (decision.action == JobAction::send_again) {
+    log_sent_again(logged(), attempt_, explained(failure));
     posted_to_->send_again(*this);
     at_endpoint_ = true;
     return;

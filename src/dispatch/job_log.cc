@@ -50,6 +50,17 @@ void append_trace(std::string& line, const LoggedJob& job) {
   append_trace_id(line, job.trace);
 }
 
+void log_repeat(std::string_view what, const LoggedJob& job, int attempt, std::string_view reason) try {
+  if (!kThreadLog.enabled(Level::info)) return;
+  std::string& line = empty_line();
+  append_identity(line, what, job);
+  fmt::format_to(std::back_inserter(line), " pool={} attempt={} reason={}", text::printable(job.pool, 128),
+                 attempt, reason);
+  append_trace(line, job);
+  kThreadLog.write(Level::info, line);
+} catch (const std::bad_alloc&) {
+}
+
 }  // namespace
 
 // A line for which there is no memory is lost. This costs no job: so none of these functions throws.
@@ -86,15 +97,12 @@ void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std:
 } catch (const std::bad_alloc&) {
 }
 
-void log_held(const LoggedJob& job, int attempt, std::string_view reason) try {
-  if (!kThreadLog.enabled(Level::info)) return;
-  std::string& line = empty_line();
-  append_identity(line, "Holding job: ", job);
-  fmt::format_to(std::back_inserter(line), " pool={} attempt={} reason={}", text::printable(job.pool, 128),
-                 attempt, reason);
-  append_trace(line, job);
-  kThreadLog.write(Level::info, line);
-} catch (const std::bad_alloc&) {
+void log_held(const LoggedJob& job, int attempt, std::string_view reason) {
+  log_repeat("Holding job: ", job, attempt, reason);
+}
+
+void log_sent_again(const LoggedJob& job, int attempt, std::string_view reason) {
+  log_repeat("Sending job again: ", job, attempt, reason);
 }
 
 void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason) try {

@@ -28,8 +28,10 @@ void log_started(const LoggedJob& job);
 // The endpoint has answered, be it that the job failed.
 void log_finished(const LoggedJob& job, const Answer& answer, Duration took);
 void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std::string_view reason);
-// It is sent again when its endpoint takes jobs, and its request may have reached that already.
+// Its request may have reached the endpoint already. It is sent again when the endpoint takes jobs, or at
+// once over a new connection.
 void log_held(const LoggedJob& job, int attempt, std::string_view reason);
+void log_sent_again(const LoggedJob& job, int attempt, std::string_view reason);
 void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason);
 // It was left unanswered.
 void log_requeued(const LoggedJob& job);
