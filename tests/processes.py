@@ -103,6 +103,15 @@ class Process:
     def send(self, number):
         os.kill(self.pid, number)
 
+    def send_to_all(self, number):
+        """To its process group."""
+        os.killpg(self.pid, number)
+
+    def children(self):
+        """Numbers of the processes that it has started and that have not ended."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children") as children:
+            return {int(number) for number in children.read().split()}
+
     def wait(self, timeout=20.0):
         """Waits for the end, then ends what is left of the process group; returns the exit code."""
         if self.child.returncode is None:

@@ -28,6 +28,12 @@ def accepts(host, port):
         return False
 
 
+def accepts_unix(path):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(1)
+        return sock.connect_ex(str(path)) == 0
+
+
 def script_uri(base, **query):
     """`base` and a query for job.php: run=FUNCTION, record=FILE."""
     return base + ("?" + urllib.parse.urlencode(query) if query else "")
@@ -231,11 +237,12 @@ pm.max_requests = {max_requests}
 
 
 class PhpFpmNginx:
-    """php-fpm with `CHILDREN` processes behind nginx, which keeps connections alive and listens on IPv4, IPv6, a
-    Unix socket and, with a certificate for `localhost` (in `certificate`), TLS. Limits of nginx: `most_bytes` of a
-    body, 0 for none, and `patience` in seconds with php-fpm."""
+    """php-fpm with `CHILDREN` processes, for which `BACKLOG` requests may wait, behind nginx, which has `CONNECTIONS` at
+    most, keeps them alive and listens on IPv4, IPv6, a Unix socket and, with a certificate for `localhost` (in
+    `certificate`), TLS. Limits of nginx: `most_bytes` of a body, 0 for none, and `patience` in seconds with php-fpm."""
 
-    CHILDREN = 16
+    CHILDREN, BACKLOG, CONNECTIONS = 16, 511, 1024
+    SCRIPT = "job.php"
     name = "nginx and php-fpm"
 
     def __init__(self, directory, most_bytes=0, patience=300):
@@ -251,35 +258,61 @@ class PhpFpmNginx:
         self.nginx = Process("nginx", directory, ["nginx", "-p", directory, "-c", nginx_conf, "-e", "stderr"])
 
     def uri(self, **query):
-        return script_uri(f"http://127.0.0.1:{self.http_port}/job.php", **query)
+        return script_uri(f"http://127.0.0.1:{self.http_port}/{self.SCRIPT}", **query)
 
     def uri_of_example(self, name):
         return f"http://127.0.0.1:{self.http_port}/examples/{name}"
 
     def uri_v6(self, **query):
-        return script_uri(f"http://[::1]:{self.http_port}/job.php", **query)
+        return script_uri(f"http://[::1]:{self.http_port}/{self.SCRIPT}", **query)
 
     def uri_tls(self, host="localhost", **query):
-        return script_uri(f"https://{host}:{self.tls_port}/job.php", **query)
+        return script_uri(f"https://{host}:{self.tls_port}/{self.SCRIPT}", **query)
 
     def uri_unix(self, **query):
         path = urllib.parse.quote(str(self.socket_path), safe="")
-        return script_uri(f"http+unix://{path}/job.php", **query)
+        return script_uri(f"http+unix://{path}/{self.SCRIPT}", **query)
 
     def start(self):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
                         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
                         self.directory / "key.pem", "-out", self.certificate], check=True, capture_output=True)
-        self.fpm.start()
-        wait_until(lambda: (self.directory / "fpm.sock").exists(), "php-fpm listens")
+        self.start_fpm()
         self.start_nginx()
         return self
+
+    def start_fpm(self):
+        """Also after it was killed."""
+        self.fpm.start()
+        wait_until(lambda: accepts_unix(self.directory / "fpm.sock"), "php-fpm listens")
 
     def start_nginx(self):
         """Also after it was killed."""
         self.socket_path.unlink(missing_ok=True)  # what it leaves behind then, and cannot bind again
         self.nginx.start()
         wait_until(lambda: accepts("127.0.0.1", self.http_port), "nginx accepts connections")
+
+    # What operators do to them, none of which costs a request.
+
+    def reload_nginx(self):
+        before = self.nginx.children()
+        self.nginx.send(signal.SIGHUP)
+        wait_until(lambda: not before & self.nginx.children(), "nginx's workers of before have finished")
+
+    def restart_nginx(self):
+        self.nginx.send(signal.SIGQUIT)
+        assert self.nginx.wait() == 0
+        self.start_nginx()
+
+    def reload_fpm(self):
+        before = self.fpm.children()
+        self.fpm.send(signal.SIGUSR2)
+        wait_until(lambda: len(self.fpm.children() - before) == len(before), "all of php-fpm's processes are new")
+
+    def restart_fpm(self):
+        self.fpm.send(signal.SIGQUIT)
+        assert self.fpm.wait() == 0
+        self.start_fpm()
 
     def stop(self):
         self.nginx.stop()
@@ -294,7 +327,7 @@ class PhpFpmNginx:
 error_log = /proc/self/fd/2
 [www]
 {user}listen = {self.directory}/fpm.sock
-listen.backlog = 511
+listen.backlog = {self.BACKLOG}
 pm = static
 pm.max_children = {self.CHILDREN}
 catch_workers_output = yes
@@ -308,7 +341,7 @@ daemon off;
 worker_processes 1;
 pid {d}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections {self.CONNECTIONS}; }}
 http {{
   access_log off;
   client_max_body_size {self.most_bytes};

@@ -77,27 +77,6 @@ def start(rig, servers, uri, name="driveshaft", worker_count=8, **settings):
     return daemon
 
 
-def test_the_endpoint_goes_away_while_a_queue_is_worked_off(rig, tmp_path, account):
-    """Held and tried again: none lost, none failed, and work goes on within a second of its return."""
-    web = rig.start(PhpFpmNginx(tmp_path))
-    server = rig.gearmand()
-    account.submit(server, 3000)
-    daemon = start(rig, [server], web.uri(record=account.path))
-    wait_until(lambda: account.ran() > 300, "jobs run")
-    web.nginx.kill()
-    wait_until(lambda: daemon.metric("driveshaft_endpoint_up") == 0, "the outage is noticed")
-    let_pass(5)
-    before = account.ran()
-    assert before < 3000
-    web.start_nginx()
-    back = time.monotonic()
-    wait_until(lambda: account.ran() > before + 8, "work goes on")
-    assert time.monotonic() - back < 1
-    account.close([server], repeats=8)
-    assert daemon.metric("driveshaft_jobs", outcome="complete") == 3000
-    assert daemon.metric("driveshaft_errors") == 0
-
-
 def test_one_of_two_driveshafts_is_killed(rig, web, account):
     """gearmand gives its jobs to the other; those that it had begun, at most one a slot, run again."""
     server = rig.gearmand()

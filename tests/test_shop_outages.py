@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The outages that web shops have: nothing is lost with the settings that nobody has changed."""
+import collections
+import json
+import re
 import signal
 import time
 
 import pytest
 
-from clients import Client, FAILED, complete
+from clients import Client, FAILED, complete, status
 from driveshaft import jobs_file, pool
 from processes import wait_until
 from servers import PhpFpmNginx
 
 JOBS = 10_000
-FUNCTIONS = ["reverse", "sleep", "die", "broken_while"]
+FUNCTIONS = ["reverse", "sleep", "die", "broken_while", "wait_for"]
 
 
 @pytest.fixture
@@ -53,6 +56,86 @@ def sit_out(daemon, client, back):
     wait_until(lambda: held_attempts(daemon) > down + 12, "a dozen probes were in vain")
     assert daemon.metric("driveshaft_jobs_held") >= 1
     back()
+
+
+@pytest.fixture
+def record(rig):
+    """Where PHP puts down each request that it begins with."""
+    return rig.directory / "record"
+
+
+def runs(record):
+    """How often each job came to PHP, by its handle."""
+    return collections.Counter(json.loads(line)["handle"] for line in record.read_text().splitlines())
+
+
+def kill_nginx(shop):
+    """Its master before its worker, which then takes its connections and its open port with it in one moment. While a
+    master lives, the kernel has jobs connect to it still, and they break off when it dies."""
+    shop.nginx.send(signal.SIGKILL)
+    shop.nginx.wait()
+
+
+def kill_nginx_in_mid_request(shop, server, daemon, client, slots):
+    """First with a script in each slot that has begun, or waits for a process of php-fpm; then twice with whatever a queue
+    of thousands has in them. Returns the handles of the scripts and those of the queue."""
+    gate = shop.directory / "gate"
+    scripts = client.submit_many("wait_for", [str(gate)] * slots)
+    wait_until(lambda: daemon.metric("driveshaft_endpoint_connections", state="busy") == slots, "every slot waits for PHP")
+    handles = submit(client)
+    for share in range(3):
+        if share:
+            client.wait_for_results(share * JOBS // 3)
+        kill_nginx(shop)
+        gate.touch()
+        wait_until(lambda: is_down(daemon), "the outage is noticed")
+        wait_until(lambda: daemon.metric("driveshaft_threads", status="busy") == daemon.metric("driveshaft_jobs_held"),
+                   "no attempt is under way")
+        assert status(server, "reverse").total > JOBS // 4, "it was killed under load"
+        shop.start_nginx()
+        wait_until(lambda: not is_down(daemon), "the endpoint is up")
+    return scripts, handles
+
+
+def test_nginx_killed_in_mid_request_costs_no_job_with_retry(rig, shop, record):
+    server, daemon = start(rig, shop.uri(record=record), worker_count=32, retry={"attempts": 3})
+    with Client(server) as client:
+        scripts, handles = kill_nginx_in_mid_request(shop, server, daemon, client, 32)
+        assert [client.result(handle) for handle in scripts] == [complete("waited")] * 32
+        all_succeed(client, handles)
+    assert daemon.metric("driveshaft_errors") == 0
+    assert daemon.metric("driveshaft_retries", reason="connection_lost") >= 32
+    again = sum(runs(record).values()) - 32 - JOBS
+    assert 32 <= again <= 3 * 32, "what was at it runs again, and nothing else"
+
+
+def test_nginx_killed_in_mid_request_costs_what_was_at_it_without_retry(rig, shop):
+    server, daemon = start(rig, shop.uri(), worker_count=32)
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        scripts, handles = kill_nginx_in_mid_request(shop, server, daemon, client, 32)
+        assert [client.result(handle) for handle in scripts] == [FAILED] * 32
+        results = [client.result(handle) for handle in handles]
+    lost = [handle for handle, result in zip(handles, results) if result == FAILED]
+    assert len(lost) <= 2 * 32
+    assert all(result in (complete(f"job {number}"[::-1]), FAILED) for number, result in enumerate(results, 1))
+    said = [re.fullmatch(r"Failed job: .* handle=(\S+) .* reason=.*; the job may have run trace=\w+", line)
+            for line in daemon.lines("^Failed job: ", level="ERROR")]
+    assert sorted(line[1] for line in said) == sorted(handle.decode() for handle in scripts + lost)
+
+
+@pytest.mark.parametrize("maintain", [PhpFpmNginx.reload_nginx, PhpFpmNginx.restart_nginx, PhpFpmNginx.reload_fpm])
+def test_a_web_server_that_is_changed_gracefully_costs_no_job_and_runs_none_twice(rig, shop, record, maintain):
+    server, daemon = start(rig, shop.uri(record=record), worker_count=32)
+    with Client(server) as client:
+        handles = client.submit_many("sleep", ["0.001", "0.005", "0.02", "0.1"] * 1000)
+        for time_of_it in range(1, 6):
+            client.wait_for_results(time_of_it * len(handles) // 8)
+            maintain(shop)
+        assert status(server, "sleep").total > 100, "all that happened under load"
+        assert [client.result(handle) for handle in handles] == [complete("slept")] * len(handles)
+    assert daemon.metric("driveshaft_errors") == 0
+    assert set(runs(record).values()) == {1}
 
 
 def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
@@ -114,11 +197,10 @@ def test_without_hold_on_such_an_answer_is_a_failure(rig, shop):
 
 
 @pytest.mark.parametrize("slots", [8, 1])
-def test_a_job_that_crashes_php_fails_alone(rig, shop, slots):
+def test_a_job_that_crashes_php_fails_alone(rig, shop, record, slots):
     """nginx makes a 502 of it, too: the job is sent three times more, and the others do not stop. More often it is sent
     only where a busy machine sends no other job within a tenth of a second."""
-    record = rig.directory / "record"
-    server, daemon = start(rig, shop.uri(record=str(record)), worker_count=slots)
+    server, daemon = start(rig, shop.uri(record=record), worker_count=slots)
     daemon.expect_failed_jobs()
     daemon.expect_errors("its jobs are held and no more are taken")
     with Client(server) as client:
