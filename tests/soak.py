@@ -10,25 +10,24 @@ import json
 import os
 import random
 import signal
-import socket
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from behaviours import answer, chunked, contract, drip, flood, raw
-from clients import Client, status
+from clients import Client
 from driveshaft import Driveshaft, jobs_file, pool, sanitized
 from fakes import FakeEndpoint
 from load import Load
 from processes import wait_until
 from servers import Gearmand, PhpFpmNginx
+from soaking import Journal, Mischief, RETRY, Submitter, Worker, crowd, gearmand_on_disk, wait_for_empty_queues
 
 MIB = 1 << 20
 SAMPLE_EVERY = 5  # seconds
-EVENT_EVERY = (1, 4)
+PAUSE = (1, 4)  # seconds
 # The floor of each may rise by so much between the second quarter of the run and the last.
 MEMORY_MAY_RISE, FILES_MAY_RISE = 6 * MIB, 5
 
@@ -47,42 +46,24 @@ def mischief(request, sock):
     return dice.choice(MISCHIEF)(request, sock)
 
 
-class Big(threading.Thread):
+def odd_job():
+    """For the endpoint of mischief. gearmand 1.1.20 does not start again with a job without a workload in its file."""
+    return "odd", "x" * dice.randrange(1, 2000)
+
+
+class Big(Worker):
     """Foreground jobs of up to 4 MiB, one after another, each with its right result."""
 
     def __init__(self, server):
-        super().__init__(daemon=True)
-        self.server, self.stopping, self.right, self.error = server, False, 0, None
+        super().__init__()
+        self.server, self.right = server, 0
 
-    def run(self):
-        try:
-            with Client(self.server) as client:
-                while not self.stopping:
-                    workload = os.urandom(1024) * dice.randrange(1, 4096)
-                    assert client.run("echo64", workload).kind == "complete"
-                    self.right += 1
-                    time.sleep(0.05)
-        except Exception as error:
-            self.error = error
-
-
-class Odd(threading.Thread):
-    """Background jobs for the endpoint of mischief, on the gearmand that is killed now and then."""
-
-    def __init__(self, server):
-        super().__init__(daemon=True)
-        self.server, self.stopping, self.submitted = server, False, 0
-
-    def run(self):
-        while not self.stopping:
-            try:
-                with Client(self.server, timeout=5) as client:
-                    while not self.stopping:
-                        client.submit_background("odd", "x" * dice.randrange(2000), unique=f"odd-{self.submitted}")
-                        self.submitted += 1
-                        time.sleep(0.02)
-            except (OSError, EOFError):
-                time.sleep(0.1)
+    def work(self):
+        with Client(self.server) as client:
+            while not self.stopping.wait(0.05):
+                workload = os.urandom(1024) * dice.randrange(1, 4096)
+                assert client.run("echo64", workload).kind == "complete"
+                self.right += 1
 
 
 class Soak:
@@ -91,18 +72,16 @@ class Soak:
         self.web = PhpFpmNginx(directory)
         self.mischief = FakeEndpoint(mischief)
         self.steady = Gearmand(directory, "steady")
-        self.killed = Gearmand(directory, "killed", options=["--queue-type", "libsqlite3", "--libsqlite3-db",
-                                                             directory / "queue.sqlite"])
-        self.config = None
+        self.killed = gearmand_on_disk(directory, "killed")
         self.daemon = None
         self.samples = []  # (seconds, resident bytes, descriptors)
-        self.events = {}
+        self.journal = Journal()
 
     def jobs_file(self, **changes):
         pools = {
             "Steady": pool(self.web.uri(), ["reverse"], changes.get("workers", 8), connections=changes.get("connections", 1),
-                           retry={"attempts": 50, "initial_delay": 0.05, "max_delay": 0.5}),
-            "Big": pool(self.web.uri(run="base64"), ["echo64"], 2, retry={"attempts": 50, "initial_delay": 0.05, "max_delay": 0.5},
+                           retry=RETRY),
+            "Big": pool(self.web.uri(run="base64"), ["echo64"], 2, retry=RETRY,
                         request_format=changes.get("format", "json")),
             "Odd": pool(self.mischief.uri(), ["odd"], 8, dead_letter_function="failed_jobs", max_response_size=MIB,
                         retry={"attempts": 2, "initial_delay": 0.05, "attempt_timeout": 0.5,
@@ -114,40 +93,42 @@ class Soak:
 
     # --- what happens meanwhile
 
-    def reload(self):
+    def reload(self, dice):
         self.daemon.write_config(self.jobs_file(workers=dice.choice([4, 8, 16]), connections=dice.choice([1, 2]),
                                                 format=dice.choice(["json", "multipart"]), letters=True))
 
-    def reload_broken(self):
+    def reload_broken(self, dice):
         self.daemon.write_config("{")
         time.sleep(0.6)
-        self.reload()
+        self.reload(dice)
 
-    def kill_gearmand(self):
+    def kill_gearmand(self, dice):
         self.killed.kill()
         time.sleep(dice.uniform(0, 1))
         self.killed.start()
 
-    def endpoint_away(self):
+    def endpoint_away(self, dice):
         self.web.nginx.kill()
         time.sleep(dice.uniform(0, 2))
         self.web.start_nginx()
 
-    def mischief_away(self):
+    def mischief_away(self, dice):
         self.mischief.stop()
         time.sleep(dice.uniform(0, 1))
         self.mischief.start()
 
-    def reopen_logs(self):
+    def reopen_logs(self, dice):
         self.daemon.send(signal.SIGHUP)
 
-    def crowd(self):
-        crowd = [socket.create_connection(("127.0.0.1", self.daemon.port)) for _ in range(300)]
-        assert self.daemon.get("/metrics")[0] == 200
-        for sock in crowd:
-            sock.close()
+    def crowd(self, _):
+        with crowd("127.0.0.1", self.daemon.port, 300):
+            assert self.daemon.get("/metrics")[0] == 200
 
-    EVENTS = [reload, reload, reload_broken, kill_gearmand, endpoint_away, mischief_away, reopen_logs, crowd]
+    def deeds(self):
+        return [("driveshaft", "reloaded", self.reload), ("driveshaft", "reloaded", self.reload),
+                ("driveshaft", "given a broken file", self.reload_broken), ("gearmand", "killed", self.kill_gearmand),
+                ("nginx", "killed", self.endpoint_away), ("mischief", "stopped", self.mischief_away),
+                ("driveshaft", "told to reopen its log", self.reopen_logs), ("driveshaft", "crowded", self.crowd)]
 
     # --- the run
 
@@ -168,33 +149,27 @@ class Soak:
         self.judge()
 
     def work(self):
-        big, odd, load = Big(self.steady), Odd(self.killed), Load(self.steady)
-        began = time.monotonic()
-        next_event, next_sample = began + 5, began
+        load = Load(self.steady)
+        workers = big, odd, mischief = (Big(self.steady), Submitter(self.killed, odd_job, every=0.02),
+                                        Mischief(dice, self.journal, self.deeds(), PAUSE))
+        began = next_sample = time.monotonic()
         with load:
-            big.start()
-            odd.start()
+            for worker in workers:
+                worker.start()
             while (now := time.monotonic()) < began + self.seconds:
+                for worker in workers:
+                    worker.check()
                 if now >= next_sample:
                     self.sample(now - began, load.right + big.right)
                     next_sample += SAMPLE_EVERY
-                if now >= next_event:
-                    event = dice.choice(self.EVENTS)
-                    self.events[event.__name__] = self.events.get(event.__name__, 0) + 1
-                    event(self)
-                    next_event = time.monotonic() + dice.uniform(*EVENT_EVERY)
                 time.sleep(0.1)
-            big.stopping = odd.stopping = True
+            for worker in (mischief, odd, big):
+                worker.stop()
             right = load.stop()
-            for thread in (big, odd):
-                thread.join(60)
-            assert big.error is None, f"a big job: {big.error!r}"
-        for server in (self.steady, self.killed):
-            wait_until(lambda: all(left.total == 0 for left in status(server).values()),
-                       f"nothing is left with {server.name}", 120, 0.2)
+        wait_for_empty_queues([self.steady, self.killed], 120)
         wait_until(lambda: self.daemon.metric("driveshaft_threads", status="busy") == 0, "every slot is free")
         assert self.daemon.metric("driveshaft_jobs_held") == 0
-        self.done = {"right foreground results": right, "right big results": big.right, "background jobs": odd.submitted,
+        self.done = {"right foreground results": right, "right big results": big.right, "background jobs": len(odd.created),
                      "retries": int(self.daemon.metric("driveshaft_retries")),
                      "dead letters taken": int(self.daemon.metric("driveshaft_dead_letters", result="accepted")),
                      "dead letters in the log": int(self.daemon.metric("driveshaft_dead_letters", result="lost"))}
@@ -206,7 +181,7 @@ class Soak:
             print(f"{at:6.0f} s  {self.samples[-1][1] / MIB:6.1f} MiB  {files:4} files  {done} jobs", flush=True)
 
     def judge(self):
-        print("events:", json.dumps(self.events))
+        print("events:", json.dumps(self.journal.counted()))
         print("account:", json.dumps(self.done))
         quarter = len(self.samples) // 4
         early, late = self.samples[quarter:2 * quarter], self.samples[-quarter:]
