@@ -38,7 +38,7 @@ def read_book(path):
                 runs[run] = Run(float(at), None, function, unique, handle, sender, int(attempt), trace)
             else:
                 runs[run] = runs[run]._replace(ended=float(at))
-    return sorted(runs.values())
+    return sorted(runs.values(), key=lambda run: run.began)
 
 
 def read_log(path, sender, uniques):
