@@ -14,15 +14,12 @@ Line = collections.namedtuple("Line", "at sender what unique trace text")
 
 KILLED, RESTARTED, STOPPED, CHILD_KILLED = "killed", "restarted", "stopped for a while", "child killed"
 DOWN = (KILLED, RESTARTED)
-ENDPOINT = {"work": ("nginx", "php-fpm"), "direct": ("php-fpm",)}  # by function
-# The log of a driveshaft has no line for these.
-HELD = "held, as its process of php-fpm died"
-SENT_AGAIN = "sent again over a new connection, as the one that it was sent over broke"
+AGAIN = {"Trying job again": "tried again", "Holding job": "held", "Sending job again": "sent again"}  # lines that say so, and in short
 MOMENT = 0.2  # clocks of one machine agree; what tells of a thing may be that late on a busy one
 ON_ITS_WAY = 2  # seconds; what gearmand was sent that long ago it has read
 
 LOGGED = re.compile(r"^(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(?P<ms>\d{3}) [A-Z]+ +Thread - "
-                    r"(?P<what>Starting job|Trying job again|Finished job|Failed job|Dropped result|Given back): "
+                    r"(?P<what>Starting job|Trying job again|Holding job|Sending job again|Finished job|Failed job|Dropped result|Given back): "
                     r"function=\S+ handle=\S+ unique=(?P<unique>\S+)")
 TRACE = re.compile(r" trace=([0-9a-f]{32})")
 REASON = re.compile(r" reason=(.*?)(?:; |: |$)")
@@ -133,13 +130,11 @@ class Account:
 
     def _explain_attempts(self, unique, runs):
         """By the same driveshaft, which still had the job."""
-        tried_again = self._lines_of(runs[0], "Trying job again")
+        told = [line for line in self.lines[unique] if line.what in AGAIN and line.trace == runs[0].trace]
         for before, after in zip(runs, runs[1:]):
-            reason = None
-            if after.attempt > before.attempt and tried_again and tried_again[0].at < after.began + MOMENT:
-                reason = f"tried again: {REASON.search(tried_again.pop(0).text)[1]}"
-            elif self._has_happened(ENDPOINT[after.function], (*DOWN, CHILD_KILLED), self._taken(before), after.began):
-                reason = (HELD if after.attempt > before.attempt else SENT_AGAIN)
+            due = [line for line in told if line.at < after.began + MOMENT]  # several, if attempts between began no script
+            told = told[len(due):]
+            reason = due and f"{AGAIN[due[0].what]}: {REASON.search(due[0].text)[1]}"
             self._count(unique, reason, f"attempt {after.attempt} was sent after {before.attempt} of {after.trace}")
 
     def _why_given_again(self, run):

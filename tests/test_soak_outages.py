@@ -2,7 +2,7 @@
 """The account of the soak of outages: it finds what is lost, and takes no repeat for explained that is not."""
 import pytest
 
-from outage_account import Account, HELD, Run, SENT_AGAIN, read_book, read_log, suspects
+from outage_account import Account, Run, read_book, read_log, suspects
 from soaking import Event
 
 TRACES = ["a" * 32, "b" * 32]
@@ -56,12 +56,19 @@ def test_an_attempt_that_was_tried_again(tmp_path):
     assert repeats([*runs, run(4, attempt=3)], lines) == ["tried again: the connection broke", "unexplained"]
 
 
-@pytest.mark.parametrize("attempt, reason", [(1, SENT_AGAIN), (2, HELD)])
-@pytest.mark.parametrize("event, explains", [
-    (Event("nginx", "killed", 2, 3), True), (Event("nginx", "reloaded", 2, 3), False),
-    (Event("gearmand-1", "killed", 2, 3), False), (Event("nginx", "killed", 5, 6), False)], ids=str)
-def test_an_attempt_without_a_line_of_the_log(event, explains, attempt, reason):
-    assert repeats([run(1), run(4, attempt=attempt)], events=[event]) == [reason if explains else "unexplained"]
+def test_an_attempt_after_which_the_job_was_held(tmp_path):
+    why = ' pool=Web attempt=1 reason=the endpoint answered HTTP status 502: an HTML page, "502 Bad Gateway"; the job may have run'
+    lines = log(tmp_path, line("Starting job"), line("Holding job", 0, why), line("Holding job", 0, why))
+    assert repeats([run(1), run(4, attempt=3)], lines) == ["held: the endpoint answered HTTP status 502"]
+    assert repeats([run(1), run(4, attempt=3), run(6, attempt=4)], lines) == ["held: the endpoint answered HTTP status 502", "unexplained"]
+    assert repeats([run(1), run(4, attempt=2)], [], [Event("php-fpm", "killed", 2, 3)]) == ["unexplained"]
+
+
+def test_an_attempt_that_was_sent_over_a_new_connection(tmp_path):
+    why = " pool=Web attempt=1 reason=the endpoint closed the connection; the job may have run"
+    lines = log(tmp_path, line("Starting job"), line("Sending job again", 0, why))
+    assert repeats([run(1), run(4)], lines) == ["sent again: the endpoint closed the connection"]
+    assert repeats([run(1), run(4)]) == ["unexplained"]
 
 
 @pytest.mark.parametrize("event, explains", [
