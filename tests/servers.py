@@ -239,9 +239,11 @@ pm.max_requests = {max_requests}
 class PhpFpmNginx:
     """php-fpm with `CHILDREN` processes, for which `BACKLOG` requests may wait, behind nginx, which has `CONNECTIONS` at
     most, keeps them alive and listens on IPv4, IPv6, a Unix socket and, with a certificate for `localhost` (in
-    `certificate`), TLS. Limits of nginx: `most_bytes` of a body, 0 for none, and `patience` in seconds with php-fpm."""
+    `certificate`), TLS. Limits of nginx: `most_bytes` of a body, 0 for none, and `patience` in seconds with php-fpm.
+    `CONTROL_TIMEOUT`: how long php-fpm lets scripts finish; 0, its own default, kills them at a reload or stop."""
 
     CHILDREN, BACKLOG, CONNECTIONS = 16, 511, 1024
+    CONTROL_TIMEOUT = 0
     SCRIPT = "job.php"
     name = "nginx and php-fpm"
 
@@ -325,6 +327,7 @@ class PhpFpmNginx:
         user = "user = root\ngroup = root\n" if os.geteuid() == 0 else ""
         return f"""[global]
 error_log = /proc/self/fd/2
+process_control_timeout = {self.CONTROL_TIMEOUT}
 [www]
 {user}listen = {self.directory}/fpm.sock
 listen.backlog = {self.BACKLOG}

@@ -124,8 +124,15 @@ def test_nginx_killed_in_mid_request_costs_what_was_at_it_without_retry(rig, sho
     assert sorted(line[1] for line in said) == sorted(handle.decode() for handle in scripts + lost)
 
 
+class PatientShop(PhpFpmNginx):
+    CONTROL_TIMEOUT = 10
+
+
 @pytest.mark.parametrize("maintain", [PhpFpmNginx.reload_nginx, PhpFpmNginx.restart_nginx, PhpFpmNginx.reload_fpm])
-def test_a_web_server_that_is_changed_gracefully_costs_no_job_and_runs_none_twice(rig, shop, record, maintain):
+def test_a_web_server_that_is_changed_gracefully_costs_no_job_and_runs_none_twice(rig, record, maintain):
+    folder = rig.directory / "shop"
+    folder.mkdir()
+    shop = rig.start(PatientShop(folder))
     server, daemon = start(rig, shop.uri(record=record), worker_count=32)
     with Client(server) as client:
         handles = client.submit_many("sleep", ["0.001", "0.005", "0.02", "0.1"] * 1000)
