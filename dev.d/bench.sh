@@ -9,7 +9,7 @@ run_bench() {
   step build-release build release all
   local with=() kind=${1:-}
   case $kind in
-    --counts | --instructions)
+    --counts | --instructions | --backends)
       need "${kind#--}"
       /usr/bin/python3 "bench/${kind#--}.py" "${@:2}"
       ;;

@@ -7,7 +7,7 @@ cpp_sources() { find src tests/fuzz bench -name '*.cc' -o -name '*.h' | sort; }
 check_format() { cpp_sources | xargs clang-format --dry-run -Werror; }
 
 check_scripts() {
-  shellcheck dev dev.d/*.sh .ci/run packaging/debian/{postinst,postrm,prerm} &&
+  shellcheck dev dev.d/*.sh .ci/run packaging/debian/{postinst,postrm,prerm} packaging/bash-completion/driveshaft &&
     PYTHONPYCACHEPREFIX=$PWD/build/pycache /usr/bin/python3 -m compileall -q dev.d tests bench examples
 }
 

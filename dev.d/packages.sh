@@ -10,7 +10,7 @@ declare -A packages=(
   [unit]='libgtest-dev libgmock-dev'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman python3-pytest'
   [integration]='gearman-job-server gearman-server libgearman-client-perl gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
-                 prometheus man-db mandoc iproute2 git dpkg-dev lintian adduser logrotate systemd
+                 prometheus tmux man-db mandoc iproute2 git dpkg-dev lintian adduser logrotate systemd
                  python3-pytest python3-pytest-xdist python3-jsonschema python3-yaml'
   [browser]='chromium'
   [package]='dpkg-dev lintian'
@@ -21,6 +21,7 @@ declare -A packages=(
   [peers]='supervisor php-cli php-gearman php-curl nodejs libcurl4-openssl-dev'
   [counts]='strace valgrind'
   [instructions]='valgrind'
+  [backends]='haproxy'
   [format]='clang-format'
   [lint]='clang clang-format clang-tidy libgtest-dev libgmock-dev shellcheck git'
 )

@@ -5,6 +5,9 @@
 
 file(READ "${FROM}" text)
 foreach(change IN ITEMS
+    "../../packaging/driveshaft.service=/usr/lib/systemd/system/driveshaft.service"
+    "../../packaging/=/usr/share/driveshaft/"
+    "../../examples/=/usr/share/doc/driveshaft/examples/"
     "../packaging/driveshaft.service=/usr/lib/systemd/system/driveshaft.service"
     "[packaging/driveshaft.service]=[/usr/lib/systemd/system/driveshaft.service]"
     "../packaging/=/usr/share/driveshaft/"

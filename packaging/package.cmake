@@ -26,7 +26,9 @@ install_file(/etc/driveshaft ${PACKAGING}/jobs.json ${PACKAGING}/logconfig.xml)
 install(FILES ${PACKAGING}/debian/logrotate DESTINATION /etc/logrotate.d RENAME driveshaft
   COMPONENT debian EXCLUDE_FROM_ALL)
 install_file(${DOC} ${PACKAGING}/debian/copyright)
-foreach(document command-line.md configuration.md containers.md http-contract.md logging.md openapi.yaml operations.md)
+file(GLOB guides RELATIVE ${CMAKE_SOURCE_DIR}/docs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/guides/*.md)
+foreach(document command-line.md configuration.md containers.md http-contract.md logging.md metrics.md openapi.yaml operations.md runbook.md tutorial.md
+    ${guides})
   install_document(${CMAKE_SOURCE_DIR}/docs/${document} ${DOC}/${document})
 endforeach()
 # The date is that of the package's making, or $SOURCE_DATE_EPOCH.

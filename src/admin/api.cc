@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "admin/api.h"
 
-#include <boost/json/serialize.hpp>
 #include <boost/url/decode_view.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <charconv>
 #include <optional>
 
 #include "monitor/json.h"
@@ -15,11 +15,17 @@ namespace {
 using monitor::Detail;
 using monitor::View;
 
-constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kPoolPath = "/api/v1/pools/";
 constexpr std::string_view kHistory = "/history";
+constexpr std::string_view kFailuresPath = "/api/v1/failures";
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+
+// What stands behind the `?`.
+std::string_view query_of(std::string_view target) {
+  const auto mark = target.find('?');
+  return mark == target.npos ? std::string_view() : target.substr(mark + 1);
+}
 
 struct Row {
   std::string_view path;
@@ -34,7 +40,7 @@ constexpr Row kRows[] = {
     {"/api/v1/servers", Detail::figures, monitor::servers_json},
     {"/api/v1/config", Detail::figures, monitor::config_json},
     {"/api/v1/jobs", Detail::all, monitor::jobs_json},
-    {"/api/v1/failures", Detail::all, monitor::failures_json},
+    {kFailuresPath, Detail::all, [](const View& view) { return monitor::failures_json(view); }},
 };
 
 const Row* find_row(std::string_view path) {
@@ -55,14 +61,30 @@ std::optional<std::string> pool_name(std::string_view encoded) {
 
 std::optional<monitor::History::Span> span_of(std::string_view target) {
   using Span = monitor::History::Span;
-  const auto mark = target.find('?');
-  const auto query = mark == target.npos ? std::string_view() : target.substr(mark + 1);
+  const auto query = query_of(target);
   if (query.empty() || query == "span=15m") return Span::quarter_hour;
   if (query == "span=24h") return Span::day;
   return std::nullopt;
 }
 
 Reply found(std::string body) { return {.content_type = kJson, .body = std::move(body)}; }
+
+// The number in `?newest=10`.
+std::optional<std::size_t> newest_of(std::string_view query) {
+  constexpr std::string_view kNewest = "newest=";
+  if (!query.starts_with(kNewest)) return std::nullopt;
+  const auto digits = query.substr(kNewest.size());
+  std::size_t count = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return count;
+}
+
+Reply answer_failures(std::string_view query, const View& view) {
+  const auto newest = newest_of(query);
+  if (!newest) return api_error(400, "expected ?newest=10, or another number");
+  return found(monitor::failures_json(view, newest));
+}
 
 Reply answer_pool(std::string_view target, const View& view) {
   auto path = path_of(target).substr(kPoolPath.size());
@@ -92,15 +114,12 @@ Detail detail_for(std::string_view target) {
 
 Reply answer_api(std::string_view target, const View& view) {
   const auto path = path_of(target);
+  if (const auto query = query_of(target); path == kFailuresPath && !query.empty()) {
+    return answer_failures(query, view);
+  }
   if (const Row* row = find_row(path)) return found(row->json(view));
   if (path.starts_with(kPoolPath)) return answer_pool(target, view);
   return api_error(404, "not found; docs/openapi.yaml lists what there is under /api/v1");
-}
-
-Reply api_error(unsigned status, std::string_view what) {
-  return {.status = status,
-          .content_type = kJson,
-          .body = boost::json::serialize(boost::json::object{{"error", what}})};
 }
 
 }  // namespace driveshaft::admin

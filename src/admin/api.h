@@ -19,7 +19,4 @@ monitor::Detail detail_for(std::string_view target);
 
 Reply answer_api(std::string_view target, const monitor::View& view);
 
-// {"error": "…"}
-Reply api_error(unsigned status, std::string_view what);
-
 }  // namespace driveshaft::admin

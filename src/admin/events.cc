@@ -15,6 +15,8 @@ constexpr std::string_view kHead =
     "Server: driveshaft\r\n"
     "Content-Type: text/event-stream\r\n"
     "Cache-Control: no-store\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "Cross-Origin-Resource-Policy: same-origin\r\n"
     "X-Accel-Buffering: no\r\n"
     "Connection: close\r\n"
     "\r\n";
@@ -22,7 +24,7 @@ constexpr std::string_view kRetry = "retry: 2000\n\n";
 
 }  // namespace
 
-asio::awaitable<void> stream_events(boost::beast::tcp_stream& stream, monitor::Monitor& monitor,
+asio::awaitable<void> stream_events(Stream& stream, monitor::Monitor& monitor,
                                     std::chrono::milliseconds patience, bool head) {
   boost::system::error_code failed;
   stream.expires_after(patience);

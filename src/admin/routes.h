@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,7 +27,20 @@ struct Reply {
   std::string_view content_type = "text/plain; charset=utf-8";
   std::string body;
   std::string_view allow = {};  // value of the Allow header, which only status 405 needs
+  std::span<const std::string_view> authenticate =
+      {};  // WWW-Authenticate headers, which only status 401 needs
 };
+
+inline constexpr std::string_view kJson = "application/json";
+
+// {"error": "…"}, of the API.
+Reply api_error(unsigned status, std::string_view what);
+
+// Whether that target is health or readiness, which are asked for by probes.
+bool is_probe(std::string_view target);
+
+// What a probe learns without a token: the status, and no more.
+Reply without_details(Reply reply);
 
 // The answer to a method other than GET and HEAD; nothing for these two.
 std::optional<Reply> refuse_method(std::string_view method);

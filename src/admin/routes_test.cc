@@ -36,6 +36,18 @@ TEST(Routes, HealthIsOkOrUnavailableAndSaysWhy) {
   EXPECT_EQ(answer("GET", "/readyz", kSources).body, "no gearmand\n");
 }
 
+TEST(Routes, AProbeMayLearnTheStatusAlone) {
+  for (const char* target : {"/healthz", "/readyz", "/readyz?verbose"})
+    EXPECT_TRUE(is_probe(target)) << target;
+  for (const char* target : {"/", "/metrics", "/healthz/", "/healthzz", ""})
+    EXPECT_FALSE(is_probe(target)) << target;
+  EXPECT_EQ(without_details(answer("GET", "/healthz", kSources)).body, "ok\n");
+  const Reply not_ready = without_details(answer("GET", "/readyz", kSources));
+  EXPECT_EQ(not_ready.status, 503U);
+  EXPECT_EQ(not_ready.body, "not ok\n");
+  EXPECT_EQ(without_details(answer("POST", "/readyz", kSources)).body, "only GET and HEAD\n");
+}
+
 TEST(Routes, ThePageAndItsFiles) {
   const Reply page = answer("GET", "/", kSources);
   EXPECT_EQ(page.content_type, "text/html; charset=utf-8");

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: MIT
 #include "admin/server.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <condition_variable>
+#include <cstring>
 #include <list>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include "admin/access.h"
 #include "admin/api.h"
 #include "admin/events.h"
-#include "base/error.h"
-#include "base/exit_codes.h"
+#include "admin/listen.h"
+#include "admin/response.h"
+#include "admin/token_file.h"
+#include "admin/wrong_tokens.h"
 #include "log/log.h"
 #include "net/asio.h"
+#include "net/descriptors.h"
 #include "net/exceptions.h"
+#include "net/tls_server.h"
 
 namespace driveshaft::admin {
 namespace {
@@ -24,78 +33,92 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
+using asio::local::stream_protocol;
 using boost::system::error_code;
 using log::kMainLog;
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds kActsWithin{10};
+constexpr std::chrono::seconds kUpgradesWithin{40};     // beyond what the daemon itself allows for one
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as "too many open files"
-
-[[noreturn]] void cannot_listen(const net::Address& address, const error_code& error) {
-  const char* remedy = error == asio::error::access_denied
-                           ? "start as root, with --user if you like, or name a port from 1024 on with"
-                           : "name a free address of this machine with";
-  throw base::StartupError(
-      base::kExitExporter,
-      fmt::format("cannot listen on {} for metrics: {}; {} --exporter_addr, or an empty one for none",
-                  net::to_string(address), error.message(), remedy));
-}
-
-// Listens on the first endpoint of the name that can be bound.
-tcp::acceptor listen(asio::io_context& io, const net::Address& address) {
-  error_code error;
-  tcp::resolver resolver(io);
-  const auto endpoints =
-      resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
-  if (error) cannot_listen(address, error);
-  for (const auto& entry : endpoints) {
-    tcp::acceptor acceptor(io);
-    acceptor.open(entry.endpoint().protocol(), error);
-    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor.bind(entry.endpoint(), error);
-    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-    if (!error) return acceptor;
-  }
-  cannot_listen(address, error);
-}
+constexpr std::chrono::minutes kNoteEvery{1};
+constexpr std::chrono::seconds kAnswersWithin{1};  // at the end
+constexpr const char* kReadToken = "admin_read_token_file";
+constexpr const char* kAdminToken = "admin_token_file";
 
 using Request = http::request_parser<http::string_body>;
-using Response = http::response<http::string_body>;
 
-Response to_response(Reply reply, unsigned version, bool keep_alive) {
-  Response response(static_cast<http::status>(reply.status), version);
-  response.set(http::field::server, "driveshaft");
-  response.set(http::field::content_type, reply.content_type);
-  response.set(http::field::cache_control, "no-store");
-  // The page has nothing inline and asks nobody else.
-  response.set("Content-Security-Policy",
-               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-               "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-  response.set("X-Content-Type-Options", "nosniff");
-  response.set("Referrer-Policy", "no-referrer");
-  if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
-  response.keep_alive(keep_alive);
-  response.body() = std::move(reply.body);
-  response.prepare_payload();
-  return response;
+std::optional<std::string_view> header_of(const Request::value_type& message, http::field name) {
+  const auto [first, last] = message.equal_range(name);
+  if (first == last) return std::nullopt;
+  // Several are as good as none that could be right: servers differ in which of them they take.
+  if (std::next(first) != last) return ",";
+  return std::string_view(first->value().data(), first->value().size());
 }
 
-// The answer to a request that could not be read; nothing if the client has gone.
-std::optional<Reply> refusal(const error_code& error) {
-  if (error == http::error::header_limit) return Reply{.status = 431, .body = "request header too large\n"};
-  if (error == http::error::body_limit) return Reply{.status = 413, .body = "request body too large\n"};
-  if (error == http::error::end_of_stream || error == http::error::partial_message) return {};
-  if (error.category() == http::make_error_code(http::error::bad_method).category()) {
-    return Reply{.status = 400, .body = "not an HTTP request: " + error.message() + "\n"};
+Asked asked_for(const Request::value_type& message) {
+  return {.target = {message.target().data(), message.target().size()},
+          .host = header_of(message, http::field::host),
+          .is_http_1_0 = message.version() < 11,
+          .authorization = header_of(message, http::field::authorization).value_or(""),
+          .origin = header_of(message, http::field::origin)};
+}
+
+// Unspecified, which is 0.0.0.0, if it has gone.
+asio::ip::address client_of(Stream& stream) {
+  error_code error;
+  const auto endpoint = stream.socket().remote_endpoint(error);
+  tcp::endpoint client;
+  if (error || endpoint.size() > client.capacity()) return {};
+  std::memcpy(client.data(), endpoint.data(), endpoint.size());
+  client.resize(endpoint.size());
+  return client.address();
+}
+
+// What connections of the exporter address share over TLS. The admin thread's, but for certificate().
+struct Tls {
+  net::TlsContext context;  // null: they are plain text
+
+  void use(net::TlsContext now, const net::TlsSettings& own) {
+    context = std::move(now);
+    const std::lock_guard lock(mutex_);
+    shown_ = net::certificate_in(*context, own);
   }
-  return {};
+  // Any thread.
+  std::optional<net::Certificate> certificate() const {
+    const std::lock_guard lock(mutex_);
+    return shown_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<net::Certificate> shown_;  // under it
+};
+
+// Puts into `tls`, which outlives what this returns, what the files have.
+WatchedFiles<net::TlsContext> certificate_files(asio::io_context& io, const ExporterSettings& settings,
+                                                Tls& tls) {
+  std::vector<std::string> paths;
+  if (!settings.certificate_file.empty()) paths = {settings.certificate_file, settings.key_file};
+  const net::TlsSettings own{.ca_file = {},
+                             .certificate_file = settings.certificate_file,
+                             .key_file = settings.key_file,
+                             .server_name = {}};
+  const auto read = [own]() -> base::Result<net::TlsContext> {
+    auto context = net::load_tls_server(own);
+    if (!context) return base::Error{"--exporter_" + context.error().message};
+    return context;
+  };
+  return {io, std::move(paths), read,
+          [&tls, own](net::TlsContext context) { tls.use(std::move(context), own); }};
 }
 
 // While this object lives, its stream is in the list of streams that wait for their clients. The stream that
 // has waited longest is the first.
 class Waits {
  public:
-  using Streams = std::list<beast::tcp_stream*>;
-  Waits(Streams& waiting, beast::tcp_stream& stream)
+  using Streams = std::list<Stream*>;
+  Waits(Streams& waiting, Stream& stream)
       : waiting_(waiting), place_(waiting.insert(waiting.end(), &stream)) {}
   ~Waits() { waiting_.erase(place_); }
   Waits(const Waits&) = delete;
@@ -120,14 +143,87 @@ class Counted {
   std::size_t* count_;  // null when it was moved from
 };
 
+// Actions whose answers have not been sent yet. Any thread.
+class Acting {
+ public:
+  // Of one action, as long as it lives.
+  class One {
+   public:
+    explicit One(Acting& all) : all_(all) { all_.add(1); }
+    ~One() { all_.add(-1); }
+    One(const One&) = delete;
+    One& operator=(const One&) = delete;
+
+   private:
+    Acting& all_;
+  };
+
+  // Returns once there is none, or this time is over.
+  void wait_for_end(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, time, [this] { return count_ == 0; });
+  }
+
+ private:
+  void add(int more) {
+    const std::lock_guard lock(mutex_);
+    count_ += more;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int count_ = 0;
+};
+
+// Where clients come in. A crowd at one does not keep anybody out at the other.
+struct Door {
+  Door(const char* what, std::size_t limit, std::uint64_t bytes)
+      : name(what), most(limit), body_bytes(bytes) {}
+
+  // Clients that connect and send nothing, or do not read the answer, must keep out neither a scrape nor a
+  // health check.
+  bool make_room() {
+    if (waiting.empty()) return false;
+    waiting.front()->close();
+    return true;
+  }
+
+  const char* const name;
+  const std::size_t most;          // connections
+  const std::uint64_t body_bytes;  // of a request, at most
+  std::size_t open = 0;            // connections
+  Waits::Streams waiting;
+};
+
 }  // namespace
 
 struct Server::Impl {
-  Impl(const net::Address& address, Sources from, monitor::Watched watched, const Limits& bounds)
+  Impl(const std::optional<net::Address>& address, Sources from, monitor::Watched watched,
+       const ExporterSettings& access, const Limits& bounds, const Listeners& inherited)
       : sources(with_outages(std::move(from))),
+        rules{.hosts = access.hosts,
+              .read_token = {},
+              .admin_token = {},
+              .tls = !access.certificate_file.empty()},
         limits(bounds),
-        monitor(io, std::move(watched)),
-        acceptor(listen(io, address)) {}
+        exporter("the exporter address", bounds.connections,
+                 access.admin_token_file.empty() ? bounds.body_bytes : bounds.control_body_bytes),
+        control("the control socket", bounds.control_connections, bounds.control_body_bytes),
+        read_token(io, kReadToken, access.read_token_file, rules.read_token),
+        admin_token(io, kAdminToken, access.admin_token_file, rules.admin_token),
+        certificate(certificate_files(io, access, tls)),
+        monitor(io, std::move(watched)) {
+    if (inherited.exporter >= 0) {
+      acceptor.emplace(adopt(io, inherited.exporter));
+    } else if (address) {
+      acceptor.emplace(listen(io, *address));
+    }
+    if (inherited.control >= 0) control_acceptor.emplace(io, stream_protocol(), inherited.control);
+  }
+  ~Impl() {
+    if (owns_control_path) ::unlink(control_path.c_str());
+  }
 
   Sources with_outages(Sources from) {
     from.ready = [this, ready = std::move(from.ready)] {
@@ -138,22 +234,42 @@ struct Server::Impl {
     return from;
   }
 
-  asio::awaitable<void> accept_all();
-  asio::awaitable<void> serve(tcp::socket socket, Counted open);
-  asio::awaitable<bool> answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer);
+  template <class Acceptor>
+  void spawn(const char* what, Acceptor& from, Door& door);
+  template <class Acceptor>
+  asio::awaitable<void> accept_all(Acceptor& from, Door& door);
+  asio::awaitable<void> serve(Stream::Socket socket, Door& door, Counted open);
+  asio::awaitable<bool> answer_one(Stream& stream, Door& door, beast::flat_buffer& buffer);
+  asio::awaitable<Reply> act_on(std::string_view method, std::string_view target, std::string_view body,
+                                std::string by);
   asio::awaitable<Reply> reply_to(std::string_view method, std::string_view target);
-  asio::awaitable<void> stream_to(beast::tcp_stream& stream, bool head);
-  asio::awaitable<bool> send(beast::tcp_stream& stream, Response response, bool head);
-  bool make_room();
+  asio::awaitable<void> stream_to(Stream& stream, bool head);
+  asio::awaitable<bool> send(Stream& stream, Door& door, Response response, bool head);
+  asio::awaitable<void> retire(std::function<void()> done);
+  asio::awaitable<Reply> turn_away(Refusal refusal, Stream& stream, Door& door);
 
   const Sources sources;
+  AccessRules rules;  // once it runs, the admin thread's, as all that follows `control_path`
   const Limits limits;
-  std::size_t open_connections = 0;  // the admin thread's, as all that follows
-  std::size_t open_streams = 0;
-  Waits::Streams waiting;
-  asio::io_context io{1};  // destroys the coroutines, which use what is above
+  Act act;
+  Acting acting;
+  std::string control_path;
+  bool owns_control_path = false;
+  Door exporter;
+  Door control;
+  Waits::Streams streams;  // of those who listen to events
+  std::size_t busy = 0;    // connections that have not only answered requests behind them
+  bool retiring = false;
+  WrongTokens wrong_tokens;
+  Tls tls;                                             // of the exporter address
+  std::chrono::steady_clock::time_point host_noted{};  // when the log was told of an unknown host
+  asio::io_context io{1};                              // destroys the coroutines, which use what is above
+  TokenFile read_token;
+  TokenFile admin_token;
+  WatchedFiles<net::TlsContext> certificate;
   monitor::Monitor monitor;
-  tcp::acceptor acceptor;
+  std::optional<tcp::acceptor> acceptor;
+  std::optional<stream_protocol::acceptor> control_acceptor;
   std::thread thread;
 };
 
@@ -175,62 +291,97 @@ asio::awaitable<Reply> Server::Impl::reply_to(std::string_view method, std::stri
   co_return Reply{.status = 500, .body = "internal error, see the log\n"};
 }
 
-asio::awaitable<void> Server::Impl::stream_to(beast::tcp_stream& stream, bool head) {
-  const Counted open(open_streams);
+asio::awaitable<void> Server::Impl::stream_to(Stream& stream, bool head) {
+  const Waits listed(streams, stream);
   co_await stream_events(stream, monitor, limits.request, head);
 }
 
-asio::awaitable<void> Server::Impl::accept_all() {
+// Waits for the loop's thread, which carries the action out.
+asio::awaitable<Reply> Server::Impl::act_on(std::string_view method, std::string_view target,
+                                            std::string_view body, std::string by) {
+  auto action = parse_action(method, target, body);
+  if (!action) co_return action.error();
+  struct Pending {
+    Pending(asio::io_context& io, std::chrono::seconds limit) : done(io, limit) {}
+    asio::steady_timer done;
+    std::optional<ActionResult> result;
+  };
+  const bool upgrades = std::holds_alternative<UpgradeAction>(*action);
+  const auto pending = std::make_shared<Pending>(io, upgrades ? kUpgradesWithin : kActsWithin);
+  // It may be called when this server is gone: then nobody runs what is posted.
+  act(std::move(*action), std::move(by), [&io = io, weak = std::weak_ptr(pending)](ActionResult result) {
+    asio::post(io, [weak, result = std::move(result)] {
+      const auto still_waiting = weak.lock();
+      if (!still_waiting) return;
+      still_waiting->result = result;
+      still_waiting->done.cancel();
+    });
+  });
+  co_await pending->done.async_wait(kResult);
+  if (pending->result) co_return to_reply(*pending->result);
+  co_return api_error(503, "not done yet: the event loop, or a file system, has not answered; see the log");
+}
+
+template <class Acceptor>
+asio::awaitable<void> Server::Impl::accept_all(Acceptor& from, Door& door) {
   asio::steady_timer pause(io);
   bool failing = false;
   while (true) {
-    auto [error, socket] = co_await acceptor.async_accept(kResult);
+    Stream::Socket socket(io);
+    const auto [error] = co_await from.async_accept(socket, kResult);
+    if (error && retiring) co_return;
     if (error) {
-      if (!failing) kMainLog.warn("cannot accept connections on the exporter address: {}", error.message());
+      if (!failing) kMainLog.warn("cannot accept connections on {}: {}", door.name, error.message());
       failing = true;
+      if (error == asio::error::no_descriptors) {
+        net::note_lack_of_descriptors();
+        if (door.make_room()) continue;
+      }
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(kResult);
       continue;
     }
     failing = false;
-    if (open_connections >= limits.connections && !make_room()) continue;
-    asio::co_spawn(io, serve(std::move(socket), Counted(open_connections)), net::kRethrow);
+    if (door.open >= door.most && !door.make_room()) continue;
+    asio::co_spawn(io, serve(std::move(socket), door, Counted(door.open)), net::kRethrow);
   }
 }
 
-// Clients that connect and send nothing, or do not read the answer, must keep out neither a scrape nor a
-// health check.
-bool Server::Impl::make_room() {
-  if (waiting.empty()) return false;
-  waiting.front()->close();
-  return true;
-}
-
-asio::awaitable<void> Server::Impl::serve(tcp::socket socket, Counted) {
+asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Door& door, Counted) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   // With a small buffer the server soon notices a client that does not read, before it has made many pages
   // for it.
   socket.set_option(asio::socket_base::send_buffer_size(64 * 1024), ignored);
-  beast::tcp_stream stream(std::move(socket));
-  beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(limits.body_bytes));
-  bool first = true;
+  const bool is_tls = &door == &exporter && tls.context;
+  net::TlsSession session = is_tls ? net::server_session(*tls.context) : nullptr;
+  if (is_tls && !session) co_return;
+  Stream stream(std::move(socket), std::move(session));
+  if (is_tls) {
+    stream.expires_after(limits.request);
+    const Waits waits(door.waiting, stream);
+    if (co_await stream.handshake()) co_return;
+  }
+  beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(door.body_bytes));
+  std::optional<Counted> unanswered(busy);
   while (true) {
     if (buffer.size() == 0) {
-      stream.expires_after(first ? limits.request : limits.keep_alive);
-      const Waits waits(waiting, stream);
+      stream.expires_after(unanswered ? limits.request : limits.keep_alive);
+      const Waits waits(door.waiting, stream);
       auto [error, size] = co_await stream.async_read_some(buffer.prepare(1024), kResult);
       if (error) co_return;
       buffer.commit(size);
+      if (!unanswered) unanswered.emplace(busy);
     }
-    first = false;
-    if (!co_await answer_one(stream, buffer)) break;
+    if (!co_await answer_one(stream, door, buffer)) break;
+    if (buffer.size() == 0) unanswered.reset();
   }
+  unanswered.reset();
   // What the client still sends is not read: a reset could overtake the answer, so let it see the end first.
-  stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  stream.shutdown_send();
   stream.expires_after(limits.request);
-  const Waits waits(waiting, stream);
-  for (std::size_t left = limits.body_bytes; left > 0;) {
+  const Waits waits(door.waiting, stream);
+  for (std::size_t left = door.body_bytes; left > 0;) {
     buffer.clear();
     auto [error, size] = co_await stream.async_read_some(buffer.prepare(1024), kResult);
     if (error) break;
@@ -239,44 +390,85 @@ asio::awaitable<void> Server::Impl::serve(tcp::socket socket, Counted) {
 }
 
 // Whether the connection is good for another request.
-asio::awaitable<bool> Server::Impl::answer_one(beast::tcp_stream& stream, beast::flat_buffer& buffer) {
+asio::awaitable<bool> Server::Impl::answer_one(Stream& stream, Door& door, beast::flat_buffer& buffer) {
   Request request;
   request.header_limit(limits.header_bytes);
-  request.body_limit(limits.body_bytes);
+  request.body_limit(door.body_bytes);
   stream.expires_after(limits.request);
-  std::optional<Waits> waits(std::in_place, waiting, stream);
+  std::optional<Waits> waits(std::in_place, door.waiting, stream);
   auto [error, size] = co_await http::async_read(stream, buffer, request, kResult);
   waits.reset();
   if (error) {
-    if (auto reply = refusal(error)) co_await send(stream, to_response(std::move(*reply), 11, false), false);
+    if (auto reply = refusal(error))
+      co_await send(stream, door, to_response(std::move(*reply), 11, false), false);
     co_return false;
   }
   const auto& message = request.get();
   const std::string_view method(message.method_string().data(), message.method_string().size());
   const std::string_view target(message.target().data(), message.target().size());
   const bool head = message.method() == http::verb::head;
+  const bool over_control = &door == &control;
+  auto access =
+      over_control ? base::Result<Access, Refusal>(Access::read) : decide(asked_for(message), rules);
+  const auto peer =
+      over_control && is_control(target) ? peer_of(stream.socket().native_handle()) : std::nullopt;
+  std::optional<Acting::One> acts;
+  if (peer || (access && *access == Access::act)) {
+    acts.emplace(acting);
+    stream.expires_never();  // act_on() has a limit of its own
+  }
   Reply reply;
-  if (target != kEventsPath) {
+  if (!access) {
+    reply = co_await turn_away(std::move(access).error(), stream, door);
+  } else if (peer) {
+    reply = co_await act_on(method, target, message.body(), *peer);
+  } else if (*access == Access::act) {
+    reply = co_await act_on(method, target, message.body(), "token, " + client_of(stream).to_string());
+  } else if (*access == Access::status) {
+    reply = without_details(co_await reply_to(method, target));
+  } else if (target != kEventsPath) {
     reply = co_await reply_to(method, target);
-  } else if (auto refused = refuse_method(method)) {
-    reply = std::move(*refused);
-  } else if (open_streams >= limits.streams) {
+  } else if (auto not_allowed = refuse_method(method)) {
+    reply = std::move(*not_allowed);
+  } else if (streams.size() >= limits.streams) {
     reply = api_error(503, "too many clients listen to events; ask for /api/v1/status every few seconds");
   } else {
-    co_await stream_to(stream, head);
+    // Who listens to a process that retires would not see the next one. A client whose kept connection is
+    // closed in place of an answer asks again, on a new one.
+    if (!retiring) co_await stream_to(stream, head);
     co_return false;
   }
-  Response response = to_response(std::move(reply), message.version(), message.keep_alive());
-  co_return co_await send(stream, std::move(response), head);
+  Response response = to_response(std::move(reply), message.version(), message.keep_alive() && !retiring);
+  co_return co_await send(stream, door, std::move(response), head);
+}
+
+// The answer to a request that is refused. Who shows wrong tokens waits for it. What an operator has to know
+// is logged: a scraper that is refused says no more than the status.
+asio::awaitable<Reply> Server::Impl::turn_away(Refusal refusal, Stream& stream, Door& door) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto client = client_of(stream);
+  if (refusal.why == Refusal::Why::host && now - host_noted >= kNoteEvery) {
+    host_noted = now;
+    kMainLog.warn("a request from {} was refused: {}", client.to_string(), refusal.said);
+  }
+  if (refusal.why != Refusal::Why::wrong_token) co_return std::move(refusal.reply);
+  asio::steady_timer wait(io, wrong_tokens.add(client, now));
+  if (const auto count = wrong_tokens.to_note(now)) {
+    kMainLog.warn("{} wrong token{} shown on {}, the last one by {}", *count, *count == 1 ? " was" : "s were",
+                  door.name, client.to_string());
+  }
+  const Waits waits(door.waiting, stream);
+  co_await wait.async_wait(kResult);
+  co_return std::move(refusal.reply);
 }
 
 // Whether the connection is good for another request.
-asio::awaitable<bool> Server::Impl::send(beast::tcp_stream& stream, Response response, bool head) {
+asio::awaitable<bool> Server::Impl::send(Stream& stream, Door& door, Response response, bool head) {
   const bool keep_alive = response.keep_alive();
   http::response_serializer<http::string_body> serializer(response);
   error_code failed;
   stream.expires_after(limits.request);
-  const Waits waits(waiting, stream);
+  const Waits waits(door.waiting, stream);
   if (head) {
     serializer.split(true);
     auto [error, size] = co_await http::async_write_header(stream, serializer, kResult);
@@ -288,30 +480,88 @@ asio::awaitable<bool> Server::Impl::send(beast::tcp_stream& stream, Response res
   co_return !failed && keep_alive;
 }
 
-Server::Server(const net::Address& address, Sources sources, monitor::Watched watched, const Limits& limits)
-    : impl_(std::make_unique<Impl>(address, std::move(sources), std::move(watched), limits)) {}
+Server::Server(const std::optional<net::Address>& address, Sources sources, monitor::Watched watched,
+               const ExporterSettings& access, const Limits& limits, const Listeners& inherited)
+    : impl_(std::make_unique<Impl>(address, std::move(sources), std::move(watched), access, limits,
+                                   inherited)) {}
 
 Server::~Server() { stop(); }
 
-void Server::start() {
-  impl_->monitor.start();
-  asio::co_spawn(impl_->io,
-                 net::restarted("accepting connections on the exporter address",
-                                [impl = impl_.get()] { return impl->accept_all(); }),
+void Server::obey(Act act) { impl_->act = std::move(act); }
+
+void Server::listen_for_control(const std::string& path) {
+  if (!impl_->control_acceptor) {
+    impl_->control_acceptor.emplace(bind_control_socket(impl_->io, path));
+    impl_->owns_control_path = true;
+  }
+  impl_->control_path = path;
+}
+
+void Server::read_files() {
+  impl_->read_token.load();
+  impl_->admin_token.load();
+  impl_->certificate.load();
+}
+
+template <class Acceptor>
+void Server::Impl::spawn(const char* what, Acceptor& from, Door& door) {
+  asio::co_spawn(io, net::restarted(what, [this, &from, &door] { return accept_all(from, door); }),
                  net::kRethrow);
+}
+
+void Server::start() {
+  impl_->owns_control_path = impl_->control_acceptor.has_value();
+  impl_->monitor.start();
+  impl_->read_token.watch();
+  impl_->admin_token.watch();
+  impl_->certificate.watch();
+  if (impl_->acceptor) {
+    impl_->spawn("accepting connections on the exporter address", *impl_->acceptor, impl_->exporter);
+  }
+  if (impl_->control_acceptor) {
+    impl_->spawn("accepting connections on the control socket", *impl_->control_acceptor, impl_->control);
+  }
   impl_->thread = std::thread([impl = impl_.get()] {
     ::pthread_setname_np(::pthread_self(), "admin");
     net::run_past_exceptions(impl->io, "the admin thread");
   });
 }
 
+// Who has it end hears so: an action may end this process before its answer is sent.
 void Server::stop() {
+  if (impl_->thread.joinable()) impl_->acting.wait_for_end(kAnswersWithin);
   impl_->io.stop();
   if (impl_->thread.joinable()) impl_->thread.join();
 }
 
+Listeners Server::listeners() const {
+  return {.exporter = impl_->acceptor ? impl_->acceptor->native_handle() : -1,
+          .control = impl_->control_acceptor ? impl_->control_acceptor->native_handle() : -1};
+}
+
+asio::awaitable<void> Server::Impl::retire(std::function<void()> done) {
+  constexpr std::chrono::milliseconds kLookEvery{20};
+  retiring = true;
+  stop_listening(acceptor);
+  stop_listening(control_acceptor);
+  for (Stream* stream : streams) stream->close();
+  asio::steady_timer pause(io);
+  while (busy > 0) {
+    pause.expires_after(kLookEvery);
+    co_await pause.async_wait(kResult);
+  }
+  done();
+}
+
+void Server::retire(std::function<void()> done) {
+  impl_->owns_control_path = false;
+  asio::co_spawn(impl_->io, impl_->retire(std::move(done)), net::kRethrow);
+}
+
+std::optional<net::Certificate> Server::certificate() const { return impl_->tls.certificate(); }
+
 net::Address Server::address() const {
-  const auto endpoint = impl_->acceptor.local_endpoint();
+  const auto endpoint = impl_->acceptor->local_endpoint();
   return {endpoint.address().to_string(), endpoint.port()};
 }
 

@@ -10,7 +10,10 @@
 #include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
+#include <filesystem>
+#include <future>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -56,6 +59,7 @@ monitor::Watched watched(std::vector<std::string> errors = {}) {
                                       .wall = std::chrono::system_clock::now(),
                                       .draining = false,
                                       .config = {std::make_shared<const config::Config>(), {}, errors, {}},
+                                      .process = {},
                                       .pools = {}}));
               },
           .metrics = registry,
@@ -108,12 +112,12 @@ class Client {
 };
 
 std::string get(const std::string& path) {
-  return "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 }
 
 TEST(AdminServer, AnswersOnIpv4AndIpv6AndByName) {
   for (const char* host : {"127.0.0.1", "::1", "localhost"}) {
-    Server server({host, 0}, sources(), watched());
+    Server server(net::Address{host, 0}, sources(), watched());
     server.start();
     EXPECT_NE(server.address().port, 0);
     const std::string reply = Client(server.address()).ask(get("/metrics"));
@@ -127,7 +131,7 @@ TEST(AdminServer, HeadHasTheLengthButNoBody) {
   Server server(kLoopback, sources(), watched());
   server.start();
   const std::string reply =
-      Client(server.address()).ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      Client(server.address()).ask("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(reply, HasSubstr("\r\nContent-Length: 4\r\n"));
   EXPECT_THAT(reply, EndsWith("\r\n\r\n"));
@@ -140,7 +144,7 @@ TEST(AdminServer, StatusesOfTheRoutesArrive) {
   EXPECT_THAT(Client(server.address()).ask(get("/nothing")), StartsWith("HTTP/1.1 404 "));
   const std::string refused = Client(server.address())
                                   .ask(
-                                      "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+                                      "POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
                                       "Connection: close\r\n\r\nhi");
   EXPECT_THAT(refused, StartsWith("HTTP/1.1 405 "));
   EXPECT_THAT(refused, HasSubstr("\r\nAllow: GET, HEAD\r\n"));
@@ -151,10 +155,11 @@ TEST(AdminServer, KeepsConnectionsAlive) {
   server.start();
   Client client(server.address());
   for (int i = 0; i < 3; ++i) {
-    client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_THAT(client.read_until("m 1\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
   }
-  client.send("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send(
+      "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(client.read_until("\r\n\r\n"), HasSubstr("Content-Length: 4"));
   EXPECT_THAT(client.read_until("turning\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
 }
@@ -163,6 +168,38 @@ TEST(AdminServer, Http10ClosesUnlessAsked) {
   Server server(kLoopback, sources(), watched());
   server.start();
   EXPECT_THAT(Client(server.address()).ask("GET /metrics HTTP/1.0\r\n\r\n"), EndsWith("m 1\n"));
+}
+
+TEST(AdminServer, AnswersToNamesOfItsHostAlone) {
+  const ExporterSettings access{.hosts = {"localhost", "worker-1"}};
+  Server server(kLoopback, sources(), watched(), access);
+  server.start();
+  const auto ask = [&](const std::string& target, const std::string& host) {
+    return Client(server.address())
+        .ask("GET " + target + " HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n");
+  };
+  EXPECT_THAT(ask("/metrics", "Host: worker-1:8888\r\n"), EndsWith("m 1\n"));
+  for (const char* target : {"/", "/metrics", "/healthz", "/api/v1/status", "/api/v1/events", "/nothing"}) {
+    const std::string reply = ask(target, "Host: evil.example\r\n");
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 421 Misdirected Request\r\n")) << target;
+    EXPECT_THAT(reply, HasSubstr("start it with --exporter_host evil.example")) << target;
+  }
+  EXPECT_THAT(ask("/metrics", ""), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(ask("/metrics", "Host: localhost\r\nHost: evil.example\r\n"), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST(AdminServer, BrowsersAreToldToKeepItFromOtherSites) {
+  Server server(kLoopback, sources(), watched());
+  server.start();
+  for (const char* path : {"/", "/metrics", "/api/v1/status", "/nothing"}) {
+    const std::string reply = Client(server.address()).ask(get(path));
+    for (const char* header :
+         {"Content-Security-Policy: default-src 'none'; ", "X-Content-Type-Options: nosniff",
+          "Referrer-Policy: no-referrer", "Cross-Origin-Resource-Policy: same-origin",
+          "Cross-Origin-Opener-Policy: same-origin", "X-Frame-Options: DENY", "Cache-Control: no-store"}) {
+      EXPECT_THAT(reply, HasSubstr(std::string("\r\n") + header)) << path;
+    }
+  }
 }
 
 TEST(AdminServer, TheApiIsJson) {
@@ -175,7 +212,7 @@ TEST(AdminServer, TheApiIsJson) {
   EXPECT_THAT(Client(server.address()).ask(get("/api/v1/jobs")), HasSubstr("\"jobs\":[]"));
   EXPECT_THAT(Client(server.address()).ask(get("/api/v1/pools/none")), StartsWith("HTTP/1.1 404 "));
   EXPECT_THAT(Client(server.address())
-                  .ask("POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+                  .ask("POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
                        "Connection: close\r\n\r\n"),
               StartsWith("HTTP/1.1 405 "));
 }
@@ -188,7 +225,7 @@ TEST(AdminServer, TheApiSaysSoWhenTheLoopHasNeverAnswered) {
   EXPECT_THAT(Client(server.address()).ask(get("/api/v1/status")), StartsWith("HTTP/1.1 503 "));
 }
 
-constexpr std::string_view kListen = "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view kListen = "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 TEST(AdminServer, EventsKeepComing) {
   Server server(kLoopback, sources(), watched());
@@ -203,7 +240,7 @@ TEST(AdminServer, EventsKeepComing) {
 }
 
 TEST(AdminServer, ListenersAreLimited) {
-  Server server(kLoopback, sources(), watched(), {.streams = 1});
+  Server server(kLoopback, sources(), watched(), {}, {.streams = 1});
   server.start();
   Client client(server.address());
   client.send(std::string(kListen));
@@ -214,7 +251,8 @@ TEST(AdminServer, ListenersAreLimited) {
 
 TEST(AdminServer, AListenerThatDoesNotReadIsDropped) {
   constexpr std::size_t kMuch = 32 * 1024 * 1024;  // more than the kernel takes for a client
-  Server server(kLoopback, sources(), watched({std::string(kMuch, 'x')}), {.request = 200ms, .streams = 1});
+  Server server(kLoopback, sources(), watched({std::string(kMuch, 'x')}), {},
+                {.request = 200ms, .streams = 1});
   server.start();
   Client client(server.address());
   client.send(std::string(kListen));
@@ -234,31 +272,33 @@ TEST(AdminServer, AListenerThatDoesNotReadIsDropped) {
 TEST(AdminServer, RefusesWhatIsTooLargeOrNoHttp) {
   Server server(kLoopback, sources(), watched());
   server.start();
-  const std::string long_header = "GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(9'000, 'a') + "\r\n\r\n";
+  const std::string long_header =
+      "GET / HTTP/1.1\r\nHost: localhost\r\nA: " + std::string(9'000, 'a') + "\r\n\r\n";
   EXPECT_THAT(Client(server.address()).ask(long_header), StartsWith("HTTP/1.1 431 "));
-  EXPECT_THAT(Client(server.address()).ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"),
-              StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(
+      Client(server.address()).ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"),
+      StartsWith("HTTP/1.1 413 "));
   EXPECT_THAT(Client(server.address()).ask("\x16\x03\x01\x02 hello\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Client(server.address()).ask(get("/metrics")), EndsWith("m 1\n")) << "the server is well";
 }
 
 TEST(AdminServer, ClosesConnectionsThatAreTooSlowOrIdle) {
-  Server server(kLoopback, sources(), watched(), {.request = 50ms, .keep_alive = 50ms});
+  Server server(kLoopback, sources(), watched(), {}, {.request = 50ms, .keep_alive = 50ms});
   server.start();
   EXPECT_EQ(Client(server.address()).read_all(), "") << "says nothing";
   EXPECT_EQ(Client(server.address()).ask("GET /metr"), "") << "never finishes";
   Client idle(server.address());
-  idle.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  idle.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(idle.read_all(), EndsWith("m 1\n"));
 }
 
 TEST(AdminServer, TheConnectionThatWaitsLongestMakesRoom) {
-  Server server(kLoopback, sources(), watched(), {.connections = 2});
+  Server server(kLoopback, sources(), watched(), {}, {.connections = 2});
   server.start();
   Client first(server.address());
   Client second(server.address());
   for (Client* client : {&first, &second, &first}) {  // the second has now been idle for longer
-    client->send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    client->send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_THAT(client->read_until("m 1\n"), EndsWith("m 1\n"));
   }
   EXPECT_THAT(Client(server.address()).ask(get("/metrics")), EndsWith("m 1\n"));
@@ -268,7 +308,7 @@ TEST(AdminServer, TheConnectionThatWaitsLongestMakesRoom) {
 }
 
 TEST(AdminServer, AnswersBesideAnyNumberOfSilentConnections) {
-  Server server(kLoopback, sources(), watched(), {.connections = 2});
+  Server server(kLoopback, sources(), watched(), {}, {.connections = 2});
   server.start();
   std::vector<std::unique_ptr<Client>> silent;
   for (int i = 0; i < 20; ++i) {
@@ -351,20 +391,104 @@ TEST(AdminServer, AddressInUseIsAStartupError) {
 }
 
 TEST(AdminServer, ForeignAddressIsAStartupError) {
-  EXPECT_THROW(Server({"192.0.2.1", 0}, sources(), watched()), base::StartupError);
-  EXPECT_THROW(Server({"no-such-host.invalid", 0}, sources(), watched()), base::StartupError);
+  EXPECT_THROW(Server(net::Address{"192.0.2.1", 0}, sources(), watched()), base::StartupError);
+  EXPECT_THROW(Server(net::Address{"no-such-host.invalid", 0}, sources(), watched()), base::StartupError);
 }
 
 TEST(AdminServer, StopsWithConnectionsOpen) {
   Server server(kLoopback, sources(), watched());
   server.start();
   Client alive(server.address());
-  alive.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  alive.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(alive.read_until("m 1\n"), EndsWith("m 1\n"));
   Client halfway(server.address());
   halfway.send("GET /met");
   server.stop();
   server.stop();
+}
+
+// An upgrade takes longer than a client may take for a request.
+TEST(AdminServer, AnActionMayTakeLongerThanARequest) {
+  static constexpr auto kRequest = 50ms;
+  const base::TestDir dir;
+  const std::string path = dir / "control.sock";
+  Server server(kLoopback, sources(), watched(), {}, Limits{.request = kRequest});
+  server.listen_for_control(path);
+  std::thread acting;
+  server.obey([&](const Action&, const std::string&, std::function<void(ActionResult)> done) {
+    acting = std::thread([done = std::move(done)] {
+      std::this_thread::sleep_for(4 * kRequest);
+      done({200, "it is done"});
+    });
+  });
+  server.start();
+  asio::io_context io;
+  asio::local::stream_protocol::socket socket(io);
+  socket.connect(asio::local::stream_protocol::endpoint(path));
+  asio::write(socket, asio::buffer(std::string("POST /api/v1/control/reload HTTP/1.1\r\nHost: localhost\r\n"
+                                               "Content-Length: 2\r\nConnection: close\r\n\r\n{}")));
+  std::string answer;
+  boost::system::error_code end;
+  asio::read(socket, asio::dynamic_buffer(answer), end);
+  acting.join();
+  EXPECT_THAT(answer, HasSubstr("it is done"));
+}
+
+// Both servers are in this process; the second gets copies of the sockets, as another process would.
+TEST(AdminServer, AnotherProcessTakesOverWithoutARefusedConnection) {
+  const base::TestDir dir;
+  const std::string path = dir / "control.sock";
+  std::optional<Server> old(std::in_place, kLoopback, sources(), watched());
+  old->listen_for_control(path);
+  old->start();
+  const auto address = old->address();
+  Client kept(address);
+  kept.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(kept.read_until("m 1\n"), Not(HasSubstr("Connection: close")));
+  Client kept_too(address);
+  kept_too.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  kept_too.read_until("m 1\n");
+  Client silent(address);
+  Client listener(address);
+  listener.send(std::string(kListen));
+  EXPECT_THAT(listener.read_until("\r\n\r\n"), HasSubstr("text/event-stream"));
+
+  auto next_sources = sources();
+  next_sources.metrics = [] { return std::string("m 2\n"); };
+  const auto listeners = old->listeners();
+  Server next(kLoopback, next_sources, watched(), {}, {},
+              {.exporter = ::dup(listeners.exporter), .control = ::dup(listeners.control)});
+  next.listen_for_control(path);
+  EXPECT_EQ(next.address(), address);
+  std::promise<void> quiet;
+  old->retire([&] { quiet.set_value(); });
+  listener.read_all();    // it is sent away after the old one has stopped listening
+  Client early(address);  // waits in the socket's queue
+  early.send(get("/metrics"));
+  next.start();
+  EXPECT_THAT(early.read_all(), EndsWith("m 2\n"));
+  auto done = quiet.get_future();
+  EXPECT_EQ(done.wait_for(0s), std::future_status::timeout) << "one has connected and asked nothing yet";
+  EXPECT_THAT(silent.ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              testing::AllOf(HasSubstr("Connection: close"), EndsWith("m 1\n")));
+  EXPECT_EQ(done.wait_for(10s), std::future_status::ready) << "a kept connection is not waited for";
+  kept.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(kept.read_all(), testing::AllOf(HasSubstr("Connection: close"), EndsWith("m 1\n")));
+  EXPECT_EQ(kept_too.ask(std::string(kListen)), "") << "it asks again, the next one";
+  old.reset();
+  EXPECT_TRUE(std::filesystem::exists(path)) << "the control socket is the other's now";
+  EXPECT_THAT(Client(address).ask(get("/metrics")), EndsWith("m 2\n"));
+}
+
+TEST(AdminServer, AnInheritedControlSocketStaysIfTheProcessNeverServes) {
+  const base::TestDir dir;
+  Server old({}, sources(), watched());
+  old.listen_for_control(dir / "control.sock");
+  {
+    Server next({}, sources(), watched(), {}, {}, {.control = ::dup(old.listeners().control)});
+    next.listen_for_control(dir / "control.sock");
+  }
+  EXPECT_TRUE(std::filesystem::exists(dir / "control.sock"));
 }
 
 TEST(AdminServer, NeedNotBeStarted) { const Server server(kLoopback, sources(), watched()); }

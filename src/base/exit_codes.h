@@ -6,18 +6,22 @@ namespace driveshaft::base {
 // What the process exits with, and what a StartupError carries. Documented in docs/command-line.md; scripts
 // rely on the numbers, so they only ever grow.
 enum ExitCode : int {
-  kExitOk = 0,         // everything asked for was done; a drain within its window is this too
-  kExitConfig = 1,     // the jobs file is missing or broken, at the start or under --check
-  kExitFindings = 1,   // probe: the endpoint does not conform
-  kExitUsage = 2,      // the command line is wrong
-  kExitExporter = 3,   // --exporter_addr cannot be bound
-  kExitPidFile = 4,    // --pid_file is held by a live process or cannot be written
-  kExitUser = 5,       // --user is unknown, or the process may not become it
-  kExitLogConfig = 6,  // --logconfig is missing or broken
-  kExitInternal = 7,   // a bug, or a resource of the machine that ran out
+  kExitOk = 0,          // everything asked for was done; a drain within its window is this too
+  kExitConfig = 1,      // the jobs file is missing or broken, at the start or under --check
+  kExitFindings = 1,    // probe: the endpoint does not conform
+  kExitNotWritten = 1,  // init: a file is there already, or cannot be written
+  kExitNotAll = 1,      // letters: a letter stays, or a server could not be asked
+  kExitUsage = 2,       // the command line is wrong
+  kExitExporter = 3,    // --exporter_addr cannot be bound
+  kExitPidFile = 4,     // --pid_file is held by a live process or cannot be written
+  kExitUser = 5,        // --user is unknown, or the process may not become it
+  kExitLogConfig = 6,   // --logconfig is missing or broken
+  kExitInternal = 7,    // a bug, or a resource of the machine that ran out
   // Of `driveshaft status`:
   kExitNotWell = 8,      // the daemon says that something is the matter
   kExitUnreachable = 9,  // there is no daemon that could be asked
+  kExitNotDone = 10,     // of `driveshaft pause` and others: the daemon does not do it
+  kExitNoAnswer = 11,    // --check=online: a job server or an endpoint cannot be reached
 };
 
 }  // namespace driveshaft::base

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <boost/program_options.hpp>
 
+#include "base/seconds.h"
 #include "config/nearest.h"
 #include "text/printable.h"
+#include "text/units.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -26,7 +28,9 @@ po::options_description describe(std::span<const OptionName> options) {
   po::options_description all;
   for (const auto& option : options) {
     const std::string name(option.name);
-    if (option.argument.empty()) {
+    if (option.may_have_value) {
+      all.add_options()(name.c_str(), po::value<std::string>()->implicit_value(""), "");
+    } else if (option.argument.empty()) {
       all.add_options()(name.c_str(), "");
     } else {
       all.add_options()(name.c_str(), po::value<std::string>(), "");
@@ -86,6 +90,9 @@ Result<std::vector<Argument>> split_arguments(std::span<const char* const> argum
         return option && other.option == option && !option->may_repeat && !option->argument.empty();
       });
       if (is_second) return Error{fmt::format("--{} is given twice", option->name)};
+      if (option && option->may_have_value && !given.value.empty() && given.value.front().empty()) {
+        return Error{fmt::format("--{}: unexpected argument \"\" behind it", option->name)};
+      }
       const auto& texts = option ? given.value : given.original_tokens;
       split.push_back({option, texts.empty() ? std::string() : texts.front()});
     }
@@ -102,6 +109,17 @@ Result<std::vector<Argument>> split_arguments(std::span<const char* const> argum
     return Error{fmt::format("{}; {} lists the options", e.what(), help(command))};
   }
   return split;
+}
+
+Result<std::chrono::milliseconds> read_time(const std::string& text, std::chrono::milliseconds least,
+                                            std::chrono::milliseconds most) {
+  const auto time = text::parse_duration(text, std::chrono::seconds(1));
+  if (time && *time >= least && *time <= most) return *time;
+  return Error{
+      fmt::format("expected {}, got \"{}\"",
+                  time ? fmt::format("a time from {} to {} s", base::seconds(least), base::seconds(most))
+                       : text::kDurationForms,
+                  text::printable(text, 60))};
 }
 
 }  // namespace driveshaft::cli

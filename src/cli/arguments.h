@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ struct OptionName {
   std::string_view name;      // without its dashes
   std::string_view argument;  // what its value is called; empty: it has none
   bool may_repeat = false;
+  bool may_have_value = false;  // without an argument: `--name` and `--name=value` are both right
 };
 
 // One option with its value, or an argument that belongs to none.
@@ -29,5 +31,13 @@ struct Argument {
 base::Result<std::vector<Argument>> split_arguments(std::span<const char* const> arguments,
                                                     std::span<const OptionName> options,
                                                     std::string_view command);
+
+// The longest time that a command line takes.
+inline constexpr std::chrono::seconds kLongestTime{1'000'000'000};
+
+// A number of seconds, or a time with a unit: "90", "0.5", "10m".
+base::Result<std::chrono::milliseconds> read_time(
+    const std::string& text, std::chrono::milliseconds least = std::chrono::milliseconds(1),
+    std::chrono::milliseconds most = kLongestTime);
 
 }  // namespace driveshaft::cli

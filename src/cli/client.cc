@@ -6,6 +6,12 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "net/blocking_calls.h"
+#include "net/timed_stream.h"
+#include "text/printable.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -14,51 +20,133 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using base::Error;
 using boost::system::error_code;
+using Request = http::request<http::string_body>;
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kPatience{5};
 constexpr std::uint64_t kMostBytes = 64 * 1024 * 1024;
 
-Error failed(const net::Address& daemon, std::string_view what, const error_code& error) {
-  return {fmt::format("{} http://{}: {}; is a driveshaft running there, with that --exporter_addr?", what,
-                      net::to_string(daemon),
-                      error == beast::error::timeout ? "no answer in time" : error.message())};
+Error failed(const Daemon& daemon, std::string_view what, std::string_view why) {
+  return {fmt::format("{} {}: {}; is a driveshaft running there, with that --exporter_addr?", what,
+                      to_string(daemon.target), why)};
 }
 
-}  // namespace
+Error failed(const Daemon& daemon, std::string_view what, const error_code& error) {
+  return failed(daemon, what, error == beast::error::timeout ? "no answer in time" : error.message());
+}
 
-asio::awaitable<base::Result<std::string>> get(net::Address daemon, std::string_view path) {
+// Why it does not answer as wished: what it says itself of a request that is at fault (status 4xx).
+Error not_ok(const Daemon& daemon, std::string_view path, const Answer& answer) {
+  error_code error;
+  const auto said = boost::json::parse(answer.body, error);
+  const auto* reason = !error && said.is_object() ? said.get_object().if_contains("error") : nullptr;
+  if (answer.status >= 400 && answer.status < 500 && reason && reason->is_string()) {
+    return {fmt::format("{} answers HTTP status {}: {}{}", to_string(daemon.target), answer.status,
+                        text::printable(std::string_view(reason->get_string()), 1024),
+                        remedy(answer.status))};
+  }
+  return {
+      fmt::format("{}{} answers HTTP status {}: it is no driveshaft of this version, or one that is stuck",
+                  to_string(daemon.target), path, answer.status)};
+}
+
+// A session for a new connection, or why there is none.
+asio::awaitable<base::Result<net::TlsSession>> new_session(const Daemon& daemon) {
+  const auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer done(executor, daemon.tls->patience());
+  net::BlockingCalls calls(static_cast<asio::io_context&>(asio::query(executor, asio::execution::context)));
+  daemon.tls->look(calls, [&done] { done.cancel(); });
+  co_await done.async_wait(kResult);
+  co_return daemon.tls->session(daemon.target.address.host);
+}
+
+asio::awaitable<base::Result<Answer>> ask(const Daemon& daemon, Request request,
+                                          std::chrono::seconds patience) {
   const auto io = co_await asio::this_coro::executor;
+  const auto& address = daemon.target.address;
   asio::ip::tcp::resolver resolver(io);
   const auto [not_found, addresses] =
-      co_await resolver.async_resolve(daemon.host, std::to_string(daemon.port), kResult);
+      co_await resolver.async_resolve(address.host, std::to_string(address.port), kResult);
   if (not_found) co_return failed(daemon, "cannot find", not_found);
 
-  beast::tcp_stream stream(io);
-  stream.expires_after(kPatience);
-  const auto [not_connected, address] = co_await stream.async_connect(addresses, kResult);
+  beast::tcp_stream connector(io);
+  connector.expires_after(patience);
+  const auto [not_connected, connected] = co_await connector.async_connect(addresses, kResult);
   if (not_connected) co_return failed(daemon, "cannot connect to", not_connected);
 
-  http::request<http::empty_body> request(http::verb::get, {path.data(), path.size()}, 11);
-  request.set(http::field::host, net::to_string(daemon));
+  net::TlsSession session;
+  if (daemon.tls) {
+    auto made = co_await new_session(daemon);
+    if (!made) co_return failed(daemon, "cannot connect to", made.error().message);
+    session = std::move(*made);
+  }
+  net::TimedStream stream(connector.release_socket(), std::move(session));
+  stream.expires_after(patience);
+  const auto why = [&](const error_code& error) {
+    return stream.has_expired() ? std::string("no answer in time") : error.message();
+  };
+  if (const auto error = co_await stream.handshake()) {
+    co_return failed(daemon, "cannot connect to",
+                     stream.has_expired()
+                         ? why(error)
+                         : daemon.tls->describe_failure(*stream.tls(), address.host, error, "--ca_file"));
+  }
+
+  request.set(http::field::host, net::to_string(address));
   request.set(http::field::user_agent, "driveshaft");
   request.set(http::field::connection, "close");
+  if (!daemon.token.empty()) request.set(http::field::authorization, "Bearer " + daemon.token.reveal());
+  request.prepare_payload();
   const auto [unsent, sent] = co_await http::async_write(stream, request, kResult);
-  if (unsent) co_return failed(daemon, "cannot ask", unsent);
+  if (unsent) co_return failed(daemon, "cannot ask", why(unsent));
 
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMostBytes);
   const auto [unread, read] = co_await http::async_read(stream, buffer, parser, kResult);
-  if (unread) co_return failed(daemon, "no answer from", unread);
-  auto response = parser.release();
-  if (response.result_int() != 200) {
-    co_return Error{
-        fmt::format("http://{}{} answers HTTP status {}: it is no driveshaft of this version, or one that "
-                    "is stuck",
-                    net::to_string(daemon), path, response.result_int())};
+  if (unread) {
+    const std::string hint = !daemon.tls && !stream.has_expired()
+                                 ? fmt::format("; where the exporter speaks TLS the address is https://{}",
+                                               net::to_string(address))
+                                 : "";
+    co_return failed(daemon, "no answer from", why(unread) + hint);
   }
-  co_return base::Result<std::string>(boost::system::in_place_value, std::move(response.body()));
+  auto response = parser.release();
+  co_return Answer{response.result_int(), std::move(response.body())};
+}
+
+}  // namespace
+
+std::string_view remedy(unsigned status) {
+  return status == 401 ? "; --token_file, or the variable DRIVESHAFT_TOKEN_FILE, names a file with the token"
+                       : "";
+}
+
+base::Result<Daemon> reach(const Target& target) {
+  auto token = token_of(target);
+  if (!token) return token.error();
+  Daemon daemon{target, std::move(*token), nullptr};
+  if (!target.tls) return daemon;
+  net::TlsSettings settings{
+      .ca_file = target.ca_file, .certificate_file = {}, .key_file = {}, .server_name = {}};
+  if (auto usable = net::check_tls(settings); !usable) return Error{"--" + usable.error().message};
+  daemon.tls = std::make_shared<net::TlsClient>(std::move(settings));
+  return daemon;
+}
+
+asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string_view path) {
+  auto answer = co_await ask(daemon, Request(http::verb::get, {path.data(), path.size()}, 11), kPatience);
+  if (!answer) co_return answer.error();
+  if (answer->status != 200) co_return not_ok(daemon, path, *answer);
+  co_return base::Result<std::string>(boost::system::in_place_value, std::move(answer->body));
+}
+
+asio::awaitable<base::Result<Answer>> post(const Daemon& daemon, std::string_view path, std::string_view body,
+                                           std::chrono::seconds patience) {
+  Request request(http::verb::post, {path.data(), path.size()}, 11);
+  request.set(http::field::content_type, "application/json");
+  request.body() = body;
+  co_return co_await ask(daemon, std::move(request), patience);
 }
 
 }  // namespace driveshaft::cli

@@ -20,7 +20,6 @@
 #include "cli/report.h"
 #include "cli/top.h"
 #include "net/asio.h"
-#include "net/exceptions.h"
 #include "text/printable.h"
 
 namespace driveshaft::cli {
@@ -28,28 +27,13 @@ namespace {
 
 using base::Error;
 
-constexpr std::uint16_t kExporterPort = 8888;
-
-bool wants_color() {
-  const char* no_color = std::getenv("NO_COLOR");
-  return ::isatty(STDOUT_FILENO) == 1 && (!no_color || *no_color == '\0');
-}
-
-base::Result<std::string> get_now(const net::Address& daemon, std::string_view path) {
-  asio::io_context io;
-  base::Result<std::string> answer = Error{};
-  asio::co_spawn(io, get(daemon, path), [&](const std::exception_ptr& bug, base::Result<std::string> got) {
-    net::kRethrow(bug);
-    answer = std::move(got);
-  });
-  io.run();
-  return answer;
-}
+constexpr std::chrono::seconds kFollowEvery{1};
 
 // The answer at that path, which has that field, or an exit code; why is on stderr.
-std::optional<boost::json::object> ask(const Command& command, std::string_view path,
+std::optional<boost::json::object> ask(const Command& command, const Daemon& daemon, std::string_view path,
                                        std::string_view field) {
-  const auto answer = get_now(command.daemon, path);
+  asio::io_context io;
+  const auto answer = wait_for(io, get(daemon, path));
   auto object =
       answer ? parse_answer(*answer, path, field) : base::Result<boost::json::object>(answer.error());
   if (!object) {
@@ -65,36 +49,47 @@ void print(const std::vector<std::string>& lines) {
   std::fflush(stdout);
 }
 
-int print_status(const Command& command) {
-  const auto status = ask(command, "/api/v1/status", "well");
+int print_status(const Command& command, const Daemon& daemon) {
+  const auto status = ask(command, daemon, "/api/v1/status", "well");
   if (!status) return base::kExitUnreachable;
   if (!command.json) print(report(*status, {.color = wants_color()}));
   return status->at("well").as_bool() ? base::kExitOk : base::kExitNotWell;
 }
 
-int print_jobs(const Command& command) {
-  const auto answer = ask(command, "/api/v1/jobs", "jobs");
-  if (!answer) return base::kExitUnreachable;
-  if (!command.json) print(job_lines(*answer, command.pool, {.color = wants_color()}));
-  return base::kExitOk;
+// The list at that path; with --follow, again and again. `lines` has what is to be printed of an answer.
+template <class Lines>
+int print_list(const Command& command, const Daemon& daemon, std::string_view path, std::string_view field,
+               Lines lines) {
+  const Style style{.color = wants_color()};
+  while (true) {
+    const auto answer = ask(command, daemon, path, field);
+    if (!answer) return base::kExitUnreachable;
+    if (!command.json) print(lines(*answer, style));
+    if (!command.follow) return base::kExitOk;
+    std::this_thread::sleep_for(kFollowEvery);
+  }
 }
 
-int print_failures(const Command& command) {
+int print_jobs(const Command& command, const Daemon& daemon) {
+  std::optional<SeenJobs> seen;
+  return print_list(command, daemon, "/api/v1/jobs", "jobs", [&](const auto& answer, const Style& style) {
+    return job_lines(answer, command.pool, style, &seen);
+  });
+}
+
+int print_failures(const Command& command, const Daemon& daemon) {
   std::optional<double> shown;  // the time of the last one that was printed
-  while (true) {
-    const auto answer = ask(command, "/api/v1/failures", "failures");
-    if (!answer) return base::kExitUnreachable;
-    if (!command.json) print(failure_lines(*answer, command.pool, {.color = wants_color()}, shown));
-    if (!command.follow) return base::kExitOk;
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-  }
+  return print_list(command, daemon, "/api/v1/failures", "failures",
+                    [&](const auto& answer, const Style& style) {
+                      return failure_lines(answer, command.pool, style, shown);
+                    });
 }
 
 struct CommandRow {
   std::string_view word;
   Command::Name name;
   std::vector<OptionName> options;
-  int (*run)(const Command& command);
+  int (*run)(const Command& command, const Daemon& daemon);
 };
 
 const OptionName kHelp{"help", ""};
@@ -105,24 +100,29 @@ const OptionName kFollow{"follow", ""};
 const std::vector<CommandRow>& rows() {
   using Name = Command::Name;
   static const std::vector<CommandRow> rows{
-      {"status", Name::status, {kHelp, kJson}, print_status},
-      {"top", Name::top, {kHelp}, [](const Command& command) { return top(command.daemon, wants_color()); }},
-      {"jobs", Name::jobs, {kHelp, kJson, kPool}, print_jobs},
-      {"failures", Name::failures, {kHelp, kJson, kPool, kFollow}, print_failures},
+      {"status", Name::status, {kHelp, kUrl, kTokenFile, kCaFile, kJson}, print_status},
+      {"top",
+       Name::top,
+       {kHelp, kUrl, kTokenFile, kCaFile},
+       [](const Command&, const Daemon& daemon) { return top(daemon, wants_color()); }},
+      {"jobs", Name::jobs, {kHelp, kUrl, kTokenFile, kCaFile, kJson, kPool, kFollow}, print_jobs},
+      {"failures", Name::failures, {kHelp, kUrl, kTokenFile, kCaFile, kJson, kPool, kFollow}, print_failures},
   };
   return rows;
 }
 
-// As --exporter_addr has it: a port alone is one of this host.
-base::Result<net::Address> parse_daemon(std::string_view text) {
-  const bool port_alone = text.find_first_not_of("0123456789") == text.npos;
-  const bool colon_and_port = text.starts_with(':') && text.rfind(':') == 0;
-  if (port_alone) return parse_daemon(fmt::format(":{}", text));
-  if (colon_and_port) return parse_daemon(fmt::format("127.0.0.1{}", text));
-  return net::parse_address(text, kExporterPort);
+}  // namespace
+
+bool wants_color() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return ::isatty(STDOUT_FILENO) == 1 && (!no_color || *no_color == '\0');
 }
 
-}  // namespace
+std::vector<std::string_view> command_names() {
+  std::vector<std::string_view> names;
+  for (const auto& row : rows()) names.push_back(row.word);
+  return names;
+}
 
 bool is_command(std::span<const char* const> arguments) {
   return !arguments.empty() && std::any_of(rows().begin(), rows().end(),
@@ -138,15 +138,20 @@ base::Result<Command> parse_command(std::span<const char* const> arguments) {
   command.name = row->name;
   bool has_address = false;
   for (const auto& [option, text] : *given) {
-    if (!option) {
-      if (text.starts_with('-') || has_address) {
+    const bool is_url = option && option->name == kUrl.name;
+    if (!option || is_url) {
+      if (!is_url && (text.starts_with('-') || has_address)) {
         return Error{fmt::format("unexpected argument \"{}\" of {}; driveshaft {} --help says what it takes",
                                  text::printable(text, 60), row->word, row->word)};
       }
-      const auto address = parse_daemon(text);
-      if (!address) return address.error();
-      command.daemon = *address;
+      if (has_address)
+        return Error{fmt::format("{}: --url and an address name the same; leave one out", row->word)};
+      if (const auto read = read_address(command.target, text); !read) return read.error();
       has_address = true;
+    } else if (option->name == kTokenFile.name) {
+      command.target.token_file = text;
+    } else if (option->name == kCaFile.name) {
+      command.target.ca_file = text;
     } else if (option->name == kPool.name) {
       command.pool = text;
     } else {
@@ -156,7 +161,9 @@ base::Result<Command> parse_command(std::span<const char* const> arguments) {
       flag = true;
     }
   }
-  if (command.follow && command.json) return Error{"failures: --follow and --json exclude each other"};
+  if (command.follow && command.json) {
+    return Error{fmt::format("{}: --follow and --json exclude each other", row->word)};
+  }
   return command;
 }
 
@@ -164,13 +171,19 @@ std::string help_text() {
   return "driveshaft status [address] [--json]\n"
          "  says how a running daemon fares; exits with 0 if all is well, 8 if not, 9 if it cannot be asked\n"
          "driveshaft top [address]\n"
-         "  the same, refreshed every second, until q\n"
+         "  the same, refreshed every second, until q; it scrolls, / filters the pools, and n b f w sort "
+         "them by\n"
+         "  name, busy slots, failed and waiting jobs, t by trouble\n"
          "driveshaft failures [address] [--pool name] [--follow | --json]\n"
          "  the last failed jobs with their reasons, the newest last; --follow goes on with each new one\n"
-         "driveshaft jobs [address] [--pool name] [--json]\n"
-         "  the running jobs, the oldest first\n"
+         "driveshaft jobs [address] [--pool name] [--follow | --json]\n"
+         "  the running jobs, the oldest first; --follow goes on with those that it sees later\n"
          "\n"
-         "The address is the daemon's --exporter_addr; without one, 127.0.0.1:8888.\n";
+         "The address is the daemon's --exporter_addr, which --url may name as well; without one, "
+         "127.0.0.1:8888.\n"
+         "Over TLS it is https://address, and --ca_file names the authorities that are trusted. Where "
+         "reading wants\n"
+         "a token, --token_file names a file that has it, or the variable DRIVESHAFT_TOKEN_FILE does.\n";
 }
 
 int run(const Command& command) {
@@ -178,9 +191,14 @@ int run(const Command& command) {
     fmt::print("{}", help_text());
     return base::kExitOk;
   }
+  const auto daemon = reach(command.target);
+  if (!daemon) {
+    fmt::print(stderr, "driveshaft: {}\n", daemon.error().message);
+    return base::kExitUsage;
+  }
   return std::find_if(rows().begin(), rows().end(),
                       [&](const CommandRow& row) { return row.name == command.name; })
-      ->run(command);
+      ->run(command, *daemon);
 }
 
 }  // namespace driveshaft::cli

@@ -20,17 +20,31 @@ TEST(Command, Names) {
 }
 
 TEST(Command, AddressesAreAsInExporterAddr) {
-  EXPECT_EQ(parse({"status"})->daemon, (net::Address{"127.0.0.1", 8888}));
-  EXPECT_EQ(parse({"top", "worker-1"})->daemon, (net::Address{"worker-1", 8888}));
-  EXPECT_EQ(parse({"top", "[::1]:9000"})->daemon, (net::Address{"::1", 9000}));
-  EXPECT_EQ(parse({"status", "9000"})->daemon, (net::Address{"127.0.0.1", 9000}));
-  EXPECT_EQ(parse({"top", ":9000"})->daemon, (net::Address{"127.0.0.1", 9000}));
+  EXPECT_EQ(parse({"status"})->target.address, (net::Address{"127.0.0.1", 8888}));
+  EXPECT_EQ(parse({"top", "worker-1"})->target.address, (net::Address{"worker-1", 8888}));
+  EXPECT_EQ(parse({"top", "[::1]:9000"})->target.address, (net::Address{"::1", 9000}));
+  EXPECT_EQ(parse({"status", "9000"})->target.address, (net::Address{"127.0.0.1", 9000}));
+  EXPECT_EQ(parse({"top", ":9000"})->target.address, (net::Address{"127.0.0.1", 9000}));
+}
+
+TEST(Command, TheAddressMayBeAUrl) {
+  EXPECT_EQ(parse({"status", "--url", "http://worker-1:9000/"})->target.address,
+            (net::Address{"worker-1", 9000}));
+  EXPECT_EQ(parse({"jobs", "http://worker-1"})->target.address, (net::Address{"worker-1", 8888}));
+  EXPECT_EQ(parse({"failures", "--url=:9000"})->target.address, (net::Address{"127.0.0.1", 9000}));
+  EXPECT_EQ(parse({"top", "--token_file", "/t", "h"})->target, (Target{{"h", 8888}, false, "", "/t"}));
+}
+
+TEST(Command, TheAddressMayBeOverTls) {
+  const auto command = parse({"status", "https://worker-1:9000", "--ca_file", "/ca.pem"});
+  EXPECT_EQ(command->target, (Target{{"worker-1", 9000}, true, "/ca.pem", ""}));
+  EXPECT_EQ(to_string(command->target), "https://worker-1:9000");
 }
 
 TEST(Command, Options) {
   const auto status = parse({"status", "--json", "h:1"});
   EXPECT_TRUE(status->json);
-  EXPECT_EQ(status->daemon, (net::Address{"h", 1}));
+  EXPECT_EQ(status->target.address, (net::Address{"h", 1}));
   const auto failures = parse({"failures", "--pool", "Regular", "--follow"});
   EXPECT_EQ(failures->name, Command::Name::failures);
   EXPECT_EQ(failures->pool, "Regular");
@@ -43,10 +57,15 @@ TEST(Command, Mistakes) {
   for (const auto& [arguments, shown] : std::vector<std::pair<std::vector<const char*>, const char*>>{
            {{"status", "--jsno"}, "--jsno"},
            {{"top", "--json"}, "--json"},
-           {{"jobs", "--follow"}, "--follow"},
+           {{"jobs", "--follow", "--json"}, "--json"},
+           {{"status", "--follow"}, "--follow"},
            {{"failures", "--json", "--follow"}, "--json"},
            {{"status", "a", "b"}, "\"b\""},
-           {{"status", "h:port"}, "h:port"}}) {
+           {{"status", "h:port"}, "h:port"},
+           {{"status", "--url", "ftp://h"}, "a daemon is asked over http:// or https://, not over ftp://"},
+           {{"status", "--url", "https://h:1/foo?token=x"}, "leave out \"/foo\" and what follows it"},
+           {{"status", "h:1/"}, "leave out \"/\""},
+           {{"status", "a", "--url", "b"}, "--url and an address"}}) {
     const auto command = parse_command(arguments);
     ASSERT_FALSE(command) << shown;
     EXPECT_THAT(command.error().message, HasSubstr(shown));

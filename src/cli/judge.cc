@@ -5,6 +5,7 @@
 
 #include "dispatch/stream_decoder.h"
 #include "text/printable.h"
+#include "text/utf8.h"
 
 namespace driveshaft::cli {
 namespace {
@@ -13,7 +14,6 @@ using Grade = Remark::Grade;
 
 constexpr std::size_t kShown = 60;         // bytes of an answer's text
 constexpr std::size_t kShownStderr = 200;  // bytes of stderr's first line
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 Remark finding(std::string what, std::string remedy) {
   return {Grade::finding, std::move(what), std::move(remedy)};
@@ -38,6 +38,12 @@ Remark no_response(const Outcome& outcome, const Circumstances& circumstances) {
                      "start it, or correct the URI; the daemon would hold its jobs until it can be reached");
     case http::Failure::Kind::connection_lost:
     case http::Failure::Kind::stale_connection:
+      if (circumstances.is_http_over_unix) {
+        return finding(failure.message,
+                       "if php-fpm listens on this socket, write fcgi+unix:// in the URI; else send the "
+                       "whole answer, and "
+                       "see the error log of the process that listens");
+      }
       return finding(
           failure.message,
           "send the whole answer, with a Content-Length that is its length; if the process died, its error "
@@ -101,7 +107,7 @@ std::string remedy_for_body(std::string_view body, const std::string& message) {
   const auto says = [&](std::string_view text) { return message.starts_with(text); };
   if (body.empty()) return "the body is empty: write the object, also where a job has no result";
   if (says("compressed with gzip")) return "send no Content-Encoding: no request asks for one";
-  if (body.starts_with(kByteOrderMark)) {
+  if (body.starts_with(text::kByteOrderMark)) {
     return "save the endpoint's files without a byte order mark: it stands before the object";
   }
   if (says("gearman_ret is not")) return "write gearman_ret as a number without quotes, 0 for success";

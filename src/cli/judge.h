@@ -39,6 +39,7 @@ struct Circumstances {
   bool is_signed;
   bool is_multipart;
   bool is_fastcgi = false;
+  bool is_http_over_unix = false;
 };
 
 // A sample that must be answered as the contract has it; `decoder` is the daemon's own.

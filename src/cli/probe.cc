@@ -205,7 +205,9 @@ class Probe {
     report("two at once", {Grade::good, "both are answered", ""});
   }
 
+  // An error answer may close the connection, and says nothing of others.
   void connections() {
+    if (!answered_) return;
     if (!closes_) return report("keep-alive", {Grade::good, "connections stay open", ""});
     report("keep-alive",
            {Grade::note, "it closes the connection after an answer, or does not say how long the answer is",
@@ -239,7 +241,10 @@ class Probe {
     std::vector<Outcome> outcomes;
     for (const auto& one : calls) {
       outcomes.push_back(*one->outcome());
-      if (outcomes.back().response && !outcomes.back().response->keep_alive) closes_ = true;
+      const auto& response = outcomes.back().response;
+      if (!response || response->status / 100 != 2) continue;
+      answered_ = true;
+      if (!response->keep_alive) closes_ = true;
     }
     return outcomes;
   }
@@ -256,7 +261,7 @@ class Probe {
     const auto trace = dispatch::new_trace(0);
     const dispatch::AttemptFacts facts{
         handle, unique, 1, now + options_.timeout, trace, dispatch::new_span()};
-    dispatch::Signer stranger({random_key()});
+    dispatch::Signer stranger({text::Secret(random_key())});
     const auto signature = signature_of(sample.signature, now, stranger);
     one.post(
         one.bytes().build(endpoint_, function_lines_, job, facts, signature ? &*signature : nullptr).value());
@@ -286,9 +291,10 @@ class Probe {
   }
 
   Remark judge(const Outcome& outcome) {
-    return cli::judge(outcome, decoder_,
-                      {options_.timeout, signer_.has_value(),
-                       options_.format == config::RequestFormat::multipart, options_.uri.is_fastcgi()});
+    return cli::judge(
+        outcome, decoder_,
+        {options_.timeout, signer_.has_value(), options_.format == config::RequestFormat::multipart,
+         options_.uri.is_fastcgi(), options_.uri.is_http_over_unix()});
   }
 
   void report(std::string_view sample, const Remark& remark) {
@@ -312,7 +318,8 @@ class Probe {
   dispatch::AnswerDecoder decoder_;
   int number_ = 0;          // of the last job
   bool succeeded_ = false;  // the plain job
-  bool closes_ = false;     // the endpoint closed a connection after an answer
+  bool answered_ = false;   // a job, with a status 2xx
+  bool closes_ = false;     // the endpoint closed a connection after such an answer
   int findings_ = 0;
   std::string last_finding_;
 };

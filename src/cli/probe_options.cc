@@ -5,7 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <string_view>
 
@@ -21,10 +21,9 @@
 namespace driveshaft::cli {
 namespace {
 
+using namespace std::chrono_literals;
 using base::Error;
 using base::Result;
-
-constexpr double kLongestTimeout = 3600;  // seconds
 
 Result<void> read_function(ProbeOptions& options, const std::string& text) {
   if (text.empty()) return Error{"expected the name of a function, got an empty one"};
@@ -57,7 +56,7 @@ Result<void> read_format(ProbeOptions& options, const std::string& text) {
 Result<void> read_secrets(ProbeOptions& options, const std::string& text) {
   const auto content = config::read_secret_file(text);
   auto keys =
-      content ? config::signing_keys_of_file(*content) : Result<std::vector<std::string>>(content.error());
+      content ? config::signing_keys_of_file(*content) : Result<std::vector<text::Secret>>(content.error());
   if (!keys) return Error{fmt::format("file {}: {}", text::printable(text, 200), keys.error().message)};
   options.keys = std::move(*keys);
   return {};
@@ -72,15 +71,17 @@ Result<void> read_header(ProbeOptions& options, const std::string& text) {
     return Error{fmt::format("{}: {}", text::printable(header.name, 60), good.error().message)};
   }
   const auto begin = std::min(text.find_first_not_of(' ', colon + 1), text.size());
-  header.value = text.substr(begin);
-  if (header.value.starts_with('@')) {
-    header.file = header.value.substr(1);
+  const std::string given = text.substr(begin);
+  if (given.starts_with('@')) {
+    header.file = given.substr(1);
     const auto content = config::read_secret_file(header.file);
-    auto value = content ? config::header_value_of_file(*content) : content;
+    auto value = content ? config::header_value_of_file(*content) : Result<text::Secret>(content.error());
     if (!value) return Error{fmt::format("{}: file {}: {}", header.name, header.file, value.error().message)};
     header.value = std::move(*value);
-  } else if (const auto good = config::check_header_value(header.value); !good) {
+  } else if (const auto good = config::check_header_value(given); !good) {
     return Error{fmt::format("{}: {}", header.name, good.error().message)};
+  } else {
+    header.value = text::Secret(given);
   }
   for (const auto& other : options.headers) {
     if (config::same_header(other.name, header.name))
@@ -113,14 +114,9 @@ Result<void> read_document_root(ProbeOptions& options, const std::string& text) 
 }
 
 Result<void> read_timeout(ProbeOptions& options, const std::string& text) {
-  double seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() ||
-      !(seconds >= 0.001 && seconds <= kLongestTimeout)) {
-    return Error{fmt::format("expected a number of seconds > 0 and ≤ {}, got \"{}\"", kLongestTimeout,
-                             text::printable(text, 60))};
-  }
-  options.timeout = std::chrono::milliseconds(static_cast<long>(seconds * 1000));
+  const auto time = read_time(text, 1ms, 1h);
+  if (!time) return time.error();
+  options.timeout = *time;
   return {};
 }
 
@@ -159,7 +155,7 @@ constexpr Row kTable[] = {
     {{"document-root", "path"},
      "of FastCGI: as fastcgi_document_root (default: the script's folder)",
      read_document_root},
-    {{"timeout", "seconds"}, "how long an answer may take (default: 10)", read_timeout},
+    {{"timeout", "time"}, "how long an answer may take (default: 10)", read_timeout},
 };
 
 Result<void> check_tls_options(const ProbeOptions& options) {

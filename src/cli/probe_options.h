@@ -20,9 +20,9 @@ struct ProbeOptions {
   std::string workload = "driveshaft probe";  // of the plain job
   config::RequestFormat format = config::RequestFormat::json;
   std::vector<config::Header> headers;
-  std::vector<std::string> keys;  // that requests are signed with; empty: they are not
-  net::TlsSettings tls;           // for https alone
-  std::string document_root;      // for FastCGI alone; empty: the script's folder
+  std::vector<text::Secret> keys;  // that requests are signed with; empty: they are not
+  net::TlsSettings tls;            // for https alone
+  std::string document_root;       // for FastCGI alone; empty: the script's folder
   std::chrono::milliseconds timeout{10'000};
   bool help = false;
 };

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <boost/json/object.hpp>
-#include <deque>
-#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "cli/table.h"
 
 // The status of a daemon as text. Pure.
 namespace driveshaft::cli {
@@ -21,26 +21,17 @@ inline base::Result<boost::json::object> parse_status(std::string_view text) {
   return parse_answer(text, "/api/v1/status", "well");
 }
 
-struct Style {
-  bool color = false;
-  std::size_t width = 0;  // columns; 0: as wide as it gets
-};
-
-// Jobs a second of each pool, the newest last: what `top` has seen so far.
-using Trends = std::map<std::string, std::deque<double>>;
-inline constexpr std::size_t kTrendLength = 30;
-void note_trends(Trends& trends, const boost::json::object& status);
-
 // The verdict, the other problems, a table of pools and one of servers, line by line. Throws what
 // boost::json throws when a field is not what it should be.
-std::vector<std::string> report(const boost::json::object& status, const Style& style,
-                                const Trends* trends = nullptr);
+std::vector<std::string> report(const boost::json::object& status, const Style& style);
 
 // Tables of the answers of /api/v1/jobs and /api/v1/failures; `pool` empty: of all pools. The newest failure
 // comes last. `shown_until`, in and out: the time of the last failure that was shown, and later ones are;
-// once there is one, there is no head.
+// once there is one, there is no head. `seen`, in and out, likewise: the jobs that were shown, those that run
+// no more left out; null: all are shown.
+using SeenJobs = std::set<std::string>;
 std::vector<std::string> job_lines(const boost::json::object& answer, std::string_view pool,
-                                   const Style& style);
+                                   const Style& style, std::optional<SeenJobs>* seen = nullptr);
 std::vector<std::string> failure_lines(const boost::json::object& answer, std::string_view pool,
                                        const Style& style, std::optional<double>& shown_until);
 

@@ -6,12 +6,15 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
-#include <optional>
 
 #include "base/exit_codes.h"
 #include "cli/client.h"
+#include "cli/keys.h"
 #include "cli/report.h"
+#include "cli/top_screen.h"
+#include "cli/top_state.h"
 #include "net/asio.h"
 #include "net/exceptions.h"
 
@@ -22,6 +25,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr auto kEvery = 1s;
+constexpr std::string_view kHideCursor = "\x1b[?25l";
+constexpr auto kKeyPause = 50ms;  // no key of a terminal takes so long to arrive
 
 // The terminal's other screen, without echo; as it was when this goes.
 class Screen {
@@ -31,10 +36,11 @@ class Screen {
     termios raw = before_;
     raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-    put("\x1b[?1049h\x1b[?25l");
+    // The terminal cuts what is too wide for a line.
+    put(fmt::format("\x1b[?1049h\x1b[?7l{}", kHideCursor));
   }
   ~Screen() {
-    put("\x1b[?25h\x1b[?1049l");
+    put("\x1b[?7h\x1b[?25h\x1b[?1049l");
     ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
   }
   Screen(const Screen&) = delete;
@@ -47,15 +53,15 @@ class Screen {
     return size;
   }
 
-  // Written over what is there, so that nothing flickers.
+  // Written over what is there, so that nothing flickers. A line is cleared before its text: the last column
+  // is full perhaps, and clearing from there on would take its character away.
   static void show(const std::vector<std::string>& lines) {
-    const std::size_t rows = size().ws_row;
     std::string text = "\x1b[H";
-    for (std::size_t i = 0; i < lines.size() && i < rows; ++i) {
+    for (std::size_t i = 0; i < lines.size(); ++i) {
       if (i > 0) text += "\n";
-      text += lines[i] + "\x1b[K";
+      text += "\x1b[K" + lines[i];
     }
-    put(text + "\x1b[J");
+    put(text + std::string(kHideCursor));  // it is hidden already: this says that the screen is whole
   }
 
  private:
@@ -69,7 +75,9 @@ class Screen {
 
 class Top {
  public:
-  Top(net::Address daemon, bool color) : daemon_(std::move(daemon)), color_(color) {}
+  Top(Daemon daemon, bool color) : daemon_(std::move(daemon)), color_(color) {
+    news_.address = net::to_string(daemon_.target.address);
+  }
 
   void run() {
     asio::co_spawn(io_, refresh(), net::kRethrow);
@@ -86,11 +94,11 @@ class Top {
       const auto answer = co_await get(daemon_, "/api/v1/status");
       auto status = answer ? parse_status(*answer) : base::Result<boost::json::object>(answer.error());
       if (status) {
-        lost_.clear();
-        status_ = std::move(*status);
-        note_trends(trends_, *status_);
+        news_.lost.clear();
+        news_.status = std::move(*status);
+        note_trends(news_.trends, *news_.status);
       } else {
-        lost_ = status.error().message;
+        news_.lost = status.error().message;
       }
       draw();
       co_await pause.async_wait(kResult);
@@ -98,31 +106,35 @@ class Top {
   }
 
   void draw() {
-    const Style style{.color = color_, .width = Screen::size().ws_col};
-    std::vector<std::string> lines;
-    if (status_) lines.push_back(title(*status_, net::to_string(daemon_), style));
-    if (!lost_.empty()) {
-      lines.push_back(fmt::format("LOST: {}", lost_).substr(0, style.width));
-      lines.emplace_back(status_ ? "What follows is old; trying again every second."
-                                 : "Trying again every second.");
-    }
-    lines.emplace_back();
-    if (status_) {
-      for (auto& line : report(*status_, style, &trends_)) lines.push_back(std::move(line));
-    }
-    lines.emplace_back();
-    lines.emplace_back("q: quit");
-    Screen::show(lines);
+    const winsize size = Screen::size();
+    Screen::show(top_screen(news_, state_, {size.ws_row, size.ws_col}, color_));
   }
 
   asio::awaitable<void> keys() {
     asio::posix::stream_descriptor input(io_, ::dup(STDIN_FILENO));
+    std::array<char, 256> bytes{};
     while (true) {
-      char key = 0;
-      const auto [error, size] = co_await input.async_read_some(asio::buffer(&key, 1), kResult);
-      if (error || key == 'q' || key == 'Q') break;
+      const auto [error, size] = co_await input.async_read_some(asio::buffer(bytes), kResult);
+      if (error) break;
+      key_pause_.cancel();
+      press_all(decoder_.feed({bytes.data(), size}));
+      if (decoder_.is_unsure()) await_rest_of_key();
     }
     io_.stop();
+  }
+
+  void await_rest_of_key() {
+    key_pause_.expires_after(kKeyPause);
+    key_pause_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) press_all(decoder_.give_up());
+    });
+  }
+
+  void press_all(const std::vector<Key>& keys) {
+    for (const auto& key : keys) {
+      if (!press(state_, key)) return io_.stop();
+    }
+    if (!keys.empty()) draw();
   }
 
   void await_signal() {
@@ -134,18 +146,19 @@ class Top {
     });
   }
 
-  const net::Address daemon_;
+  const Daemon daemon_;
   const bool color_;
-  std::optional<boost::json::object> status_;
-  Trends trends_;
-  std::string lost_;  // why there is no news
+  TopNews news_;
+  TopState state_;
+  KeyDecoder decoder_;
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGINT, SIGTERM, SIGWINCH};
+  asio::steady_timer key_pause_{io_};
 };
 
 }  // namespace
 
-int top(const net::Address& daemon, bool color) {
+int top(const Daemon& daemon, bool color) {
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDOUT_FILENO) != 1) {
     fmt::print(stderr, "driveshaft: top needs a terminal; driveshaft status is for scripts\n");
     return base::kExitUsage;

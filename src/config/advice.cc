@@ -16,7 +16,7 @@ std::string shown(std::string_view name) { return text::printable(name, 128); }
 
 std::string endpoint_of(const PoolConfig& pool, const std::string& function) {
   const auto& own = pool.of_function(function);
-  return own.uri ? own.uri->display : pool.uri.display;
+  return (own.endpoint ? *own.endpoint : pool.endpoint).display();
 }
 
 }  // namespace
@@ -33,6 +33,9 @@ std::vector<std::string> advice(const Config& config, bool request_format_is_set
   if (!takes_jobs) lines.emplace_back("no job is taken: worker_count is 0 in every pool");
   std::map<std::string, const PoolConfig*> served;
   for (const auto& pool : config.pools) {
+    if (takes_jobs && pool.worker_count == 0) {
+      lines.push_back(fmt::format("{} takes no jobs: its worker_count is 0", shown(pool.name)));
+    }
     for (const auto& function : pool.jobs_list) {
       const auto [first, is_new] = served.emplace(function, &pool);
       if (is_new || endpoint_of(*first->second, function) == endpoint_of(pool, function)) continue;

@@ -35,6 +35,10 @@ TEST(Advice, WithoutSlotsNoJobIsTaken) {
   EXPECT_THAT(
       notes(kFormat, R"("A": {"worker_count": 0, "job_processing_uri": "http://a/", "jobs_list": ["f"]})"),
       ElementsAre("no job is taken: worker_count is 0 in every pool"));
+  EXPECT_THAT(
+      notes(kFormat,
+            kGood + R"(, "B": {"worker_count": 0, "job_processing_uri": "http://b/", "jobs_list": ["g"]})"),
+      ElementsAre("B takes no jobs: its worker_count is 0"));
 }
 
 TEST(Advice, AFunctionOfTwoPoolsHasOneEndpoint) {

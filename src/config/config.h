@@ -8,11 +8,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/address.h"
 #include "net/tls_settings.h"
 #include "net/uri.h"
+#include "text/secret.h"
 
 // The values of a jobs file. Every default stands here and nowhere else.
 namespace driveshaft::config {
@@ -76,16 +78,16 @@ struct BreakerSettings {
 // A header that every request of a pool carries.
 struct Header {
   std::string name;
-  std::string file;   // the value is its content; empty: it stands in the jobs file
-  std::string value;  // a secret, from the jobs file or from `file`
+  std::string file;    // the value is its content; empty: it stands in the jobs file
+  text::Secret value;  // from the jobs file or from `file`
 
   bool operator==(const Header&) const = default;
 };
 
 // What requests are signed with.
 struct Signing {
-  std::string file;               // of the secrets; empty: requests are not signed
-  std::vector<std::string> keys;  // its secrets as bytes, one, or two while one takes over from the other
+  std::string file;                // of the secrets; empty: requests are not signed
+  std::vector<text::Secret> keys;  // its secrets as bytes, one, or two while one takes over from the other
 
   bool operator==(const Signing&) const = default;
 };
@@ -116,6 +118,9 @@ struct PoolSettings {
   bool adaptive = false;        // the endpoint's latency sets the limit, up to worker_count
   std::vector<Header> headers;  // in the file's order, no name twice
   Signing signing;
+  std::chrono::milliseconds max_connection_age{300'000};  // of one to an endpoint, ± 20%; 0: no limit
+  std::chrono::milliseconds dns_refresh{
+      30'000};                // between look-ups of endpoints' names; 0: after failures only
   double trace_sampling = 1;  // share of the jobs whose trace is marked as sampled, 0 … 1
   Fairness fairness = Fairness::none;
 
@@ -130,9 +135,38 @@ struct ServerConfig {
   bool operator==(const ServerConfig&) const = default;
 };
 
+// One of the places that the jobs of an endpoint go to. A name with several addresses stands for several
+// backends with these settings.
+struct BackendConfig {
+  net::Uri uri;
+  int weight = 1;           // its share of the jobs beside the others', to 100; 0: it takes no more
+  int max_concurrency = 0;  // jobs at once; 0: no limit of its own
+
+  bool operator==(const BackendConfig&) const = default;
+};
+
+// Where jobs go: job_processing_uri.
+struct EndpointConfig {
+  EndpointConfig() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor): one URI is an endpoint
+  EndpointConfig(net::Uri uri) { backends.push_back({std::move(uri)}); }
+
+  std::vector<BackendConfig> backends;  // in the file's order; at least one, no URI twice
+
+  bool operator==(const EndpointConfig&) const = default;
+
+  // As it may be shown: its URIs, the first few of many.
+  std::string display() const;
+  template <class Is>
+  bool has_uri(Is is) const {
+    return std::any_of(backends.begin(), backends.end(),
+                       [&](const BackendConfig& backend) { return is(backend.uri); });
+  }
+};
+
 // The settings that a function has instead of the pool's.
 struct FunctionSettings {
-  std::optional<net::Uri> uri;                    // none: the pool's
+  std::optional<EndpointConfig> endpoint;         // none: the pool's
   int max_concurrency = 0;                        // jobs of it at once; 0: as many as the pool has slots
   std::chrono::milliseconds max_running_time{0};  // 0: the pool's
 
@@ -141,13 +175,14 @@ struct FunctionSettings {
 
 struct PoolConfig {
   std::string name;
-  net::Uri uri;                        // job_processing_uri
+  EndpointConfig endpoint;             // job_processing_uri
   int worker_count = 0;                // slots: jobs running at once; 0 takes none
   std::vector<std::string> jobs_list;  // function names, in the file's order, each once
   PoolSettings settings;
   net::TlsSettings tls = {};       // for an https URI
   std::string document_root = {};  // for a FastCGI URI; empty: the script's folder
   std::map<std::string, FunctionSettings, std::less<>> functions = {};  // those of jobs_list that have any
+  bool paused = false;                                                  // takes no jobs
 
   bool operator==(const PoolConfig&) const = default;
 
@@ -166,11 +201,11 @@ struct PoolConfig {
     return settings.max_running_time.count() > 0 ? settings.max_running_time : otherwise;
   }
 
-  // Whether `is`(uri) of its URI, or that of one of its functions.
+  // Whether `is`(uri) of one of its URIs, or of those of its functions.
   template <class Is>
   bool has_uri(Is is) const {
-    return is(uri) || std::any_of(functions.begin(), functions.end(), [&](const auto& function) {
-             return function.second.uri && is(*function.second.uri);
+    return endpoint.has_uri(is) || std::any_of(functions.begin(), functions.end(), [&](const auto& function) {
+             return function.second.endpoint && function.second.endpoint->has_uri(is);
            });
   }
 };

@@ -22,7 +22,7 @@ std::size_t group_count(const PoolConfig& pool) {
 
 bool has_own_connections(const PoolConfig& pool, const std::string& function) {
   const auto& settings = pool.of_function(function);
-  return pool.settings.fairness == Fairness::function || settings.max_concurrency > 0 || settings.uri;
+  return pool.settings.fairness == Fairness::function || settings.max_concurrency > 0 || settings.endpoint;
 }
 
 std::size_t connection_count(const PoolConfig& pool, std::size_t servers) {
@@ -44,7 +44,8 @@ std::vector<std::string> check_connections(const Config& config) {
   return {fmt::format(
       "pools_list.{}: it would have {} of {} connections to gearmand, and {} are allowed: {} to each of {} "
       "servers "
-      "for each of {} groups of functions; lower connections, or have fewer functions with max_concurrency, "
+      "for each of {} groups of functions; lower gearmand_connections, or have fewer functions with "
+      "max_concurrency, "
       "job_processing_uri or fairness",
       text::printable(biggest->name, 60), most, all, kMostConnections, biggest->settings.connections,
       config.servers.size(), group_count(*biggest))};

@@ -31,7 +31,7 @@ std::string added(const ServerConfig& server) {
 }
 
 std::string added(const PoolConfig& pool) {
-  return fmt::format("added, worker_count {}, {}, jobs_list: {}", pool.worker_count, pool.uri.display,
+  return fmt::format("added, worker_count {}, {}, jobs_list: {}", pool.worker_count, pool.endpoint.display(),
                      fmt::join(pool.jobs_list, ", "));
 }
 

@@ -14,8 +14,8 @@ namespace driveshaft::config {
 // What an endpoint has to make anew for a new value. All else reads the value when it needs it.
 enum class Renewal {
   none,
-  address,       // the pool's own endpoint: its connections
   connections,   // every endpoint of the pool: its connections
+  pace,          // how long connections live, how often names are looked up
   header_lines,  // those that all requests have in common
   signer,
 };

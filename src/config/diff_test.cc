@@ -51,7 +51,7 @@ TEST(Diff, PoolsComeAndGo) {
   const Config before{{}, {pool("P"), pool("Q")}, 1024};
   const Config after{{}, {pool("Q"), pool("R", 8)}, 1024};
   EXPECT_THAT(compare(before, after),
-              ElementsAre("pool R: added, worker_count 8, http://user:***@h/job.php, jobs_list: "
+              ElementsAre("pool R: added, worker_count 8, http://***@h/job.php, jobs_list: "
                           "Sum, Sum2",
                           "pool P: removed"));
 }
@@ -71,8 +71,9 @@ TEST(Diff, WhatIsMadeAnewComesWithTheLines) {
     EXPECT_FALSE(changes.at(0).lines.empty());
     return changes.at(0);
   };
-  EXPECT_EQ(change_of([](PoolConfig& p) { p.uri = *net::parse_uri("http://user:new@h/job.php"); }).renewal,
-            Renewal::address);
+  EXPECT_EQ(
+      change_of([](PoolConfig& p) { p.endpoint = *net::parse_uri("http://user:new@h/job.php"); }).renewal,
+      Renewal::none);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.tls.verify = false; }).renewal, Renewal::connections);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.document_root = "/srv"; }).renewal, Renewal::connections);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.connect_timeout = {}; }).renewal, Renewal::connections);
@@ -86,12 +87,13 @@ TEST(Diff, WhatIsMadeAnewComesWithTheLines) {
 }
 
 TEST(Diff, Uri) {
-  EXPECT_THAT(lines_for([](PoolConfig& p) { p.uri = *net::parse_uri("https://b/"); }),
-              ElementsAre("pool Regular: job_processing_uri http://user:***@h/job.php -> https://b/"));
+  EXPECT_THAT(lines_for([](PoolConfig& p) { p.endpoint = *net::parse_uri("https://b/"); }),
+              ElementsAre("pool Regular: job_processing_uri http://***@h/job.php -> https://b/"));
   const auto password =
-      lines_for([](PoolConfig& p) { p.uri = *net::parse_uri("http://user:new@h/job.php"); });
-  EXPECT_THAT(password,
-              ElementsAre("pool Regular: job_processing_uri http://user:***@h/job.php: another password"));
+      lines_for([](PoolConfig& p) { p.endpoint = *net::parse_uri("http://user:new@h/job.php"); });
+  EXPECT_THAT(
+      password,
+      ElementsAre("pool Regular: job_processing_uri http://***@h/job.php: another user, password or query"));
 }
 
 TEST(Diff, Functions) {
@@ -117,7 +119,8 @@ TEST(Diff, Settings) {
               }),
               ElementsAre("pool Regular: request_format \"json\" -> \"multipart\"",
                           "pool Regular: failure_text \"warning\" -> \"drop\"",
-                          "pool Regular: connections 1 -> 2", "pool Regular: connect_timeout 5 -> 2.5",
+                          "pool Regular: gearmand_connections 1 -> 2",
+                          "pool Regular: endpoint_connect_timeout 5 -> 2.5",
                           "pool Regular: max_response_size 67108864 -> 10"));
 }
 
@@ -140,25 +143,26 @@ TEST(Diff, TlsOfAServer) {
 
 TEST(Diff, TlsOfAPool) {
   EXPECT_THAT(lines_for([](PoolConfig& p) { p.tls.server_name = "n"; }),
-              ElementsAre(R"(pool Regular: tls {} -> {"server_name": "n"})"));
+              ElementsAre(R"(pool Regular: endpoint_tls {} -> {"server_name": "n"})"));
 }
 
 TEST(Diff, SettingsOfFunctions) {
   EXPECT_THAT(lines_for([](PoolConfig& p) {
                 auto& sum = p.functions["Sum"];
-                sum.uri = *net::parse_uri("http://u:secret@r/");
+                sum.endpoint = *net::parse_uri("http://u:secret@r/");
                 sum.max_concurrency = 4;
                 sum.max_running_time = std::chrono::milliseconds(500);
               }),
               ElementsAre("pool Regular: jobs_list: Sum: max_concurrency none -> 4",
                           "pool Regular: jobs_list: Sum: max_running_time none -> 0.5",
-                          "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://u:***@r/\""));
+                          "pool Regular: jobs_list: Sum: job_processing_uri none -> \"http://***@r/\""));
   PoolConfig before = pool("Regular");
-  before.functions["Sum"] = {*net::parse_uri("http://u:secret@r/"), 0, {}};
+  before.functions["Sum"].endpoint = *net::parse_uri("http://u:secret@r/");
   PoolConfig after = before;
-  after.functions["Sum"].uri = net::parse_uri("http://u:other@r/").value();
+  after.functions["Sum"].endpoint = net::parse_uri("http://u:other@r/").value();
   EXPECT_THAT(compare(one_pool(before), one_pool(after)),
-              ElementsAre("pool Regular: jobs_list: Sum: job_processing_uri: another password"));
+              ElementsAre("pool Regular: jobs_list: Sum: job_processing_uri \"http://***@r/\": another user, "
+                          "password or query"));
 }
 
 TEST(Diff, Fairness) {

@@ -25,7 +25,7 @@ bool DocumentRoot::read(const Value& value, std::string& folder) {
 std::string DocumentRoot::show(const std::string& folder) { return quoted_json(folder); }
 
 void check_document_root(const Value& pool_value, const PoolConfig& pool) {
-  if (pool.document_root.empty() || pool.uri.display.empty()) return;
+  if (pool.document_root.empty() || pool.endpoint.backends.empty()) return;
   const Value value = pool_value.member(*pool_value.node().find("fastcgi_document_root"));
   const std::string folder = pool.document_root == "/" ? "/" : pool.document_root + '/';
   bool of_use = false;
@@ -36,15 +36,18 @@ void check_document_root(const Value& pool_value, const PoolConfig& pool) {
     value.error(fmt::format("expected a folder that the script {} is in, got {}",
                             text::printable(uri.script, 100), value.shown()));
   };
-  check(pool.uri);
+  const auto check_all = [&](const EndpointConfig& endpoint) {
+    for (const auto& backend : endpoint.backends) check(backend.uri);
+  };
+  check_all(pool.endpoint);
   for (const auto& [_, function] : pool.functions) {
-    if (function.uri) check(*function.uri);
+    if (function.endpoint) check_all(*function.endpoint);
   }
   if (of_use) return;
   value.error(
       fmt::format("{} does not speak FastCGI: write it with fcgi:// or fcgi+unix://, or remove "
                   "fastcgi_document_root",
-                  text::printable(pool.uri.display, 100)));
+                  text::printable(pool.endpoint.display(), 100)));
 }
 
 }  // namespace driveshaft::config

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "config/endpoint_keys.h"
 #include "config/unknown_keys.h"
 #include "text/printable.h"
 
@@ -32,41 +33,27 @@ bool read_name(const Value& value, Entry& entry) {
   return true;
 }
 
-struct Limit : Whole<1, 1'000'000> {
+struct Limit : Whole<0, 1'000'000> {
   static std::string show(int limit) { return limit > 0 ? std::to_string(limit) : std::string(kNone); }
 };
 
-struct OwnTime : SomeSeconds<kMaxRunningTime> {
+struct OwnTime : Seconds<kMaxRunningTime> {
   static std::string show(std::chrono::milliseconds time) {
     return time.count() > 0 ? seconds_text(time) : std::string(kNone);
   }
 };
-
-struct OwnUri {
-  static bool read(const Value& value, std::optional<net::Uri>& uri) {
-    return EndpointUri::read(value, uri.emplace());
-  }
-  static std::string show(const std::optional<net::Uri>& uri) {
-    return uri ? EndpointUri::show(*uri) : std::string(kNone);
-  }
-};
-
-std::vector<std::string> describe_uri(const FunctionSettings& before, const FunctionSettings& after) {
-  const std::string shown = OwnUri::show(after.uri);
-  if (OwnUri::show(before.uri) != shown)
-    return {from_to("job_processing_uri", OwnUri::show(before.uri), shown)};
-  return {"job_processing_uri: another password"};
-}
 
 constexpr Key<Entry> kNameKey[] = {
     Key<Entry>{"function", "the name of a function", "", read_name, nullptr, nullptr}.is_required(),
 };
 
 constexpr Key<FunctionSettings> kFunctionKeys[] = {
-    key<&FunctionSettings::max_concurrency, Limit>("max_concurrency", "a whole number from 1 to 1000000"),
+    key<&FunctionSettings::max_concurrency, Limit>("max_concurrency",
+                                                   "a whole number from 0 (no limit) to 1000000"),
     key<&FunctionSettings::max_running_time, OwnTime>("max_running_time",
-                                                      "a number of seconds > 0 and ≤ 1000000000"),
-    key<&FunctionSettings::uri, OwnUri>("job_processing_uri", kUriType).described_by(describe_uri),
+                                                      "a time from 0 (the pool's) to 1000000000 s"),
+    key<&FunctionSettings::endpoint, OwnEndpointValue>("job_processing_uri", kUriType)
+        .described_by(describe_own_endpoint),
 };
 
 // Reads a name alone, or an object. An entry without a name has been reported.
@@ -91,19 +78,6 @@ Entry read_entry(const Value& value) {
 }  // namespace
 
 Keys<FunctionSettings> function_keys() { return kFunctionKeys; }
-
-bool EndpointUri::read(const Value& value, net::Uri& uri) {
-  if (!value.is(Node::Kind::string)) return false;
-  auto parsed = net::parse_uri(value.node().text);
-  if (parsed) {
-    uri = std::move(*parsed);
-  } else {
-    value.error(parsed.error().message);
-  }
-  return true;
-}
-
-std::string EndpointUri::show(const net::Uri& uri) { return quoted_json(uri.display); }
 
 bool read_jobs_list(const Value& value, PoolConfig& pool) {
   if (!value.is(Node::Kind::array)) return false;

@@ -12,13 +12,6 @@
 // The entries of jobs_list: a function's name, or an object of the name and the function's own settings.
 namespace driveshaft::config {
 
-inline constexpr std::string_view kUriType =
-    "an http://, https://, http+unix://, fcgi:// or fcgi+unix:// URI";
-struct EndpointUri {
-  static bool read(const Value& value, net::Uri& uri);
-  static std::string show(const net::Uri& uri);
-};
-
 // The keys of an entry, but for the name.
 Keys<FunctionSettings> function_keys();
 

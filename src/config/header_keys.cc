@@ -47,8 +47,8 @@ void read_file(const Value& value, Take take) {
 
 void read_value(const Value& value, Header& header) {
   if (value.is(Node::Kind::string)) {
-    header.value = value.node().text;
-    if (const auto good = check_header_value(header.value); !good) value.error(good.error().message);
+    header.value = text::Secret(value.node().text);
+    if (const auto good = check_header_value(value.node().text); !good) value.error(good.error().message);
     return;
   }
   const Node* file = value.is(Node::Kind::object) ? value.node().find(kFile) : nullptr;
@@ -142,6 +142,7 @@ bool SigningFile::read(const Value& value, Signing& signing) {
 
 std::string Headers::show(const std::vector<Header>& headers) {
   std::vector<std::string> members;
+  members.reserve(headers.size());
   for (const Header& header : headers) {
     members.push_back(fmt::format(
         "{}: {}", quoted_json(header.name),

@@ -81,14 +81,14 @@ base::Result<void> check_header_value(std::string_view value) {
   return {};
 }
 
-base::Result<std::string> header_value_of_file(std::string_view content) {
+base::Result<text::Secret> header_value_of_file(std::string_view content) {
   content = content.substr(0, content.find_last_not_of("\r\n") + 1);
   if (const auto good = check_header_value(content); !good) return good.error();
-  return {boost::system::in_place_value, content};
+  return text::Secret(std::string(content));
 }
 
-base::Result<std::vector<std::string>> signing_keys_of_file(std::string_view content) {
-  std::vector<std::string> keys;
+base::Result<std::vector<text::Secret>> signing_keys_of_file(std::string_view content) {
+  std::vector<text::Secret> keys;
   for (int number = 1; !content.empty(); ++number) {
     const auto end = std::min(content.find('\n'), content.size());
     auto line = content.substr(0, end);
@@ -107,10 +107,11 @@ base::Result<std::vector<std::string>> signing_keys_of_file(std::string_view con
       return Error{fmt::format("the secret of line {} has {} bytes; it must have {} to {}", number,
                                key->size(), kMinSigningKey, kMaxSigningKey)};
     }
-    if (std::find(keys.begin(), keys.end(), *key) != keys.end()) {
+    text::Secret secret(std::move(*key));
+    if (std::find(keys.begin(), keys.end(), secret) != keys.end()) {
       return Error{fmt::format("line {} repeats a secret; remove it", number)};
     }
-    keys.push_back(std::move(*key));
+    keys.push_back(std::move(secret));
   }
   if (keys.empty()) return Error{"there is no secret in it; one is whsec_ and base64"};
   if (keys.size() > kMaxSigningSecrets) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "text/secret.h"
 
 // What users may put into a request: headers of their own, and the secrets that it is signed with. Pure.
 // Errors never show a value: it may be a secret, even where it stands in the wrong place.
@@ -28,9 +29,9 @@ base::Result<void> check_header_name(std::string_view name);
 base::Result<void> check_header_value(std::string_view value);
 
 // The value that a file holds, which may end with a line break.
-base::Result<std::string> header_value_of_file(std::string_view content);
+base::Result<text::Secret> header_value_of_file(std::string_view content);
 
 // The secrets of a file, decoded: "whsec_" and base64, one a line.
-base::Result<std::vector<std::string>> signing_keys_of_file(std::string_view content);
+base::Result<std::vector<text::Secret>> signing_keys_of_file(std::string_view content);
 
 }  // namespace driveshaft::config

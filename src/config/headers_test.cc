@@ -18,8 +18,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-const std::string kKey(32, 'k');
-const std::string kSecret = "whsec_" + text::base64(kKey);
+const text::Secret kKey(std::string(32, 'k'));
+const std::string kSecret = "whsec_" + text::base64(kKey.reveal());
 
 std::string file_with(const std::string& settings, const std::string& uri = "http://h/j") {
   return R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"job_processing_uri": ")" + uri +
@@ -93,8 +93,8 @@ TEST(HeaderValue, IsOneLineOfAscii) {
 }
 
 TEST(HeaderValue, OfAFileMayEndWithALineBreak) {
-  EXPECT_EQ(*header_value_of_file("Bearer x\n"), "Bearer x");
-  EXPECT_EQ(*header_value_of_file("Bearer x\r\n"), "Bearer x");
+  EXPECT_EQ(header_value_of_file("Bearer x\n")->reveal(), "Bearer x");
+  EXPECT_EQ(header_value_of_file("Bearer x\r\n")->reveal(), "Bearer x");
   EXPECT_FALSE(header_value_of_file("Bearer x\nBearer y\n"));
   EXPECT_FALSE(header_value_of_file("\n"));
 }
@@ -103,7 +103,7 @@ TEST(SigningKeys, OneOrTwo) {
   const std::string other = "whsec_" + text::base64(std::string(24, '\0'));
   EXPECT_THAT(*signing_keys_of_file(kSecret), ElementsAre(kKey));
   EXPECT_THAT(*signing_keys_of_file(kSecret + "\r\n\n" + other + " \n"),
-              ElementsAre(kKey, std::string(24, '\0')));
+              ElementsAre(kKey, text::Secret(std::string(24, '\0'))));
 }
 
 TEST(SigningKeys, ErrorsNameTheLineAndNotTheSecret) {
@@ -125,7 +125,7 @@ TEST(SigningKeys, ErrorsNameTheLineAndNotTheSecret) {
 
 TEST(HeadersKey, KeepsTheFilesOrder) {
   const auto settings = settings_of(R"("headers": {"X-B": "2", "X-A": {"file": "/a"}})");
-  EXPECT_THAT(settings.headers, ElementsAre(Header{"X-B", "", "2"}, Header{"X-A", "/a", ""}));
+  EXPECT_THAT(settings.headers, ElementsAre(Header{"X-B", "", text::Secret("2")}, Header{"X-A", "/a", {}}));
 }
 
 TEST(HeadersKey, APoolsOwnAreMergedIntoThoseOfTheTopLevelByName) {
@@ -137,7 +137,7 @@ TEST(HeadersKey, APoolsOwnAreMergedIntoThoseOfTheTopLevelByName) {
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->config.pools[0].settings.headers.size(), 2u);
   EXPECT_THAT(parsed->config.pools[1].settings.headers,
-              ElementsAre(Header{"x-b", "/b", ""}, Header{"X-C", "", "3"}));
+              ElementsAre(Header{"x-b", "/b", {}}, Header{"X-C", "", text::Secret("3")}));
 }
 
 TEST(HeadersKey, ErrorsNameTheHeaderAndShowNoValue) {
@@ -205,7 +205,7 @@ TEST(SecretFiles, AreReadOnceWithTheJobsFile) {
                     read.push_back(path);
                     return {boost::system::in_place_value, path == "/a" ? "va\n" : kSecret + "\n"};
                   });
-  EXPECT_THAT(settings.headers, ElementsAre(Header{"X-A", "/a", "va"}));
+  EXPECT_THAT(settings.headers, ElementsAre(Header{"X-A", "/a", text::Secret("va")}));
   EXPECT_THAT(settings.signing.keys, ElementsAre(kKey));
   EXPECT_THAT(read, ElementsAre("/a", "/s"));
 }
@@ -245,12 +245,12 @@ TEST(Diff, ShowsNoSecrets) {
     return compare(config(before), config(after));
   };
   PoolSettings before;
-  before.headers = {{"X-A", "", "old"}, {"X-B", "/b", "old"}};
+  before.headers = {{"X-A", "", text::Secret("old")}, {"X-B", "/b", text::Secret("old")}};
   before.signing = {"/s", {kKey}};
   PoolSettings after = before;
   EXPECT_THAT(lines(before, after), IsEmpty());
-  after.headers[0].value = "new";
-  after.headers[1].value = "new";
+  after.headers[0].value = text::Secret("new");
+  after.headers[1].value = text::Secret("new");
   after.signing.keys = {kKey, kKey};
   EXPECT_THAT(lines(before, after), ElementsAre("pool P: headers: another value of X-A",
                                                 "pool P: headers: another value of X-B, from its file",

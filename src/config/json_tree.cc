@@ -133,6 +133,11 @@ class TreeBuilder {
   std::size_t nodes_ = 0;
 };
 
+// Whether a value of JSON may end with it.
+bool ends_value(char c) {
+  return c == '"' || c == '}' || c == ']' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+}
+
 // A place in the text, and how messages show it.
 class Place {
  public:
@@ -147,9 +152,13 @@ class Place {
   }
 
   // Mistakes of people who know similar formats.
-  std::string_view hint() const {
+  std::string_view hint(const error_code& error) const {
+    if (error == json::error::extra_data) return "";
     const auto last = text_.substr(0, at_).find_last_not_of(" \t\r\n");
     const char before = last == text_.npos ? '\0' : text_[last];
+    if (at_ < text_.size() && text::utf8_length(text_.substr(at_)) == 0) {
+      return ": it is no UTF-8; save the file in that encoding";
+    }
     switch (at_ < text_.size() ? text_[at_] : '\0') {
       case '}':
       case ']':
@@ -159,6 +168,12 @@ class Place {
         return ": JSON has no comments";
       case '\'':
         return ": strings stand in double quotes";
+      case '{':
+      case '[':
+        if (before == '"') return "";  // of a name, perhaps
+        [[fallthrough]];
+      case '"':
+        return ends_value(before) && last + 1 < at_ ? ": a comma is missing before it" : "";
       default:
         return "";
     }
@@ -168,8 +183,7 @@ class Place {
   std::ptrdiff_t column() const {
     const auto newline = text_.substr(0, at_).rfind('\n');
     const auto before = text_.substr(0, at_).substr(newline == text_.npos ? 0 : newline + 1);
-    return 1 + std::count_if(before.begin(), before.end(),
-                             [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+    return 1 + std::count_if(before.begin(), before.end(), [](char c) { return !text::is_continuation(c); });
   }
 
  private:
@@ -194,8 +208,7 @@ const Node* Node::find(std::string_view name) const {
 }
 
 base::Result<Node> parse_json(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (text.starts_with(text::kByteOrderMark)) text.remove_prefix(text::kByteOrderMark.size());
 
   json::parse_options options;
   options.max_depth = kMaxJsonDepth;
@@ -213,7 +226,7 @@ base::Result<Node> parse_json(std::string_view text) {
   if (!error) return builder.take_root();
   const Place place(text, at);
   return base::Error{fmt::format("{}, found {}{} (line {}, column {})", reason(builder, error), place.found(),
-                                 place.hint(), builder.line, place.column())};
+                                 place.hint(error), builder.line, place.column())};
 }
 
 }  // namespace driveshaft::config

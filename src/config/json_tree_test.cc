@@ -73,8 +73,10 @@ TEST(JsonTree, BadStrings) {
   EXPECT_EQ(failure("\"a\nb\""), "syntax error, found the end of the line (line 1, column 3)");
   EXPECT_EQ(failure("\"a\tb\""), "syntax error, found '\\x09' (line 1, column 3)");
   EXPECT_EQ(failure("\"a"), "incomplete JSON, found the end of the file (line 1, column 3)");
-  EXPECT_EQ(failure("\"\xff\""), "syntax error, found '\\xff' (line 1, column 2)");
-  EXPECT_EQ(failure("\"\xed\xa0\x80\""), "syntax error, found '\\x80' (line 1, column 3)");
+  EXPECT_EQ(failure("\"\xff\""),
+            "syntax error, found '\\xff': it is no UTF-8; save the file in that encoding (line 1, column 2)");
+  EXPECT_EQ(failure("\"\xed\xa0\x80\""),
+            "syntax error, found '\\x80': it is no UTF-8; save the file in that encoding (line 1, column 3)");
   EXPECT_EQ(failure("\"\xc3"), "incomplete JSON, found the end of the file (line 1, column 3)");
   EXPECT_EQ(failure(R"("\x")"), "syntax error, found 'x' (line 1, column 3)");
   EXPECT_EQ(failure(R"("\u12g4")"), "expected hex digit, found 'g' (line 1, column 6)");
@@ -89,8 +91,13 @@ TEST(JsonTree, CommonMistakesAreExplained) {
   EXPECT_EQ(failure("{\n  // pools\n}"), "syntax error, found '/': JSON has no comments (line 2, column 3)");
   EXPECT_EQ(failure("{'a': 1}"),
             "syntax error, found ''': strings stand in double quotes (line 1, column 2)");
-  EXPECT_EQ(failure("{\"a\": 1 \"b\": 2}"), "syntax error, found '\"' (line 1, column 9)");
-  EXPECT_EQ(failure("[\"\xc3\xa9\" \"b\"]"), "syntax error, found '\"' (line 1, column 6)");
+  EXPECT_EQ(failure("{\"a\": 1 \"b\": 2}"),
+            "syntax error, found '\"': a comma is missing before it (line 1, column 9)");
+  EXPECT_EQ(failure("[\"\xc3\xa9\" \"b\"]"),
+            "syntax error, found '\"': a comma is missing before it (line 1, column 6)");
+  EXPECT_EQ(failure("{\"a\": [1 [2]]}"),
+            "syntax error, found '[': a comma is missing before it (line 1, column 10)");
+  EXPECT_EQ(failure("{\"a\" {}}"), "syntax error, found '{' (line 1, column 6)");
   EXPECT_EQ(failure("{a: 1}"), "syntax error, found 'a' (line 1, column 2)");
   EXPECT_EQ(failure("{} {}"), "extra data, found '{' (line 1, column 4)");
   EXPECT_EQ(failure("[1"), "incomplete JSON, found the end of the file (line 1, column 3)");

@@ -17,6 +17,7 @@
 #include "config/diff.h"
 #include "config/unknown_keys.h"
 #include "config/value.h"
+#include "text/units.h"
 
 // How the keys of the jobs file are written down, one row a key, and read. For the files that have such
 // tables.
@@ -37,6 +38,7 @@ struct Key {
   // The value as the file would write it, secrets masked; of a fresh Target that is the default.
   std::string (*show)(const Target&);
   bool (*same)(const Target&, const Target&);
+  std::string_view former_name = {};  // is accepted too; empty: there is none
   bool required = false;
   Renewal renewal = Renewal::none;
   // The lines of the log for a change. Null: one line, "name before -> after".
@@ -44,6 +46,7 @@ struct Key {
   // Whether the value has any effect. Null: it always has.
   bool (*has_effect)(const Target&) = nullptr;
 
+  constexpr Key formerly(std::string_view former) const { return with(&Key::former_name, former); }
   constexpr Key is_required() const { return with(&Key::required, true); }
   constexpr Key renews(Renewal what) const { return with(&Key::renewal, what); }
   constexpr Key described_by(std::vector<std::string> (*by)(const Target&, const Target&)) const {
@@ -95,11 +98,18 @@ inline bool read_number(const Value& value, double min, double max, double& out)
   return true;
 }
 
-// A number of seconds from `least` to `most`. One that is not 0 is at least a millisecond: a limit of no time
-// at all would let nothing through.
+// A number of seconds, or a time with a unit, from `least` to `most` seconds. One that is not 0 is at least a
+// millisecond: a limit of no time at all would let nothing through.
 inline bool read_seconds(const Value& value, double least, double most, std::chrono::milliseconds& out) {
-  const double seconds = value.node().number;
-  if (!value.is(Node::Kind::number) || !(seconds >= least && seconds <= most)) return false;
+  double seconds = value.node().number;
+  if (value.is(Node::Kind::string)) {
+    const auto time = text::parse_duration(value.node().text);
+    if (!time) return value.expected(text::kDurationForms);
+    seconds = std::chrono::duration<double>(*time).count();
+  } else if (!value.is(Node::Kind::number)) {
+    return false;
+  }
+  if (!(seconds >= least && seconds <= most)) return false;
   out = std::chrono::milliseconds(seconds > 0 ? std::max(1L, std::lround(seconds * 1000)) : 0);
   return true;
 }
@@ -171,6 +181,19 @@ struct Whole {
   }
 };
 
+// A whole number of bytes, or a size with a unit.
+template <std::int64_t kMin, std::int64_t kMax>
+struct Bytes : Whole<kMin, kMax> {
+  static bool read(const Value& value, std::size_t& out) {
+    if (!value.is(Node::Kind::string)) return read_whole(value, kMin, kMax, out);
+    const auto size = text::parse_size(value.node().text);
+    if (!size) return value.expected(text::kSizeForms);
+    if (const auto bytes = static_cast<double>(*size); bytes < kMin || bytes > kMax) return false;
+    out = *size;
+    return true;
+  }
+};
+
 template <int kMin, int kMax>
 struct Number {
   static bool read(const Value& value, double& out) { return read_number(value, kMin, kMax, out); }
@@ -208,22 +231,40 @@ struct OneOf {
 // What is shown of a key that is left out and has no default.
 inline constexpr std::string_view kNone = "none";
 
+// The member that has the key's value, under its name or its former one. Null: there is none.
+template <class Target>
+const Node* find_member(const Value& object, const Key<Target>& key) {
+  const Node* node = object.node().find(key.name);
+  const Node* former = key.former_name.empty() ? nullptr : object.node().find(key.former_name);
+  if (!former) return node;
+  const Value member = object.member(*former);
+  if (node) {
+    member.key_error(fmt::format("{} stands here too, which is its name now; remove one", key.name));
+  } else {
+    member.renamed(key.name);
+  }
+  return former;
+}
+
 template <class Target>
 void read_keys(const Value& object, Keys<Target> keys, Target& target) {
   for (const auto& key : keys) {
-    const Node* node = object.node().find(key.name);
+    const Node* node = find_member(object, key);
     if (!node) {
       if (key.required) object.missing(key.name, fmt::format("missing, expected {}", key.type));
       continue;
     }
     const Value value = object.member(*node);
-    if (!key.read(value, target)) value.error(fmt::format("expected {}, got {}", key.type, value.shown()));
+    if (!key.read(value, target)) value.expected(key.type);
   }
 }
 
 template <class Target>
 void append_names(std::vector<std::string_view>& names, Keys<Target> keys) {
-  for (const auto& key : keys) names.push_back(key.name);
+  for (const auto& key : keys) {
+    names.push_back(key.name);
+    if (!key.former_name.empty()) names.push_back(key.former_name);
+  }
 }
 
 // Reads an object that has these keys alone, and refuses every other.

@@ -52,21 +52,17 @@ bool read_pools(const Value& value, TopLevel& top) {
 
 // The entries of the lists are compared one by one in diff.cc.
 constexpr Key<TopLevel> kListKeys[] = {
-    Key<TopLevel>{"gearman_servers_list", "a non-empty array of servers",
-                  "added servers are connected to; removed ones get the results of their running jobs, then "
-                  "are left; so it is with the connections to one whose tls changes",
+    Key<TopLevel>{"gearman_servers_list", "a non-empty array of servers", "at once; running jobs finish",
                   read_servers, nullptr, nullptr}
         .is_required(),
-    Key<TopLevel>{"pools_list", "an object of pools",
-                  "added pools start; removed ones finish their running jobs and go", read_pools, nullptr,
+    Key<TopLevel>{"pools_list", "an object of pools", "at once; running jobs finish", read_pools, nullptr,
                   nullptr}
         .is_required(),
 };
 
 constexpr Key<Config> kConfigKeys[] = {
-    key<&Config::log_workload_size, Whole<0, kMaxInt>>("log_workload_size",
-                                                       "a whole number of bytes from 0 to 2147483647",
-                                                       "holds from the next log line on"),
+    key<&Config::log_workload_size, Bytes<0, kMaxInt>>("log_workload_size",
+                                                       "a size from 0 to 2147483647 bytes", "at once"),
 };
 
 // A file has this key for editors, which find the JSON Schema there. It means nothing to Driveshaft, so it is
@@ -85,8 +81,8 @@ std::vector<std::string_view> top_level_names() {
 template <class Target>
 void append_infos(std::vector<KeyInfo>& infos, Keys<Target> keys, bool at_top_level, bool in_pool) {
   for (const auto& key : keys) {
-    infos.push_back(
-        {key.name, at_top_level, in_pool, key.type, key.required ? "" : key.show({}), key.reload});
+    infos.push_back({key.name, at_top_level, in_pool, key.type, key.required ? "" : key.show({}), key.reload,
+                     key.former_name});
   }
 }
 
@@ -133,7 +129,7 @@ std::vector<KeyInfo> all_keys() {
 std::vector<NestedKeys> nested_keys() {
   return {{"gearman_servers_list", infos_of(server_keys())},
           {"jobs_list", infos_of(function_keys())},
-          {"tls", infos_of(tls_keys())},
+          {"endpoint_tls", infos_of(tls_keys())},
           {"retry", infos_of(retry_keys())},
           {"breaker", infos_of(breaker_keys())}};
 }

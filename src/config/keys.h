@@ -19,9 +19,10 @@ struct KeyInfo {
   std::string_view name;
   bool at_top_level;
   bool in_pool;
-  std::string_view type;     // completes "expected …"
-  std::string default_text;  // as the file would write it; empty: the key is required
-  std::string_view reload;   // what a reload does with a new value
+  std::string_view type;         // completes "expected …"
+  std::string default_text;      // as the file would write it; empty: the key is required
+  std::string_view reload;       // what a reload does with a new value
+  std::string_view former_name;  // empty: it has none
 };
 std::vector<KeyInfo> all_keys();
 

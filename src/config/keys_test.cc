@@ -25,21 +25,40 @@ std::set<std::string_view> names_of(const boost::json::object& object) {
   return names;
 }
 
+// A row says in a last column of its own what the key does.
 TEST(Keys, TheManualListsEachOfThemAsTheTableHasIt) {
   const std::string manual = contents(SOURCE_DIR "/docs/configuration.md");
   for (const KeyInfo& key : all_keys()) {
     const auto place = !key.in_pool ? "top level" : key.at_top_level ? "both" : "pool";
     const auto fallback = key.default_text.empty() ? "" : fmt::format("`{}`", key.default_text);
-    const auto row =
-        fmt::format("| `{}` | {} | {} | {} | {} |\n", key.name, place, key.type, fallback, key.reload);
-    EXPECT_NE(manual.find(row), std::string::npos) << "docs/configuration.md lacks this row:\n" << row;
+    const auto row = fmt::format("\n| `{}` | {} | {} | {} | ", key.name, place, key.type, fallback);
+    const auto at = manual.find(row);
+    ASSERT_NE(at, manual.npos) << "docs/configuration.md lacks a row that begins so:" << row;
+    EXPECT_NE(manual[at + row.size()], '\n') << "docs/configuration.md does not say what it does:" << row;
+  }
+}
+
+TEST(Keys, TheManualSaysFromWhenANewValueHolds) {
+  std::istringstream manual(contents(SOURCE_DIR "/docs/configuration.md"));
+  std::map<std::string_view, std::string> rows;  // by what they say
+  for (std::string line; std::getline(manual, line);) {
+    for (const KeyInfo& key : all_keys()) {
+      if (line.starts_with(fmt::format("| {} | `", key.reload))) rows[key.reload] = line;
+    }
+  }
+  for (const KeyInfo& key : all_keys()) {
+    EXPECT_NE(rows[key.reload].find(fmt::format("`{}`", key.name)), std::string::npos)
+        << "docs/configuration.md lacks " << key.name << " in a row that begins so:\n| " << key.reload
+        << " | ";
   }
 }
 
 TEST(Keys, TheManualListsNoOthers) {
   std::istringstream manual(contents(SOURCE_DIR "/docs/configuration.md"));
   std::size_t rows = 0;
-  for (std::string line; std::getline(manual, line);) rows += line.starts_with("| `");
+  for (std::string line; std::getline(manual, line);)
+    for (const char* place : {"` | top level | ", "` | pool | ", "` | both | "})
+      rows += line.starts_with("| `") && line.find(place) != line.npos;
   EXPECT_EQ(rows, all_keys().size());
 }
 
@@ -51,8 +70,11 @@ TEST(Keys, TheSchemaListsEachOfThemInItsPlaceWithItsDefault) {
   std::set<std::string_view> top_names{"$schema"};
   std::set<std::string_view> pool_names;
   for (const KeyInfo& key : all_keys()) {
-    if (key.at_top_level) top_names.insert(key.name);
-    if (key.in_pool) pool_names.insert(key.name);
+    for (const auto name : {key.name, key.former_name}) {
+      if (name.empty()) continue;
+      if (key.at_top_level) top_names.insert(name);
+      if (key.in_pool) pool_names.insert(name);
+    }
     const auto* said = (key.at_top_level ? top : pool).if_contains(key.name);
     ASSERT_TRUE(said) << key.name;
     if (const auto* reference = said->as_object().if_contains("$ref")) {
@@ -67,6 +89,26 @@ TEST(Keys, TheSchemaListsEachOfThemInItsPlaceWithItsDefault) {
   }
   EXPECT_EQ(names_of(top), top_names);
   EXPECT_EQ(names_of(pool), pool_names);
+}
+
+TEST(Keys, TheSchemaMarksFormerNames) {
+  const auto schema = boost::json::parse(contents(SOURCE_DIR "/docs/jobs.schema.json"));
+  for (const KeyInfo& key : all_keys()) {
+    if (key.former_name.empty()) continue;
+    const auto& said = schema.at_pointer(fmt::format("/definitions/former_{}", key.former_name));
+    EXPECT_EQ(said.at("deprecated"), true) << key.former_name;
+    EXPECT_EQ(said.at("description").as_string(),
+              fmt::format("Is now called {}; both are accepted.", key.name));
+  }
+}
+
+TEST(Keys, TheManualNamesFormerNames) {
+  const std::string manual = contents(SOURCE_DIR "/docs/configuration.md");
+  for (const KeyInfo& key : all_keys()) {
+    if (key.former_name.empty()) continue;
+    EXPECT_NE(manual.find(fmt::format("(`{}`)", key.name)), manual.npos) << key.former_name;
+    EXPECT_NE(manual.find(fmt::format("`{}`", key.former_name)), manual.npos) << key.former_name;
+  }
 }
 
 // Each of them, in the object that `pointer` leads to.
@@ -91,8 +133,8 @@ TEST(Keys, TheSchemaListsTheKeysOfNestedObjects) {
   const std::map<std::string_view, std::string> pointers = {
       {"gearman_servers_list", "/properties/gearman_servers_list/items/then/properties"},
       {"jobs_list", "/definitions/pool/properties/jobs_list/items/then/properties"},
-      {"tls", "/definitions/tls/then/properties"},
-      {"retry", "/definitions/retry/properties"},
+      {"endpoint_tls", "/definitions/tls/then/properties"},
+      {"retry", "/definitions/retry/then/properties"},
       {"breaker", "/definitions/breaker/oneOf/1/properties"},
   };
   for (const NestedKeys& nested : nested_keys()) expect_nested(schema, pointers.at(nested.of), nested);
@@ -134,7 +176,10 @@ TEST(Keys, TheApiShowsEachOfThem) {
 
 TEST(Keys, NoneIsListedTwice) {
   std::set<std::string_view> names;
-  for (const KeyInfo& key : all_keys()) EXPECT_TRUE(names.insert(key.name).second) << key.name;
+  for (const KeyInfo& key : all_keys()) {
+    EXPECT_TRUE(names.insert(key.name).second) << key.name;
+    EXPECT_TRUE(key.former_name.empty() || names.insert(key.former_name).second) << key.former_name;
+  }
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <map>
 #include <system_error>
@@ -34,6 +36,16 @@ class Descriptor {
  private:
   int fd_;
 };
+
+// Of this process; its number where it has no name.
+std::string user_name() {
+  const uid_t uid = ::geteuid();
+  passwd entry = {};
+  passwd* found = nullptr;
+  std::array<char, 16 * 1024> room;
+  const bool known = ::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found;
+  return known ? std::string(entry.pw_name) : std::to_string(uid);
+}
 
 base::Error system_error(int error) { return {std::generic_category().message(error)}; }
 
@@ -67,8 +79,13 @@ base::Result<std::string> read_file(const std::string& path) {
 
 base::Result<std::string> read_secret_file(const std::string& path) {
   auto content = read_file(path, kMaxSecretFile, /*regular=*/true);
-  if (!content) return base::Error{"it cannot be read: " + content.error().message};
-  return content;
+  if (content) return content;
+  const std::string reason = "it cannot be read: " + content.error().message;
+  if (content.error().message != system_error(EACCES).message) return base::Error{reason};
+  return base::Error{
+      fmt::format("{}; this process runs as the user {}, who has to have the right to read it "
+                  "(chown or chmod)",
+                  reason, user_name())};
 }
 
 namespace {
@@ -84,6 +101,35 @@ void add_tls_files(const Config& config, std::vector<std::string>& files) {
     if (server.tls) add(*server.tls);
   }
   for (const auto& pool : config.pools) add(pool.tls);
+}
+
+// Our own certificates that have ended, or do soon: servers that ask for one refuse us then.
+std::vector<std::string> certificate_warnings(const Config& config) {
+  constexpr auto kDay = std::chrono::hours(24);
+  std::map<std::string, std::string> warnings;  // by file
+  const auto look = [&](const net::TlsSettings& tls) {
+    if (tls.certificate_file.empty() || warnings.contains(tls.certificate_file)) return;
+    const auto certificate = net::own_certificate(tls);
+    if (!certificate) return;
+    const auto left = certificate->ends - std::chrono::system_clock::now();
+    if (left > net::kRenewBefore) return;
+    warnings[tls.certificate_file] =
+        left.count() > 0
+            ? fmt::format("certificate_file {}: it ends in {} days; renew it", tls.certificate_file,
+                          left / kDay)
+            : fmt::format(
+                  "certificate_file {}: it has ended {} days ago, and servers that ask for it refuse "
+                  "it; renew it",
+                  tls.certificate_file, -left / kDay);
+  };
+  for (const auto& server : config.servers) {
+    if (server.tls) look(*server.tls);
+  }
+  for (const auto& pool : config.pools) look(pool.tls);
+  std::vector<std::string> texts;
+  texts.reserve(warnings.size());
+  for (auto& [_, text] : warnings) texts.push_back(std::move(text));
+  return texts;
 }
 
 }  // namespace
@@ -113,6 +159,7 @@ base::Result<Parsed, Rejected> load(const std::string& path) {
     add_tls_files(parsed->config, files);
     return Rejected{std::move(errors), std::move(parsed->warnings), std::move(files)};
   }
+  for (auto& warning : certificate_warnings(parsed->config)) parsed->warnings.push_back(std::move(warning));
   parsed->files = std::move(files);
   return parsed;
 }
@@ -126,11 +173,11 @@ std::vector<std::string> check_files(const Config& config) {
   for (const auto& server : config.servers) {
     if (server.tls) {
       users.push_back(
-          {fmt::format("gearman_servers_list: {}", net::to_string(server.address)), &*server.tls});
+          {fmt::format("gearman_servers_list: {}: tls", net::to_string(server.address)), &*server.tls});
     }
   }
   for (const auto& pool : config.pools) {
-    users.push_back({fmt::format("pools_list.{}", text::printable(pool.name, 60)), &pool.tls});
+    users.push_back({fmt::format("pools_list.{}: endpoint_tls", text::printable(pool.name, 60)), &pool.tls});
   }
   // Many pools may share the files; each is read once.
   std::vector<net::TlsSettings> good{{}};
@@ -138,7 +185,7 @@ std::vector<std::string> check_files(const Config& config) {
   for (const auto& [place, tls] : users) {
     if (std::find(good.begin(), good.end(), *tls) != good.end()) continue;
     if (auto usable = net::check_tls(*tls); !usable) {
-      errors.push_back(fmt::format("{}: tls: {}", place, usable.error().message));
+      errors.push_back(fmt::format("{}: {}", place, usable.error().message));
     } else {
       good.push_back(*tls);
     }

@@ -32,6 +32,7 @@ base::Result<Parsed, Rejected> parse(std::string_view text, const ReadFile& read
   if (problems.has_errors()) return Rejected{problems.errors(), problems.warnings()};
   parsed.warnings = problems.warnings();
   parsed.notes = advice(parsed.config, names_key(*root, "request_format"));
+  parsed.notes.insert(parsed.notes.end(), problems.notes().begin(), problems.notes().end());
   return parsed;
 }
 

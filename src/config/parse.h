@@ -16,7 +16,7 @@ namespace driveshaft::config {
 struct Parsed {
   Config config;
   std::vector<std::string> warnings;
-  std::vector<std::string> notes{};  // see advice.h
+  std::vector<std::string> notes{};  // see advice.h; former names of keys
   std::vector<std::string> files{};  // the files that it names; load() has read them
 };
 

@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 namespace driveshaft::config {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -56,7 +59,7 @@ TEST(Parse, EveryDefault) {
   ASSERT_EQ(parsed.config.pools.size(), 1u);
   const PoolConfig& pool = parsed.config.pools[0];
   EXPECT_EQ(pool.name, "Regular");
-  EXPECT_EQ(pool.uri, *net::parse_uri("http://localhost/job.php"));
+  EXPECT_EQ(pool.endpoint, *net::parse_uri("http://localhost/job.php"));
   EXPECT_EQ(pool.worker_count, 0);
   EXPECT_THAT(pool.jobs_list, ElementsAre("Sum3", "Sum"));
   EXPECT_EQ(pool.settings.request_format, RequestFormat::json);
@@ -69,11 +72,11 @@ TEST(Parse, SettingsOfTheTopLevelHoldForPoolsWithoutTheirOwn) {
   const Parsed parsed = accepted(R"({
     "pools_list": {
       "Own": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"], "request_format": "urlencoded",
-              "connections": 64, "connect_timeout": 0.25, "max_response_size": 1},
+              "gearmand_connections": 64, "endpoint_connect_timeout": 0.25, "max_response_size": 1},
       "Theirs": {"job_processing_uri": "h", "worker_count": 1000000, "jobs_list": ["f"]}
     },
     "gearman_servers_list": ["b:1", "[::1]:2", "a"],
-    "request_format": "multipart", "connections": 2, "connect_timeout": 3600, "max_response_size": 2147483647,
+    "request_format": "multipart", "gearmand_connections": 2, "endpoint_connect_timeout": 3600, "max_response_size": 2147483647,
     "log_workload_size": 0
   })");
   EXPECT_THAT(parsed.config.servers,
@@ -131,7 +134,8 @@ TEST(Parse, ErrorsInRetryNameTheirPlace) {
       "worker_count": 1, "jobs_list": ["f"], "retry": )" +
                   retry + "}}}");
   };
-  EXPECT_THAT(problems("3"), ElementsAre(HasSubstr("pools_list.P.retry: expected an object of attempts")));
+  EXPECT_THAT(problems("3"),
+              ElementsAre(HasSubstr("pools_list.P.retry: expected false, or an object of attempts")));
   EXPECT_THAT(
       problems(R"({"attempts": 0, "on": ["5xx", "later"]})"),
       ElementsAre(HasSubstr("pools_list.P.retry.attempts: expected a whole number from 1 to 100, got 0"),
@@ -194,7 +198,9 @@ TEST(Parse, AWholeNumberMayBeWrittenAsAFraction) {
 }
 
 TEST(Parse, AConnectTimeoutIsNeverRoundedToNothing) {
-  EXPECT_EQ(accepted(pool_with(R"(, "connect_timeout": 0.00001)")).config.pools[0].settings.connect_timeout,
+  EXPECT_EQ(accepted(pool_with(R"(, "endpoint_connect_timeout": 0.00001)"))
+                .config.pools[0]
+                .settings.connect_timeout,
             std::chrono::milliseconds(1));
 }
 
@@ -222,12 +228,12 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
     "my pool": {"worker_count": 1.5, "job_processing_uri": 1, "jobs_list": "f",
       "request_format": "JSON"}
   },
-  "connections": 65
+  "gearmand_connections": 65
 })";
   EXPECT_THAT(
       errors(text),
       ElementsAre(
-          "log_workload_size: expected a whole number of bytes from 0 to 2147483647, got -1 (line 2)",
+          "log_workload_size: expected a size from 0 to 2147483647 bytes, got -1 (line 2)",
           "gearman_servers_list[0]: expected host, host:port or [IPv6]:port, got \"localhost:0\": the port "
           "must "
           "be a whole number from 1 to 65535 (line 3)",
@@ -244,19 +250,61 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
           "settings, got null (line 10)",
           "pools_list.B: expected a pool as an object, got an empty array (line 12)",
           "pools_list.\"my pool\".job_processing_uri: expected an http://, https://, http+unix://, fcgi:// "
-          "or fcgi+unix:// URI, got "
-          "1 "
+          "or fcgi+unix:// URI, or an array of them, got 1 "
           "(line 13)",
           "pools_list.\"my pool\".worker_count: expected a whole number ≥ 0, got 1.5 (line 13)",
           "pools_list.\"my pool\".jobs_list: expected an array of functions, got \"f\" (line 13)",
           "pools_list.\"my pool\".request_format: expected \"json\", \"multipart\" or \"urlencoded\", got "
           "\"JSON\" "
           "(line 14)",
-          "connections: expected a whole number from 1 to 64, got 65 (line 16)"));
+          "gearmand_connections: expected a whole number from 1 to 64, got 65 (line 16)"));
   EXPECT_THAT(
       warnings(text),
       ElementsAre(
           "pools_list.A.worker_cuont: unknown key, ignored; did you mean \"worker_count\"? (line 8)"));
+}
+
+const char* const kBackends = R"({"gearman_servers_list": ["h"], "pools_list": {"P": {"worker_count": 1,
+  "job_processing_uri": %, "jobs_list": ["f"]}}})";
+
+std::string with_backends(const std::string& value) {
+  std::string text = kBackends;
+  return text.replace(text.find('%'), 1, value);
+}
+
+TEST(Parse, AnEndpointMayHaveSeveralBackends) {
+  const auto endpoint = accepted(with_backends(R"(["http://a/", {"uri": "https://b/", "weight": 3},
+    {"uri": "fcgi+unix://%2Fs/x.php", "max_concurrency": 4, "weight": 0}])"))
+                            .config.pools[0]
+                            .endpoint;
+  ASSERT_THAT(endpoint.backends, SizeIs(3));
+  EXPECT_EQ(endpoint.backends[0], (BackendConfig{*net::parse_uri("http://a/")}));
+  EXPECT_EQ(endpoint.backends[1], (BackendConfig{*net::parse_uri("https://b/"), 3, 0}));
+  EXPECT_EQ(endpoint.backends[2].weight, 0);
+  EXPECT_EQ(endpoint.backends[2].max_concurrency, 4);
+  EXPECT_EQ(accepted(with_backends(R"(["http://a/"])")).config,
+            accepted(with_backends(R"("http://a/")")).config);
+}
+
+TEST(Parse, WhatIsWrongWithABackendIsSaid) {
+  EXPECT_THAT(
+      errors(with_backends("[]")),
+      ElementsAre("pools_list.P.job_processing_uri: expected an array of 1 to 64 backends, got 0 (line 2)"));
+  EXPECT_THAT(
+      errors(with_backends(R"(["http://a/", "http://a/", 7, {"weight": 1}, {"uri": "http://b/", "wieght": 1},
+{"uri": "ftp://c/", "weight": 101}])")),
+      ElementsAre(
+          "pools_list.P.job_processing_uri[1]: \"http://a/\" is listed already; remove one, or give it more "
+          "weight (line 2)",
+          "pools_list.P.job_processing_uri[2]: expected a URI, or an object of uri, weight and "
+          "max_concurrency, got 7 (line 2)",
+          testing::StartsWith("pools_list.P.job_processing_uri[3].uri: missing"),
+          testing::StartsWith("pools_list.P.job_processing_uri[4].wieght: unknown key"),
+          testing::HasSubstr("the scheme \"ftp\" is not served"),
+          testing::HasSubstr("expected a whole number from 0 (no more jobs) to 100, got 101")));
+  EXPECT_THAT(
+      warnings(with_backends(R"([{"uri": "http://a/", "weight": 0}])")),
+      ElementsAre("pools_list.P.job_processing_uri: every weight is 0, so no backend takes a job (line 2)"));
 }
 
 TEST(Parse, RequiredKeys) {
@@ -267,7 +315,7 @@ TEST(Parse, RequiredKeys) {
   EXPECT_THAT(
       errors(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {}}})"),
       ElementsAre("pools_list.P.job_processing_uri: missing, expected an http://, https://, http+unix://, "
-                  "fcgi:// or fcgi+unix:// URI (line 1)",
+                  "fcgi:// or fcgi+unix:// URI, or an array of them (line 1)",
                   "pools_list.P.worker_count: missing, expected a whole number ≥ 0 (line 1)",
                   "pools_list.P.jobs_list: missing, expected an array of functions (line 1)"));
   EXPECT_THAT(errors(R"({"gearman_servers_list": [], "pools_list": null})"),
@@ -283,25 +331,107 @@ TEST(Parse, NotAnObject) {
                           "(line 2, column 1)"));
 }
 
+TEST(Parse, SettingsAreSwitchedOffAlike) {
+  const auto parsed = accepted(R"({"gearman_servers_list": [{"address": "a", "tls": false}],
+    "retry": {"attempts": 3, "max_delay": 5}, "breaker": true, "pools_list": {"P": {"job_processing_uri": "http://h/",
+    "worker_count": 1, "retry": false, "breaker": false, "dead_letter_function": "", "max_running_time": 0,
+    "jobs_list": [{"function": "f", "max_concurrency": 0, "max_running_time": 0}]}}})");
+  const auto& pool = parsed.config.pools.at(0);
+  EXPECT_THAT(parsed.config.servers, ElementsAre(ServerConfig{{"a", 4730}}));
+  EXPECT_EQ(pool.settings.retry.attempts, 1);
+  EXPECT_FALSE(pool.settings.breaker.on);
+  EXPECT_EQ(pool.of_function("f"), FunctionSettings{});
+  EXPECT_THAT(errors(pool_with(R"(, "retry": true)")),
+              ElementsAre(HasSubstr("expected false, or an object of")));
+}
+
+TEST(Parse, FormerNamesAreAccepted) {
+  const auto parsed = accepted(R"({"gearman_servers_list": ["a"], "connections": 3, "request_format": "json",
+    "pools_list": {
+      "P": {"job_processing_uri": "https://h/", "worker_count": 1, "jobs_list": ["f"], "connect_timeout": 2,
+            "tls": {"verify": false}},
+      "Q": {"job_processing_uri": "http://h/", "worker_count": 1, "jobs_list": ["g"], "connect_timeout": "3s",
+            "gearmand_connections": 2}}})");
+  const auto& [p, q] = std::tie(parsed.config.pools.at(0), parsed.config.pools.at(1));
+  EXPECT_EQ(p.settings.connections, 3);
+  EXPECT_EQ(p.settings.connect_timeout, 2s);
+  EXPECT_FALSE(p.tls.verify);
+  EXPECT_EQ(q.settings.connections, 2) << "the top level's is under its former name, the pool's own is not";
+  EXPECT_EQ(q.settings.connect_timeout, 3s);
+  EXPECT_THAT(parsed.warnings, IsEmpty());
+  EXPECT_THAT(
+      parsed.notes,
+      ElementsAre("connections is now called gearmand_connections; both are accepted",
+                  "pools_list.P.tls is now called endpoint_tls; both are accepted",
+                  "pools_list.P.connect_timeout is now called endpoint_connect_timeout; both are accepted"));
+}
+
+TEST(Parse, AKeyStandsInAnObjectUnderOneOfItsNames) {
+  EXPECT_THAT(
+      errors(pool_with(", \"connections\": 1,\n\"gearmand_connections\": 1")),
+      ElementsAre("pools_list.P.connections: gearmand_connections stands here too, which is its name now; "
+                  "remove one (line 4)"));
+}
+
+TEST(Parse, AnErrorNamesTheKeyAsTheFileDoes) {
+  EXPECT_THAT(
+      errors(pool_with(", \"tls\": {}")),
+      ElementsAre(
+          "pools_list.P.tls: http://h/ does not use TLS: write it with https://, or remove tls (line 4)"));
+  EXPECT_THAT(errors(pool_with(", \"connections\": 0")),
+              ElementsAre("pools_list.P.connections: expected a whole number from 1 to 64, got 0 (line 4)"));
+}
+
+TEST(Parse, TimesAndSizesMayHaveUnits) {
+  const auto pool = [](const std::string& setting) {
+    return accepted(pool_with(", " + setting)).config.pools.at(0);
+  };
+  EXPECT_EQ(pool(R"("endpoint_connect_timeout": "250ms")").settings.connect_timeout, 250ms);
+  EXPECT_EQ(pool(R"("max_running_time": "1.5h")").settings.max_running_time, 90min);
+  EXPECT_EQ(pool(R"("max_running_time": "0s")").settings.max_running_time, 0s);
+  EXPECT_EQ(pool(R"("retry": {"max_delay": "2m"})").settings.retry.max_delay, 2min);
+  EXPECT_EQ(pool(R"("breaker": {"window": "1m"})").settings.breaker.window, 1min);
+  EXPECT_EQ(pool(R"("max_response_size": "512kB")").settings.max_response_size, 512u * 1024);
+  EXPECT_EQ(accepted(top_with(R"("log_workload_size": "2k")")).config.log_workload_size, 2048u);
+}
+
+TEST(Parse, OtherTextIsNoTimeAndNoSize) {
+  const auto error = [](const std::string& setting) { return errors(pool_with(", " + setting)); };
+  EXPECT_THAT(error(R"("endpoint_connect_timeout": "5 parsecs")"),
+              ElementsAre("pools_list.P.endpoint_connect_timeout: expected a time such as 5, \"500ms\", "
+                          "\"5s\" or \"10m\", got "
+                          "\"5 parsecs\" (line 4)"));
+  EXPECT_THAT(error(R"("endpoint_connect_timeout": "5")"),
+              ElementsAre(HasSubstr("expected a time such as 5, \"500ms\"")));
+  EXPECT_THAT(error(R"("endpoint_connect_timeout": "2h")"),
+              ElementsAre(HasSubstr("expected a time > 0 and ≤ 3600 s, got \"2h\"")));
+  EXPECT_THAT(error(R"("endpoint_connect_timeout": "0s")"),
+              ElementsAre(HasSubstr("expected a time > 0 and")));
+  EXPECT_THAT(error(R"("breaker": {"window": "500ms"})"),
+              ElementsAre(HasSubstr("expected a time from 1 to 3600 s")));
+  EXPECT_THAT(error(R"("max_response_size": "1")"),
+              ElementsAre(HasSubstr("expected a size such as 65536, \"64k\" or \"64M\", got \"1\"")));
+  EXPECT_THAT(error(R"("max_response_size": "2G")"),
+              ElementsAre(HasSubstr("expected a size from 1 to 2147483647 bytes, got \"2G\"")));
+}
+
 TEST(Parse, Limits) {
   const auto error = [](const std::string& setting) { return errors(pool_with(", " + setting)); };
-  EXPECT_THAT(error(R"("connections": 0)"),
-              ElementsAre("pools_list.P.connections: expected a whole number from 1 to 64, got 0 (line 4)"));
   EXPECT_THAT(
-      error(R"("connect_timeout": 0)"),
-      ElementsAre(
-          "pools_list.P.connect_timeout: expected a number of seconds > 0 and ≤ 3600, got 0 (line 4)"));
-  EXPECT_THAT(error(R"("connect_timeout": 3600.5)"), testing::SizeIs(1));
-  EXPECT_THAT(error(R"("connect_timeout": "5")"), testing::SizeIs(1));
+      error(R"("gearmand_connections": 0)"),
+      ElementsAre("pools_list.P.gearmand_connections: expected a whole number from 1 to 64, got 0 (line 4)"));
+  EXPECT_THAT(
+      error(R"("endpoint_connect_timeout": 0)"),
+      ElementsAre("pools_list.P.endpoint_connect_timeout: expected a time > 0 and ≤ 3600 s, got 0 (line 4)"));
+  EXPECT_THAT(error(R"("endpoint_connect_timeout": 3600.5)"), testing::SizeIs(1));
+  EXPECT_THAT(error(R"("endpoint_connect_timeout": "5")"), testing::SizeIs(1));
   EXPECT_THAT(error(R"("max_response_size": 0)"), testing::SizeIs(1));
-  EXPECT_THAT(
-      error(R"("max_response_size": 2147483648)"),
-      ElementsAre("pools_list.P.max_response_size: expected a whole number of bytes from 1 to 2147483647, "
-                  "got 2147483648 (line 4)"));
-  EXPECT_THAT(
-      errors(top_with(R"("log_workload_size": true)")),
-      ElementsAre("log_workload_size: expected a whole number of bytes from 0 to 2147483647, got true "
-                  "(line 3)"));
+  EXPECT_THAT(error(R"("max_response_size": 2147483648)"),
+              ElementsAre("pools_list.P.max_response_size: expected a size from 1 to 2147483647 bytes, "
+                          "got 2147483648 (line 4)"));
+  EXPECT_THAT(errors(top_with(R"("log_workload_size": true)")),
+              ElementsAre("log_workload_size: expected a size from 0 to 2147483647 bytes, got true "
+                          "(line 3)"));
 }
 
 TEST(Parse, TooManyWorkers) {
@@ -346,6 +476,17 @@ TEST(Parse, NamesGivenTwice) {
                   "(line 5)",
                   "pools_list.P.x.y[0].z: the name stands twice in this object, first on line 5; remove "
                   "one (line 5)"));
+}
+
+TEST(Parse, AnAddressWhosePortWasHardlyMeantAsAPartOfItIsQuestioned) {
+  const Parsed parsed =
+      accepted(R"({"gearman_servers_list": ["::1:4730", "[::2]:4730", "::3"], "pools_list": {
+    "P": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"]}}})");
+  EXPECT_THAT(
+      parsed.warnings,
+      ElementsAre(
+          "gearman_servers_list[0]: it is read as an IPv6 address without a port; if its last part is "
+          "the port, write [::1]:4730 (line 1)"));
 }
 
 TEST(Parse, EntriesGivenTwiceAreDropped) {
@@ -418,26 +559,29 @@ TEST(Parse, TlsOfAServerAndOfAPool) {
   const std::string text = R"({"ca_file": "/ca", "certificate_file": "/cert", "key_file": "/key",
                                "server_name": "Name.example", "verify": false})";
   const Config full =
-      accepted(with_tls(R"({"address": "a:1", "tls": )" + text + "}", R"(, "tls": )" + text)).config;
+      accepted(with_tls(R"({"address": "a:1", "tls": )" + text + "}", R"(, "endpoint_tls": )" + text)).config;
   EXPECT_THAT(full.servers, ElementsAre(ServerConfig{{"a", 1}, all}));
   EXPECT_EQ(full.pools[0].tls, all);
 
   const Config plain =
       accepted(with_tls(R"({"address": "a"}, {"address": "b", "tls": true}, {"address": "::1", "tls": {}})",
-                        R"(, "tls": true)"))
+                        R"(, "endpoint_tls": true)"))
           .config;
   EXPECT_THAT(plain.servers, ElementsAre(ServerConfig{{"a", 4730}, std::nullopt},
                                          ServerConfig{{"b", 4730}, net::TlsSettings{}},
                                          ServerConfig{{"::1", 4730}, net::TlsSettings{}}));
   EXPECT_EQ(plain.pools[0].tls, net::TlsSettings{});
-  EXPECT_EQ(
-      accepted(with_tls("\"a\"", R"(, "tls": {"server_name": "::0:1"})")).config.pools[0].tls.server_name,
-      "::1");
+  EXPECT_EQ(accepted(with_tls("\"a\"", R"(, "endpoint_tls": {"server_name": "::0:1"})"))
+                .config.pools[0]
+                .tls.server_name,
+            "::1");
 }
 
 TEST(Parse, WhatIsWrongWithTls) {
-  const auto of_pool = [](const std::string& tls) { return errors(with_tls("\"a\"", ", \"tls\": " + tls)); };
-  const std::string place = "pools_list.P.tls";
+  const auto of_pool = [](const std::string& tls) {
+    return errors(with_tls("\"a\"", ", \"endpoint_tls\": " + tls));
+  };
+  const std::string place = "pools_list.P.endpoint_tls";
   const std::string expected =
       ": expected true, or an object of ca_file, certificate_file, key_file, server_name and verify, got ";
   EXPECT_THAT(of_pool("false"), ElementsAre(place + expected + "false (line 1)"));
@@ -463,7 +607,7 @@ TEST(Parse, WhatIsWrongWithTls) {
   EXPECT_THAT(of_pool(R"({"verify": 0})"),
               ElementsAre(place + ".verify: expected true or false, got 0 (line 1)"));
   EXPECT_THAT(
-      accepted(with_tls("\"a\"", R"(, "tls": {"ca_file": "/a", "verify": false})")).warnings,
+      accepted(with_tls("\"a\"", R"(, "endpoint_tls": {"ca_file": "/a", "verify": false})")).warnings,
       ElementsAre(place + ": ca_file is not used: with verify false any certificate is taken (line 1)"));
 }
 
@@ -502,20 +646,20 @@ TEST(Parse, FastcgiDocumentRootThatIsOfNoUse) {
 }
 
 TEST(Parse, TlsWithoutHttpsIsAnError) {
-  EXPECT_THAT(errors(with_tls("\"a\"", R"(, "tls": {})", "fcgi://h/x.php")),
+  EXPECT_THAT(errors(with_tls("\"a\"", R"(, "endpoint_tls": {})", "fcgi://h/x.php")),
               ElementsAre(testing::HasSubstr(
-                  "fcgi://h/x.php does not use TLS: FastCGI knows none, remove tls (line 1)")));
+                  "fcgi://h/x.php does not use TLS: FastCGI knows none, remove endpoint_tls (line 1)")));
   for (const std::string uri : {"h", "http://h/", "http+unix://%2Fs/"}) {
-    EXPECT_THAT(
-        errors(with_tls("\"a\"", R"(, "tls": {})", uri)),
-        ElementsAre(testing::HasSubstr("does not use TLS: write it with https://, or remove tls (line 1)")));
+    EXPECT_THAT(errors(with_tls("\"a\"", R"(, "endpoint_tls": {})", uri)),
+                ElementsAre(testing::HasSubstr(
+                    "does not use TLS: write it with https://, or remove endpoint_tls (line 1)")));
   }
 }
 
 TEST(Parse, AFunctionWithoutTheTlsOfItsPoolIsAWarning) {
   const auto warnings_of = [](const std::string& uri) {
     const auto parsed = parse(R"({"gearman_servers_list": ["h"], "pools_list": {"P": {
-      "job_processing_uri": "https://h/", "tls": {}, "worker_count": 1,
+      "job_processing_uri": "https://h/", "endpoint_tls": {}, "worker_count": 1,
       "jobs_list": ["g", {"function": "f", "job_processing_uri": ")" +
                               uri + "\"}]}}}");
     EXPECT_TRUE(parsed);
@@ -523,7 +667,7 @@ TEST(Parse, AFunctionWithoutTheTlsOfItsPoolIsAWarning) {
   };
   EXPECT_THAT(
       warnings_of("http://u:hunter2@r/x"),
-      ElementsAre("pools_list.P.jobs_list[1].job_processing_uri: http://u:***@r/x does not use TLS, as the "
+      ElementsAre("pools_list.P.jobs_list[1].job_processing_uri: http://***@r/x does not use TLS, as the "
                   "pool does (line 3)"));
   for (const std::string uri : {"https://r/", "http+unix://%2Fs/"})
     EXPECT_THAT(warnings_of(uri), testing::IsEmpty());
@@ -560,7 +704,7 @@ TEST(Parse, FunctionsWithSettingsOfTheirOwn) {
   EXPECT_THAT(pool.functions, SizeIs(2));  // one without settings is as good as its name
   EXPECT_EQ(pool.of_function("Resize"),
             (FunctionSettings{*net::parse_uri("http://r/"), 4, std::chrono::milliseconds(500)}));
-  EXPECT_EQ(pool.of_function("k"), (FunctionSettings{.uri = {}, .max_concurrency = 1}));
+  EXPECT_EQ(pool.of_function("k"), (FunctionSettings{.endpoint = {}, .max_concurrency = 1}));
   EXPECT_EQ(pool.of_function("f"), FunctionSettings{});
   EXPECT_EQ(accepted(with_functions(R"({"function": "f"})")).config,
             accepted(with_functions(R"("f")")).config);
@@ -570,14 +714,14 @@ TEST(Parse, WhatIsWrongWithAFunctionInAnObject) {
   const auto of = [](const std::string& functions) { return errors(with_functions(functions)); };
   EXPECT_THAT(of("{}"), ElementsAre("pools_list.P.jobs_list[0].function: missing, expected the name of a "
                                     "function (line 2)"));
-  EXPECT_THAT(of(R"("f", {"function": "", "max_concurrency": 0, "max_running_time": 0,
+  EXPECT_THAT(of(R"("f", {"function": "", "max_concurrency": -1, "max_running_time": -1,
 "job_processing_uri": "ftp://x/"})"),
               ElementsAre("pools_list.P.jobs_list[1].function: expected the name of a function, got \"\" "
                           "(line 2)",
-                          "pools_list.P.jobs_list[1].max_concurrency: expected a whole number from 1 to "
-                          "1000000, got 0 (line 2)",
-                          "pools_list.P.jobs_list[1].max_running_time: expected a number of seconds > 0 and "
-                          "≤ 1000000000, got 0 (line 2)",
+                          "pools_list.P.jobs_list[1].max_concurrency: expected a whole number from 0 "
+                          "(no limit) to 1000000, got -1 (line 2)",
+                          "pools_list.P.jobs_list[1].max_running_time: expected a time from 0 (the "
+                          "pool's) to 1000000000 s, got -1 (line 2)",
                           "pools_list.P.jobs_list[1].job_processing_uri: expected an http://, https://, "
                           "http+unix://, fcgi:// or fcgi+unix:// URI, got \"ftp://x/\": the scheme \"ftp\" "
                           "is not served (line 3)"));
@@ -609,7 +753,7 @@ TEST(Parse, AFunctionListedTwiceIsAnErrorWhereOneHasSettings) {
 }
 
 TEST(Parse, TlsOfAPoolIsOfUseToAFunction) {
-  const std::string tls = R"(, "tls": {"verify": false})";
+  const std::string tls = R"(, "endpoint_tls": {"verify": false})";
   EXPECT_THAT(errors(with_functions(R"("f")", tls)), SizeIs(1));
   EXPECT_THAT(errors(with_functions(R"({"function": "f", "job_processing_uri": "http://r/"})", tls)),
               SizeIs(1));

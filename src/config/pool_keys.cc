@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "config/endpoint_keys.h"
 #include "config/fastcgi_keys.h"
 #include "config/function_keys.h"
 #include "config/header_keys.h"
@@ -31,12 +32,6 @@ struct SlotCount : Whole<0, kMaxWorkers> {
   }
 };
 
-std::vector<std::string> describe_uri(const PoolConfig& before, const PoolConfig& after) {
-  const std::string& now = after.uri.display;
-  if (before.uri.display != now) return {from_to("job_processing_uri", before.uri.display, now)};
-  return {fmt::format("job_processing_uri {}: another password", now)};
-}
-
 bool has_https(const PoolConfig& pool) {
   return pool.has_uri([](const net::Uri& uri) { return uri.scheme == net::Uri::Scheme::https; });
 }
@@ -46,33 +41,39 @@ bool has_fastcgi(const PoolConfig& pool) {
 }
 
 constexpr Key<PoolConfig> kPoolKeys[] = {
-    key<&PoolConfig::uri, EndpointUri>("job_processing_uri", kUriType,
-                                       "the next job goes to the new one; running ones finish at the old one")
+    key<&PoolConfig::endpoint, EndpointValue>("job_processing_uri", kUriType, "from the next job on")
         .is_required()
-        .renews(Renewal::address)
-        .described_by(describe_uri),
+        .described_by(describe_endpoint),
     key<&PoolConfig::worker_count, SlotCount>("worker_count", "a whole number ≥ 0",
-                                              "slots are added or, as their jobs finish, taken away")
+                                              "at once; running jobs finish")
         .is_required(),
-    Key<PoolConfig>{
-        "jobs_list", "an array of functions",
-        "an added function is registered on the live connections; a removed one is withdrawn by new "
-        "connections while the old ones finish their jobs; a limit or URI of its own is changed in place",
-        read_jobs_list, jobs_list_text, same_jobs_list}
+    key<&PoolConfig::paused, YesOrNo>("paused", "true or false", "at once; running jobs finish"),
+    Key<PoolConfig>{"jobs_list", "an array of functions", "at once; running jobs finish", read_jobs_list,
+                    jobs_list_text, same_jobs_list}
         .is_required()
         .described_by(describe_jobs_list),
-    key<&PoolConfig::tls, Tls>("tls", kTlsType,
-                               "the next job goes over a new connection; running ones finish on theirs")
+    key<&PoolConfig::tls, Tls>("endpoint_tls", kTlsType, "from the next job on, over a new connection")
+        .formerly("tls")
         .renews(Renewal::connections)
         .if_it(has_https),
-    key<&PoolConfig::document_root, DocumentRoot>(
-        "fastcgi_document_root", kDocumentRootType,
-        "the next job goes over a new connection; running ones finish on theirs")
+    key<&PoolConfig::document_root, DocumentRoot>("fastcgi_document_root", kDocumentRootType,
+                                                  "from the next job on, over a new connection")
         .renews(Renewal::connections)
         .if_it(has_fastcgi),
 };
 
-// Calls `look`(value, uri) for the URI of each function that has its own.
+// Calls `look`(value, uri) for each URI of an endpoint. One with a wrong URI has no such calls.
+template <class Look>
+void for_uris(const Value& value, const EndpointConfig& endpoint, Look look) {
+  if (!value.is(Node::Kind::array)) {
+    for (const auto& backend : endpoint.backends) look(value, backend.uri);
+    return;
+  }
+  if (value.node().children.size() != endpoint.backends.size()) return;
+  for (std::size_t i = 0; i < endpoint.backends.size(); ++i) look(value.element(i), endpoint.backends[i].uri);
+}
+
+// The same for each function that has its own endpoint.
 template <class Look>
 void for_own_uris(const Value& pool_value, const PoolConfig& pool, Look look) {
   const Node* list = pool_value.node().find("jobs_list");
@@ -83,24 +84,36 @@ void for_own_uris(const Value& pool_value, const PoolConfig& pool, Look look) {
     const Node* name = list->children[i].find("function");
     if (!uri || !name) continue;
     const auto& own = pool.of_function(name->text);
-    if (own.uri) look(functions.element(i).member(*uri), *own.uri);
+    if (own.endpoint) for_uris(functions.element(i).member(*uri), *own.endpoint, look);
   }
+}
+
+// The pool's own first.
+template <class Look>
+void for_all_uris(const Value& pool_value, const PoolConfig& pool, Look look) {
+  if (const Node* uri = pool_value.node().find("job_processing_uri")) {
+    for_uris(pool_value.member(*uri), pool.endpoint, look);
+  }
+  for_own_uris(pool_value, pool, look);
 }
 
 // Without this error jobs that were meant to be encrypted would be sent as plain text.
 void check_tls_is_of_use(const Value& pool_value, const PoolConfig& pool) {
-  const Node* tls = pool_value.node().find("tls");
-  if (!tls || pool.uri.display.empty()) return;
-  if (has_https(pool)) return;
+  const Node* tls = pool_value.node().find("endpoint_tls");
+  if (!tls) tls = pool_value.node().find("tls");
+  if (!tls || pool.endpoint.backends.empty() || has_https(pool)) return;
+  const bool is_fastcgi = pool.endpoint.backends.front().uri.is_fastcgi();
   pool_value.member(*tls).error(
-      fmt::format("{} does not use TLS: {}remove tls", text::printable(pool.uri.display, 100),
-                  pool.uri.is_fastcgi() ? "FastCGI knows none, " : "write it with https://, or "));
+      fmt::format("{} does not use TLS: {}remove {}", text::printable(pool.endpoint.display(), 100),
+                  is_fastcgi ? "FastCGI knows none, " : "write it with https://, or ", tls->key));
 }
 
-// Warns where the pool's URI uses TLS and the URI of a function sends jobs over the network without it.
-void warn_of_plain_functions(const Value& pool_value, const PoolConfig& pool) {
-  if (pool.uri.scheme != net::Uri::Scheme::https) return;
-  for_own_uris(pool_value, pool, [](const Value& value, const net::Uri& uri) {
+// Warns where a URI of the pool uses TLS and another one sends jobs over the network without it.
+void warn_of_plain_uris(const Value& pool_value, const PoolConfig& pool) {
+  const bool has_tls =
+      pool.endpoint.has_uri([](const net::Uri& uri) { return uri.scheme == net::Uri::Scheme::https; });
+  if (!has_tls) return;
+  for_all_uris(pool_value, pool, [](const Value& value, const net::Uri& uri) {
     if (uri.scheme == net::Uri::Scheme::https || uri.is_unix()) return;
     value.warning(fmt::format("{} does not use TLS, as the pool does", text::printable(uri.display, 100)));
   });
@@ -108,10 +121,7 @@ void warn_of_plain_functions(const Value& pool_value, const PoolConfig& pool) {
 
 // The user of a URI is sent in the header Authorization, which `headers` may have, too.
 void check_authorizations(const Value& pool_value, const PoolConfig& pool) {
-  if (const Node* uri = pool_value.node().find("job_processing_uri")) {
-    check_authorization(pool_value.member(*uri), pool.uri, pool.settings);
-  }
-  for_own_uris(pool_value, pool, [&](const Value& value, const net::Uri& uri) {
+  for_all_uris(pool_value, pool, [&](const Value& value, const net::Uri& uri) {
     check_authorization(value, uri, pool.settings);
   });
 }
@@ -140,7 +150,7 @@ void read_pool(const Value& value, Config& config, const PoolSettings& defaults,
   }
   read_keys(value, pool_keys(), pool);
   check_tls_is_of_use(value, pool);
-  warn_of_plain_functions(value, pool);
+  warn_of_plain_uris(value, pool);
   check_document_root(value, pool);
   read_keys(value, setting_keys(), pool.settings);
   check_authorizations(value, pool);

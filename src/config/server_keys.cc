@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -13,11 +14,23 @@ namespace {
 
 constexpr std::uint16_t kGearmanPort = 4730;
 
+// "::1:4730" is an address, too, and hardly meant as one.
+bool has_port_without_brackets(std::string_view text) {
+  return !text.starts_with('[') && std::count(text.begin(), text.end(), ':') > 1 &&
+         text.ends_with(fmt::format(":{}", kGearmanPort));
+}
+
 struct ServerAddress {
   static bool read(const Value& value, net::Address& out) {
     if (!value.is(Node::Kind::string)) return false;
     auto address = net::parse_address(value.node().text, kGearmanPort);
     if (address) {
+      if (has_port_without_brackets(value.node().text)) {
+        value.warning(
+            fmt::format("it is read as an IPv6 address without a port; if its last part is the port, write "
+                        "[{}]:{}",
+                        value.node().text.substr(0, value.node().text.rfind(':')), kGearmanPort));
+      }
       out = std::move(*address);
     } else {
       value.error(address.error().message);
@@ -29,6 +42,10 @@ struct ServerAddress {
 
 struct TlsOrPlain {
   static bool read(const Value& value, std::optional<net::TlsSettings>& tls) {
+    if (bool on = true; read_bool(value, on) && !on) {
+      tls.reset();
+      return true;
+    }
     return Tls::read(value, tls.emplace());
   }
   static std::string show(const std::optional<net::TlsSettings>& tls) {
@@ -38,7 +55,8 @@ struct TlsOrPlain {
 
 constexpr Key<ServerConfig> kServerKeys[] = {
     key<&ServerConfig::address, ServerAddress>("address", "the address of a server").is_required(),
-    key<&ServerConfig::tls, TlsOrPlain>("tls", kTlsType),
+    key<&ServerConfig::tls, TlsOrPlain>(
+        "tls", "false, true, or an object of ca_file, certificate_file, key_file, server_name and verify"),
 };
 
 }  // namespace

@@ -58,6 +58,7 @@ struct Failures {
 
   static std::string show(const std::vector<AttemptFailure>& failures) {
     std::vector<std::string> names;
+    names.reserve(failures.size());
     for (const auto failure : failures) names.push_back(in_quotes(name_of(kAttemptFailures, failure)));
     return fmt::format("[{}]", fmt::join(names, ", "));
   }
@@ -65,15 +66,19 @@ struct Failures {
 
 constexpr Key<Retry> kRetryKeys[] = {
     key<&Retry::attempts, Whole<1, 100>>("attempts", "a whole number from 1 to 100"),
-    key<&Retry::initial_delay, Seconds<86400>>("initial_delay", "a number of seconds from 0 to 86400"),
-    key<&Retry::max_delay, Seconds<86400>>("max_delay", "a number of seconds from 0 to 86400"),
-    key<&Retry::attempt_timeout, Seconds<86400>>("attempt_timeout", "a number of seconds from 0 to 86400"),
+    key<&Retry::initial_delay, Seconds<86400>>("initial_delay", "a time from 0 to 86400 s"),
+    key<&Retry::max_delay, Seconds<86400>>("max_delay", "a time from 0 to 86400 s"),
+    key<&Retry::attempt_timeout, Seconds<86400>>("attempt_timeout", "a time from 0 to 86400 s"),
     key<&Retry::on, Failures>("on", "an array of reasons"),
 };
 
 struct RetryObject {
   // What the object does not name stays: a pool's object changes the top level's.
   static bool read(const Value& value, Retry& retry) {
+    if (bool on = true; read_bool(value, on) && !on) {
+      retry.attempts = 1;
+      return true;
+    }
     if (!value.is(Node::Kind::object)) return false;
     read_object(value, retry_keys(), retry);
     return true;
@@ -114,7 +119,7 @@ struct Window : Seconds<3600> {
 constexpr Key<BreakerSettings> kBreakerKeys[] = {
     key<&BreakerSettings::failure_ratio, Ratio>("failure_ratio", "a number > 0 and ≤ 1"),
     key<&BreakerSettings::min_jobs, Whole<1, 10'000>>("min_jobs", "a whole number from 1 to 10000"),
-    key<&BreakerSettings::window, Window>("window", "a number of seconds from 1 to 3600"),
+    key<&BreakerSettings::window, Window>("window", "a time from 1 to 3600 s"),
 };
 
 // true, false, or an object, which turns the breaker on. In a pool the values that are not named stay.
@@ -142,55 +147,57 @@ struct FunctionName {
 
 constexpr Key<PoolSettings> kSettingKeys[] = {
     key<&PoolSettings::request_format, OneOf<kFormats>>(
-        "request_format", R"("json", "multipart" or "urlencoded")", "holds from the next job on"),
+        "request_format", R"("json", "multipart" or "urlencoded")", "from the next job on"),
     key<&PoolSettings::failure_text, OneOf<kFailureTexts>>(
-        "failure_text", R"("exception", "warning" or "drop")", "holds from the next job on"),
+        "failure_text", R"("exception", "warning" or "drop")", "from the next job on"),
     key<&PoolSettings::explain_failures, YesOrNo>("explain_failures", "true or false",
-                                                  "holds from the next job on"),
-    key<&PoolSettings::connections, Whole<1, 64>>(
-        "connections", "a whole number from 1 to 64",
-        "more are opened; fewer: the ones left over finish their jobs and close"),
+                                                  "from the next job on"),
+    key<&PoolSettings::connections, Whole<1, 64>>("gearmand_connections", "a whole number from 1 to 64",
+                                                  "at once; running jobs finish")
+        .formerly("connections"),
     key<&PoolSettings::connect_timeout, SomeSeconds<3600>>(
-        "connect_timeout", "a number of seconds > 0 and ≤ 3600", "holds from the next connection on")
+        "endpoint_connect_timeout", "a time > 0 and ≤ 3600 s", "from the next connection on")
+        .formerly("connect_timeout")
         .renews(Renewal::connections),
-    key<&PoolSettings::max_response_size, Whole<1, kMaxInt>>(
-        "max_response_size", "a whole number of bytes from 1 to 2147483647", "holds from the next job on")
+    key<&PoolSettings::max_response_size, Bytes<1, kMaxInt>>(
+        "max_response_size", "a size from 1 to 2147483647 bytes", "from the next job on")
         .renews(Renewal::connections),
-    key<&PoolSettings::endpoint_down, OneOf<kEndpointDowns>>(
-        "endpoint_down", R"("hold" or "fail")", "holds from the next failure to reach the endpoint on"),
+    key<&PoolSettings::max_connection_age, Seconds<86400>>("max_connection_age",
+                                                           "a time from 0 (no limit) to 86400 s", "at once")
+        .renews(Renewal::pace),
+    key<&PoolSettings::dns_refresh, Seconds<86400>>(
+        "dns_refresh", "a time from 0 (after failures only) to 86400 s", "at once")
+        .renews(Renewal::pace),
+    key<&PoolSettings::endpoint_down, OneOf<kEndpointDowns>>("endpoint_down", R"("hold" or "fail")",
+                                                             "from the next failure on"),
     key<&PoolSettings::hold_on, Statuses>("hold_on", "an array of HTTP statuses from 400 to 599",
-                                          "holds from the next answer on"),
+                                          "from the next failure on"),
     key<&PoolSettings::breaker, BreakerSwitch>(
-        "breaker", "true, false, or an object of failure_ratio, min_jobs and window",
-        "holds at once; other values close the breaker"),
+        "breaker", "true, false, or an object of failure_ratio, min_jobs and window", "at once"),
     key<&PoolSettings::max_running_time, Seconds<kMaxRunningTime>>(
-        "max_running_time", "a number of seconds from 0 (as --max_running_time says) to 1000000000",
-        "holds from the next job on"),
+        "max_running_time", "a time from 0 (as --max_running_time says) to 1000000000 s",
+        "from the next job on"),
     key<&PoolSettings::retry, RetryObject>(
-        "retry", "an object of attempts, initial_delay, max_delay, attempt_timeout and on",
-        "holds from the next attempt on"),
-    key<&PoolSettings::dead_letter_function, FunctionName>("dead_letter_function",
-                                                           "the name of a function, or \"\" for none",
-                                                           "holds from the next failed job on"),
-    key<&PoolSettings::on_shutdown, OneOf<kOnShutdowns>>("on_shutdown", R"("fail" or "requeue")",
-                                                         "holds for the next shutdown"),
+        "retry", "false, or an object of attempts, initial_delay, max_delay, attempt_timeout and on",
+        "from the next attempt on"),
+    key<&PoolSettings::dead_letter_function, FunctionName>(
+        "dead_letter_function", "the name of a function, or \"\" for none", "from the next failure on"),
+    key<&PoolSettings::on_shutdown, OneOf<kOnShutdowns>>("on_shutdown", R"("fail" or "requeue")", "at once"),
     key<&PoolSettings::max_rate, Number<0, 1'000'000>>(
-        "max_rate", "a number of jobs a second from 0 (no limit) to 1000000", "holds at once"),
-    key<&PoolSettings::adaptive, YesOrNo>("adaptive", "true or false",
-                                          "holds at once; the limit starts anew"),
+        "max_rate", "a number of jobs a second from 0 (no limit) to 1000000", "at once"),
+    key<&PoolSettings::adaptive, YesOrNo>("adaptive", "true or false", "at once"),
     key<&PoolSettings::headers, Headers>("headers", "an object of names and values",
-                                         "holds from the next attempt on")
+                                         "from the next attempt on")
         .renews(Renewal::header_lines)
         .described_by(describe_headers),
     key<&PoolSettings::signing, SigningFile>("signing_secret_file", "an absolute path, or \"\" for none",
-                                             "holds from the next attempt on")
+                                             "from the next attempt on")
         .renews(Renewal::signer)
         .described_by(describe_signing),
     key<&PoolSettings::trace_sampling, Number<0, 1>>("trace_sampling", "a number from 0 to 1",
-                                                     "holds from the next job on"),
-    key<&PoolSettings::fairness, OneOf<kFairnesses>>(
-        "fairness", R"("none" or "function")",
-        "functions move to connections of their own, or back; the old connections finish their jobs"),
+                                                     "from the next job on"),
+    key<&PoolSettings::fairness, OneOf<kFairnesses>>("fairness", R"("none" or "function")",
+                                                     "at once; running jobs finish"),
 };
 
 }  // namespace

@@ -31,6 +31,11 @@ std::string joined(const std::string& path, std::string_view name) {
 
 }  // namespace
 
+void Problems::renamed(std::string_view former, std::string_view name, std::string_view place) {
+  if (!renamed_.emplace(former).second) return;
+  notes_.push_back(fmt::format("{} is now called {}; both are accepted", place, name));
+}
+
 void Problems::List::add(int line, std::string message) {
   if (entries.size() < kMaxProblems) {
     entries.push_back({line, std::move(message)});
@@ -61,11 +66,17 @@ std::string Value::placed(std::string_view message) const {
 }
 
 void Value::error(std::string_view message) const { problems_->error(node_->line, placed(message)); }
+bool Value::expected(std::string_view what) const {
+  error(fmt::format("expected {}, got {}", what, shown()));
+  return true;
+}
 void Value::warning(std::string_view message) const { problems_->warning(node_->line, placed(message)); }
 void Value::key_error(std::string_view message) const { problems_->error(node_->key_line, placed(message)); }
 void Value::key_warning(std::string_view message) const {
   problems_->warning(node_->key_line, placed(message));
 }
+
+void Value::renamed(std::string_view name) const { problems_->renamed(node_->key, name, path_); }
 
 void Value::missing(std::string_view key, std::string_view message) const {
   problems_->error(node_->line, fmt::format("{}: {}", joined(path_, key), message));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,12 +26,16 @@ class Problems {
   const ReadFile& read_file() const { return read_file_; }
   void error(int line, std::string message) { errors_.add(line, std::move(message)); }
   void warning(int line, std::string message) { warnings_.add(line, std::move(message)); }
+  // That the key stands in the file under the name that it once had. Only the first place of each is noted.
+  void renamed(std::string_view former, std::string_view name, std::string_view place);
 
   bool has_errors() const { return !errors_.entries.empty(); }
 
   // One text each, in the order of their lines: "message (line 14)".
   std::vector<std::string> errors() const { return errors_.texts(); }
   std::vector<std::string> warnings() const { return warnings_.texts(); }
+  // What is neither, in the order of reading.
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   struct Entry {
@@ -48,6 +53,8 @@ class Problems {
   const ReadFile read_file_;
   List errors_;
   List warnings_;
+  std::vector<std::string> notes_;
+  std::set<std::string, std::less<>> renamed_;  // former names
 };
 
 // A place in the jobs file: a node, the path that leads to it, and the list of problems to which messages are
@@ -65,10 +72,14 @@ class Value {
 
   // "path: message (line N)", at the line of the value.
   void error(std::string_view message) const;
+  // The error "expected …, got …". True, for readers that have then said what is wrong.
+  bool expected(std::string_view what) const;
   void warning(std::string_view message) const;
   // At the line of the value's name.
   void key_error(std::string_view message) const;
   void key_warning(std::string_view message) const;
+  // Notes that this member stands under its key's former name.
+  void renamed(std::string_view name) const;
   // "path.key: message", for a member that is not there; at the line of the value.
   void missing(std::string_view key, std::string_view message) const;
 

@@ -4,23 +4,31 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "admin/server.h"
 #include "base/exit_codes.h"
-#include "config/connection_count.h"
+#include "daemon/check.h"
+#include "daemon/control.h"
 #include "daemon/daemonize.h"
+#include "daemon/exporter.h"
 #include "daemon/file_limit.h"
 #include "daemon/jobs_file.h"
+#include "daemon/lifecycle.h"
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
 #include "daemon/service.h"
 #include "dispatch/supervisor.h"
 #include "log/log.h"
+#include "log/loss.h"
 #include "log/writer.h"
+#include "net/descriptors.h"
 #include "net/tls.h"
 
 namespace driveshaft::daemon {
@@ -34,15 +42,6 @@ constexpr auto kBeatEvery = 1s;
 constexpr auto kLoopStuckAfter = 10s;
 constexpr std::ptrdiff_t kShownErrors = 20;  // of a rejected jobs file; the log has them all
 constexpr auto kFlushBeforeReady = 2s;
-// A job needs a connection to its endpoint, a pool those to gearmand; this many files are open besides.
-constexpr std::uint64_t kOtherFiles = 64;
-
-std::string host_name() {
-  std::array<char, 65> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return host.data();
-}
-
 // As gearmand lists our connections: no spaces, at most 127 bytes.
 std::string client_id() { return fmt::format("driveshaft/{}/{}", host_name(), ::getpid()); }
 
@@ -53,28 +52,29 @@ void keep_freed_memory() {
   ::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
 }
 
-// A SIGHUP may come before the daemon can handle it, as the pid file is written early. It is held back until
-// then.
-void hold_hangups(bool hold) {
-  sigset_t hangup;
-  sigemptyset(&hangup);
-  sigaddset(&hangup, SIGHUP);
-  ::pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &hangup, nullptr);
+// These signals are handled; await_signals() adds them.
+constexpr std::array kHandledSignals{SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+
+void mask_signals(int how, std::span<const int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) sigaddset(&set, signal);
+  ::pthread_sigmask(how, &set, nullptr);
 }
 
-std::uint64_t files_needed(const config::Config& config) {
-  std::uint64_t needed = kOtherFiles;
-  for (const auto& pool : config.pools) {
-    needed +=
-        static_cast<std::uint64_t>(pool.worker_count) + config::connection_count(pool, config.servers.size());
-  }
-  return needed;
-}
+// A SIGHUP or SIGUSR2 may come before the daemon can handle it, as the pid file is written early. It is held
+// back until then. Others end the process, which has done nothing yet.
+void hold_signals_at_start() { mask_signals(SIG_BLOCK, std::array{SIGHUP, SIGUSR2}); }
 
-// Knows whether the loop turns. The loop's thread calls beat(), the admin thread calls health().
+// Once Asio's handlers are gone, a signal would end the process with the signal for its status, in the middle
+// of its last log lines. From here on the exit takes bounded time anyway.
+void ignore_signals_at_end() { mask_signals(SIG_BLOCK, kHandledSignals); }
+
+// Knows whether the loop turns, and counts how late its timer was. The loop's thread calls beat(), the admin
+// thread calls health().
 class Heartbeat {
  public:
-  explicit Heartbeat(asio::io_context& loop) : timer_(loop) { beat(); }
+  Heartbeat(asio::io_context& loop, metrics::Registry& metrics) : timer_(loop), metrics_(metrics) { beat(); }
   void stop() { timer_.cancel(); }
 
   admin::Health health() const {
@@ -88,19 +88,25 @@ class Heartbeat {
     beat_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
     timer_.expires_after(kBeatEvery);
     timer_.async_wait([this](const boost::system::error_code& error) {
-      if (!error) beat();
+      if (error) return;
+      metrics_.loop_was_late(Clock::now() - timer_.expiry());
+      beat();
     });
   }
 
   asio::steady_timer timer_;
+  metrics::Registry& metrics_;
   std::atomic<Clock::rep> beat_{};
 };
 
 // The loop and all that lives on its thread.
 class Daemon {
  public:
-  explicit Daemon(const Options& options)
+  // `pid_file` may be null; `inherited` is nothing unless another process hands over to this one.
+  Daemon(const Options& options, const Program& program, PidFile* pid_file,
+         const std::optional<Inheritance>& inherited)
       : options_(options),
+        inherited_(inherited),
         context_{.loop = loop_,
                  .deadlines = deadlines_,
                  .resolver = resolver_,
@@ -112,21 +118,56 @@ class Daemon {
                  .loop_timeout = options.loop_timeout,
                  // As gearmand lists our connections: no spaces, at most 127 bytes.
                  .client_id = client_id(),
-                 .host = host_name()} {}
+                 .host = host_name()},
+        lifecycle_({loop_, supervisor_, service_, server_, pid_file}, program, inherited, hooks()) {}
 
   // Does everything that needs privileges, and everything that may be refused.
   void prepare() {
     config_ = jobs_file_.load();
-    if (options_.exporter) server_.emplace(*options_.exporter, sources(), watched());
     may_open_ = raise_open_file_limit();
+    if (options_.exporter || !options_.control_socket.empty()) {
+      server_.emplace(options_.exporter, sources(), watched(), exporter_settings(options_), exporter_limits(),
+                      inherited_listeners());
+    }
+    if (server_) server_->obey(control());
+    if (!options_.control_socket.empty()) server_->listen_for_control(options_.control_socket);
     warn_of_too_few_files(config_);
   }
 
   // Runs as the user that the process has become.
   void start() {
     if (!options_.user.empty()) jobs_file_.check_files_as(options_.user);
-    put_in_force(config_);
+    if (server_) server_->read_files();
     metrics_.config_loaded();
+    await_signals();
+    lifecycle_.begin();
+  }
+
+  int run() {
+    loop_.run();
+    ignore_signals_at_end();
+    return exit_code_;
+  }
+
+ private:
+  Lifecycle::Hooks hooks() {
+    return {.takes_jobs =
+                [this] {
+                  return std::any_of(config_.pools.begin(), config_.pools.end(),
+                                     [](const auto& pool) { return pool.worker_count > 0 && !pool.paused; });
+                },
+            .run_pools = [this] { put_in_force(config_); },
+            .serve = [this] { serve(); },
+            .stop_following = [this] { jobs_file_.stop(); },
+            .end =
+                [this](int exit_code) {
+                  exit_code_ = exit_code;
+                  heartbeat_.stop();
+                  loop_.stop();
+                }};
+  }
+
+  void serve() {
     jobs_file_.watch(
         [this](const config::Config& config) {
           warn_of_too_few_files(config);
@@ -138,26 +179,30 @@ class Daemon {
               errors.begin(), errors.begin() + std::min<std::ptrdiff_t>(std::ssize(errors), kShownErrors));
           config_state_.rejected_at = std::chrono::system_clock::now();
         });
-    await_signals();
-    if (server_) {
-      server_->start();
-      kMainLog.info("metrics on http://{}/metrics", net::to_string(server_->address()));
+    if (!server_) return;
+    server_->start();
+    if (const auto warning = one_token_for_all(options_); !warning.empty()) kMainLog.warn("{}", warning);
+    if (options_.exporter) {
+      kMainLog.info("metrics on {}://{}/metrics",
+                    options_.exporter_certificate_file.empty() ? "http" : "https",
+                    net::to_string(server_->address()));
     }
-    asio::post(loop_, [this] { service_.ready(); });
   }
 
-  void run() { loop_.run(); }
+  admin::Listeners inherited_listeners() const {
+    if (!inherited_) return {};
+    return {.exporter = inherited_->exporter, .control = inherited_->control};
+  }
 
- private:
   admin::Sources sources() {
-    return {.metrics = [this] { return metrics_.text(); },
+    return {.metrics = [this] { return metrics_text(); },
             .health = [this] { return heartbeat_.health(); },
             .ready = [this] { return readiness(); }};
   }
 
   admin::Health readiness() const {
     if (supervisor_.draining()) {
-      return {false, fmt::format("draining, {} jobs still run", supervisor_.running_jobs())};
+      return {false, "draining: no more jobs are taken, running ones finish"};
     }
     const int links = supervisor_.connected_links();
     return {links > 0,
@@ -177,6 +222,8 @@ class Daemon {
                       .started_at = std::chrono::system_clock::now(),
                       .client_id = context_.client_id,
                       .jobs_file = options_.jobs_config,
+                      .exporter = exporter_argument(options_),
+                      .takes_actions = !options_.admin_token_file.empty(),
                       .max_running_time = options_.max_running_time},
             .snapshot =
                 [this](dispatch::Detail detail, std::function<void(monitor::SnapshotPtr)> done) {
@@ -192,16 +239,54 @@ class Daemon {
                           .wall = std::chrono::system_clock::now(),
                           .draining = supervisor_.draining(),
                           .config = config_state_,
+                          .process = process(),
                           .pools = supervisor_.status(detail)});
   }
 
+  // Those that we show to servers, and to clients of the exporter. Any thread.
+  std::vector<net::Certificate> certificates() const {
+    auto all = tls_.certificates();
+    if (auto own = server_ ? server_->certificate() : std::nullopt) all.push_back(std::move(*own));
+    return all;
+  }
+
+  monitor::Process process() const {
+    return {.may_open = may_open_,
+            .needs_open = needs_open_,
+            .lacked_descriptors = net::last_lack_of_descriptors(),
+            .log = log::loss(),
+            .certificates = certificates()};
+  }
+
+  // Clients of the exporter take no more than a share of the files that may be open.
+  admin::Limits exporter_limits() const {
+    admin::Limits limits;
+    limits.connections = std::clamp<std::size_t>(may_open_ / 8, 4, limits.connections);
+    limits.streams = limits.connections / 2;
+    return limits;
+  }
+
+  std::string metrics_text() {
+    metrics_.set_log_lines_lost(log::loss().lines);
+    metrics::Registry::CertificateEnds ends;
+    for (const auto& certificate : certificates()) ends.emplace(certificate.file, certificate.ends);
+    metrics_.set_certificates(ends);
+    return metrics_.text();
+  }
+
   void warn_of_too_few_files(const config::Config& config) {
-    const auto needed = files_needed(config);
-    if (needed <= may_open_) return;
-    kMainLog.warn(
-        "worker_counts and connections of the jobs file add up to {} files open at once, and only {} are "
-        "allowed: raise the limit (LimitNOFILE= of a systemd unit, ulimit -Hn of a shell), or have fewer",
-        needed, may_open_);
+    needs_open_ = files_needed(config);
+    if (needs_open_ <= may_open_) return;
+    kMainLog.warn("{}", too_few_files(needs_open_, may_open_));
+  }
+
+  // Hands actions over to the loop.
+  admin::Act control() {
+    return [this](admin::Action action, std::string by, std::function<void(admin::ActionResult)> done) {
+      asio::post(loop_, [this, action = std::move(action), by = std::move(by), done = std::move(done)] {
+        control_.act(action, by, done);
+      });
+    };
   }
 
   std::string figures() const {
@@ -214,8 +299,8 @@ class Daemon {
   }
 
   void await_signals() {
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(signal);
-    hold_hangups(false);
+    for (const int signal : kHandledSignals) signals_.add(signal);
+    mask_signals(SIG_UNBLOCK, kHandledSignals);
     await_signal();
   }
 
@@ -230,32 +315,25 @@ class Daemon {
 
   void on_signal(int signal) {
     if (signal == SIGHUP) {
-      log::reopen_logs();
-      kMainLog.info("SIGHUP: log files are opened anew");
-      if (supervisor_.draining()) return;
+      lifecycle_.reopen_logs("SIGHUP");
+      if (supervisor_.draining() || !lifecycle_.serves()) return;
       service_.reloading();
-      jobs_file_.reload([this] { service_.ready(); });
+      jobs_file_.reload([this](const auto&) { service_.ready(); });
       return;
     }
-    const char* name = signal == SIGUSR1 ? "SIGUSR1" : signal == SIGINT ? "SIGINT" : "SIGTERM";
-    if (supervisor_.draining()) {
-      kMainLog.warn("{} again: jobs that still run end now", name);
-      return supervisor_.drain(0s, {});
+    if (signal == SIGUSR2) {
+      return lifecycle_.upgrade("SIGUSR2", [](bool taken_over, const std::string& text) {
+        if (!taken_over) kMainLog.warn("SIGUSR2: not done: {}", text);
+      });
     }
-    const auto window = drain_window(options_, signal == SIGUSR1);
-    kMainLog.info("{}: no more jobs are taken; {} running ones have {} s to finish", name,
-                  supervisor_.running_jobs(), window / 1s);
-    jobs_file_.stop();
-    service_.stopping(window);
-    supervisor_.drain(window, [this] {
-      kMainLog.info("all jobs are done; goodbye");
-      heartbeat_.stop();
-      service_.stop();
-      loop_.stop();
-    });
+    lifecycle_.drain(signal == SIGUSR1  ? "SIGUSR1"
+                     : signal == SIGINT ? "SIGINT"
+                                        : "SIGTERM",
+                     drain_window(options_, /*patient=*/signal == SIGUSR1));
   }
 
   const Options& options_;
+  const std::optional<Inheritance> inherited_;
   asio::io_context loop_{1};
   base::DeadlineWheel deadlines_{loop_};
   net::Resolver resolver_{loop_};
@@ -267,42 +345,64 @@ class Daemon {
   JobsFile jobs_file_{loop_, options_.jobs_config};
   config::Config config_;
   monitor::ConfigState config_state_;
+  Control control_{
+      deadlines_,
+      supervisor_,
+      jobs_file_,
+      metrics_,
+      {.drain =
+           [this](const std::string& by) {
+             lifecycle_.drain("control, " + by, drain_window(options_, /*patient=*/false));
+           },
+       .upgrade = [this](const std::string& by,
+                         Lifecycle::Done done) { lifecycle_.upgrade("control, " + by, std::move(done)); }}};
   asio::signal_set signals_{loop_};
-  Heartbeat heartbeat_{loop_};
+  Heartbeat heartbeat_{loop_, metrics_};
   Service service_{loop_, [this] { return figures(); }};
+  Lifecycle lifecycle_;
+  int exit_code_ = base::kExitOk;
   std::uint64_t may_open_ = 0;           // files
+  std::uint64_t needs_open_ = 0;         // files, with the jobs file in force
   std::optional<admin::Server> server_;  // destroyed first: its thread uses the members above
 };
 
-}  // namespace
-
-int run(const Options& options) {
-  if (options.check) return check_jobs_file(options.jobs_config);
+int run(const Options& options, const Program& program, const std::optional<Inheritance>& inherited) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a log file at its size limit loses lines, as on a full disk
-  hold_hangups(true);
+  hold_signals_at_start();
   net::keep_tls_to_the_end();
   open_standard_files();
   keep_freed_memory();
 
   std::optional<Background> background;
-  if (options.daemonize) background.emplace();
+  if (options.daemonize && !inherited) background.emplace();  // in an upgrade it is there already
   if (options.log_config.empty()) {
     log::log_to_console(options.log_format, options.log_level);
   } else {
-    log::configure_logging(options.log_config);
+    log::configure_logging(options.log_config,
+                           inherited ? log::Opening::appending : log::Opening::as_configured);
   }
   log::Writer log_writer;
   std::optional<PidFile> pid_file;
-  if (!options.pid_file.empty()) pid_file.emplace(options.pid_file);
+  if (inherited && inherited->pid_file >= 0) {
+    pid_file.emplace(options.pid_file, inherited->pid_file);
+  } else if (!options.pid_file.empty()) {
+    pid_file.emplace(options.pid_file);
+  }
   kMainLog.info("driveshaft {} starts, pid {}", DRIVESHAFT_VERSION, ::getpid());
 
-  Daemon daemon(options);
+  Daemon daemon(options, program, pid_file ? &*pid_file : nullptr, inherited);
   daemon.prepare();
   if (!options.user.empty()) {
     const User user = find_user(options.user);
     if (pid_file) pid_file->give_to(user.uid, user.gid);
     for (const auto& file : log::log_files()) give_log_file(file, user);
+    if (!options.control_socket.empty() && !inherited &&
+        ::lchown(options.control_socket.c_str(), user.uid, user.gid) != 0) {
+      throw base::StartupError(base::kExitUser,
+                               fmt::format("cannot give {} to the user {}: {}", options.control_socket,
+                                           options.user, std::generic_category().message(errno)));
+    }
     become(user);
   }
   daemon.start();
@@ -314,12 +414,25 @@ int run(const Options& options) {
     background->notify_ready();
   }
   try {
-    daemon.run();
+    return daemon.run();
   } catch (const std::exception& bug) {  // main() says it on stderr, which may be nowhere
     kMainLog.error("internal error: {}; the program ends", bug.what());
     throw;
   }
-  return base::kExitOk;
+}
+
+}  // namespace
+
+int run(const Options& options, const Program& program) {
+  if (options.check) return check(options);
+  const auto inherited = take_inheritance();
+  try {
+    return run(options, program, inherited);
+  } catch (const base::StartupError& error) {
+    // The process that has started this one wants to know what keeps it from serving.
+    if (inherited) say_now(inherited->channel, {.kind = Message::Kind::failed, .text = error.what()});
+    throw;
+  }
 }
 
 }  // namespace driveshaft::daemon

@@ -29,6 +29,7 @@ constexpr std::chrono::milliseconds kSilence = 5s;  // of the file system, after
 
 std::vector<std::string> server_names(const config::Config& config) {
   std::vector<std::string> names;
+  names.reserve(config.servers.size());
   for (const auto& server : config.servers)
     names.push_back(net::to_string(server.address) + (server.tls ? " (TLS)" : ""));
   return names;
@@ -39,8 +40,23 @@ std::string describe(const config::PoolConfig& pool) {
   for (const auto& [name, settings] : pool.functions) {
     own += fmt::format("; {}:{}", name, config::own_settings_text(settings));
   }
-  return fmt::format("pool {}: {} at once, to {} as {}: {}{}", pool.name, pool.worker_count, pool.uri.display,
-                     config::name_of(pool.settings.request_format), fmt::join(pool.jobs_list, ", "), own);
+  return fmt::format("pool {}: {} at once, to {} as {}: {}{}", pool.name, pool.worker_count,
+                     pool.endpoint.display(), config::name_of(pool.settings.request_format),
+                     fmt::join(pool.jobs_list, ", "), own);
+}
+
+template <class Names>
+std::vector<std::string> unusable(const config::Config& config, const std::string& jobs_file,
+                                  const Names& files) {
+  auto errors = config::check_files(config);
+  const auto add = [&](const std::string& file, const base::Result<std::string>& read) {
+    if (!read) errors.push_back(fmt::format("{}: {}", file, read.error().message));
+  };
+  add(jobs_file, config::read_file(jobs_file));
+  for (const auto& file : files) {
+    if (file != jobs_file) add(file, config::read_secret_file(file));
+  }
+  return errors;
 }
 
 }  // namespace
@@ -99,11 +115,7 @@ const config::Config& JobsFile::load() {
 }
 
 void JobsFile::check_files_as(const std::string& user) const {
-  auto errors = config::check_files(config_);
-  for (const auto& file : files_.names) {
-    const auto readable = file == files_.path ? config::read_file(file) : config::read_secret_file(file);
-    if (!readable) errors.push_back(fmt::format("{}: {}", file, readable.error().message));
-  }
+  const auto errors = unusable(config_, files_.path, files_.names);
   if (errors.empty()) return;
   throw base::StartupError(base::kExitConfig,
                            fmt::format("jobs file {} cannot be used by {}, which --user names:\n  {}",
@@ -116,7 +128,7 @@ void JobsFile::watch(OnChange on_change, OnReload on_reload) {
   pause();
 }
 
-void JobsFile::reload(std::function<void()> done) {
+void JobsFile::reload(OnReload done) {
   asked_.push_back(std::move(done));
   look();
 }
@@ -154,9 +166,11 @@ void JobsFile::look() {
           return Look{std::move(files), std::move(loaded)};
         },
         [this, asked = asked_](Look found) {
+          const auto errors =
+              found.loaded && !*found.loaded ? found.loaded->error().errors : std::vector<std::string>();
           looked(std::move(found));
           if (stopped_) return;
-          for (const auto& done : asked) done();
+          for (const auto& done : asked) done(errors);
         });
     looking_since_ = Clock::now();
     asked_.clear();
@@ -213,20 +227,24 @@ void JobsFile::log_notes(const std::vector<std::string>& notes) {
   notes_ = notes;
 }
 
-int check_jobs_file(const std::string& path) {
-  const auto loaded = config::load(path);
+CheckedJobsFile check_jobs_file(const std::string& path) {
+  auto loaded = config::load(path);
   const auto& warnings = loaded ? loaded->warnings : loaded.error().warnings;
   for (const auto& warning : warnings) base::write_to_stderr(fmt::format("{}: warning: {}", path, warning));
   if (!loaded) {
     for (const auto& error : loaded.error().errors) base::write_to_stderr(fmt::format("{}: {}", path, error));
     base::write_to_stderr(fmt::format("{}: not usable, {} error(s)", path, loaded.error().errors.size()));
-    return base::kExitConfig;
+    return {{}, loaded.error().errors.size(), warnings.size()};
   }
-  fmt::print("{}: good\n", path);
   fmt::print("gearmand: {}\n", fmt::join(server_names(loaded->config), ", "));
   for (const auto& pool : loaded->config.pools) fmt::print("{}\n", describe(pool));
   for (const auto& note : loaded->notes) fmt::print("note: {}\n", note);
-  return base::kExitOk;
+  const auto count = warnings.size();
+  return {std::move(*loaded), 0, count};
+}
+
+std::vector<std::string> unusable_files(const std::string& jobs_file, const config::Parsed& parsed) {
+  return unusable(parsed.config, jobs_file, parsed.files);
 }
 
 }  // namespace driveshaft::daemon

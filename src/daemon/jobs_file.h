@@ -37,8 +37,8 @@ class JobsFile {
 
   // Polls the file from now on, and reads it when a change has not been followed by another for one poll.
   void watch(OnChange on_change, OnReload on_reload);
-  // Reads the file now, and then calls `done`.
-  void reload(std::function<void()> done);
+  // Reads the file now, and then calls `done` with what is wrong with it.
+  void reload(OnReload done);
   // From now on no change is looked for, and none is applied.
   void stop();
 
@@ -76,15 +76,23 @@ class JobsFile {
   bool stopped_ = false;
   std::vector<std::string> notes_;  // of the file in force
   std::optional<std::chrono::steady_clock::time_point>
-      looking_since_;                         // set while a thread looks at the files
-  std::vector<std::function<void()>> asked_;  // called after the next look, which reads the files
+      looking_since_;            // set while a thread looks at the files
+  std::vector<OnReload> asked_;  // called after the next look, which reads the files
   Files files_;
   config::Config config_;  // in force
   OnChange on_change_;
   OnReload on_reload_;
 };
 
-// --check: reads the jobs file, prints what is wrong with it, or what it would run. Returns the exit code.
-int check_jobs_file(const std::string& path);
+// --check: reads the jobs file, and prints what is wrong with it, or what it would run.
+struct CheckedJobsFile {
+  std::optional<config::Parsed> good;
+  std::size_t errors = 0;
+  std::size_t warnings = 0;
+};
+CheckedJobsFile check_jobs_file(const std::string& path);
+
+// Which of its files this process may not read or use, as this user; a line each.
+std::vector<std::string> unusable_files(const std::string& jobs_file, const config::Parsed& parsed);
 
 }  // namespace driveshaft::daemon

@@ -8,44 +8,59 @@
 #include "base/exit_codes.h"
 #include "base/stderr.h"
 #include "cli/command.h"
+#include "cli/control.h"
+#include "cli/init.h"
+#include "cli/letters.h"
 #include "cli/probe.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
+
+namespace {
+
+int run_daemon(const driveshaft::daemon::Options& options, std::span<const char* const> arguments) {
+  using namespace driveshaft;
+  if (options.help) {
+    fmt::print(
+        "{}\nCommands that look at a running daemon:\n\n{}\nCommands that it obeys:\n\n{}\n"
+        "driveshaft init [FOLDER]\n  writes a jobs file to begin with; driveshaft init --help says more\n"
+        "driveshaft letters list | show | rerun | delete\n  dead letters, which gearmand keeps; driveshaft "
+        "letters --help says more\n"
+        "driveshaft probe URI\n  tries an endpoint with sample jobs; driveshaft probe --help says more\n",
+        daemon::help_text(), cli::help_text(), cli::control_help_text());
+    return base::kExitOk;
+  }
+  if (options.version) {
+    fmt::print("driveshaft {}\n", DRIVESHAFT_VERSION);
+    return base::kExitOk;
+  }
+  return daemon::run(options, daemon::this_program(arguments));
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace driveshaft;
   const std::span<const char* const> arguments(argv + std::min(argc, 1), argv + argc);
   try {
-    if (cli::is_probe(arguments)) {
-      const auto options = cli::parse_probe(arguments);
-      if (options) return cli::probe(*options);
-      base::write_to_stderr("driveshaft: " + options.error().message);
+    const auto run = [](const auto& parsed, auto act) -> int {
+      if (parsed) return act(*parsed);
+      base::write_to_stderr("driveshaft: " + parsed.error().message);
       return base::kExitUsage;
+    };
+    if (cli::is_probe(arguments)) return run(cli::parse_probe(arguments), cli::probe);
+    if (cli::is_init(arguments)) return run(cli::parse_init(arguments), cli::init);
+    if (cli::is_letters(arguments)) {
+      return run(cli::parse_letters(arguments), [](const auto& options) { return cli::run(options); });
     }
     if (cli::is_command(arguments)) {
-      const auto command = cli::parse_command(arguments);
-      if (command) return cli::run(*command);
-      base::write_to_stderr("driveshaft: " + command.error().message);
-      return base::kExitUsage;
+      return run(cli::parse_command(arguments), [](const auto& command) { return cli::run(command); });
     }
-    const auto options = daemon::parse_options(arguments);
-    if (!options) {
-      base::write_to_stderr("driveshaft: " + options.error().message);
-      return base::kExitUsage;
+    if (cli::is_control_command(arguments)) {
+      return run(cli::parse_control_command(arguments),
+                 [](const auto& command) { return cli::run(command); });
     }
-    if (options->help) {
-      fmt::print(
-          "{}\nCommands that look at a running daemon:\n\n{}\ndriveshaft probe URI\n  tries an endpoint with "
-          "sample "
-          "jobs; driveshaft probe --help says more\n",
-          daemon::help_text(), cli::help_text());
-      return base::kExitOk;
-    }
-    if (options->version) {
-      fmt::print("driveshaft {}\n", DRIVESHAFT_VERSION);
-      return base::kExitOk;
-    }
-    return daemon::run(*options);
+    return run(daemon::parse_options(arguments),
+               [&](const auto& options) { return run_daemon(options, arguments); });
   } catch (const base::StartupError& error) {
     base::write_to_stderr(fmt::format("driveshaft: {}", error.what()));
     return error.exit_code();

@@ -90,7 +90,7 @@ TEST(ManPage, ListsTheKeysOfTheJobsFileWithTheirDefaults) {
 TEST(ManPage, NamesTheKeysOfFunctionsAndOfTls) {
   const std::string section = man_section("JOBS FILE");
   for (const auto& nested : config::nested_keys()) {
-    if (nested.of != "jobs_list" && nested.of != "tls") continue;
+    if (nested.of != "jobs_list" && nested.of != "endpoint_tls") continue;
     const std::string said = between(section, fmt::format("\n.It Cm {}\n", nested.of), "\n.It ") + "\n";
     for (const auto& key : nested.keys) {
       EXPECT_THAT(said, HasSubstr(fmt::format("\n.Cm {}", key.name))) << nested.of;
@@ -106,7 +106,7 @@ TEST(ManPage, ListsTheExitCodesOfTheOtherManual) {
     if (code.find_first_not_of("0123456789") == code.npos) codes.push_back(code);
   }
   EXPECT_EQ(items(man_section("EXIT STATUS"), ".It "), codes);
-  EXPECT_EQ(codes.back(), std::to_string(base::kExitUnreachable));
+  EXPECT_EQ(codes.back(), std::to_string(base::kExitNoAnswer));
 }
 
 TEST(CommandLineManual, ListsNoOtherOptions) {

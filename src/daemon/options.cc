@@ -2,41 +2,53 @@
 #include "daemon/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <sstream>
 #include <vector>
 
+#include "base/seconds.h"
 #include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/control.h"
+#include "config/nearest.h"
+#include "text/printable.h"
 
 namespace driveshaft::daemon {
 namespace {
 
+using namespace std::chrono_literals;
 namespace po = boost::program_options;
 using base::Error;
 using base::Result;
 
-constexpr std::uint16_t kExporterPort = 8888;
 constexpr unsigned kHelpWidth = 110;
-constexpr long kMaxRunningTime = 1'000'000'000;
+constexpr long kMaxRunningTime = cli::kLongestTime.count();
 constexpr long kMaxLoopTimeout = 86'400;  // three times that many milliseconds are an int to the kernel
 
-Result<void> read_seconds(std::chrono::seconds& seconds, long most, const std::string& text) {
-  long number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > most) {
-    return Error{fmt::format("expected a whole number of seconds from 1 to {}, got \"{}\"", most, text)};
-  }
-  seconds = std::chrono::seconds(number);
+Result<void> read_time(std::chrono::milliseconds& time, long most, const std::string& text) {
+  const auto read = cli::read_time(text, 1s, std::chrono::seconds(most));
+  if (!read) return read.error();
+  time = *read;
   return {};
 }
+
+std::string seconds_text(std::chrono::milliseconds time) { return fmt::format("{}", base::seconds(time)); }
 
 Result<void> read_path(std::string& path, const std::string& text) {
   if (text.empty()) return Error{"expected a path, got an empty one"};
   path = std::filesystem::absolute(text).lexically_normal().string();
+  return {};
+}
+
+// Empty: none.
+Result<void> read_path_or_none(std::string& path, const std::string& text) {
+  if (!text.empty()) return read_path(path, text);
+  path.clear();
   return {};
 }
 
@@ -52,9 +64,28 @@ Result<void> read_exporter(std::optional<net::Address>& exporter, const std::str
   if (text.front() == ':' && text.rfind(':') == 0) return read_exporter(exporter, "0.0.0.0" + text);
   const bool any_port = text.ends_with(":0") && (text.front() == '[' || text.find(':') == text.size() - 2);
   const auto address = any_port ? net::parse_address(text.substr(0, text.size() - 2), 0)
-                                : net::parse_address(text, kExporterPort);
+                                : net::parse_address(text, cli::kExporterPort);
   if (!address) return address.error();
   exporter = *address;
+  return {};
+}
+
+// Names with commas between them; none is right, too.
+Result<void> read_names(std::vector<std::string>& names, const std::string& text) {
+  names.clear();
+  if (text.empty()) return {};
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    const auto name = text.substr(begin, end - begin);
+    auto read = net::parse_host_name(name);
+    if (!read) {
+      return Error{
+          fmt::format("expected names of hosts with commas between them, without ports, got \"{}\": {}",
+                      text::printable(text, 256), read.error().message)};
+    }
+    names.push_back(std::move(*read));
+    begin = end + 1;
+  }
   return {};
 }
 
@@ -86,25 +117,55 @@ constexpr OptionRow path(std::string_view name, std::string_view description) {
           [](const Options& options) { return options.*member; }};
 }
 
+// One of what may be switched off. What protects the daemon is not among these: there an empty value is
+// hardly meant, but a variable of a script that is not set.
+template <auto member>
+constexpr OptionRow path_or_none(std::string_view name, std::string_view description) {
+  OptionRow row = path<member>(name, description);
+  row.set = [](Options& options, const std::string& text) {
+    return read_path_or_none(options.*member, text);
+  };
+  return row;
+}
+
 template <auto member, long most>
-constexpr OptionRow seconds(std::string_view name, std::string_view description) {
-  return {name, "seconds", description,
-          [](Options& options, const std::string& text) { return read_seconds(options.*member, most, text); },
-          [](const Options& options) { return std::to_string((options.*member).count()); }};
+constexpr OptionRow time(std::string_view name, std::string_view description) {
+  return {name, "time", description,
+          [](Options& options, const std::string& text) { return read_time(options.*member, most, text); },
+          [](const Options& options) { return seconds_text(options.*member); }};
 }
 
 constexpr OptionRow kShutdownTimeout{
-    "shutdown_timeout", "seconds",
+    "shutdown_timeout", "time",
     "how long a drain waits for running jobs; default: 2 x loop_timeout, with SIGUSR1 4 x",
     [](Options& options, const std::string& text) -> Result<void> {
-      std::chrono::seconds window{};
-      auto read = read_seconds(window, kMaxRunningTime, text);
+      std::chrono::milliseconds window{};
+      auto read = read_time(window, kMaxRunningTime, text);
       if (read) options.shutdown_timeout = window;
       return read;
     },
     [](const Options& options) {
-      return options.shutdown_timeout ? std::to_string(options.shutdown_timeout->count()) : std::string();
+      return options.shutdown_timeout ? seconds_text(*options.shutdown_timeout) : std::string();
     }};
+
+constexpr std::string_view kOnline = "online";
+
+constexpr OptionRow kCheck{
+    "check",
+    "",
+    "say whether it would run, and what is wrong, without starting anything; --check=online asks the job "
+    "servers and endpoints, too",
+    [](Options& options, const std::string& text) -> Result<void> {
+      if (!text.empty() && text != kOnline) {
+        return Error{fmt::format("unexpected argument, only \"={}\" may stand behind it, got \"{}\"", kOnline,
+                                 text::printable(text, 60))};
+      }
+      options.check = true;
+      if (!text.empty()) options.check_online = true;
+      return {};
+    },
+    [](const Options&) { return std::string(); },
+    kOnline};
 
 constexpr OptionRow kUser{"user", "name",
                           "become this user once the pid file and the exporter are set up (needs root)",
@@ -120,8 +181,15 @@ constexpr OptionRow kExporter{
     [](Options& options, const std::string& text) { return read_exporter(options.exporter, text); },
     [](const Options& options) { return options.exporter ? net::to_string(*options.exporter) : ""; }};
 
+constexpr OptionRow kExporterHosts{
+    "exporter_host", "names",
+    "names of this host, with commas between them, by which the exporter may be asked for, besides "
+    "localhost, "
+    "the machine's own name and that of --exporter_addr",
+    [](Options& options, const std::string& text) { return read_names(options.exporter_hosts, text); },
+    [](const Options& options) { return fmt::format("{}", fmt::join(options.exporter_hosts, ",")); }};
+
 constexpr std::string_view kFormats[] = {"text", "json"};
-constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
 
 constexpr OptionRow kLogFormat{
     "log_format", "format", "without --logconfig: text on stderr, or json for one JSON object a line",
@@ -132,26 +200,42 @@ constexpr OptionRow kLogFormat{
 
 constexpr OptionRow kLogLevel{
     "log_level", "level", "without --logconfig: the least of debug, info, warn and error to go to stderr",
-    [](Options& options, const std::string& text) { return read_word(options.log_level, kLevels, text); },
-    [](const Options& options) { return std::string(kLevels[static_cast<std::size_t>(options.log_level)]); }};
+    [](Options& options, const std::string& text) {
+      return read_word(options.log_level, log::kLevelNames, text);
+    },
+    [](const Options& options) {
+      return std::string(log::kLevelNames[static_cast<std::size_t>(options.log_level)]);
+    }};
 
 constexpr OptionRow kTable[] = {
     flag<&Options::help>("help", "print this and exit"),
     flag<&Options::version>("version", "print the version and exit"),
-    flag<&Options::check>("check", "read the jobs file, say what it would run, and exit"),
+    kCheck,
     kUser,
-    path<&Options::pid_file>("pid_file", "write the process id to this file, and hold it while running"),
+    path_or_none<&Options::pid_file>("pid_file",
+                                     "write the process id to this file, and hold it while running"),
     flag<&Options::daemonize>("daemonize", "run in the background; returns once the daemon is ready"),
     path<&Options::jobs_config>("jobsconfig", "the jobs file: servers, pools and their endpoints (required)"),
-    path<&Options::log_config>("logconfig", "log4cxx XML or .properties file; default: to stderr"),
+    path_or_none<&Options::log_config>("logconfig", "log4cxx XML or .properties file; default: to stderr"),
     kLogFormat,
     kLogLevel,
-    seconds<&Options::max_running_time, kMaxRunningTime>("max_running_time",
-                                                         "how long a job may run before it has failed"),
-    seconds<&Options::loop_timeout, kMaxLoopTimeout>("loop_timeout",
-                                                     "silence after which gearmand is pinged"),
+    time<&Options::max_running_time, kMaxRunningTime>("max_running_time",
+                                                      "how long a job may run before it has failed"),
+    time<&Options::loop_timeout, kMaxLoopTimeout>("loop_timeout", "silence after which gearmand is pinged"),
     kShutdownTimeout,
     kExporter,
+    kExporterHosts,
+    path<&Options::exporter_certificate_file>(
+        "exporter_certificate_file",
+        "a certificate in PEM, with its chain, with which the exporter speaks TLS"),
+    path<&Options::exporter_key_file>("exporter_key_file", "the key of that certificate"),
+    path<&Options::read_token_file>("admin_read_token_file",
+                                    "a file with a token that page, API and metrics then ask for"),
+    path<&Options::admin_token_file>(
+        "admin_token_file",
+        "a file with a token, with which the page and commands with --url may pause, cancel …"),
+    path_or_none<&Options::control_socket>("control_socket",
+                                           "a Unix socket on which `driveshaft pause` and others are obeyed"),
 };
 
 po::options_description describe_options() {
@@ -171,22 +255,41 @@ po::options_description describe_options() {
   return all;
 }
 
+std::vector<cli::OptionName> option_names() {
+  std::vector<cli::OptionName> names;
+  for (const OptionRow& row : kTable) names.push_back({row.name, row.argument, false, !row.choice.empty()});
+  return names;
+}
+
+Error unknown_command(std::string_view name) {
+  auto names = cli::command_names();
+  for (const auto more : cli::control_command_names()) names.push_back(more);
+  names.insert(names.end(), {"init", "letters", "probe"});
+  const auto close = config::nearest(name, names);
+  return {fmt::format("there is no command \"{}\"; {}--help lists them", text::printable(name, 60),
+                      close.empty() ? "" : fmt::format("did you mean {}? ", close))};
+}
+
 }  // namespace
 
 std::span<const OptionRow> option_table() { return kTable; }
 
-std::chrono::seconds drain_window(const Options& options, bool patient) {
+std::chrono::milliseconds drain_window(const Options& options, bool patient) {
   return options.shutdown_timeout.value_or((patient ? 4 : 2) * options.loop_timeout);
 }
 
 Result<Options> parse_options(std::span<const char* const> arguments) {
-  std::vector<cli::OptionName> names;
-  for (const OptionRow& row : kTable) names.push_back({row.name, row.argument});
+  if (!arguments.empty() && arguments[0][0] != '-') return unknown_command(arguments[0]);
+  const auto names = option_names();
   const auto given = cli::split_arguments(arguments, names, "");
   if (!given) return given.error();
   Options options;
   std::vector<const OptionRow*> seen;
   for (const auto& [option, text] : *given) {
+    if (!option && !seen.empty() && text == seen.back()->choice) {
+      return Error{fmt::format("--{0} {1}: write --{0}={1}, with = between them and no space",
+                               seen.back()->name, text)};
+    }
     if (!option) {
       return Error{fmt::format(
           "unexpected argument \"{}\"; every argument belongs to an option, --help lists them", text)};
@@ -204,6 +307,9 @@ Result<Options> parse_options(std::span<const char* const> arguments) {
                     "them out",
                     row->name)};
   }
+  if (options.exporter_certificate_file.empty() != options.exporter_key_file.empty()) {
+    return Error{"--exporter_certificate_file and --exporter_key_file go together; give both or none"};
+  }
   if (options.jobs_config.empty() && !options.help && !options.version) {
     return Error{
         "--jobsconfig is missing: it names the jobs file, which says what to run; --help lists the options"};
@@ -211,9 +317,27 @@ Result<Options> parse_options(std::span<const char* const> arguments) {
   return options;
 }
 
+std::vector<std::string> absolute_arguments(std::span<const char* const> arguments) {
+  const auto names = option_names();
+  std::vector<std::string> absolute;
+  const auto given = cli::split_arguments(arguments, names, "");
+  for (const auto& [option, text] : *given) {
+    const OptionRow& row = kTable[option - names.data()];
+    Options read;
+    if (row.argument == "path" && row.set(read, text)) {
+      absolute.push_back(fmt::format("--{}={}", row.name, row.value(read)));
+    } else {
+      absolute.push_back(row.argument.empty() && text.empty() ? fmt::format("--{}", row.name)
+                                                              : fmt::format("--{}={}", row.name, text));
+    }
+  }
+  return absolute;
+}
+
 std::string help_text() {
   std::ostringstream text;
-  text << "driveshaft takes jobs from gearmand and runs them on HTTP endpoints.\n\n" << describe_options();
+  text << "driveshaft takes jobs from gearmand and runs them on HTTP endpoints.\n\n"
+       << describe_options() << "\nTimes are in seconds, or have a unit: 500ms, 90s, 10m, 2h, 1d.\n";
   return text.str();
 }
 

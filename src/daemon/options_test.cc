@@ -87,6 +87,27 @@ TEST(Options, PathsBecomeAbsolute) {
   const std::filesystem::path here = std::filesystem::current_path();
   EXPECT_EQ(options->jobs_config, (here / "jobs.json").string());
   EXPECT_EQ(options->pid_file, (here / "d.pid").string());
+  const auto tokens = parse_with_jobs({"--admin_read_token_file", "r", "--admin_token_file=a"});
+  EXPECT_EQ(tokens->read_token_file, (here / "r").string());
+  EXPECT_EQ(tokens->admin_token_file, (here / "a").string());
+}
+
+TEST(Options, AnEmptyValueIsNone) {
+  const auto options = parse_with_jobs(
+      {"--pid_file=", "--logconfig=", "--control_socket=", "--exporter_addr=", "--exporter_host="});
+  ASSERT_TRUE(options) << error_of(options);
+  Options expected;
+  expected.jobs_config = "/jobs.json";
+  expected.exporter.reset();
+  EXPECT_EQ(*options, expected);
+}
+
+TEST(Options, AnEmptyValueSwitchesNoProtectionOff) {
+  for (const char* name : {"user", "admin_read_token_file", "admin_token_file", "exporter_certificate_file",
+                           "exporter_key_file"}) {
+    const std::string argument = fmt::format("--{}=", name);
+    EXPECT_THAT(error_of(parse_with_jobs({argument.c_str()})), HasSubstr("got an empty one")) << name;
+  }
 }
 
 TEST(Options, ExporterAddresses) {
@@ -109,18 +130,50 @@ TEST(Options, ExporterAddresses) {
             "--exporter_addr: expected host:port or [IPv6]:port without a scheme, got \"http://h:1\"");
 }
 
-TEST(Options, SecondsAreWholeAndPositive) {
-  for (const char* text : {"0", "-1", "1.5", "10s", "", "ten", "99999999999999999999", "1000000001"}) {
+TEST(Options, NamesOfTheExportersHost) {
+  using testing::ElementsAre;
+  EXPECT_THAT(parse_with_jobs({"--exporter_host", "Worker-1.example,driveshaft"})->exporter_hosts,
+              ElementsAre("worker-1.example", "driveshaft"));
+  EXPECT_THAT(parse_with_jobs({"--exporter_host=one"})->exporter_hosts, ElementsAre("one"));
+  EXPECT_THAT(parse_with_jobs({"--exporter_host="})->exporter_hosts, testing::IsEmpty());
+  for (const char* text : {",", "one,", "one,,two", "one:8888", "http://one", "*", "one two"}) {
+    EXPECT_THAT(
+        error_of(parse_with_jobs({"--exporter_host", text})),
+        HasSubstr(fmt::format("--exporter_host: expected names of hosts with commas between them, without "
+                              "ports, got \"{}\": ",
+                              text)));
+  }
+}
+
+TEST(Options, ACertificateAndItsKeyGoTogether) {
+  const auto both = parse_with_jobs({"--exporter_certificate_file=/c", "--exporter_key_file=/k"});
+  EXPECT_EQ(both->exporter_certificate_file, "/c");
+  EXPECT_EQ(both->exporter_key_file, "/k");
+  for (const char* one : {"--exporter_certificate_file=/c", "--exporter_key_file=/k"}) {
+    EXPECT_THAT(error_of(parse_with_jobs({one})), HasSubstr("go together"));
+  }
+}
+
+TEST(Options, TimesAreInSecondsOrHaveAUnit) {
+  for (const char* text : {"-1", "", "ten", "5 parsecs", "1e3"}) {
     const std::string argument = fmt::format("--max_running_time={}", text);
     EXPECT_EQ(
         error_of(parse_with_jobs({argument.c_str()})),
-        fmt::format("--max_running_time: expected a whole number of seconds from 1 to 1000000000, got \"{}\"",
+        fmt::format("--max_running_time: expected a time such as 5, \"500ms\", \"5s\" or \"10m\", got \"{}\"",
                     text));
   }
+  for (const char* text : {"0", "999ms", "0.5", "99999999999999999999", "1000000001", "11575d"}) {
+    const std::string argument = fmt::format("--max_running_time={}", text);
+    EXPECT_EQ(error_of(parse_with_jobs({argument.c_str()})),
+              fmt::format("--max_running_time: expected a time from 1 to 1000000000 s, got \"{}\"", text));
+  }
+  EXPECT_EQ(parse_with_jobs({"--max_running_time=2h"})->max_running_time, 2h);
+  EXPECT_EQ(parse_with_jobs({"--shutdown_timeout=1.5"})->shutdown_timeout, 1500ms);
+  EXPECT_EQ(parse_with_jobs({"--loop_timeout=1500ms"})->loop_timeout, 1500ms);
   EXPECT_EQ(parse_with_jobs({"--loop_timeout=1"})->loop_timeout, 1s);
   EXPECT_EQ(parse_with_jobs({"--loop_timeout=86400"})->loop_timeout, 24h);
   EXPECT_EQ(error_of(parse_with_jobs({"--loop_timeout=86401"})),
-            "--loop_timeout: expected a whole number of seconds from 1 to 86400, got \"86401\"");
+            "--loop_timeout: expected a time from 1 to 86400 s, got \"86401\"");
 }
 
 TEST(Options, ADrainWaitsForMultiplesOfLoopTimeoutUnlessItIsToldHowLong) {
@@ -131,7 +184,7 @@ TEST(Options, ADrainWaitsForMultiplesOfLoopTimeoutUnlessItIsToldHowLong) {
   EXPECT_EQ(drain_window(*options, false), 1h);
   EXPECT_EQ(drain_window(*options, true), 1h);
   EXPECT_EQ(error_of(parse_with_jobs({"--shutdown_timeout=0"})),
-            "--shutdown_timeout: expected a whole number of seconds from 1 to 1000000000, got \"0\"");
+            "--shutdown_timeout: expected a time from 1 to 1000000000 s, got \"0\"");
 }
 
 TEST(Options, AnUnknownOptionGetsTheNearestNameAsAHint) {
@@ -144,12 +197,26 @@ TEST(Options, AnUnknownOptionGetsTheNearestNameAsAHint) {
             "unknown option --frobnicate; --help lists them all");
 }
 
+TEST(Options, ACheckMayBeOnline) {
+  EXPECT_FALSE(parse_with_jobs({"--check"})->check_online);
+  const auto online = parse_with_jobs({"--check=online"});
+  ASSERT_TRUE(online) << error_of(online);
+  EXPECT_TRUE(online->check);
+  EXPECT_TRUE(online->check_online);
+  EXPECT_THAT(absolute_arguments(std::vector<const char*>{"--check=online", "--jobsconfig=/j"}),
+              testing::ElementsAre("--check=online", "--jobsconfig=/j"));
+}
+
 TEST(Options, AbbreviatedNamesAreNotAccepted) {
   EXPECT_THAT(error_of(parse_with_jobs({"--max_running=5"})), HasSubstr("unknown"));
 }
 
 TEST(Options, OtherMistakes) {
-  EXPECT_THAT(error_of(parse_with_jobs({"stray"})), HasSubstr("unexpected argument \"stray\""));
+  EXPECT_THAT(error_of(parse_with_jobs({"--check", "stray"})), HasSubstr("unexpected argument"));
+  EXPECT_THAT(error_of(parse_with_jobs({"--check=stray"})),
+              HasSubstr("--check: unexpected argument, only \"=online\" may stand behind it, got \"stray\""));
+  EXPECT_THAT(error_of(parse_with_jobs({"--daemonize", "stray"})),
+              HasSubstr("unexpected argument \"stray\""));
   EXPECT_THAT(error_of(parse({"--jobsconfig"})), HasSubstr("--jobsconfig"));
   EXPECT_THAT(error_of(parse({"--jobsconfig="})), HasSubstr("--jobsconfig: expected a path"));
   EXPECT_THAT(error_of(parse_with_jobs({"--user="})), HasSubstr("--user: expected the name"));
@@ -158,7 +225,31 @@ TEST(Options, OtherMistakes) {
   EXPECT_EQ(error_of(parse_with_jobs({"--jobsconfig=b"})), "--jobsconfig is given twice");
   EXPECT_THAT(error_of(parse_with_jobs({"-x"})), HasSubstr("-x"));
   EXPECT_THAT(error_of(parse_with_jobs({"--"})), testing::Not(HasSubstr("no error")));
-  EXPECT_THAT(error_of(parse_with_jobs({""})), HasSubstr("unexpected argument"));
+  EXPECT_THAT(error_of(parse_with_jobs({"--check", ""})), HasSubstr("unexpected argument"));
+}
+
+TEST(Options, WhatIsNoCommandIsNamedWithTheNearestOne) {
+  EXPECT_EQ(error_of(parse({"bogus", "--json"})), "there is no command \"bogus\"; --help lists them");
+  EXPECT_EQ(error_of(parse({"staus"})),
+            "there is no command \"staus\"; did you mean status? --help lists them");
+  for (const char* name : {"pause", "log-level", "init", "letters", "probe"}) {
+    const std::string wrong = std::string(name) + "x";
+    EXPECT_THAT(error_of(parse({wrong.c_str()})), HasSubstr("did you mean " + std::string(name) + "?"));
+  }
+}
+
+TEST(Options, AbsoluteArgumentsMeanTheSameInAnyDirectory) {
+  const std::vector<const char*> arguments{
+      "--jobsconfig", "jobs.json", "--daemonize", "--exporter_addr", "", "--user=a", "--pid_file=../d.pid"};
+  const auto absolute = absolute_arguments(arguments);
+  const auto here = std::filesystem::current_path();
+  EXPECT_EQ(absolute, (std::vector<std::string>{"--jobsconfig=" + (here / "jobs.json").string(),
+                                                "--daemonize", "--exporter_addr=", "--user=a",
+                                                "--pid_file=" + (here.parent_path() / "d.pid").string()}));
+  std::vector<const char*> again;
+  again.reserve(absolute.size());
+  for (const auto& argument : absolute) again.push_back(argument.c_str());
+  EXPECT_EQ(*parse(again), *parse(arguments));
 }
 
 TEST(Options, DefaultsReadBackAsThemselves) {

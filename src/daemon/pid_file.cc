@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -54,16 +55,25 @@ void require_regular(int fd, const std::string& path) {
   fail(fmt::format("the pid file {} is a device or FIFO; name a regular file with --pid_file", path));
 }
 
+// A regular file, or none: then -1, with errno ENOENT.
+int open_file(const std::string& path, int creates) {
+  // Not through a link: the directory may be a user's, who could have it point at any file of root's.
+  const int fd = ::open(path.c_str(), O_RDWR | creates | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+  if (fd < 0 && errno == ELOOP) {
+    fail(fmt::format("the pid file {} is a symbolic link; remove it, or name another file with --pid_file",
+                     path));
+  }
+  if (fd >= 0) {
+    require_regular(fd, path);
+  } else if (creates || errno != ENOENT) {
+    cannot_write(path, errno);
+  }
+  return fd;
+}
+
 int open_and_lock(const std::string& path) {
   while (true) {
-    // Not through a link: the directory may be a user's, who could have it point at any file of root's.
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
-    if (fd < 0 && errno == ELOOP) {
-      fail(fmt::format("the pid file {} is a symbolic link; remove it, or name another file with --pid_file",
-                       path));
-    }
-    if (fd < 0) cannot_write(path, errno);
-    require_regular(fd, path);
+    const int fd = open_file(path, O_CREAT);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
       const std::string text = content(fd);
@@ -94,21 +104,49 @@ void require_pid_or_nothing(int fd, const std::string& path) {
 
 }  // namespace
 
+PidFileUse look_at_pid_file(const std::string& path) {
+  const int fd = open_file(path, 0);
+  if (fd < 0) {
+    const std::string folder = std::filesystem::path(path).parent_path().string();
+    if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) cannot_write(path, errno);
+    return {};
+  }
+  // The kernel tells without a lock only in a table that names files by number. This one is gone at once.
+  const bool is_held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (!is_held) require_pid_or_nothing(fd, path);
+  const std::string text = content(fd);
+  ::close(fd);
+  return {.exists = true, .is_held = is_held, .pid = std::string(pid_in(text))};
+}
+
 PidFile::PidFile(std::string path) : path_(std::move(path)), owner_(::getpid()), fd_(open_and_lock(path_)) {
   require_pid_or_nothing(fd_, path_);
-  const std::string line = fmt::format("{}\n", owner_);
-  const bool written = ::fchmod(fd_, 0644) == 0 && ::ftruncate(fd_, 0) == 0 &&
-                       ::pwrite(fd_, line.data(), line.size(), 0) == static_cast<ssize_t>(line.size());
-  if (written) return;
+  if (::fchmod(fd_, 0644) == 0 && write()) return;
   const int error = errno;
   ::unlink(path_.c_str());
   ::close(fd_);
   cannot_write(path_, error);
 }
 
+PidFile::PidFile(std::string path, int descriptor)
+    : path_(std::move(path)), owner_(::getpid()), fd_(descriptor), is_ours_(false) {}
+
+void PidFile::take() {
+  is_ours_ = true;
+  if (!write()) cannot_write(path_, errno);
+}
+
+// There is a number in it at any time, also for who reads it just now.
+bool PidFile::write() {
+  const std::string line = fmt::format("{}\n", owner_);
+  const auto size = static_cast<off_t>(line.size());
+  return ::pwrite(fd_, line.data(), line.size(), 0) == size && ::ftruncate(fd_, size) == 0;
+}
+
 PidFile::~PidFile() {
-  const bool removed = ::getpid() == owner_ && is_still_at(fd_, path_) && ::unlink(path_.c_str()) == 0;
-  if (::getpid() == owner_ && !removed) {
+  const bool is_ours = is_ours_ && ::getpid() == owner_;
+  const bool removed = is_ours && is_still_at(fd_, path_) && ::unlink(path_.c_str()) == 0;
+  if (is_ours && !removed) {
     // In a directory of root's, perhaps one that only root may enter, after root was given up: an empty file
     // names nobody.
     [[maybe_unused]] const int ignored = ::ftruncate(fd_, 0);

@@ -48,6 +48,27 @@ TEST(PidFile, HoldsThePidAndIsRemoved) {
   EXPECT_FALSE(std::filesystem::exists(dir / "d.pid"));
 }
 
+TEST(PidFile, ALookSaysWhatIsThereAndChangesNothing) {
+  const base::TestDir dir;
+  EXPECT_FALSE(look_at_pid_file(dir / "d.pid").exists);
+  EXPECT_FALSE(std::filesystem::exists(dir / "d.pid"));
+  {
+    const PidFile file(dir / "d.pid");
+    const auto use = look_at_pid_file(dir / "d.pid");
+    EXPECT_TRUE(use.is_held);
+    EXPECT_EQ(use.pid, std::to_string(::getpid()));
+  }
+  dir.write("d.pid", "12\n");
+  const auto left = look_at_pid_file(dir / "d.pid");
+  EXPECT_TRUE(left.exists);
+  EXPECT_FALSE(left.is_held);
+  EXPECT_EQ(left.pid, "12");
+  EXPECT_EQ(dir.read("d.pid"), "12\n");
+  const PidFile taken(dir / "d.pid");  // no lock is left
+  EXPECT_THROW(look_at_pid_file(dir / "none/d.pid"), base::StartupError);
+  EXPECT_THROW(look_at_pid_file(dir.write("text", "precious")), base::StartupError);
+}
+
 TEST(PidFile, ALiveOwnerIsNamed) {
   const base::TestDir dir;
   const PidFile file(dir / "d.pid");
@@ -138,6 +159,25 @@ TEST(PidFile, AFileOfAnotherProcessAtThePathIsKept) {
     dir.write("d.pid", "42\n");
   }
   EXPECT_EQ(dir.read("d.pid"), "42\n");
+}
+
+// Here both are this process: the numbers are the same, but not who writes and removes the file.
+TEST(PidFile, IsHandedOverWithItsLock) {
+  const base::TestDir dir;
+  std::optional<PidFile> old(std::in_place, dir / "d.pid");
+  std::optional<PidFile> next(std::in_place, dir / "d.pid", ::dup(old->descriptor()));
+  dir.write("d.pid", "4000000000\n");  // longer than any
+  next.reset();
+  EXPECT_EQ(dir.read("d.pid"), "4000000000\n") << "not taken yet, so neither written nor removed";
+  next.emplace(dir / "d.pid", ::dup(old->descriptor()));
+  next->take();
+  EXPECT_EQ(dir.read("d.pid"), own_line());
+  old->leave();
+  old.reset();
+  EXPECT_EQ(dir.read("d.pid"), own_line()) << "the old process removes nothing";
+  EXPECT_THAT(error_of(dir / "d.pid"), HasSubstr("is held by process")) << "the lock goes on";
+  next.reset();
+  EXPECT_FALSE(std::filesystem::exists(dir / "d.pid"));
 }
 
 TEST(PidFile, CanBeGivenToAUser) {

@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
 
 #include "base/error.h"
@@ -19,6 +21,11 @@ namespace driveshaft::daemon {
 namespace {
 
 [[noreturn]] void fail(const std::string& message) { throw base::StartupError(base::kExitUser, message); }
+
+std::string cannot_become(const User& user, int error) {
+  return fmt::format("cannot become user {}: {}; start as root, or leave --user out", user.name,
+                     std::generic_category().message(error));
+}
 
 bool is_now(const User& user) {
   uid_t real_user = 0, effective_user = 0, saved_user = 0;
@@ -43,12 +50,40 @@ void become(const User& user) {
   // Root's groups are reset even if it is to stay root.
   if (::geteuid() != 0 && is_now(user)) return;
   if (::initgroups(user.name.c_str(), user.gid) != 0 || ::setgid(user.gid) != 0 || ::setuid(user.uid) != 0) {
-    fail(fmt::format("cannot become user {}: {}; start as root, or leave --user out", user.name,
-                     std::generic_category().message(errno)));
+    fail(cannot_become(user, errno));
   }
   if (!is_now(user) || (user.uid != 0 && ::setuid(0) == 0)) {
     fail(fmt::format("could not give up the rights of root for user {}; do not run it like this", user.name));
   }
+}
+
+std::string why_not_become(const User& user) {
+  if (::geteuid() == 0 || is_now(user)) return {};
+  return cannot_become(user, EPERM);
+}
+
+AsUser::AsUser(const std::optional<User>& user) {
+  if (!user || ::geteuid() != 0 || user->uid == 0) return;
+  groups_.resize(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+  ::getgroups(static_cast<int>(groups_.size()), groups_.data());
+  group_ = ::getegid();
+  changed_ = true;
+  if (::initgroups(user->name.c_str(), user->gid) == 0 && ::setegid(user->gid) == 0 &&
+      ::seteuid(user->uid) == 0) {
+    return;
+  }
+  const int error = errno;
+  restore();
+  fail(cannot_become(*user, error));
+}
+
+AsUser::~AsUser() { restore(); }
+
+void AsUser::restore() {
+  if (!changed_) return;
+  const bool restored =
+      ::seteuid(0) == 0 && ::setegid(group_) == 0 && ::setgroups(groups_.size(), groups_.data()) == 0;
+  if (!restored) std::abort();  // with the rights of whom it goes on would not be known
 }
 
 void give_log_file(const std::string& path, const User& user) {

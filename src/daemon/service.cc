@@ -58,7 +58,8 @@ Service::Service(asio::io_context& loop, std::function<std::string()> figures)
     : feed_every_(feeding_interval()),
       figures_(std::move(figures)),
       figures_timer_(loop),
-      watchdog_timer_(loop) {
+      watchdog_timer_(loop),
+      retry_timer_(loop) {
   const auto path = from_environment("NOTIFY_SOCKET");
   if (path.empty()) return;
   if ((path.front() != '/' && path.front() != '@') || path.size() >= sizeof manager_.sun_path) {
@@ -100,6 +101,31 @@ void Service::stopping(std::chrono::microseconds window) {
   ask_for_time();
   notify_state();
   if (first) notify_figures();
+}
+
+void Service::hand_over(pid_t successor, std::function<void()> told) {
+  if (socket_ < 0) return told();
+  figures_timer_.cancel();
+  tell_of_successor(successor, std::move(told));
+}
+
+// The manager may be slow to read, and must not miss this: with the end of the process that it knows it would
+// end the service.
+void Service::tell_of_successor(pid_t successor, std::function<void()> told) {
+  constexpr auto kRetryAfter = 50ms;
+  const std::string line = fmt::format("MAINPID={}", successor);
+  const auto sent = ::sendto(socket_, line.data(), line.size(), MSG_NOSIGNAL,
+                             reinterpret_cast<const sockaddr*>(&manager_), manager_size_);
+  if (sent < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)) {
+    retry_timer_.expires_after(kRetryAfter);
+    return retry_timer_.async_wait(
+        [this, successor, told = std::move(told)](const boost::system::error_code& error) {
+          if (!error) tell_of_successor(successor, told);
+        });
+  }
+  watchdog_timer_.cancel();
+  ::close(std::exchange(socket_, -1));
+  told();
 }
 
 void Service::stop() {

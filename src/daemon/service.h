@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 #include <chrono>
@@ -33,6 +34,9 @@ class Service {
   // It drains, for that long at most. The manager's own patience is extended by as much, and again and again
   // while the drain lasts, by what is left: the manager may have missed it.
   void stopping(std::chrono::microseconds window);
+  // Another process is the service's from now on; calls `told` once the manager has been told, and tells it
+  // nothing any more. Until then the manager takes this process for the service.
+  void hand_over(pid_t successor, std::function<void()> told);
   // No more timers; nothing is told any more.
   void stop();
 
@@ -42,17 +46,19 @@ class Service {
   void notify_figures();
   void ask_for_time();
   void feed_watchdog();
+  void tell_of_successor(pid_t successor, std::function<void()> told);
 
   // Constant after construction.
   sockaddr_un manager_{};
   socklen_t manager_size_ = 0;                  // 0: there is no manager
-  int socket_ = -1;                             // likewise
   const std::chrono::microseconds feed_every_;  // 0: there is no watchdog
   const std::function<std::string()> figures_;
 
   // Loop state.
+  int socket_ = -1;  // there is no manager, or it is told nothing any more
   asio::steady_timer figures_timer_;
   asio::steady_timer watchdog_timer_;
+  asio::steady_timer retry_timer_;
   std::string state_;                                   // empty: not ready yet
   std::chrono::steady_clock::time_point drained_by_{};  // while it drains
   bool warned_ = false;

@@ -14,6 +14,9 @@ namespace {
 // A new job that shows whether an endpoint works may be held as well. There are no more of them than that.
 constexpr int kHeldBeyondSlots = 4;
 
+// What a job adds to the turn of a backend of weight 1: divisible by all small weights.
+constexpr std::uint64_t kStride = 720'720;
+
 }  // namespace
 
 Admission::Admission(int slots, double rate, Clock::time_point now) : slots_(slots), rate_(rate, now) {}
@@ -25,6 +28,20 @@ void Admission::set_rate(double rate, Clock::time_point now) {
 void Admission::add(EndpointCounters& endpoint) { endpoints_.push_back(&endpoint); }
 
 void Admission::remove(EndpointCounters& endpoint) { std::erase(endpoints_, &endpoint); }
+
+void Admission::add(BackendCounters& backend, EndpointCounters& endpoint) {
+  backend.endpoint_ = &endpoint;
+  backend.id_ = ++last_id_;
+  backend.turn_ = endpoint.turn_;
+  endpoint.backends_.push_back(&backend);
+}
+
+void Admission::remove(BackendCounters& backend) { std::erase(backend.endpoint_->backends_, &backend); }
+
+bool Admission::EndpointCounters::wants_new_job() const {
+  return std::any_of(backends_.begin(), backends_.end(),
+                     [](const BackendCounters* backend) { return backend->wants_new_job_; });
+}
 
 void Admission::set_function(FunctionCounters& function, EndpointCounters& endpoint, LaneCounters* lane,
                              int limit) {
@@ -85,7 +102,7 @@ void Admission::job_assigned(LinkCounters& link, Ticket& ticket, FunctionCounter
   answered(link);
   rate_.take();
   ticket.state_ = Ticket::State::taken;
-  ticket.sent_ = false;
+  ticket.last_backend_ = 0;
   ticket.function_ = &function;
   ++running_;
   ++function.running_;
@@ -105,20 +122,65 @@ void Admission::connection_lost(LinkCounters& link) {
 
 Admission::Admitted Admission::admit(Ticket& ticket) {
   EndpointCounters& endpoint = *ticket.function_->endpoint_;
-  const bool is_next = endpoint.wants_new_job_ ? !ticket.sent_ : endpoint.held_.empty();
-  if (is_next && has_permit(endpoint) && has_permit(*ticket.function_)) {
-    ticket.endpoint_ = &endpoint;
-    post(ticket);
-    return Admitted::posted;
+  if (posted_ < most_posted() && has_permit(*ticket.function_)) {
+    // Held jobs are next, unless a permit is none for them.
+    const auto whom = endpoint.held_.empty() ? For::any_job : For::new_jobs;
+    if (BackendCounters* const backend = choose(endpoint, ticket, whom)) {
+      ticket.endpoint_ = &endpoint;
+      post(ticket, *backend);
+      return Admitted::posted;
+    }
   }
   if (draining_) return Admitted::requeue;
   hold(ticket, endpoint);
   return Admitted::held;
 }
 
-void Admission::post(Ticket& ticket) {
+// Null: none has a permit for it.
+Admission::BackendCounters* Admission::choose(const EndpointCounters& endpoint, const Ticket& ticket,
+                                              For whom) {
+  const auto& backends = endpoint.backends_;
+  if (backends.size() == 1) return may_have(*backends[0], ticket, whom) ? backends[0] : nullptr;
+  Shares all;
+  for (const BackendCounters* backend : backends) {
+    if (!may_have(*backend, ticket, whom)) continue;
+    all.jobs += backend->posted_;
+    all.weights += backend->weight_;
+  }
+  BackendCounters* chosen = nullptr;
+  Rank first;
+  for (BackendCounters* const backend : backends) {
+    if (!may_have(*backend, ticket, whom)) continue;
+    const Rank rank{backend->id_ == ticket.last_backend_, jobs_above_share(*backend, all), backend->turn_};
+    if (chosen && !(rank < first)) continue;
+    chosen = backend;
+    first = rank;
+  }
+  return chosen;
+}
+
+bool Admission::may_have(const BackendCounters& backend, const Ticket& ticket, For whom) {
+  return backend.has_permit() && (backend.wants_new_job_ ? ticket.last_backend_ == 0 : whom == For::any_job);
+}
+
+// Whole jobs; negative below it. Of backends with the same weight the one with the fewest jobs is the lowest.
+// The part of a job that a share has is left to their turns: otherwise a backend of weight 1 beside one of
+// 100 would get each job that comes while it has none.
+std::int64_t Admission::jobs_above_share(const BackendCounters& backend, const Shares& all) {
+  const std::int64_t above = backend.posted_ * all.weights - all.jobs * backend.weight_;
+  return above <= 0 ? above / all.weights : (above + all.weights - 1) / all.weights;
+}
+
+// One that could not have a job for a while does not make up for it.
+void Admission::post(Ticket& ticket, BackendCounters& backend) {
+  EndpointCounters& endpoint = *ticket.endpoint_;
+  endpoint.turn_ = std::max(endpoint.turn_, backend.turn_);
+  backend.turn_ = std::max(backend.turn_, endpoint.turn_ - std::min(endpoint.turn_, kStride)) +
+                  kStride / static_cast<std::uint64_t>(backend.weight_);
   ticket.state_ = Ticket::State::posted;
-  ticket.sent_ = true;
+  ticket.backend_ = &backend;
+  ticket.last_backend_ = backend.id_;
+  ++backend.posted_;
   ++posted_;
   ++ticket.endpoint_->posted_;
   ++ticket.function_->posted_;
@@ -129,8 +191,9 @@ void Admission::hold(Ticket& ticket, EndpointCounters& endpoint) {
   ticket.state_ = Ticket::State::held;
   ticket.endpoint_ = &endpoint;
   auto place = endpoint.held_.end();
-  if (!ticket.sent_) {
-    place = std::find_if(endpoint.held_.begin(), place, [](const Ticket& other) { return other.sent_; });
+  if (ticket.last_backend_ == 0) {
+    place = std::find_if(endpoint.held_.begin(), place,
+                         [](const Ticket& other) { return other.last_backend_ != 0; });
   }
   endpoint.held_.insert(place, ticket);
   ++held_;
@@ -144,6 +207,7 @@ void Admission::unhold(Ticket& ticket) {
 void Admission::release(Ticket& ticket) {
   if (ticket.state_ == Ticket::State::posted) {
     --posted_;
+    --std::exchange(ticket.backend_, nullptr)->posted_;
     --ticket.endpoint_->posted_;
     --ticket.function_->posted_;
     if (ticket.function_->lane_) --ticket.function_->lane_->posted_;
@@ -164,17 +228,22 @@ void Admission::end(Ticket& ticket) {
 }
 
 Admission::Ticket* Admission::next_to_post() {
-  if (held_ == 0) return nullptr;
+  if (held_ == 0 || posted_ >= most_posted()) return nullptr;
   for (EndpointCounters* endpoint : endpoints_) {
-    if (endpoint->held_.empty() || !has_permit(*endpoint)) continue;
-    // The first whose function has a permit left.
-    const auto next = std::find_if(endpoint->held_.begin(), endpoint->held_.end(), [&](const Ticket& ticket) {
-      return has_permit(*ticket.function_) && !(endpoint->wants_new_job_ && ticket.sent_);
-    });
-    if (next == endpoint->held_.end()) continue;
-    Ticket& ticket = *next;
+    if (Ticket* const next = next_to_post(*endpoint)) return next;
+  }
+  return nullptr;
+}
+
+// The first whose function has a permit left, and for which a backend has one.
+Admission::Ticket* Admission::next_to_post(EndpointCounters& endpoint) {
+  if (endpoint.held_.empty() || room(endpoint) == 0) return nullptr;
+  for (Ticket& ticket : endpoint.held_) {
+    if (!has_permit(*ticket.function_)) continue;
+    BackendCounters* const backend = choose(endpoint, ticket, For::any_job);
+    if (!backend) return nullptr;  // nor is there one for those that follow: new jobs come first
     unhold(ticket);
-    post(ticket);
+    post(ticket, *backend);
     return &ticket;
   }
   return nullptr;
@@ -209,9 +278,20 @@ int Admission::room(const LaneCounters& lane) const {
   if (!lane.endpoint_) return 0;
   const int in_lane = std::max(std::min(lane.limit_, lane.window_) - lane.jobs(), 0);
   const EndpointCounters& endpoint = *lane.endpoint_;
-  if (endpoint.limit_ == kNoLimit) return in_lane;
-  const int held = endpoint.wants_new_job_ ? 0 : endpoint.held();
-  return std::min(in_lane, std::max(endpoint.limit_ - endpoint.posted_ - held - endpoint.reserved_, 0));
+  const int at_endpoint = room(endpoint);
+  if (at_endpoint == kNoLimit) return in_lane;
+  const int held = endpoint.wants_new_job() ? 0 : endpoint.held();
+  return std::min(in_lane, std::max(at_endpoint - held - endpoint.reserved_, 0));
+}
+
+// Permits that its backends have left.
+int Admission::room(const EndpointCounters& endpoint) {
+  int room = 0;
+  for (const BackendCounters* backend : endpoint.backends_) {
+    if (backend->limit_ == kNoLimit) return kNoLimit;
+    room += std::max(backend->limit_ - backend->posted_, 0);
+  }
+  return room;
 }
 
 int Admission::wanted(const LaneCounters& lane) {
@@ -292,9 +372,9 @@ void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
 // With more than one endpoint: held jobs that would be held even if the pool had a permit for each.
 int Admission::reusable_slots(const EndpointCounters& endpoint) const {
   if (endpoint.held_.empty()) return 0;
-  if (endpoint.wants_new_job_) return std::min(endpoint.held(), slots_ + kHeldBeyondSlots);
+  if (endpoint.wants_new_job()) return std::min(endpoint.held(), slots_ + kHeldBeyondSlots);
   if (endpoints_.size() < 2) return 0;
-  return std::max(endpoint.held() - std::max(endpoint.limit_ - endpoint.posted_, 0), 0);
+  return std::max(endpoint.held() - room(endpoint), 0);
 }
 
 int Admission::count_reusable_slots() const {
@@ -331,7 +411,12 @@ void Admission::check() const {
       if (lane->endpoint_ == endpoint) on_their_way += lane->reserved_;
     }
     equal("the reserved permits of an endpoint", endpoint->reserved_, on_their_way);
-    if (endpoint->posted_ < 0) equal("the jobs at an endpoint", endpoint->posted_, 0);
+    int at_backends = 0;
+    for (const BackendCounters* backend : endpoint->backends_) {
+      if (backend->posted_ < 0) equal("the jobs at a backend", backend->posted_, 0);
+      at_backends += backend->posted_;
+    }
+    equal("the jobs at an endpoint", endpoint->posted_, at_backends);
     posted += endpoint->posted_;
     held += endpoint->held();
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,12 +29,17 @@ inline constexpr int kNoLimit = std::numeric_limits<int>::max();
 // another, and a reload may lower a limit. Such jobs are held until a permit is free: `slots` bounds the jobs
 // at all endpoints together.
 //
+// Of the backends of its endpoint that have a permit left, the least busy one gets a job: the one with the
+// fewest jobs for its weight, and among equals the one whose turn it is. A job that has been sent before goes
+// to another backend than the last time, if another has a permit.
+//
 // The nodes below (EndpointCounters and so on, and Ticket) belong to the pool, which keeps each as long as it
 // is registered here; only this class changes them.
 class Admission {
  public:
   using Clock = std::chrono::steady_clock;
 
+  class BackendCounters;
   class EndpointCounters;
   class FunctionCounters;
   class LaneCounters;
@@ -50,13 +56,34 @@ class Admission {
       posted,  // it has a permit: it is at its endpoint
     };
     State state() const { return state_; }
+    // Where it is posted.
+    BackendCounters& backend() const { return *backend_; }
 
    private:
     friend class Admission;
     State state_ = State::idle;
-    bool sent_ = false;  // at least once
     FunctionCounters* function_ = nullptr;
     EndpointCounters* endpoint_ = nullptr;  // held or posted
+    BackendCounters* backend_ = nullptr;    // posted
+    std::uint64_t last_backend_ = 0;        // that it was sent to; 0: it has not been sent
+  };
+
+  // One of the places that the jobs of an endpoint go to.
+  class BackendCounters {
+   public:
+    int posted() const { return posted_; }
+
+   private:
+    friend class Admission;
+    bool has_permit() const { return posted_ < limit_; }
+
+    EndpointCounters* endpoint_ = nullptr;
+    std::uint64_t id_ = 0;
+    int weight_ = 1;
+    int limit_ = kNoLimit;        // jobs at once; 0: it takes none now
+    bool wants_new_job_ = false;  // its permits are for jobs that have not been sent yet
+    int posted_ = 0;
+    std::uint64_t turn_ = 0;  // of equals the lowest is next; each job adds to it, the less the more weight
   };
 
   // What the jobs of some functions are sent to.
@@ -69,10 +96,12 @@ class Admission {
 
    private:
     friend class Admission;
-    int limit_ = kNoLimit;        // jobs at once; 0: it takes none now
-    bool wants_new_job_ = false;  // its permits are for jobs that have not been sent yet
-    int posted_ = 0;
-    int reserved_ = 0;  // grabs whose jobs will go there
+    bool wants_new_job() const;
+
+    std::vector<BackendCounters*> backends_;
+    std::uint64_t turn_ = 0;  // that of the backend which was last chosen
+    int posted_ = 0;          // at any of them
+    int reserved_ = 0;        // grabs whose jobs will go there
     // Those that have not been sent yet first, then the longest held first.
     boost::intrusive::list<Ticket> held_;
   };
@@ -140,13 +169,17 @@ class Admission {
   void set_slots(int slots) { slots_ = slots; }
   void set_rate(double rate, Clock::time_point now);
   void add(EndpointCounters& endpoint);
-  void remove(EndpointCounters& endpoint);  // unused()
-  // Limits the jobs at an endpoint; 0 for one that takes none now. With `wants_new_job` a permit is for a job
+  void remove(EndpointCounters& endpoint);  // unused(), and without backends
+  void add(BackendCounters& backend, EndpointCounters& endpoint);
+  void remove(BackendCounters& backend);  // no job is there
+  // `weight`: its share beside the others', ≥ 1.
+  void set_weight(BackendCounters& backend, int weight) { backend.weight_ = weight; }
+  // Limits the jobs at a backend; 0 for one that takes none now. With `wants_new_job` a permit is for a job
   // that has not been sent yet, and held ones do not count. False: nothing has changed.
-  bool set_limit(EndpointCounters& endpoint, int limit, bool wants_new_job = false) {
-    const bool same = endpoint.limit_ == limit && endpoint.wants_new_job_ == wants_new_job;
-    endpoint.limit_ = limit;
-    endpoint.wants_new_job_ = wants_new_job;
+  bool set_limit(BackendCounters& backend, int limit, bool wants_new_job = false) {
+    const bool same = backend.limit_ == limit && backend.wants_new_job_ == wants_new_job;
+    backend.limit_ = limit;
+    backend.wants_new_job_ = wants_new_job;
     return !same;
   }
   // Its jobs that are held go to `endpoint`, too.
@@ -172,7 +205,7 @@ class Admission {
   void connection_lost(LinkCounters& link);
 
   enum class Admitted {
-    posted,   // it has a permit: send it to its function's endpoint
+    posted,   // it has a permit: send it to Ticket::backend()
     held,     // it waits; next_to_post() will have it
     requeue,  // it would have to wait, and the pool drains
   };
@@ -209,9 +242,17 @@ class Admission {
   void check() const;
 
  private:
-  bool has_permit(const EndpointCounters& endpoint) const {
-    return endpoint.posted_ < endpoint.limit_ && posted_ < most_posted();
-  }
+  enum class For { any_job, new_jobs };  // which permits
+  static BackendCounters* choose(const EndpointCounters& endpoint, const Ticket& ticket, For whom);
+  // The jobs at all backends that may have the next one, that one among them, and their weights.
+  struct Shares {
+    std::int64_t jobs = 1;
+    std::int64_t weights = 0;
+  };
+  using Rank = std::tuple<bool, std::int64_t, std::uint64_t>;  // the lowest gets the job
+  static bool may_have(const BackendCounters& backend, const Ticket& ticket, For whom);
+  static std::int64_t jobs_above_share(const BackendCounters& backend, const Shares& all);
+  static int room(const EndpointCounters& endpoint);
   static bool has_permit(const FunctionCounters& function) {
     return function.posted_ < function.limit_ &&
            (!function.lane_ || function.lane_->posted_ < function.lane_->window_);
@@ -223,7 +264,8 @@ class Admission {
   int free_slots() const { return slots_ - reserved_ - running_ + reusable_slots(); }
   int count_reusable_slots() const;
   int reusable_slots(const EndpointCounters& endpoint) const;
-  void post(Ticket& ticket);
+  Ticket* next_to_post(EndpointCounters& endpoint);
+  void post(Ticket& ticket, BackendCounters& backend);
   void hold(Ticket& ticket, EndpointCounters& endpoint);
   void unhold(Ticket& ticket);
   void reserve(LaneCounters& lane, int grabs);
@@ -241,6 +283,7 @@ class Admission {
   TokenBucket rate_;
   std::vector<EndpointCounters*> endpoints_;
   std::vector<LaneCounters*> lanes_;
+  std::uint64_t last_id_ = 0;           // of a backend
   std::uint64_t turn_ = 0;              // counts scarce slots that were given
   std::vector<LaneCounters*> wanting_;  // while they are shared out
 };

@@ -20,10 +20,11 @@ using State = Admission::Ticket::State;
 
 const Clock::time_point kStart = Clock::time_point(1000s);
 
-// A pool with one endpoint, one lane, one function and one link, unless a test adds more.
+// A pool with one endpoint of one backend, one lane, one function and one link, unless a test adds more.
 struct World {
   explicit World(int slots = 4, double rate = 0) : admission(slots, rate, kStart) {
     admission.add(endpoint);
+    admission.add(backend, endpoint);
     admission.add(lane);
     admission.set_function(function, endpoint, &lane, kNoLimit);
     admission.set_lane(lane, &endpoint, kNoLimit);
@@ -72,6 +73,7 @@ struct World {
 
   Admission admission;
   Admission::EndpointCounters endpoint;
+  Admission::BackendCounters backend;
   Admission::FunctionCounters function;
   Admission::LaneCounters lane;
   Admission::LinkCounters link;
@@ -83,6 +85,7 @@ struct World {
 struct Other {
   Other(World& world, int limit, Admission::EndpointCounters* shared = nullptr) : admission(world.admission) {
     if (!shared) admission.add(own);
+    if (!shared) admission.add(backend, own);
     Admission::EndpointCounters& endpoint = shared ? *shared : own;
     admission.add(lane);
     admission.set_function(function, endpoint, &lane, limit);
@@ -92,6 +95,7 @@ struct Other {
 
   Admission& admission;
   Admission::EndpointCounters own;
+  Admission::BackendCounters backend;
   Admission::FunctionCounters function;
   Admission::LaneCounters lane;
   Admission::LinkCounters link;
@@ -136,7 +140,7 @@ TEST(Admission, ATicketThatIsUsedAgainIsThatOfANewJob) {
   World world(2);
   auto& ticket = world.posted_job();
   world.admission.end(ticket);
-  world.admission.set_limit(world.endpoint, 1, /*wants_new_job=*/true);
+  world.admission.set_limit(world.backend, 1, /*wants_new_job=*/true);
   EXPECT_EQ(world.grab(1), 1);
   world.admission.job_assigned(world.link, ticket, world.function);
   EXPECT_EQ(world.admission.admit(ticket), Admitted::posted);
@@ -221,11 +225,11 @@ TEST(Admission, HeldJobsGoInTheirOrderAsPermitsAllow) {
   World world(3);
   auto& first = world.job();
   auto& second = world.job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(first), Admitted::held);
   EXPECT_EQ(world.admission.admit(second), Admitted::held);
   EXPECT_EQ(world.admission.next_to_post(), nullptr);
-  world.admission.set_limit(world.endpoint, 1);
+  world.admission.set_limit(world.backend, 1);
   EXPECT_EQ(world.admission.next_to_post(), &first);
   EXPECT_EQ(world.admission.next_to_post(), nullptr);
   world.admission.release(first);
@@ -236,18 +240,18 @@ TEST(Admission, AJobDoesNotOvertakeAHeldOne) {
   World world(2);
   auto& first = world.job();
   auto& second = world.job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(first), Admitted::held);
-  world.admission.set_limit(world.endpoint, 1);
+  world.admission.set_limit(world.backend, 1);
   EXPECT_EQ(world.admission.admit(second), Admitted::held);
   EXPECT_EQ(world.admission.next_to_post(), &first);
 }
 
 TEST(Admission, AnEndpointThatTakesNoneKeepsThePoolFromGrabbing) {
   World world(4);
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.grab(4), 0);
-  world.admission.set_limit(world.endpoint, 1);
+  world.admission.set_limit(world.backend, 1);
   EXPECT_EQ(world.grab(4), 1);
   EXPECT_EQ(world.grab(4), 0);
 }
@@ -255,9 +259,9 @@ TEST(Admission, AnEndpointThatTakesNoneKeepsThePoolFromGrabbing) {
 TEST(Admission, PermitsOfAnEndpointCountWhatIsHeldAndOnItsWay) {
   World world(8);
   auto& held = world.job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(held), Admitted::held);
-  world.admission.set_limit(world.endpoint, 3);
+  world.admission.set_limit(world.backend, 3);
   EXPECT_EQ(world.grab(1), 1);
   EXPECT_EQ(world.grab(8), 1);
 }
@@ -265,16 +269,16 @@ TEST(Admission, PermitsOfAnEndpointCountWhatIsHeldAndOnItsWay) {
 TEST(Admission, AJobThatWasNotSentGoesBeforeThoseThatWere) {
   World world(4);
   auto& sent = world.posted_job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   world.admission.release(sent);
   EXPECT_EQ(world.admission.admit(sent), Admitted::held);
-  world.admission.set_limit(world.endpoint, 4);
+  world.admission.set_limit(world.backend, 4);
   auto& first = world.job();
   auto& second = world.job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(first), Admitted::held);
   EXPECT_EQ(world.admission.admit(second), Admitted::held);
-  world.admission.set_limit(world.endpoint, 4);
+  world.admission.set_limit(world.backend, 4);
   EXPECT_EQ(world.admission.next_to_post(), &first);
   EXPECT_EQ(world.admission.next_to_post(), &second);
   EXPECT_EQ(world.admission.next_to_post(), &sent);
@@ -283,7 +287,7 @@ TEST(Admission, AJobThatWasNotSentGoesBeforeThoseThatWere) {
 TEST(Admission, APermitForANewJobIsNotForAHeldOneAndUsesItsSlot) {
   World world(1);
   auto& sent = world.posted_job();
-  world.admission.set_limit(world.endpoint, 1, /*wants_new_job=*/true);
+  world.admission.set_limit(world.backend, 1, /*wants_new_job=*/true);
   world.admission.release(sent);
   EXPECT_EQ(world.admission.admit(sent), Admitted::held);
   EXPECT_EQ(world.admission.next_to_post(), nullptr);
@@ -292,14 +296,14 @@ TEST(Admission, APermitForANewJobIsNotForAHeldOneAndUsesItsSlot) {
   EXPECT_EQ(world.admission.admit(fresh), Admitted::posted);
   world.admission.release(fresh);
   EXPECT_EQ(world.admission.admit(fresh), Admitted::held);
-  EXPECT_FALSE(world.admission.set_limit(world.endpoint, 1, true));
-  EXPECT_TRUE(world.admission.set_limit(world.endpoint, 1));
+  EXPECT_FALSE(world.admission.set_limit(world.backend, 1, true));
+  EXPECT_TRUE(world.admission.set_limit(world.backend, 1));
   EXPECT_EQ(world.admission.next_to_post(), &sent) << "the longest held";
 }
 
 TEST(Admission, NewJobsThatAreHeldBeyondTheSlotsAreFew) {
   World world(2);
-  world.admission.set_limit(world.endpoint, 1, /*wants_new_job=*/true);
+  world.admission.set_limit(world.backend, 1, /*wants_new_job=*/true);
   int jobs = 0;
   while (world.grab(5) > 0) {
     ASSERT_LT(jobs, 100);
@@ -335,7 +339,7 @@ TEST(Admission, ADrainRequeuesWhatWouldBeHeld) {
   auto& other = world.job();
   world.admission.drain();
   EXPECT_EQ(world.admission.admit(job), Admitted::posted);
-  world.admission.set_limit(world.endpoint, 1);
+  world.admission.set_limit(world.backend, 1);
   EXPECT_EQ(world.admission.admit(other), Admitted::requeue);
 }
 
@@ -398,13 +402,13 @@ TEST(Admission, AHeldJobWhosePermitIsFreeNeedsItsSlot) {
   world.posted_job();
   auto& first = world.job();
   auto& second = world.job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(first), Admitted::held);
   EXPECT_EQ(world.admission.admit(second), Admitted::held);
   EXPECT_EQ(world.admission.reusable_slots(), 2);
-  world.admission.set_limit(world.endpoint, 2);
+  world.admission.set_limit(world.backend, 2);
   EXPECT_EQ(world.admission.reusable_slots(), 1) << "one of the two goes at the end of this turn";
-  world.admission.set_limit(world.endpoint, 9);
+  world.admission.set_limit(world.backend, 9);
   EXPECT_EQ(world.admission.reusable_slots(), 0);
 }
 
@@ -413,7 +417,7 @@ TEST(Admission, JobsThatWaitForOneEndpointLendTheirSlotsToAnother) {
   Other other(world, kNoLimit);
   auto& held = world.job();
   EXPECT_THAT(world.grabs({{&other.link, 1}}), ElementsAre(0));
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(held), Admitted::held);
   EXPECT_EQ(world.admission.reusable_slots(), 1);
   EXPECT_THAT(world.grabs({{&world.link, 1}, {&other.link, 1}}), ElementsAre(0, 1));
@@ -422,7 +426,7 @@ TEST(Admission, JobsThatWaitForOneEndpointLendTheirSlotsToAnother) {
 TEST(Admission, AloneAnEndpointLendsNothing) {
   World world(1);
   auto& held = world.job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(held), Admitted::held);
   EXPECT_EQ(world.admission.reusable_slots(), 0);
 }
@@ -431,12 +435,12 @@ TEST(Admission, TheSlotsBoundTheJobsAtAllEndpointsTogether) {
   World world(1);
   Other other(world, kNoLimit);
   auto& held = world.job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(held), Admitted::held);
   EXPECT_THAT(world.grabs({{&other.link, 1}}), ElementsAre(1));
   auto& running = world.assign(other.link, other.function);
   EXPECT_EQ(world.admission.admit(running), Admitted::posted);
-  world.admission.set_limit(world.endpoint, kNoLimit);
+  world.admission.set_limit(world.backend, kNoLimit);
   EXPECT_EQ(world.admission.next_to_post(), nullptr);
   world.admission.end(running);
   EXPECT_EQ(world.admission.next_to_post(), &held);
@@ -446,7 +450,7 @@ TEST(Admission, HeldJobsFollowTheirFunctionToAnotherEndpoint) {
   World world(2);
   Other other(world, kNoLimit);
   auto& held = world.job();
-  world.admission.set_limit(world.endpoint, 0);
+  world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.admission.admit(held), Admitted::held);
   world.admission.set_function(world.function, other.own, &world.lane, kNoLimit);
   EXPECT_EQ(world.endpoint.held(), 0);
@@ -543,7 +547,11 @@ TEST(Admission, AnotherRateStartsAnew) {
 class RandomWorld {
  public:
   explicit RandomWorld(unsigned seed) : random_(seed), admission_(slots_, 0, kStart) {
-    for (auto& endpoint : endpoints_) admission_.add(endpoint.node);
+    for (auto& endpoint : endpoints_) {
+      admission_.add(endpoint.node);
+      for (auto& backend : endpoint.backends) admission_.add(backend.node, endpoint.node);
+      admission_.set_weight(endpoint.backends[1].node, 3);
+    }
     for (std::size_t i = 0; i < std::size(lanes_); ++i) {
       LaneCounters& lane = lanes_[i];
       admission_.add(lane.node);
@@ -613,7 +621,7 @@ class RandomWorld {
     check();
     for (auto& endpoint : endpoints_) {
       EXPECT_TRUE(endpoint.node.unused());
-      set_limit(endpoint, kNoLimit, false);
+      for (auto& backend : endpoint.backends) set_limit(backend, kNoLimit, false);
     }
     for (auto& lane : lanes_) {
       EXPECT_EQ(lane.node.jobs(), 0);
@@ -625,10 +633,20 @@ class RandomWorld {
   }
 
  private:
-  struct EndpointCounters {
-    Admission::EndpointCounters node;
+  struct BackendCounters {
+    Admission::BackendCounters node;
     int limit = kNoLimit;
     bool wants_new_job = false;
+  };
+  struct EndpointCounters {
+    Admission::EndpointCounters node;
+    BackendCounters backends[2];
+
+    bool wants_new_job() const { return backends[0].wants_new_job || backends[1].wants_new_job; }
+    int limit() const {
+      const bool none = backends[0].limit == kNoLimit || backends[1].limit == kNoLimit;
+      return none ? kNoLimit : backends[0].limit + backends[1].limit;
+    }
   };
   struct LinkCounters {
     Admission::LinkCounters node;
@@ -647,6 +665,7 @@ class RandomWorld {
     Admission::Ticket ticket;
     LaneCounters* lane = nullptr;
     EndpointCounters* endpoint = nullptr;
+    const BackendCounters* backend = nullptr;  // posted
     State state = State::taken;
     bool sent = false;
   };
@@ -681,20 +700,27 @@ class RandomWorld {
   int jobs_of(const LaneCounters& lane) const {
     return reserved_of(lane) + count([&](const Job& job) { return job.lane == &lane; });
   }
+  int posted_at(const BackendCounters& backend) const {
+    return count([&](const Job& job) { return job.state == State::posted && job.backend == &backend; });
+  }
+  bool takes(const BackendCounters& backend, const Job& job) const {
+    return posted_at(backend) < backend.limit && !(backend.wants_new_job && job.sent);
+  }
   bool may_go(const Job& job) const {
-    return posted() < std::max(slots_, 1) && jobs_at(*job.endpoint, State::posted) < job.endpoint->limit &&
+    return posted() < std::max(slots_, 1) &&
            posted_of(*job.lane) < std::min(job.lane->limit, job.lane->window) &&
-           !(job.endpoint->wants_new_job && job.sent);
+           (takes(job.endpoint->backends[0], job) || takes(job.endpoint->backends[1], job));
   }
   int room(const LaneCounters& lane) const {
     if (!lane.endpoint) return 0;
     const int in_lane = std::max(std::min(lane.limit, lane.window) - jobs_of(lane), 0);
     const EndpointCounters& endpoint = *lane.endpoint;
-    if (endpoint.limit == kNoLimit) return in_lane;
-    int used =
-        jobs_at(endpoint, State::posted) + (endpoint.wants_new_job ? 0 : jobs_at(endpoint, State::held));
+    if (endpoint.limit() == kNoLimit) return in_lane;
+    int permits = 0;
+    for (const auto& backend : endpoint.backends) permits += std::max(backend.limit - posted_at(backend), 0);
+    int used = endpoint.wants_new_job() ? 0 : jobs_at(endpoint, State::held);
     for (const auto& other : lanes_) used += other.endpoint == &endpoint ? reserved_of(other) : 0;
-    return std::min(in_lane, std::max(endpoint.limit - used, 0));
+    return std::min(in_lane, std::max(permits - used, 0));
   }
 
   Job& job_of(const Admission::Ticket& ticket) {
@@ -808,8 +834,13 @@ class RandomWorld {
     if (admitted == Admitted::posted) return post(job);
     job.state = State::held;
   }
+  // It is at the backend that admission has chosen.
   void post(Job& job) {
     EXPECT_TRUE(may_go(job)) << "a limit is not kept";
+    for (const auto& backend : job.endpoint->backends) {
+      if (&job.ticket.backend() == &backend.node) job.backend = &backend;
+    }
+    EXPECT_TRUE(takes(*job.backend, job)) << "a limit of a backend is not kept";
     job.state = State::posted;
     job.sent = true;
   }
@@ -834,26 +865,26 @@ class RandomWorld {
       if (job->lane == &lane && job->state == State::held) job->endpoint = &endpoint;
     }
   }
-  void set_limit(EndpointCounters& endpoint, int limit, bool wants_new_job) {
-    endpoint.limit = limit;
-    endpoint.wants_new_job = wants_new_job;
-    admission_.set_limit(endpoint.node, limit, wants_new_job);
+  void set_limit(BackendCounters& backend, int limit, bool wants_new_job) {
+    backend.limit = limit;
+    backend.wants_new_job = wants_new_job;
+    admission_.set_limit(backend.node, limit, wants_new_job);
   }
   void set_window(LaneCounters& lane, int window) {
     lane.window = window;
     admission_.set_lane_window(lane.node, window);
   }
   void change_limits() {
-    EndpointCounters& endpoint = endpoints_[below(2)];
+    BackendCounters& backend = endpoints_[below(2)].backends[below(2)];
     switch (below(6)) {
       case 0:
-        return set_limit(endpoint, 0, false);
+        return set_limit(backend, 0, false);
       case 1:
-        return set_limit(endpoint, static_cast<int>(below(6)) + 1, false);
+        return set_limit(backend, static_cast<int>(below(6)) + 1, false);
       case 2:
-        return set_limit(endpoint, kNoLimit, false);
+        return set_limit(backend, kNoLimit, false);
       case 3:
-        return set_limit(endpoint, static_cast<int>(below(4)), true);
+        return set_limit(backend, static_cast<int>(below(4)), true);
       case 4:
         slots_ = static_cast<int>(below(10)) + 1;
         return admission_.set_slots(slots_);
@@ -873,6 +904,7 @@ class RandomWorld {
     for (const auto& endpoint : endpoints_) {
       ASSERT_EQ(endpoint.node.posted(), jobs_at(endpoint, State::posted));
       ASSERT_EQ(endpoint.node.held(), jobs_at(endpoint, State::held));
+      for (const auto& backend : endpoint.backends) ASSERT_EQ(backend.node.posted(), posted_at(backend));
       held += endpoint.node.held();
     }
     ASSERT_EQ(admission_.held(), held);

@@ -25,11 +25,6 @@ constexpr std::string_view kGzipMagic = "\x1f\x8b";
 constexpr std::string_view kExpected =
     R"(the endpoint must answer {"gearman_ret": 0, "response_string": "…"})";
 
-NotAnAnswer invalid(std::string_view what, std::string_view body) {
-  return {NotAnAnswer::Kind::invalid,
-          fmt::format("{}; {}, it answered {}", what, kExpected, show_answer(body))};
-}
-
 // Takes the two fields out of the stream of what the parser finds, and keeps nothing else: of millions of
 // other values nothing is left. Of a field that is there twice the later one counts.
 class Picker {
@@ -152,10 +147,15 @@ struct AnswerDecoder::Parser final : json::basic_parser<Picker> {
 AnswerDecoder::AnswerDecoder() : parser_(std::make_unique<Parser>()) {}
 AnswerDecoder::~AnswerDecoder() = default;
 
+NotAnAnswer AnswerDecoder::invalid(std::string_view what, std::string_view body) const {
+  return {NotAnAnswer::Kind::invalid,
+          fmt::format("{}; {}, it answered {}", what, kExpected, show_answer(body, shown_))};
+}
+
 base::Result<Answer, NotAnAnswer> AnswerDecoder::decode(unsigned status, std::string_view body) {
   if (status / 100 != 2) {
-    return NotAnAnswer{NotAnAnswer::Kind::http_status,
-                       fmt::format("the endpoint answered HTTP status {}: {}", status, show_answer(body))};
+    return NotAnAnswer{NotAnAnswer::Kind::http_status, fmt::format("the endpoint answered HTTP status {}: {}",
+                                                                   status, show_answer(body, shown_))};
   }
   if (status == 200 && body.empty()) {
     return NotAnAnswer{NotAnAnswer::Kind::empty, fmt::format("the answer is empty; {}", kExpected)};

@@ -31,7 +31,7 @@ constexpr std::optional<AttemptFailure> kNever = std::nullopt;
 struct Row {
   AttemptEnd end;
   Rule rule;
-  EndpointNews news;
+  BackendNews news;
   std::optional<AttemptFailure> retried_as;
   FailureKind counts_as;
   AttemptScore score;
@@ -39,23 +39,25 @@ struct Row {
 
 constexpr std::array kRows = {
     // clang-format off
-    Row{AttemptEnd::completed,         Rule::deliver,               EndpointNews::answered,      kNever,                              FailureKind::none,         AttemptScore::success},
-    Row{AttemptEnd::refused,           Rule::retry,                 EndpointNews::answered,      AttemptFailure::failure,             FailureKind::refused,      AttemptScore::success},
-    Row{AttemptEnd::too_many_requests, Rule::wait_or_retry,         EndpointNews::overloaded,    AttemptFailure::too_many_requests,   FailureKind::http_status,  AttemptScore::none},
-    Row{AttemptEnd::absent,            Rule::hold_unless_to_blame,  EndpointNews::absent,        AttemptFailure::server_error,        FailureKind::http_status,  AttemptScore::none},
-    Row{AttemptEnd::server_error,      Rule::wait_or_retry,         EndpointNews::overloaded,    AttemptFailure::server_error,        FailureKind::http_status,  AttemptScore::failure},
-    Row{AttemptEnd::other_status,      Rule::retry,                 EndpointNews::reached,       AttemptFailure::other_status,        FailureKind::http_status,  AttemptScore::failure},
-    Row{AttemptEnd::empty_answer,      Rule::hold_unless_usual,     EndpointNews::no_answer,     AttemptFailure::connection_lost,     FailureKind::other,        AttemptScore::failure},
-    Row{AttemptEnd::invalid_response,  Rule::retry,                 EndpointNews::reached,       AttemptFailure::invalid_response,    FailureKind::other,        AttemptScore::failure},
-    Row{AttemptEnd::connection_lost,   Rule::retry,                 EndpointNews::no_answer,     AttemptFailure::connection_lost,     FailureKind::other,        AttemptScore::failure},
-    Row{AttemptEnd::stale_connection,  Rule::send_again,            EndpointNews::none,          kNever,                              FailureKind::other,        AttemptScore::none},
-    Row{AttemptEnd::full,              Rule::hold_or_retry,         EndpointNews::full,          AttemptFailure::unreachable,         FailureKind::other,        AttemptScore::none},
-    Row{AttemptEnd::unreachable,       Rule::hold_or_retry,         EndpointNews::unreachable,   AttemptFailure::unreachable,         FailureKind::other,        AttemptScore::none},
-    Row{AttemptEnd::attempt_timeout,   Rule::retry,                 EndpointNews::no_answer,     AttemptFailure::timeout,             FailureKind::timeout,      AttemptScore::failure},
-    Row{AttemptEnd::out_of_time,       Rule::fail,                  EndpointNews::none,          kNever,                              FailureKind::timeout,      AttemptScore::none},
-    Row{AttemptEnd::internal_error,    Rule::fail,                  EndpointNews::none,          kNever,                              FailureKind::other,        AttemptScore::none},
-    Row{AttemptEnd::pool_drains,       Rule::requeue,               EndpointNews::none,          kNever,                              FailureKind::other,        AttemptScore::none},
-    Row{AttemptEnd::shutdown,          Rule::as_on_shutdown_says,   EndpointNews::none,          kNever,                              FailureKind::timeout,      AttemptScore::none},
+    Row{AttemptEnd::completed,         Rule::deliver,               BackendNews::answered,      kNever,                              FailureKind::none,         AttemptScore::success},
+    Row{AttemptEnd::refused,           Rule::retry,                 BackendNews::answered,      AttemptFailure::failure,             FailureKind::refused,      AttemptScore::success},
+    Row{AttemptEnd::too_many_requests, Rule::wait_or_retry,         BackendNews::overloaded,    AttemptFailure::too_many_requests,   FailureKind::error_answer, AttemptScore::none},
+    Row{AttemptEnd::absent,            Rule::hold_unless_to_blame,  BackendNews::absent,        AttemptFailure::server_error,        FailureKind::error_answer, AttemptScore::none},
+    Row{AttemptEnd::server_error,      Rule::wait_or_retry,         BackendNews::overloaded,    AttemptFailure::server_error,        FailureKind::error_answer, AttemptScore::failure},
+    Row{AttemptEnd::other_status,      Rule::retry,                 BackendNews::reached,       AttemptFailure::other_status,        FailureKind::error_answer, AttemptScore::failure},
+    Row{AttemptEnd::empty_answer,      Rule::hold_unless_usual,     BackendNews::no_answer,     AttemptFailure::connection_lost,     FailureKind::invalid_answer, AttemptScore::failure},
+    Row{AttemptEnd::invalid_response,  Rule::retry,                 BackendNews::reached,       AttemptFailure::invalid_response,    FailureKind::invalid_answer, AttemptScore::failure},
+    Row{AttemptEnd::connection_lost,   Rule::retry,                 BackendNews::broke_off,     AttemptFailure::connection_lost,     FailureKind::no_answer,    AttemptScore::failure},
+    Row{AttemptEnd::stale_connection,  Rule::send_again,            BackendNews::none,          kNever,                              FailureKind::no_answer,    AttemptScore::none},
+    Row{AttemptEnd::full,              Rule::hold_or_retry,         BackendNews::full,          AttemptFailure::unreachable,         FailureKind::no_answer,    AttemptScore::none},
+    Row{AttemptEnd::unreachable,       Rule::hold_or_retry,         BackendNews::unreachable,   AttemptFailure::unreachable,         FailureKind::no_answer,    AttemptScore::none},
+    Row{AttemptEnd::attempt_timeout,   Rule::retry,                 BackendNews::no_answer,     AttemptFailure::timeout,             FailureKind::out_of_time,  AttemptScore::failure},
+    Row{AttemptEnd::out_of_time,       Rule::fail,                  BackendNews::none,          kNever,                              FailureKind::out_of_time,  AttemptScore::none},
+    Row{AttemptEnd::internal_error,    Rule::fail,                  BackendNews::none,          kNever,                              FailureKind::internal_error, AttemptScore::none},
+    Row{AttemptEnd::pool_drains,       Rule::requeue,               BackendNews::none,          kNever,                              FailureKind::no_answer,    AttemptScore::none},
+    Row{AttemptEnd::shutdown,          Rule::as_on_shutdown_says,   BackendNews::none,          kNever,                              FailureKind::out_of_time,  AttemptScore::none},
+    Row{AttemptEnd::cancelled,         Rule::fail,                  BackendNews::none,          kNever,                              FailureKind::cancelled,    AttemptScore::none},
+    Row{AttemptEnd::given_back,        Rule::requeue,               BackendNews::none,          kNever,                              FailureKind::cancelled,    AttemptScore::none},
     // clang-format on
 };
 
@@ -89,11 +91,16 @@ AttemptDecision retry_or_fail(const Row& row, const JobHistory& history, const c
 }
 
 // What an endpoint of before does says nothing of the one that the function has now.
-AttemptDecision hold(EndpointNews news, const JobHistory& history, milliseconds delay = {}) {
+AttemptDecision hold(BackendNews news, const JobHistory& history, milliseconds delay = {}) {
   if (history.endpoint_replaced) {
-    return {history.result_wanted ? JobAction::resubmit : JobAction::drop, EndpointNews::none};
+    return {history.result_wanted ? JobAction::resubmit : JobAction::drop, BackendNews::none};
   }
   return {history.result_wanted ? JobAction::hold : JobAction::drop, news, delay};
+}
+
+// Whether a job is kept that meets an outage: it is held, or goes to another backend.
+bool survives_outages(const JobHistory& history, const config::PoolSettings& settings) {
+  return settings.endpoint_down == config::EndpointDown::hold || history.another_backend_works;
 }
 
 // Whether jobs are held whose gateway says that it has lost the application.
@@ -121,23 +128,26 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
     case Rule::retry:
       return retry_or_fail(row, history, settings.retry, draw);
     case Rule::wait_or_retry:
-      if (asked && *asked < history.time_left) return hold(EndpointNews::asked_to_wait, history, *asked);
+      // Where another backend works, it need not wait itself.
+      if (asked && (*asked < history.time_left || history.another_backend_works)) {
+        return hold(BackendNews::asked_to_wait, history, *asked);
+      }
       return retry_or_fail(row, history, settings.retry, draw);
     case Rule::hold_unless_to_blame:
-      if (asked && *asked < history.time_left) return hold(EndpointNews::asked_to_wait, history, *asked);
-      if (settings.endpoint_down == config::EndpointDown::hold && !history.data_delivered &&
+      if (asked && *asked < history.time_left) return hold(BackendNews::asked_to_wait, history, *asked);
+      if (survives_outages(history, settings) && !history.data_delivered &&
           history.absences <= kForgivenAbsences) {
         return hold(row.news, history);
       }
       return retry_or_fail(row, history, settings.retry, draw);
     case Rule::hold_unless_usual:
       if (holds_absent(settings) && !history.data_delivered && history.endpoint_has_answered &&
-          history.empty_answers <= kForgivenEmptyAnswers) {
+          !history.empty_answers_are_usual && history.empty_answers <= kForgivenEmptyAnswers) {
         return hold(row.news, history);
       }
       return retry_or_fail(row, history, settings.retry, draw);
     case Rule::hold_or_retry:
-      if (settings.endpoint_down == config::EndpointDown::hold) return hold(row.news, history);
+      if (survives_outages(history, settings)) return hold(row.news, history);
       return retry_or_fail(row, history, settings.retry, draw);
     case Rule::send_again:
       return {history.result_wanted ? JobAction::send_again : JobAction::drop, row.news};
@@ -148,6 +158,27 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
       return {JobAction::fail, row.news};
   }
   return {JobAction::fail, row.news};
+}
+
+std::string_view name_of(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::none:
+      break;
+    case FailureKind::refused:
+      return "refused";
+    case FailureKind::error_answer:
+      return "error answer";
+    case FailureKind::invalid_answer:
+      return "invalid answer";
+    case FailureKind::no_answer:
+    case FailureKind::out_of_time:
+      return "no answer";
+    case FailureKind::internal_error:
+      return "internal error";
+    case FailureKind::cancelled:
+      return "cancelled";
+  }
+  return "none";
 }
 
 FailureKind failure_kind(AttemptEnd end) { return row_of(end).counts_as; }

@@ -31,6 +31,8 @@ enum class AttemptEnd {
   internal_error,     // memory or OpenSSL failed in this process
   pool_drains,        // it is held, and its pool takes no more jobs
   shutdown,           // the window of a shutdown is over
+  cancelled,          // an operator ended it
+  given_back,         // an operator ended it, for another worker
 };
 
 // What the executor does with the job.
@@ -46,12 +48,13 @@ enum class JobAction {
 };
 
 // What the attempt says of the endpoint.
-enum class EndpointNews {
+enum class BackendNews {
   none,
   answered,       // it works: it gave an answer of the contract
   reached,        // somebody is there
   overloaded,     // somebody is there, and could not cope
   no_answer,      // somebody was there, and gave no answer
+  broke_off,      // its connection broke before the answer was whole
   asked_to_wait,  // it wants no more jobs for a while
   absent,         // its gateway says that its application is not there; or the job crashes the application
   full,           // it takes no more connections while others are open
@@ -62,7 +65,18 @@ enum class EndpointNews {
 enum class AttemptScore { none, success, failure };
 
 // How a failed job counts in the metrics.
-enum class FailureKind { none, refused, http_status, timeout, other };
+enum class FailureKind {
+  none,
+  refused,         // the endpoint's own word
+  error_answer,    // an HTTP status that is not 2xx
+  invalid_answer,  // 2xx, and not what the contract asks for
+  no_answer,       // none, or not the whole of one
+  out_of_time,     // none in time
+  internal_error,  // of this program
+  cancelled,       // by an operator
+};
+// As people are told; out_of_time is "no answer", too.
+std::string_view name_of(FailureKind kind);
 
 // What is known of the job when the attempt ends.
 struct JobHistory {
@@ -75,16 +89,19 @@ struct JobHistory {
   // empty answer is not all that it can say.
   int empty_answers = 0;
   bool endpoint_has_answered = false;
+  // Jobs that were sent again after an empty answer got another one: the script gives them, not a reload.
+  bool empty_answers_are_usual = false;
   std::chrono::nanoseconds time_left{};  // of max_running_time
   bool result_wanted = true;             // its connection to gearmand is still there
   bool data_delivered = false;           // the client has a part of the result: a second one would repeat it
   bool endpoint_replaced = false;        // its function has another endpoint by now, after a reload
+  bool another_backend_works = false;    // of its endpoint: an outage of this one costs the job nothing
   bool server_requeues = true;           // its server gives a job that is left unanswered to another worker
 };
 
 struct AttemptDecision {
   JobAction action;
-  EndpointNews news;
+  BackendNews news;
   std::chrono::milliseconds delay{0};  // of JobAction::retry, or for which the endpoint asks
 };
 

@@ -22,7 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 using config::AttemptFailure;
 using enum JobAction;
-using enum EndpointNews;
+using enum BackendNews;
 
 constexpr AttemptEnd kAll[] = {
     AttemptEnd::completed,
@@ -42,6 +42,8 @@ constexpr AttemptEnd kAll[] = {
     AttemptEnd::internal_error,
     AttemptEnd::pool_drains,
     AttemptEnd::shutdown,
+    AttemptEnd::cancelled,
+    AttemptEnd::given_back,
 };
 
 JobHistory first_attempt() {
@@ -91,54 +93,60 @@ TEST(Attempt, EveryEndHasItsRow) {
       {AttemptEnd::too_many_requests,
        {fail, overloaded},
        {retry, overloaded, 50ms},
-       FailureKind::http_status,
+       FailureKind::error_answer,
        AttemptScore::none},
-      {AttemptEnd::absent, {hold, absent}, {hold, absent}, FailureKind::http_status, AttemptScore::none},
+      {AttemptEnd::absent, {hold, absent}, {hold, absent}, FailureKind::error_answer, AttemptScore::none},
       {AttemptEnd::server_error,
        {fail, overloaded},
        {retry, overloaded, 50ms},
-       FailureKind::http_status,
+       FailureKind::error_answer,
        AttemptScore::failure},
       {AttemptEnd::other_status,
        {fail, reached},
        {fail, reached},
-       FailureKind::http_status,
+       FailureKind::error_answer,
        AttemptScore::failure},
       {AttemptEnd::empty_answer,
        {fail, no_answer},
        {retry, no_answer, 50ms},
-       FailureKind::other,
+       FailureKind::invalid_answer,
        AttemptScore::failure},
       {AttemptEnd::invalid_response,
        {fail, reached},
        {retry, reached, 50ms},
-       FailureKind::other,
+       FailureKind::invalid_answer,
        AttemptScore::failure},
       {AttemptEnd::connection_lost,
-       {fail, no_answer},
-       {retry, no_answer, 50ms},
-       FailureKind::other,
+       {fail, broke_off},
+       {retry, broke_off, 50ms},
+       FailureKind::no_answer,
        AttemptScore::failure},
       {AttemptEnd::stale_connection,
        {send_again, none},
        {send_again, none},
-       FailureKind::other,
+       FailureKind::no_answer,
        AttemptScore::none},
-      {AttemptEnd::full, {hold, full}, {hold, full}, FailureKind::other, AttemptScore::none},
+      {AttemptEnd::full, {hold, full}, {hold, full}, FailureKind::no_answer, AttemptScore::none},
       {AttemptEnd::unreachable,
        {hold, unreachable},
        {hold, unreachable},
-       FailureKind::other,
+       FailureKind::no_answer,
        AttemptScore::none},
       {AttemptEnd::attempt_timeout,
        {fail, no_answer},
        {retry, no_answer, 50ms},
-       FailureKind::timeout,
+       FailureKind::out_of_time,
        AttemptScore::failure},
-      {AttemptEnd::out_of_time, {fail, none}, {fail, none}, FailureKind::timeout, AttemptScore::none},
-      {AttemptEnd::internal_error, {fail, none}, {fail, none}, FailureKind::other, AttemptScore::none},
-      {AttemptEnd::pool_drains, {requeue, none}, {requeue, none}, FailureKind::other, AttemptScore::none},
-      {AttemptEnd::shutdown, {fail, none}, {fail, none}, FailureKind::timeout, AttemptScore::none},
+      {AttemptEnd::out_of_time, {fail, none}, {fail, none}, FailureKind::out_of_time, AttemptScore::none},
+      {AttemptEnd::internal_error,
+       {fail, none},
+       {fail, none},
+       FailureKind::internal_error,
+       AttemptScore::none},
+      {AttemptEnd::pool_drains, {requeue, none}, {requeue, none}, FailureKind::no_answer, AttemptScore::none},
+      {AttemptEnd::shutdown, {fail, none}, {fail, none}, FailureKind::out_of_time, AttemptScore::none},
+      {AttemptEnd::cancelled, {fail, none}, {fail, none}, FailureKind::cancelled, AttemptScore::none},
+      {AttemptEnd::given_back, {requeue, none}, {requeue, none}, FailureKind::cancelled, AttemptScore::none},
   };
   ASSERT_EQ(rows.size(), std::size(kAll));
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -222,6 +230,14 @@ TEST(Attempt, AskedToWaitTooLongItIsAsRetrySays) {
             (AttemptDecision{retry, overloaded, 50ms}));
 }
 
+TEST(Attempt, HoweverLongOneAsksToWaitAnotherBackendCanHaveTheJob) {
+  JobHistory history = first_attempt();
+  history.another_backend_works = true;
+  for (const auto end : {AttemptEnd::too_many_requests, AttemptEnd::server_error}) {
+    EXPECT_EQ(decide(end, history, {}, 0.5, 3600s), (AttemptDecision{hold, asked_to_wait, 3600s}));
+  }
+}
+
 TEST(Attempt, UnreachableIsAFailureWhereTheSettingsSaySo) {
   auto settings = retrying();
   settings.endpoint_down = config::EndpointDown::fail;
@@ -289,6 +305,9 @@ TEST(Attempt, OneEmptyAnswerIsForgivenWhereTheEndpointHasAnsweredBefore) {
   history.endpoint_has_answered = true;
   history.empty_answers = 1;
   EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history), (AttemptDecision{hold, no_answer}));
+  history.empty_answers_are_usual = true;
+  EXPECT_NE(decided(AttemptEnd::empty_answer, {}, history).action, hold);
+  history.empty_answers_are_usual = false;
   history.empty_answers = 2;
   EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history), (AttemptDecision{fail, no_answer}));
   EXPECT_EQ(decided(AttemptEnd::empty_answer, retrying(), history),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -63,11 +65,17 @@ class AnswerDecoder {
  public:
   AnswerDecoder();
   ~AnswerDecoder();
+  // What is no answer is shown by at most so many bytes, and never more than kMostShown; 200 unless set.
+  static constexpr std::size_t kMostShown = 1024;
+  void show_bytes(std::size_t bytes) { shown_ = std::min(bytes, kMostShown); }
   base::Result<Answer, NotAnAnswer> decode(unsigned status, std::string_view body);
 
  private:
   struct Parser;
+  NotAnAnswer invalid(std::string_view what, std::string_view body) const;
+
   std::unique_ptr<Parser> parser_;
+  std::size_t shown_ = 200;
 };
 
 }  // namespace driveshaft::dispatch

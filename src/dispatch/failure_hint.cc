@@ -8,14 +8,14 @@
 
 #include "base/seconds.h"
 #include "text/printable.h"
+#include "text/utf8.h"
 
 namespace driveshaft::dispatch {
 namespace {
 
 using namespace std::chrono_literals;
+using text::kByteOrderMark;
 
-constexpr std::size_t kShownBytes = 80;
-constexpr std::size_t kShownError = 240;      // of PHP's errors: they end with file and line
 constexpr std::size_t kSearched = 16 * 1024;  // of an answer
 // A 504 that comes sooner is no time-out's.
 constexpr auto kLeastTimeout = 1s;
@@ -57,9 +57,9 @@ std::string without_tags(std::string_view html) {
 }
 
 // PHP writes "Fatal error: Uncaught …", with html_errors "<b>Fatal error</b>:  Uncaught …", each on a line of
-// its own.
-std::string php_error(std::string_view body) {
-  for (const std::string_view kind : {"Fatal error", "Parse error"}) {
+// its own. What ended the script says more than what it went on after.
+std::string php_message(std::string_view body) {
+  for (const std::string_view kind : {"Fatal error", "Parse error", "Warning", "Notice", "Deprecated"}) {
     const auto begin = body.find(kind);
     if (begin == body.npos) continue;
     const auto line = body.substr(begin, body.find('\n', begin) - begin);
@@ -76,20 +76,52 @@ std::string page_title(std::string_view body) {
   return end == title.npos ? std::string() : squeezed(without_tags(title.substr(0, end)));
 }
 
+// Of an image or a compressed page little is shown: it would be escaped byte for byte.
+std::size_t shown_of(std::string_view body, std::size_t limit) {
+  constexpr std::size_t kShownBinary = 64;
+  const auto begin = body.substr(0, kShownBinary);
+  const bool is_binary = std::any_of(begin.begin(), begin.end(), [](char c) {
+    return static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\r' && c != '\n';
+  });
+  return is_binary ? std::min(limit, kShownBinary) : limit;
+}
+
+// What stands in the way of an answer that is otherwise there.
+std::string_view before_the_object(std::string_view body) {
+  if (body.starts_with(kByteOrderMark)) {
+    return ", behind a byte order mark: save the endpoint's files without one";
+  }
+  const auto object = body.find("\"gearman_ret\"");
+  if (object == body.npos || body.starts_with('{')) return {};
+  if (!php_message(body.substr(0, object)).empty()) {
+    return ", before the object: with display_errors=0 PHP keeps such messages out of its answers";
+  }
+  return ", with the object behind it: print nothing but the object";
+}
+
 std::string hint(const FailureFacts& facts) {
   if (facts.end == AttemptEnd::empty_answer) {
-    return "; a script that prints nothing answers so, and nginx does when php-fpm kills a running script at "
-           "a "
-           "reload or restart (process_control_timeout of php-fpm lets it finish)";
+    return "; a script that prints nothing answers so, and nginx does when php-fpm kills a running script "
+           "at a reload or restart (process_control_timeout of php-fpm lets it finish)";
   }
+  if (facts.end == AttemptEnd::connection_lost && facts.over_unix_socket) {
+    return "; if php-fpm listens on this socket, the URI begins with fcgi+unix://";
+  }
+  if (facts.status == 502) {
+    return "; nginx answers so when it does not reach php-fpm, or when the process there has died: its error "
+           "log says which";
+  }
+  if (facts.status / 100 == 3) {
+    return "; redirects are not followed: give the URI that it leads to as job_processing_uri";
+  }
+  if (facts.status == 500 && facts.is_empty && facts.stderr_line.empty()) return "; PHP's error log says why";
   if (facts.status == 413) {
     return "; nginx answers so to a body above its client_max_body_size, 1 MB unless set";
   }
   if (facts.status == 504 && facts.took >= kLeastTimeout) {
     return fmt::format(
-        "; it came after {:.0f} s: nginx answers so when fastcgi_read_timeout or proxy_read_timeout is over, "
-        "60 s "
-        "unless set",
+        "; it came after {:.0f} s: nginx answers so when fastcgi_read_timeout or "
+        "proxy_read_timeout is over, 60 s unless set",
         base::seconds(facts.took));
   }
   return {};
@@ -97,21 +129,31 @@ std::string hint(const FailureFacts& facts) {
 
 }  // namespace
 
-std::string explain_failure(std::string_view what, const FailureFacts& facts) {
-  if (facts.end == AttemptEnd::refused) return std::string(what);
-  return fmt::format("{}{}; the job {}", what, hint(facts),
-                     facts.may_have_run ? "may have run" : "did not run");
+std::string explain_outage(std::string_view what, const FailureFacts& facts) {
+  std::string text(what);
+  if (!facts.stderr_line.empty()) text += fmt::format("; its stderr: \"{}\"", facts.stderr_line);
+  return text + hint(facts);
 }
 
-std::string show_answer(std::string_view body) {
+std::string explain_failure(std::string_view what, const FailureFacts& facts) {
+  if (facts.end == AttemptEnd::refused) return std::string(what);
+  std::string text = explain_outage(what, facts);
+  text += facts.may_have_run ? "; the job may have run" : "; the job did not run";
+  return text;
+}
+
+std::string show_answer(std::string_view body, std::size_t limit) {
+  if (body.empty()) return "nothing";
   const auto searched = body.substr(0, kSearched);
-  if (const auto error = php_error(searched); !error.empty()) {
-    return fmt::format("\"{}\"", text::printable(error, kShownError));
+  if (const auto message = php_message(searched); !message.empty()) {
+    return fmt::format("\"{}\"{}", text::printable(message, limit), before_the_object(searched));
   }
   if (const auto title = page_title(searched); !title.empty()) {
-    return fmt::format("an HTML page, \"{}\"", text::printable(title, kShownBytes));
+    return fmt::format("an HTML page, \"{}\"", text::printable(title, limit));
   }
-  return fmt::format("\"{}\"", text::printable(body, kShownBytes));
+  const auto without_mark = body.starts_with(kByteOrderMark) ? body.substr(kByteOrderMark.size()) : body;
+  return fmt::format("\"{}\"{}", text::printable(without_mark, shown_of(without_mark, limit)),
+                     before_the_object(searched));
 }
 
 }  // namespace driveshaft::dispatch

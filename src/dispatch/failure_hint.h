@@ -15,14 +15,21 @@ struct FailureFacts {
   unsigned status = 0;              // of HTTP, if an answer came
   std::chrono::nanoseconds took{};  // the attempt, since it was sent
   bool may_have_run = false;        // a request of it, in any attempt, may have reached an endpoint
+  bool over_unix_socket = false;
+  bool is_empty = false;              // the answer has no body
+  std::string_view stderr_line = {};  // the first one that a FastCGI script wrote; printable
 };
 
 // `what` with the hints behind it, as the reason that logs, page and dead letters give. As it is where the
 // endpoint itself said that the job failed.
 std::string explain_failure(std::string_view what, const FailureFacts& facts);
 
-// The part of an answer that says most, in one printable line: the first line of an error that ended a PHP
-// script, without its tags; or the title of an HTML page; else the first bytes.
-std::string show_answer(std::string_view body);
+// The same without whether the job may have run: of the endpoint.
+std::string explain_outage(std::string_view what, const FailureFacts& facts);
+
+// The part of an answer that says most, in one printable line of at most about `limit` bytes: the first
+// message of PHP, without its tags; or the title of an HTML page; else the first bytes. What stands before an
+// answer that would be right without it is named, with its remedy.
+std::string show_answer(std::string_view body, std::size_t limit);
 
 }  // namespace driveshaft::dispatch

@@ -25,8 +25,20 @@ TEST(FailureHint, Of504NamesTheTimeoutsOfNginxUnlessItCameAtOnce) {
             "proxy_read_timeout is over, 60 s unless set; the job may have run");
   EXPECT_EQ(explain_failure("HTTP status 504", {AttemptEnd::server_error, 504, 900ms, true}),
             "HTTP status 504; the job may have run");
-  EXPECT_EQ(explain_failure("HTTP status 502", {AttemptEnd::server_error, 502, 60s, true}),
-            "HTTP status 502; the job may have run");
+}
+
+TEST(FailureHint, OfOtherStatusesSaysWhereToLook) {
+  EXPECT_EQ(explain_outage("HTTP status 502", {AttemptEnd::absent, 502, 1s, true}),
+            "HTTP status 502; nginx answers so when it does not reach php-fpm, or when the process there has "
+            "died: its error "
+            "log says which");
+  EXPECT_EQ(
+      explain_outage("HTTP status 302", {AttemptEnd::other_status, 302, 1s, true}),
+      "HTTP status 302; redirects are not followed: give the URI that it leads to as job_processing_uri");
+  EXPECT_EQ(
+      explain_outage("HTTP status 500", {.end = AttemptEnd::server_error, .status = 500, .is_empty = true}),
+      "HTTP status 500; PHP's error log says why");
+  EXPECT_EQ(explain_outage("HTTP status 500", {AttemptEnd::server_error, 500, 1s, true}), "HTTP status 500");
 }
 
 TEST(FailureHint, Of413NamesTheLimitOfNginx) {
@@ -44,33 +56,69 @@ TEST(FailureHint, OfAnEmptyAnswerNamesTheScriptAndTheGateway) {
       "job may have run");
 }
 
+std::string shown(std::string_view body) { return show_answer(body, 240); }
+
 TEST(ShowAnswer, OfAnHtmlPageIsItsTitle) {
-  EXPECT_EQ(show_answer("<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n<body>…"),
+  EXPECT_EQ(shown("<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n<body>…"),
             "an HTML page, \"504 Gateway Time-out\"");
-  EXPECT_EQ(show_answer("<!DOCTYPE html><HTML><TITLE>\n  Not\n <b>found</b>\x1b </TITLE>"),
+  EXPECT_EQ(shown("<!DOCTYPE html><HTML><TITLE>\n  Not\n <b>found</b>\x1b </TITLE>"),
             "an HTML page, \"Not found\\x1b\"");
-  EXPECT_EQ(show_answer("<h1>Oops</h1>"), "\"<h1>Oops</h1>\"");
-  EXPECT_EQ(show_answer("<html><title>cut off"), "\"<html><title>cut off\"");
-  EXPECT_EQ(show_answer("<html><title></title>"), "\"<html><title></title>\"");
+  EXPECT_EQ(shown("<h1>Oops</h1>"), "\"<h1>Oops</h1>\"");
+  EXPECT_EQ(shown("<html><title>cut off"), "\"<html><title>cut off\"");
+  EXPECT_EQ(shown("<html><title></title>"), "\"<html><title></title>\"");
 }
 
 TEST(ShowAnswer, OfAPhpErrorIsItsFirstLineWithoutTags) {
-  EXPECT_EQ(
-      show_answer("<br />\n<b>Fatal error</b>:  Uncaught Exception: no database in /srv/app/job.php:3\n"
+  EXPECT_EQ(shown("<br />\n<b>Fatal error</b>:  Uncaught Exception: no database in /srv/app/job.php:3\n"
                   "Stack trace:\n#0 {main}\n  thrown in <b>/srv/app/job.php</b> on line <b>3</b><br />\n"),
-      "\"Fatal error: Uncaught Exception: no database in /srv/app/job.php:3\"");
-  EXPECT_EQ(
-      show_answer("PHP Parse error:  syntax error, unexpected end of file in /srv/app/job.php on line 9"),
-      "\"Parse error: syntax error, unexpected end of file in /srv/app/job.php on line 9\"");
-  EXPECT_EQ(show_answer("<html><title>App</title><b>Fatal error</b>: out of\x1bmemory"),
+            "\"Fatal error: Uncaught Exception: no database in /srv/app/job.php:3\"");
+  EXPECT_EQ(shown("PHP Parse error:  syntax error, unexpected end of file in /srv/app/job.php on line 9"),
+            "\"Parse error: syntax error, unexpected end of file in /srv/app/job.php on line 9\"");
+  EXPECT_EQ(shown("<html><title>App</title><b>Fatal error</b>: out of\x1bmemory"),
             "\"Fatal error: out of\\x1bmemory\"");
-  EXPECT_EQ(show_answer("no Fatal error here"), "\"no Fatal error here\"");
+  EXPECT_EQ(shown("no Fatal error here"), "\"no Fatal error here\"");
 }
 
 TEST(ShowAnswer, IsBoundedWhateverCame) {
-  EXPECT_LT(show_answer("Fatal error: " + std::string(100'000, 'x')).size(), 300U);
-  EXPECT_LT(show_answer("<title>" + std::string(10'000, 'x') + "</title>").size(), 150U);
-  EXPECT_LT(show_answer(std::string(100'000, '<')).size(), 150U);
+  EXPECT_LT(shown("Fatal error: " + std::string(100'000, 'x')).size(), 300U);
+  EXPECT_LT(shown("<title>" + std::string(10'000, 'x') + "</title>").size(), 300U);
+  EXPECT_LT(shown(std::string(100'000, '<')).size(), 300U);
+}
+
+TEST(ShowAnswer, NamesWhatStandsBeforeTheObject) {
+  EXPECT_EQ(shown(""), "nothing");
+  EXPECT_EQ(shown("\xEF\xBB\xBF{\"gearman_ret\": 0}"),
+            "\"{\"gearman_ret\": 0}\", behind a byte order mark: save the endpoint's files without one");
+  EXPECT_EQ(
+      shown("<br />\n<b>Warning</b>:  Undefined variable $x in <b>/srv/job.php</b> on line <b>3</b><br />\n"
+            "{\"gearman_ret\": 0}"),
+      "\"Warning: Undefined variable $x in /srv/job.php on line 3\", before the object: with "
+      "display_errors=0 PHP "
+      "keeps such messages out of its answers");
+  EXPECT_EQ(shown("debug\n{\"gearman_ret\": 0}"),
+            "\"debug\\x0a{\"gearman_ret\": 0}\", with the object behind it: print nothing but the object");
+  EXPECT_EQ(shown("{\"gearman_ret\": 0} debug"), "\"{\"gearman_ret\": 0} debug\"");
+}
+
+TEST(ShowAnswer, OfBinaryBytesShowsFew) {
+  EXPECT_LT(shown("GIF89a\x01\x02" + std::string(1000, '\xff')).size(), 300U);
+}
+
+TEST(ShowAnswer, IsCut) { EXPECT_EQ(show_answer("0123456789", 4), "\"0123… (10 bytes)\""); }
+
+TEST(FailureHint, HasTheFirstLineOfStderr) {
+  EXPECT_EQ(explain_failure("HTTP status 500", {.end = AttemptEnd::server_error,
+                                                .status = 500,
+                                                .may_have_run = true,
+                                                .stderr_line = "PHP message: no database"}),
+            "HTTP status 500; its stderr: \"PHP message: no database\"; the job may have run");
+}
+
+TEST(FailureHint, OfAConnectionThatBrokeOnAUnixSocketAsksForPhpFpm) {
+  EXPECT_EQ(
+      explain_failure("it broke",
+                      {.end = AttemptEnd::connection_lost, .may_have_run = true, .over_unix_socket = true}),
+      "it broke; if php-fpm listens on this socket, the URI begins with fcgi+unix://; the job may have run");
 }
 
 }  // namespace

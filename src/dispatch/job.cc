@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "base/seconds.h"
 #include "config/keys.h"
+#include "dispatch/backend.h"
 #include "dispatch/dead_letter.h"
 #include "dispatch/failure_hint.h"
 #include "dispatch/pool_endpoint.h"
@@ -27,9 +28,10 @@ constexpr std::size_t kKeepCapacity = 32 * 1024;
 // For gearmand to take a dead letter.
 constexpr auto kDeadLetterWithin = 10s;
 constexpr auto kDeadLetterAtShutdown = 1s;
-// Of an answer that made a job fail, as kept for people to look at.
-constexpr std::size_t kShownAnswer = 256;
-constexpr std::size_t kShownReason = 1024;
+// Bytes of a failed job that are kept for people to look at.
+constexpr std::size_t kShownStderr = 1024;
+constexpr std::size_t kShownAnswer = 1024;
+constexpr std::size_t kShownReason = 2048;
 
 AttemptEnd end_of(http::Failure::Kind kind) {
   switch (kind) {
@@ -97,6 +99,7 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   function_ = &function;
   function_->metrics.started();
   settings_ = &settings;
+  backend_ = nullptr;
   attempt_ = 1;
   held_attempts_ = 0;
   absences_ = 0;
@@ -137,11 +140,21 @@ void Job::keep(const gearman::Assignment& assignment, std::unique_ptr<char[]> st
   }
 }
 
-void Job::post(PoolEndpoint& endpoint) try {
+void Job::post(Backend& backend) try {
+  backend_ = &backend;
+  if (!prepare_request()) return;
+  backend.job_is_sent();
+  backend.connections().post(*this);
+  at_endpoint_ = true;
+} catch (const std::bad_alloc&) {
+  out_of_memory();
+}
+
+// Of the attempt that begins now. False: the job has failed.
+bool Job::prepare_request() {
   posted_at_ = Clock::now();
-  endpoint_ = &endpoint;
-  posted_to_ = &endpoint.current();
   stream_.reset();
+  stderr_line_.clear();
   const auto now = std::chrono::system_clock::now();
   auto time_left = ends_at_ - posted_at_;
   if (const auto attempt_timeout = settings_->retry.attempt_timeout; attempt_timeout.count() > 0) {
@@ -151,19 +164,18 @@ void Job::post(PoolEndpoint& endpoint) try {
   const AttemptFacts facts{fields_.handle, fields_.unique, attempt_, now + time_left, trace_, new_span()};
   std::optional<JobRequest::Signature> signature;
   std::string server;
-  if (Signer* signer = endpoint.signer()) {
+  if (Signer* signer = function_->endpoint->signer()) {
     server = net::to_string(origin_.link->server());
     signature.emplace(JobRequest::Signature{*signer, server, now});
   }
-  const auto request = request_bytes_.build(*posted_to_, function_->header_lines, fields_, facts,
+  const auto request = request_bytes_.build(backend_->connections(), function_->header_lines, fields_, facts,
                                             signature ? &*signature : nullptr);
-  if (!request) return attempt_failed({AttemptEnd::internal_error, request.error().message});
-  request_ = *request;
-  endpoint.job_is_sent();
-  posted_to_->post(*this);
-  at_endpoint_ = true;
-} catch (const std::bad_alloc&) {
-  out_of_memory();
+  if (request) {
+    request_ = *request;
+  } else {
+    attempt_failed({AttemptEnd::internal_error, request.error().message});
+  }
+  return request.has_value();
 }
 
 void Job::finished(base::Result<http::Response, http::Failure> result) try {
@@ -194,6 +206,17 @@ base::Result<bool, http::Failure> Job::on_chunk(std::string_view bytes) {
   return *fed;
 }
 
+// The first line of an attempt is kept, for the reason of a failure.
+void Job::on_stderr(std::string_view lines) {
+  log_stderr(logged(), lines);
+  if (!stderr_line_.empty()) return;
+  try {
+    stderr_line_ = text::printable(lines.substr(0, lines.find('\n')),
+                                   std::min(context_.log_workload_size, kShownStderr));
+  } catch (const std::bad_alloc&) {  // the reason goes without
+  }
+}
+
 StreamRelay& Job::stream() {
   if (!stream_) {
     stream_ = std::make_unique<StreamRelay>(*origin_.link, origin_.generation, fields_.handle,
@@ -211,26 +234,29 @@ JobHistory Job::history() const {
   return {.attempts = attempt_ - held_attempts_,
           .absences = absences_,
           .empty_answers = empty_answers_,
-          .endpoint_has_answered = endpoint_ && endpoint_->has_answered(),
+          .endpoint_has_answered = function_->endpoint->has_answered(),
+          .empty_answers_are_usual = function_->endpoint->gives_empty_answers(),
           .time_left = ends_at_ - Clock::now(),
           .result_wanted = result_wanted(),
           .data_delivered = stream_ && stream_->gave_data(),
-          .endpoint_replaced = state() == State::posted &&
-                               (posted_to_ != &endpoint_->current() || endpoint_ != function_->endpoint),
+          .endpoint_replaced = state() == State::posted && backend_->retired(),
+          .another_backend_works =
+              state() == State::posted && function_->endpoint->has_another_that_works(*backend_),
           .server_requeues = origin_.link->requeues()};
 }
 
-void Job::end_attempt(EndpointNews news, AttemptScore score, Clock::time_point now, const Failure* failure) {
+void Job::end_attempt(BackendNews news, AttemptScore score, Clock::time_point now, const Failure* failure) {
   attempt_timer_.clear();
-  EndpointHealth::Attempt attempt{.news = news, .function = function_, .took = now - posted_at_};
-  if (news == EndpointNews::asked_to_wait) {
+  BackendHealth::Attempt attempt{
+      .news = news, .function = function_, .took = now - posted_at_, .score = score};
+  if (news == BackendNews::asked_to_wait) {
     attempt.wait = *failure->asked;
     attempt.why = fmt::format("it answered HTTP status {} and asks to wait {:.0f} s", failure->status,
                               seconds(*failure->asked));
   } else if (failure) {
-    attempt.why = failure->message;
+    attempt.why = explain_outage(failure->message, facts_of(*failure));
   }
-  owner_.attempt_ended(*this, attempt, score);
+  owner_.attempt_ended(*this, std::move(attempt));
 }
 
 void Job::answered(const Answer& answer) {
@@ -266,11 +292,13 @@ void Job::completed(const Answer& answer) {
 
 void Job::attempt_failed(const Failure& failure) {
   if (failure.end == AttemptEnd::absent) note_absence();
-  if (failure.end == AttemptEnd::empty_answer) ++empty_answers_;
+  if (failure.end == AttemptEnd::empty_answer) backend_->note_empty_answer(++empty_answers_ > 1);
   const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
   if (decision.action == JobAction::send_again) {
     log_sent_again(logged(), attempt_, explained(failure));
-    posted_to_->send_again(*this);
+    count_repeat("closed_connection");
+    if (!prepare_request()) return;
+    backend_->connections().send_again(*this);
     at_endpoint_ = true;
     return;
   }
@@ -280,12 +308,12 @@ void Job::attempt_failed(const Failure& failure) {
     case JobAction::resubmit:
       if (const char* const reason = held_for(failure)) {
         log_held(logged(), attempt_, explained(failure));
-        ++attempt_;
-        ++held_attempts_;
-        function_->metrics.retried(reason);
+        count_repeat(reason);
       }
+      backend_ = nullptr;
       return owner_.attempt_ready(*this);
     case JobAction::retry:
+      backend_ = nullptr;
       return wait_for_retry(decision, failure);
     case JobAction::requeue:
       return requeue();
@@ -298,6 +326,13 @@ void Job::attempt_failed(const Failure& failure) {
   }
 }
 
+// `retry` does not count it.
+void Job::count_repeat(const char* reason) {
+  ++attempt_;
+  ++held_attempts_;
+  function_->metrics.retried(reason);
+}
+
 // What the metrics call the reason for which a job is held whose request may have reached the endpoint; null
 // for a job whose request has not.
 const char* Job::held_for(const Failure& failure) {
@@ -308,7 +343,7 @@ const char* Job::held_for(const Failure& failure) {
 
 // Its answer says that the application is absent. The job itself is to blame if others fare better.
 void Job::note_absence() {
-  if (absent_at_ && endpoint_->has_succeeded_since(*absent_at_)) ++absences_;
+  if (absent_at_ && function_->endpoint->has_succeeded_since(*absent_at_)) ++absences_;
   absent_at_ = Clock::now();
 }
 
@@ -339,11 +374,11 @@ void Job::attempt_timer_is_over() try {
 }
 
 void Job::leave_endpoint() {
-  if (std::exchange(at_endpoint_, false)) posted_to_->cancel(*this);
+  if (std::exchange(at_endpoint_, false)) backend_->connections().cancel(*this);
 }
 
 // Ends whatever it is doing.
-void Job::cut_off(EndpointNews news, AttemptScore score) {
+void Job::cut_off(BackendNews news, AttemptScore score) {
   attempt_timer_.clear();
   if (dead_letter_) origin_.link->forget_submission(dead_letter_->submission);
   if (state() == State::posted && http::Endpoint::sent(*this)) may_have_run_ = true;
@@ -356,7 +391,7 @@ void Job::on_deadline() try {
                       : is_waiting()         ? "; it waited for its next attempt"
                                              : "";
   if (state() == State::posted && http::Endpoint::sent(*this)) {
-    cut_off(EndpointNews::no_answer, AttemptScore::failure);
+    cut_off(BackendNews::no_answer, AttemptScore::failure);
   } else {
     cut_off();
   }
@@ -373,6 +408,13 @@ void Job::abort(std::string_view why) try {
   if (dead_letter_) return context_.deadlines.set(*this, kDeadLetterAtShutdown);
   cut_off();
   attempt_failed({AttemptEnd::shutdown, std::string(why)});
+} catch (const std::bad_alloc&) {
+  out_of_memory();
+}
+
+void Job::cancel(std::string_view why, bool requeue) try {
+  cut_off();
+  attempt_failed({requeue ? AttemptEnd::given_back : AttemptEnd::cancelled, std::string(why)});
 } catch (const std::bad_alloc&) {
   out_of_memory();
 }
@@ -409,7 +451,7 @@ void Job::fail(const Failure& failure) {
     log_finished(logged(), {*failure.gearman_ret, failure.answer}, Clock::now() - started_at_);
     return give_failure(failure.answer, reason);
   }
-  log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, reason);
+  log_failed(logged(), place(), Clock::now() - started_at_, reason);
   give_failure(settings_->explain_failures ? std::string_view(reason) : std::string_view(), reason);
 }
 
@@ -418,7 +460,7 @@ void Job::fail_at_once(const Failure& failure) {
   count_failure(failure);
   failure_counted_ = true;
   note_failure(failure, reason);
-  log_failed(logged(), function_->endpoint->uri().display, Clock::now() - started_at_, reason);
+  log_failed(logged(), place(), Clock::now() - started_at_, reason);
   conclude(gearman::JobResult::fail, {});
 }
 
@@ -427,20 +469,35 @@ void Job::count_failure(const Failure& failure) {
   switch (failure_kind(failure.end)) {
     case FailureKind::refused:
       return function_->metrics.refused();
-    case FailureKind::timeout:
+    case FailureKind::out_of_time:
       return function_->metrics.timed_out();
-    case FailureKind::http_status:
+    case FailureKind::error_answer:
       if (failure.status != 0) return function_->metrics.http_error(static_cast<int>(failure.status));
       return function_->metrics.failed();
     case FailureKind::none:
-    case FailureKind::other:
+    case FailureKind::invalid_answer:
+    case FailureKind::no_answer:
+    case FailureKind::internal_error:
+    case FailureKind::cancelled:
       return function_->metrics.failed();
   }
 }
 
+// Where it was, or would have gone, as people are told.
+const std::string& Job::place() const { return backend_ ? backend_->name() : function_->endpoint->name(); }
+
 std::string Job::explained(const Failure& failure) const {
-  return explain_failure(failure.message,
-                         {failure.end, failure.status, Clock::now() - posted_at_, may_have_run_});
+  return explain_failure(failure.message, facts_of(failure));
+}
+
+FailureFacts Job::facts_of(const Failure& failure) const {
+  return {.end = failure.end,
+          .status = failure.status,
+          .took = Clock::now() - posted_at_,
+          .may_have_run = may_have_run_,
+          .over_unix_socket = backend_ && backend_->uri().is_http_over_unix(),
+          .is_empty = failure.answer.empty(),
+          .stderr_line = stderr_line_};
 }
 
 void Job::note_failure(const Failure& failure, std::string_view reason) try {
@@ -451,6 +508,7 @@ void Job::note_failure(const Failure& failure, std::string_view reason) try {
                    .at = std::chrono::system_clock::now(),
                    .took = Clock::now() - started_at_,
                    .attempts = attempt_,
+                   .kind = name_of(failure_kind(failure.end)),
                    .reason = text::printable(reason, kShownReason),
                    .http_status = {},
                    .gearman_ret = failure.gearman_ret,
@@ -538,6 +596,7 @@ void Job::end() {
   storage_.reset();
   fields_ = {};
   request_bytes_.clear();
+  stderr_line_ = {};
   if (copy_.capacity() > kKeepCapacity) std::string().swap(copy_);
   owner_.job_done(*this);
 }
@@ -554,6 +613,7 @@ RunningJob Job::status() const {
           .started = started_at_,
           .ends = ends_at_,
           .attempt = attempt_,
+          .backend = state() == State::posted ? backend_->name() : std::string(),
           .state = name};
 }
 

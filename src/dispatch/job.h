@@ -11,8 +11,9 @@
 #include "base/deadlines.h"
 #include "dispatch/admission.h"
 #include "dispatch/attempt.h"
+#include "dispatch/backend_health.h"
 #include "dispatch/context.h"
-#include "dispatch/endpoint_health.h"
+#include "dispatch/failure_hint.h"
 #include "dispatch/job_log.h"
 #include "dispatch/job_request.h"
 #include "dispatch/status.h"
@@ -26,6 +27,7 @@ namespace driveshaft::dispatch {
 
 class Job;
 class Lane;
+class Backend;
 class PoolEndpoint;
 
 // A function that a pool serves, now or until the last job of it is done.
@@ -46,8 +48,8 @@ class JobOwner {
   virtual const std::string& name() const = 0;
   // The job wants to be sent: answered by Job::post(), now or later, or by Job::pool_drains().
   virtual void attempt_ready(Job& job) = 0;
-  // The job is no longer at its endpoint.
-  virtual void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt, AttemptScore score) = 0;
+  // The job is no longer at its backend.
+  virtual void attempt_ended(Job& job, BackendHealth::Attempt attempt) = 0;
   // Its result is with the link, to be sent.
   virtual void result_ready() = 0;
   // It did not succeed.
@@ -79,22 +81,30 @@ class Job final : public http::Exchange,
   // job; settings may change meanwhile.
   void start(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage, Origin origin,
              Function& function, const config::PoolSettings& settings);
-  // It has a permit: it is sent to `endpoint`.
-  void post(PoolEndpoint& endpoint);
+  // It has a permit for `backend`: it is sent there.
+  void post(Backend& backend);
 
   // The end of a shutdown's window: it is failed or requeued, as the settings say. Called again, it ends now.
   void abort(std::string_view why);
+  // An operator ends it: it fails, or with `requeue` it goes to another worker. Not while
+  // is_dead_lettering().
+  void cancel(std::string_view why, bool requeue);
   // It is held, and its pool takes no more jobs: it ends without an answer, for another worker.
   void pool_drains();
   // Ends it: its connection to gearmand is gone, so gearmand gives it to another worker anyway.
   void drop();
 
   Function& function() { return *function_; }
-  // Of the attempt that is under way, or was the last.
-  PoolEndpoint& endpoint() { return *endpoint_; }
   // Whether it has failed for good.
   bool has_failed() const { return failure_counted_; }
+  const JobFields& fields() const { return fields_; }
+  Clock::time_point started_at() const { return started_at_; }
+  // It has failed, and gearmand is taking its dead letter.
+  bool is_dead_lettering() const { return dead_letter_ != nullptr; }
+  // For its next attempt.
+  bool is_waiting() const { return state() == State::taken && !dead_letter_; }
   // Whether anybody waits for its result: its connection to gearmand is still there.
+  gearman::Link& link() const { return *origin_.link; }
   bool result_wanted() const { return origin_.link->holds(origin_.generation); }
   // The link that its answer streams to is no longer congested.
   void on_writable(const gearman::Link& link);
@@ -114,7 +124,7 @@ class Job final : public http::Exchange,
 
   void finished(base::Result<http::Response, http::Failure> result) override;
   base::Result<bool, http::Failure> on_chunk(std::string_view bytes) override;
-  void on_stderr(std::string_view lines) override { log_stderr(logged(), lines); }
+  void on_stderr(std::string_view lines) override;
   void on_deadline() override;
   void attempt_timer_is_over();
 
@@ -122,14 +132,16 @@ class Job final : public http::Exchange,
   base::Result<Answer, NotAnAnswer> decode(const http::Response& response);
   StreamRelay& stream();
   JobHistory history() const;
-  void end_attempt(EndpointNews news, AttemptScore score, Clock::time_point now,
+  void end_attempt(BackendNews news, AttemptScore score, Clock::time_point now,
                    const Failure* failure = nullptr);
   void requeue();
   void answered(const Answer& answer);
   void completed(const Answer& answer);
   void attempt_failed(const Failure& failure);
-  void cut_off(EndpointNews news = EndpointNews::none, AttemptScore score = AttemptScore::none);
+  void cut_off(BackendNews news = BackendNews::none, AttemptScore score = AttemptScore::none);
   static const char* held_for(const Failure& failure);
+  bool prepare_request();
+  void count_repeat(const char* reason);
   void note_absence();
   void leave_endpoint();
   void wait_for_retry(const AttemptDecision& decision, const Failure& failure);
@@ -137,15 +149,16 @@ class Job final : public http::Exchange,
   void fail_at_once(const Failure& failure);
   void count_failure(const Failure& failure);
   void note_failure(const Failure& failure, std::string_view reason);
+  const std::string& place() const;
   // What people are told of it.
   std::string explained(const Failure& failure) const;
+  FailureFacts facts_of(const Failure& failure) const;
   void give_failure(std::string_view text, std::string_view reason);
   void send_dead_letter(gearman::JobResult result, std::string_view text, std::string_view reason);
   void dead_letter_answered(gearman::Submitted what, std::string_view why);
   void out_of_memory();
   void conclude(gearman::JobResult result, std::string_view data);
   void end();
-  bool is_waiting() const { return state() == State::taken && !dead_letter_; }
   LoggedJob logged() const { return {fields_, trace_, owner_.name(), context_.log_workload_size}; }
 
   Context& context_;
@@ -159,15 +172,15 @@ class Job final : public http::Exchange,
   std::unique_ptr<char[]> storage_;  // or of a big one
   JobFields fields_;                 // views into either
   JobRequest request_bytes_;
+  std::string stderr_line_;  // the first one of the attempt's script, printable
   Trace trace_;
   Clock::time_point started_at_;
   Clock::time_point ends_at_;     // then its time is over
   bool failure_counted_ = false;  // in the metrics
 
   // Of the present attempt, or the last.
-  PoolEndpoint* endpoint_ = nullptr;
-  http::Endpoint* posted_to_ = nullptr;
-  bool at_endpoint_ = false;  // posted_to_ has the exchange, until finished() or cancel()
+  Backend* backend_ = nullptr;  // null while it is held or waits
+  bool at_endpoint_ = false;    // the backend has the exchange, until finished() or cancel()
   Clock::time_point posted_at_;
   int attempt_ = 1;
   int held_attempts_ = 0;  // those after which it was held

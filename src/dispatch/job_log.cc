@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <iterator>
 #include <new>
 #include <string>
@@ -20,6 +22,7 @@ using log::kThreadLog;
 using log::Level;
 
 constexpr std::size_t kShownStderr = 1024;  // bytes of a line
+constexpr std::size_t kShownReason = 4096;  // it is cut where it is made
 
 // The line being built; its memory is used again.
 std::string& empty_line() {
@@ -30,7 +33,7 @@ std::string& empty_line() {
 
 void append_field(std::string& line, std::string_view name, std::string_view value, std::size_t limit) {
   line.append(name);
-  text::append_printable(line, value, limit);
+  text::append_value(line, value, limit);
 }
 
 void append_names(std::string& line, std::string_view what, const LoggedJob& job) {
@@ -38,6 +41,7 @@ void append_names(std::string& line, std::string_view what, const LoggedJob& job
   append_field(line, "function=", job.fields.function, 512);
   append_field(line, " handle=", job.fields.handle, 128);
   append_field(line, " unique=", job.fields.unique, 128);
+  append_field(line, " pool=", job.pool, 128);
 }
 
 void append_identity(std::string& line, std::string_view what, const LoggedJob& job) {
@@ -45,18 +49,39 @@ void append_identity(std::string& line, std::string_view what, const LoggedJob& 
   append_field(line, " workload=", job.fields.workload, job.shown_workload);
 }
 
+void append_number(std::string& line, std::uint64_t number, std::size_t least_digits = 1) {
+  char digits[20];
+  const auto size = static_cast<std::size_t>(std::to_chars(digits, std::end(digits), number).ptr - digits);
+  if (size < least_digits) line.append(least_digits - size, '0');
+  line.append(digits, size);
+}
+
+// In seconds, with six places. A floating-point number would cost several times as much to write.
+void append_duration(std::string& line, Duration took) {
+  const auto microseconds = static_cast<std::uint64_t>(took / std::chrono::microseconds(1));
+  line.append(std::string_view(" duration="));
+  append_number(line, microseconds / 1'000'000);
+  line += '.';
+  append_number(line, microseconds % 1'000'000, 6);
+}
+
 void append_trace(std::string& line, const LoggedJob& job) {
   line.append(std::string_view(" trace="));
   append_trace_id(line, job.trace);
+}
+
+// What ends most lines.
+void append_reason_and_trace(std::string& line, std::string_view reason, const LoggedJob& job) {
+  append_field(line, " reason=", reason, kShownReason);
+  append_trace(line, job);
 }
 
 void log_repeat(std::string_view what, const LoggedJob& job, int attempt, std::string_view reason) try {
   if (!kThreadLog.enabled(Level::info)) return;
   std::string& line = empty_line();
   append_identity(line, what, job);
-  fmt::format_to(std::back_inserter(line), " pool={} attempt={} reason={}", text::printable(job.pool, 128),
-                 attempt, reason);
-  append_trace(line, job);
+  fmt::format_to(std::back_inserter(line), " attempt={}", attempt);
+  append_reason_and_trace(line, reason, job);
   kThreadLog.write(Level::info, line);
 } catch (const std::bad_alloc&) {
 }
@@ -78,9 +103,10 @@ void log_finished(const LoggedJob& job, const Answer& answer, Duration took) try
   if (!kThreadLog.enabled(level)) return;
   std::string& line = empty_line();
   append_identity(line, "Finished job: ", job);
-  fmt::format_to(std::back_inserter(line), " return_code={}", answer.gearman_ret);
+  line.append(std::string_view(" return_code="));
+  append_number(line, answer.gearman_ret);
   append_field(line, " response_string=", answer.response_string, job.shown_workload);
-  fmt::format_to(std::back_inserter(line), " duration={:.6f}", seconds(took));
+  append_duration(line, took);
   append_trace(line, job);
   kThreadLog.write(level, line);
 } catch (const std::bad_alloc&) {
@@ -90,9 +116,8 @@ void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std:
   if (!kThreadLog.enabled(Level::warn)) return;
   std::string& line = empty_line();
   append_identity(line, "Trying job again: ", job);
-  fmt::format_to(std::back_inserter(line), " pool={} attempt={} of={} next_in={:.3f} reason={}",
-                 text::printable(job.pool, 128), attempt, of, seconds(next_in), reason);
-  append_trace(line, job);
+  fmt::format_to(std::back_inserter(line), " attempt={} of={} next_in={:.3f}", attempt, of, seconds(next_in));
+  append_reason_and_trace(line, reason, job);
   kThreadLog.write(Level::warn, line);
 } catch (const std::bad_alloc&) {
 }
@@ -109,9 +134,9 @@ void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::
   if (!kThreadLog.enabled(Level::error)) return;
   std::string& line = empty_line();
   append_identity(line, "Failed job: ", job);
-  fmt::format_to(std::back_inserter(line), " pool={} uri={} duration={:.6f} reason={}",
-                 text::printable(job.pool, 128), uri, seconds(took), reason);
-  append_trace(line, job);
+  append_field(line, " uri=", uri, 1024);
+  append_duration(line, took);
+  append_reason_and_trace(line, reason, job);
   kThreadLog.write(Level::error, line);
 } catch (const std::bad_alloc&) {
 }
@@ -120,8 +145,7 @@ void log_requeued(const LoggedJob& job) try {
   if (!kThreadLog.enabled(Level::info)) return;
   std::string& line = empty_line();
   append_names(line, "Given back: ", job);
-  append_trace(line, job);
-  line.append("; gearmand gives it to another worker");
+  append_reason_and_trace(line, "gearmand gives it to another worker", job);
   kThreadLog.write(Level::info, line);
 } catch (const std::bad_alloc&) {
 }
@@ -130,10 +154,12 @@ void log_dropped(const LoggedJob& job, const gearman::Link& link) try {
   if (!kThreadLog.enabled(Level::warn)) return;
   std::string& line = empty_line();
   append_names(line, "Dropped result: ", job);
-  append_trace(line, job);
-  fmt::format_to(std::back_inserter(line), "; its connection to gearmand {} is gone, {}",
-                 net::to_string(link.server()),
-                 link.requeues() ? "gearmand runs the job again" : "so the job has failed");
+  append_field(line, " server=", net::to_string(link.server()), 256);
+  append_reason_and_trace(
+      line,
+      link.requeues() ? "its connection to gearmand is gone: if gearmand still has the job, it runs it again"
+                      : "its connection to gearmand is gone, so the job has failed",
+      job);
   kThreadLog.write(Level::warn, line);
 } catch (const std::bad_alloc&) {
 }
@@ -144,7 +170,6 @@ void log_stderr(const LoggedJob& job, std::string_view lines) try {
     const auto end = lines.find('\n');
     std::string& line = empty_line();
     append_names(line, "Script's stderr: ", job);
-    append_field(line, " pool=", job.pool, 128);
     append_field(line, " text=", lines.substr(0, end), kShownStderr);
     append_trace(line, job);
     kThreadLog.write(Level::warn, line);
@@ -167,8 +192,7 @@ void log_no_memory_for_job() try {
 void log_out_of_memory(const LoggedJob& job) try {
   std::string& line = empty_line();
   append_names(line, "Failed job: ", job);
-  line.append(" reason=there was no memory for it");
-  append_trace(line, job);
+  append_reason_and_trace(line, "there was no memory for it", job);
   kThreadLog.write(Level::error, line);
 } catch (const std::bad_alloc&) {
 }

@@ -66,7 +66,7 @@ class JobMemoryTest : public testing::Test, protected TestContext {
   JobMemoryTest() {
     config.servers = {{server.address()}};
     config.pools = {{.name = "p",
-                     .uri = *net::parse_uri(endpoint.uri()),
+                     .endpoint = *net::parse_uri(endpoint.uri()),
                      .worker_count = 2,
                      .jobs_list = {"f"},
                      .settings = {}}};
@@ -182,7 +182,7 @@ TEST_F(JobMemoryTest, ABigJobWithABigResult) {
 }
 
 TEST_F(JobMemoryTest, AJobWithASignedRequest) {
-  config.pools[0].settings.signing.keys = {std::string(32, 'k')};
+  config.pools[0].settings.signing.keys = {text::Secret(std::string(32, 'k'))};
   fail_each_allocation();
 }
 

@@ -36,7 +36,7 @@ TEST(PlanLanes, ALimitOrAnEndpointOfItsOwnMakesOneAndATimeDoesNot) {
   config::PoolConfig some = pool();
   some.functions["a"].max_running_time = std::chrono::seconds(1);
   some.functions["b"].max_concurrency = 1;
-  some.functions["d"].uri = net::parse_uri("http://other/").value();
+  some.functions["d"].endpoint = net::parse_uri("http://other/").value();
   EXPECT_THAT(lanes(some), ElementsAre(": a c", "b: b", "d: d"));
 }
 

@@ -41,7 +41,7 @@ Pool::Pool(Context& context, Owner& owner, config::PoolConfig settings,
       servers_(std::move(servers)),
       admission_(settings_.worker_count, settings_.settings.max_rate, Admission::Clock::now()) {
   endpoint_ = std::make_unique<PoolEndpoint>(context_, static_cast<LimitOwner&>(*this), admission_, *metrics_,
-                                             PoolEndpoint::Kind::of_pool, settings_, settings_.uri);
+                                             PoolEndpoint::Kind::of_pool, settings_, settings_.endpoint);
   register_functions();
 }
 
@@ -63,12 +63,31 @@ void Pool::reconfigure(config::PoolConfig settings, std::vector<config::ServerCo
   admission_.set_slots(settings_.worker_count);
   admission_.set_rate(settings_.settings.max_rate, Admission::Clock::now());
   for_each_endpoint([&](PoolEndpoint& endpoint) {
-    if (!endpoint.retired()) endpoint.configure(changes);
+    if (!endpoint.retired()) endpoint.configure(changes, backends_for(endpoint));
   });
   register_functions();
   retire_endpoints();
   keep_lanes();
   turn_needed();
+}
+
+void Pool::set_pauses(const Pauses& pauses) {
+  pauses_ = pauses;
+  count_pauses();
+  keep_lanes();
+  turn_needed();
+}
+
+int Pool::cancel_jobs(const std::function<bool(const Job&)>& is, std::string_view why, bool requeue) {
+  const auto jobs = jobs_that(
+      [&](const Job& job) { return job.state() != Job::State::idle && !job.is_dead_lettering() && is(job); });
+  for (Job* job : jobs) {
+    // gearmand has a job run again when the connection that brought it is closed. Another one takes over.
+    if (requeue) job->link().retire();
+    job->cancel(why, requeue);
+  }
+  if (requeue) keep_links();
+  return static_cast<int>(jobs.size());
 }
 
 // Those of the jobs file; the others are withdrawn, and kept while jobs of theirs may come or run.
@@ -82,20 +101,49 @@ void Pool::register_functions() {
     function.withdrawn = false;
     function.max_running_time = settings_.max_running_time_of(name, context_.max_running_time);
     function.endpoint = &endpoint_of(own);
+    const auto& letters = settings_.settings.dead_letter_function;
+    if (!letters.empty() && letters != name) function.metrics.expect_dead_letters();
   }
   withdrawing_ = std::any_of(functions_.begin(), functions_.end(),
                              [](const auto& entry) { return entry.second.withdrawn; });
+  count_pauses();
+}
+
+// In the metrics.
+void Pool::count_pauses() {
+  metrics_->set_paused(settings_.paused || pauses_.pool);
+  for (const auto& [name, function] : functions_) function.metrics.set_paused(!takes_jobs_of(name));
+}
+
+// What it is to have from now on. If all its functions change to the same other backends, it changes with
+// them: what runs at a backend that stays counts against that backend's limit.
+const config::EndpointConfig& Pool::backends_for(const PoolEndpoint& endpoint) const {
+  if (&endpoint == endpoint_.get()) return settings_.endpoint;
+  const config::EndpointConfig* wanted = nullptr;
+  for (const auto& name : settings_.jobs_list) {
+    const auto known = functions_.find(name);
+    if (known == functions_.end() || known->second.endpoint != &endpoint) continue;
+    const auto& own = settings_.of_function(name).endpoint;
+    if (!own || (wanted && *own != *wanted)) return endpoint.config();
+    wanted = &*own;
+  }
+  const bool is_taken =
+      wanted && (*wanted == settings_.endpoint ||
+                 std::any_of(function_endpoints_.begin(), function_endpoints_.end(), [&](const auto& other) {
+                   return !other->retired() && other->config() == *wanted;
+                 }));
+  return wanted && !is_taken ? *wanted : endpoint.config();
 }
 
 PoolEndpoint& Pool::endpoint_of(const config::FunctionSettings& function) {
-  if (!function.uri || *function.uri == settings_.uri) return *endpoint_;
+  if (!function.endpoint || *function.endpoint == settings_.endpoint) return *endpoint_;
   const auto known = std::find_if(
       function_endpoints_.begin(), function_endpoints_.end(),
-      [&](const auto& endpoint) { return !endpoint->retired() && endpoint->uri() == *function.uri; });
+      [&](const auto& endpoint) { return !endpoint->retired() && endpoint->config() == *function.endpoint; });
   if (known != function_endpoints_.end()) return **known;
   function_endpoints_.push_back(
       std::make_unique<PoolEndpoint>(context_, static_cast<LimitOwner&>(*this), admission_, *metrics_,
-                                     PoolEndpoint::Kind::of_functions, settings_, *function.uri));
+                                     PoolEndpoint::Kind::of_functions, settings_, *function.endpoint));
   return *function_endpoints_.back();
 }
 
@@ -122,7 +170,11 @@ void Pool::retire_endpoints() {
 
 // After register_functions(). The lanes of the jobs file; the others finish.
 void Pool::keep_lanes() {
-  const auto plans = plan_lanes(settings_);
+  auto plans = plan_lanes(settings_);
+  for (LanePlan& plan : plans) {
+    std::erase_if(plan.functions, [&](const std::string& name) { return !takes_jobs_of(name); });
+  }
+  std::erase_if(plans, [](const LanePlan& plan) { return plan.functions.empty(); });
   for (const auto& lane : lanes_) {
     const bool is_planned = std::any_of(plans.begin(), plans.end(),
                                         [&](const LanePlan& plan) { return plan.key == lane->key(); });
@@ -130,8 +182,8 @@ void Pool::keep_lanes() {
     lane->set_functions({});
     admission_.set_lane(lane->permits(), nullptr, kNoLimit);
   }
-  for (auto& [_, function] : functions_) {
-    if (!function.withdrawn) continue;
+  for (auto& [name, function] : functions_) {
+    if (!function.withdrawn && takes_jobs_of(name)) continue;
     function.lane = nullptr;
     admission_.set_function(function.permits, function.endpoint->permits(), nullptr,
                             function.permits.limit());
@@ -165,9 +217,9 @@ Lane& Pool::lane_of(const LanePlan& plan) {
   return *lanes_.back();
 }
 
-// `connections` to each server, none for a pool without slots.
+// `connections` to each server, none for a pool that is paused or has no slots.
 void Pool::keep_links() {
-  const bool takes_jobs = !draining_ && settings_.worker_count > 0;
+  const bool takes_jobs = !draining_ && !settings_.paused && !pauses_.pool && settings_.worker_count > 0;
   for (const auto& lane : lanes_) lane->keep_links(servers_, takes_jobs ? settings_.settings.connections : 0);
 }
 
@@ -241,7 +293,7 @@ bool Pool::refuse_for_memory(gearman::Link& link, const gearman::Assignment& ass
 void Pool::attempt_ready(Job& job) {
   switch (admission_.admit(job)) {
     case Admission::Admitted::posted:
-      return job.post(*job.function().endpoint);
+      return job.post(static_cast<Backend&>(job.backend()));
     case Admission::Admitted::held:
       return turn_needed();
     case Admission::Admitted::requeue:
@@ -249,10 +301,13 @@ void Pool::attempt_ready(Job& job) {
   }
 }
 
-void Pool::attempt_ended(Job& job, const EndpointHealth::Attempt& attempt, AttemptScore score) {
-  if (job.state() == Job::State::posted) job.endpoint().attempt_ended(attempt);
+void Pool::attempt_ended(Job& job, BackendHealth::Attempt attempt) {
   Lane* const lane = job.function().lane;
-  if (lane && score != AttemptScore::none) lane->attempt_ended(score, attempt.took, settings_.worker_count);
+  if (lane && attempt.score != AttemptScore::none) {
+    lane->attempt_ended(attempt.score, attempt.took, settings_.worker_count);
+  }
+  if (job.state() == Job::State::posted)
+    static_cast<Backend&>(job.backend()).attempt_ended(std::move(attempt));
   admission_.release(job);
   turn_needed();
 }
@@ -280,7 +335,8 @@ PoolStatus Pool::status(Detail detail) const {
                     .draining = draining_,
                     .running = admission_.running(),
                     .reusable = admission_.reusable_slots(),
-                    .tally = metrics_->tally(),
+                    .pauses = pauses_,
+                    .tally = detail == Detail::figures ? metrics_->take_tally() : metrics_->tally(),
                     .endpoint = endpoint_->status(),
                     .function_endpoints = {},
                     .breakers = {},
@@ -292,8 +348,7 @@ PoolStatus Pool::status(Detail detail) const {
                     .failures = {}};
   for (const auto& endpoint : function_endpoints_) {
     if (!endpoint->retired()) {
-      status.function_endpoints.push_back(
-          {endpoint->uri().display, endpoint->status(), functions_of(*endpoint)});
+      status.function_endpoints.push_back({endpoint->name(), endpoint->status(), functions_of(*endpoint)});
     }
   }
   for (const auto& lane : lanes_) {
@@ -322,11 +377,9 @@ void Pool::grabs_are_late(gearman::Link& link) { admission_.grabs_are_late(mine(
 void Pool::connection_lost(gearman::Link& link) {
   admission_.connection_lost(mine(link));
   const auto is_unwanted = [](const Job& job) {
-    return job.state() == Job::State::held && !job.result_wanted();
+    return (job.state() == Job::State::held || job.is_waiting()) && !job.result_wanted();
   };
-  if (admission_.held() > 0) {
-    for (Job* job : jobs_that(is_unwanted)) job->drop();
-  }
+  for (Job* job : jobs_that(is_unwanted)) job->drop();
   turn_needed();
 }
 
@@ -394,7 +447,7 @@ void Pool::end_turn() {
 void Pool::post_held_jobs() {
   while (Admission::Ticket* ticket = admission_.next_to_post()) {
     Job& job = static_cast<Job&>(*ticket);
-    job.post(*job.function().endpoint);
+    job.post(static_cast<Backend&>(job.backend()));
   }
 }
 

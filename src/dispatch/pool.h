@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "dispatch/context.h"
 #include "dispatch/job.h"
 #include "dispatch/lane.h"
+#include "dispatch/pause.h"
 #include "dispatch/pool_endpoint.h"
 #include "dispatch/status.h"
 #include "gearman/link.h"
@@ -49,6 +51,11 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   // Puts a new jobs file in force. What is withdrawn finishes what it runs.
   void reconfigure(config::PoolConfig settings, std::vector<config::ServerConfig> servers);
 
+  // Takes no jobs, or none of some functions, until told otherwise.
+  void set_pauses(const Pauses& pauses);
+  // Ends the jobs that `is` says, as Job::cancel() does; how many.
+  int cancel_jobs(const std::function<bool(const Job&)>& is, std::string_view why, bool requeue);
+
   // Takes no more jobs, for good; running ones finish. Owner::pool_drained() follows, not from within.
   void drain();
   // Fails what still runs.
@@ -60,6 +67,11 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   bool has_unsent() const;
 
   const std::string& name() const override { return settings_.name; }
+  bool serves(const std::string& function) const {
+    const auto known = functions_.find(function);
+    return known != functions_.end() && !known->second.withdrawn;
+  }
+  bool is_paused_by_file() const { return settings_.paused; }
   int running() const { return admission_.running(); }
   int slots() const { return draining_ ? 0 : settings_.worker_count; }
   PoolStatus status(Detail detail) const;
@@ -82,7 +94,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void link_closed(gearman::Link& link) override;
   // JobOwner
   void attempt_ready(Job& job) override;
-  void attempt_ended(Job& job, const EndpointHealth::Attempt& attempt, AttemptScore score) override;
+  void attempt_ended(Job& job, BackendHealth::Attempt attempt) override;
   void result_ready() override;
   void job_failed(FailedJob failure) override;
   void job_done(Job& job) override;
@@ -102,14 +114,17 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   void sweep();
   void forget_withdrawn();
   void register_functions();
+  void count_pauses();
   void retire_endpoints();
   void keep_lanes();
   void keep_links();
   Lane& lane_of(const LanePlan& plan);
+  const config::EndpointConfig& backends_for(const PoolEndpoint& endpoint) const;
   PoolEndpoint& endpoint_of(const config::FunctionSettings& function);
   std::vector<std::string> functions_of(const PoolEndpoint& endpoint) const;
   template <class Do>
   void for_each_endpoint(Do act) const;
+  bool takes_jobs_of(const std::string& function) const { return !pauses_.functions.contains(function); }
   bool refuse_for_memory(gearman::Link& link, const gearman::Assignment& assignment);
 
   // Constant after construction.
@@ -120,6 +135,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   // Loop state.
   config::PoolConfig settings_;
   std::vector<config::ServerConfig> servers_;
+  Pauses pauses_;
   Admission admission_;
   std::map<std::string, Function, std::less<>> functions_;
   std::unique_ptr<PoolEndpoint> endpoint_;  // the pool's own

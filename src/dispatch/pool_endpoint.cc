@@ -1,84 +1,125 @@
 // SPDX-License-Identifier: MIT
 #include "dispatch/pool_endpoint.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <utility>
 
-#include "base/backoff.h"
-#include "base/seconds.h"
-#include "dispatch/request_headers.h"
-#include "log/log.h"
-#include "text/printable.h"
+#include "dispatch/endpoint_status.h"
 
 namespace driveshaft::dispatch {
-namespace {
-
-using base::seconds;
-using log::kMainLog;
-using Clock = EndpointHealth::Clock;
-
-}  // namespace
 
 PoolEndpoint::PoolEndpoint(Context& context, LimitOwner& owner, Admission& admission,
                            metrics::PoolMetrics& metrics, Kind kind, const config::PoolConfig& settings,
-                           net::Uri uri)
+                           config::EndpointConfig config)
     : context_(context),
       owner_(owner),
       admission_(admission),
       metrics_(metrics),
       kind_(kind),
-      pool_(settings.name),
       settings_(settings),
-      uri_(std::move(uri)),
-      health_(settings.worker_count, settings.settings.adaptive) {
+      config_(std::move(config)) {
   admission_.add(permits_);
-  open();
+  set_groups({});
   make_signer();
-  admission_.set_limit(permits_, health_.limit());  // the owner need not be told yet
-  health_changed();
+  tell_metrics();  // the owner need not be told yet
 }
 
 PoolEndpoint::~PoolEndpoint() {
-  if (counted_down_) metrics_.endpoints_down_changed(-1);
+  groups_.clear();
+  metrics_.endpoint_changed(said_state_, std::nullopt);
   admission_.remove(permits_);
 }
 
-void PoolEndpoint::configure(const config::Changes& changes) {
-  using config::Renewal;
-  const auto& now = settings_.settings;
-  const bool moved = kind_ == Kind::of_pool && renews(changes, Renewal::address);
-  const bool replaced = moved || renews(changes, Renewal::connections);
-  if (moved) uri_ = settings_.uri;
-  if (replaced) {
-    replaced_.push_back(std::move(current_));
-    open();
-  } else if (renews(changes, Renewal::header_lines)) {
-    current_->set_header_lines(header_lines(now.headers));
+template <class Do>
+void PoolEndpoint::for_each_backend(Do act) const {
+  for (const auto& group : groups_) {
+    for (const auto& backend : group->backends()) act(*backend);
   }
+}
+
+template <class Is>
+bool PoolEndpoint::has_backend(Is is) const {
+  return std::any_of(groups_.begin(), groups_.end(), [&](const auto& group) {
+    return std::any_of(group->backends().begin(), group->backends().end(),
+                       [&](const auto& backend) { return is(*backend); });
+  });
+}
+
+void PoolEndpoint::configure(const config::Changes& changes, const config::EndpointConfig& config) {
+  using config::Renewal;
+  config_ = config;
+  set_groups(changes);
   if (renews(changes, Renewal::signer)) make_signer();
-  health_.configure(settings_.worker_count, now.adaptive, replaced);
-  using enum EndpointHealth::State;
-  const bool not_to_be_held =
-      health_.state() == unreachable && now.endpoint_down == config::EndpointDown::fail;
-  if (health_.state() != up && (replaced || not_to_be_held)) return recover();
-  health_changed();
+  backend_changed();
+}
+
+// Those of config_; the others finish.
+void PoolEndpoint::set_groups(const config::Changes& changes) {
+  name_ = config_.display();
+  const auto before = groups_;
+  for (const auto& group : before) {
+    if (group->retired()) continue;
+    const auto same = config_of(*group);
+    if (same == config_.backends.end()) {
+      group->retire();
+    } else {
+      group->configure(changes, *same);
+    }
+  }
+  for (const auto& backend : config_.backends) {
+    const bool is_there = std::any_of(before.begin(), before.end(), [&](const auto& group) {
+      return !group->retired() && group->uri() == backend.uri;
+    });
+    if (is_there) continue;
+    groups_.push_back(std::make_shared<BackendGroup>(context_, static_cast<BackendOwner&>(*this), admission_,
+                                                     permits_, settings_, backend));
+    groups_.back()->start();
+  }
+  sort_groups();
+}
+
+// The end, if config_ has it no longer.
+std::vector<config::BackendConfig>::const_iterator PoolEndpoint::config_of(const BackendGroup& group) const {
+  return std::find_if(config_.backends.begin(), config_.backends.end(),
+                      [&](const auto& backend) { return backend.uri == group.uri(); });
+}
+
+// In the order of the jobs file, those that finish last.
+void PoolEndpoint::sort_groups() {
+  const auto place = [this](const std::shared_ptr<BackendGroup>& group) {
+    return group->retired() ? config_.backends.end() : config_of(*group);
+  };
+  std::stable_sort(groups_.begin(), groups_.end(),
+                   [&](const auto& one, const auto& other) { return place(one) < place(other); });
 }
 
 void PoolEndpoint::retire() {
   retired_ = true;
-  health_.recover(permits_.posted());
-  health_changed();
+  for (const auto& group : groups_) group->retire();
+  backend_changed();
 }
 
-void PoolEndpoint::open() {
-  const bool https = uri_.scheme == net::Uri::Scheme::https;
-  current_ = std::make_unique<http::Endpoint>(
-      context_.resolver, context_.deadlines,
-      http::Endpoint::Settings{uri_, settings_.settings.connect_timeout, settings_.settings.max_response_size,
-                               https ? context_.tls.client(settings_.tls) : nullptr,
-                               settings_.document_root});
-  current_->set_header_lines(header_lines(settings_.settings.headers));
+bool PoolEndpoint::unused() const {
+  return permits_.unused() && !has_backend([](const Backend& backend) { return !backend.unused(); });
+}
+
+void PoolEndpoint::sweep_retired() {
+  for (const auto& group : groups_) group->sweep();
+  std::erase_if(groups_, [](const auto& group) { return group->retired() && group->unused(); });
+  has_retired_ = has_backend([](const Backend& backend) { return backend.retired(); });
+}
+
+bool PoolEndpoint::has_succeeded_since(BackendHealth::Clock::time_point time) const {
+  return has_backend([&](const Backend& backend) { return backend.health().has_succeeded_since(time); });
+}
+
+bool PoolEndpoint::gives_empty_answers() const {
+  const auto now = BackendHealth::Clock::now();
+  return has_backend([&](const Backend& backend) { return backend.health().gives_empty_answers(now); });
+}
+
+void PoolEndpoint::forget(const void* function) {
+  for_each_backend([&](Backend& backend) { backend.forget(function); });
 }
 
 void PoolEndpoint::make_signer() {
@@ -86,106 +127,94 @@ void PoolEndpoint::make_signer() {
   if (!settings_.settings.signing.keys.empty()) signer_.emplace(settings_.settings.signing.keys);
 }
 
-void PoolEndpoint::sweep_replaced() {
-  std::erase_if(replaced_, [](const auto& endpoint) { return endpoint->unused(); });
+OtherBackends PoolEndpoint::others_of(const Backend& backend) const {
+  OtherBackends others;
+  for_each_backend([&](const Backend& other) {
+    if (&other == &backend || !other.is_given_jobs()) return;
+    ++others.all;
+    if (other.is_failing()) ++others.failing;
+    if (!other.works()) return;
+    ++others.working;
+    others.share_failed += other.share_failed();
+  });
+  if (others.working > 0) others.share_failed /= others.working;
+  return others;
 }
 
-void PoolEndpoint::attempt_ended(const EndpointHealth::Attempt& attempt) {
-  const bool hold = settings_.settings.endpoint_down == config::EndpointDown::hold;
-  const bool draws = attempt.news != EndpointNews::answered;
-  const auto was_down_since = health_.since();
-  const bool changed =
-      health_.attempt_ended(attempt, permits_.posted(), hold, Clock::now(), draws ? base::random_share() : 0);
-  health_changed();
-  if (!changed) return;
-  using enum EndpointHealth::State;
-  if (health_.state() == up) return log_recovery(was_down_since);
-  const char* state = health_.state() == unreachable ? " cannot be reached" : "";
-  const char* until = health_.state() == unreachable ? "it can be"
-                      : health_.state() == absent    ? "a job is answered"
-                                                     : "then";
-  kMainLog.warn("pool {}: endpoint {}{}: {}; its jobs are held and no more are taken until {}",
-                text::printable(pool_, 128), uri_.display, state, health_.why(), until);
-}
-
-void PoolEndpoint::wait_is_over() {
-  if (health_.state() == EndpointHealth::State::paused) return recover();
-  if (health_.is_probed_by_jobs()) {
-    health_.next_turn(permits_.posted(), permits_.held(), Clock::now(), base::random_share());
-    return health_changed();
+void PoolEndpoint::cannot_be_reached(const Backend& backend) {
+  for (const auto& group : groups_) {
+    if (group->uri() == backend.uri()) group->cannot_be_reached();
   }
-  health_.probe_begins();
-  current_->probe([this, probed = current_.get()](const auto& result) {
-    // Answered too late: a reload has ended the outage.
-    if (health_.state() != EndpointHealth::State::unreachable || probed != current_.get()) return;
-    if (result) return recover();
-    health_.probe_failed(result.error().message, Clock::now(), base::random_share());
-    health_changed();
+}
+
+void PoolEndpoint::backend_changed() {
+  if (std::exchange(in_change_, true)) return;  // from within what follows
+  take_back_failing_ones();
+  hold_no_longer();
+  in_change_ = false;
+  has_retired_ = has_backend([](const Backend& backend) { return backend.retired(); });
+  owner_.limit_changed();
+  tell_metrics();
+}
+
+void PoolEndpoint::tell_metrics() {
+  int limit = 0;
+  for_each_backend([&](const Backend& backend) { limit += backend.shown_limit(); });
+  limit = std::min(limit, settings_.worker_count);
+  if (kind_ == Kind::of_pool && std::exchange(said_limit_, limit) != said_limit_) metrics_.set_limit(limit);
+  if (const auto before = std::exchange(said_state_, counted_state()); before != said_state_) {
+    metrics_.endpoint_changed(before, said_state_);
+  }
+}
+
+// Those that can no longer be spared, or that fail no more than the others by now.
+void PoolEndpoint::take_back_failing_ones() {
+  for_each_backend([&](Backend& backend) {
+    if (!backend.is_failing()) return;
+    const auto others = others_of(backend);
+    const bool stays = others.can_spare_one() && is_outlier(backend.share_failed(), others.share_failed);
+    if (!stays) backend.take_back();
   });
 }
 
-void PoolEndpoint::log_recovery(Clock::time_point down_since) const {
-  kMainLog.info("pool {}: endpoint {}: jobs go on after {:.1f} s; {} are held", text::printable(pool_, 128),
-                uri_.display, seconds(Clock::now() - down_since), permits_.held());
+// Unless jobs are held for the endpoint, they wait for backends that are away only while others work. A
+// reload or the name server may have taken those that did.
+void PoolEndpoint::hold_no_longer() {
+  if (settings_.settings.endpoint_down == config::EndpointDown::hold) return;
+  const auto is_away = [](const Backend& backend) {
+    const auto state = backend.health().state();
+    return state == BackendHealth::State::unreachable || state == BackendHealth::State::absent;
+  };
+  if (has_backend([&](const Backend& backend) { return backend.is_given_jobs() && !is_away(backend); }))
+    return;
+  for_each_backend([&](Backend& backend) {
+    if (backend.is_given_jobs() && is_away(backend)) backend.hold_no_longer();
+  });
 }
 
-void PoolEndpoint::recover() {
-  log_recovery(health_.since());
-  health_.recover(permits_.posted());
-  health_changed();
-}
-
-// Whatever depends on the health follows it.
-void PoolEndpoint::health_changed() {
-  if (admission_.set_limit(permits_, health_.limit(), health_.wants_new_job())) owner_.limit_changed();
-  if (health_.is_full() != said_full_) say_whether_full();
-  if (kind_ == Kind::of_pool && std::exchange(shown_limit_, health_.shown_limit()) != shown_limit_) {
-    metrics_.set_limit(shown_limit_);
-  }
-  if (std::exchange(counted_down_, !health_.reached()) != counted_down_) {
-    metrics_.endpoints_down_changed(counted_down_ ? +1 : -1);
-  }
-  if (const auto at = health_.wake_at()) {
-    context_.deadlines.set(wait_, *at);
-  } else {
-    wait_.clear();
-  }
-}
-
-void PoolEndpoint::say_whether_full() {
-  said_full_ = health_.is_full();
-  if (said_full_) {
-    kMainLog.warn(
-        "pool {}: endpoint {} is full: it takes no more than {} connections at once; further jobs wait. "
-        "Raise "
-        "its children (pm.max_children of php-fpm) or its listen backlog, or lower worker_count ({})",
-        text::printable(pool_, 128), uri_.display, health_.shown_limit(), settings_.worker_count);
-  } else {
-    kMainLog.info("pool {}: endpoint {} is no longer full", text::printable(pool_, 128), uri_.display);
-  }
+// Nothing for one that no function has any more. One that is not held for may be down although jobs go there.
+std::optional<metrics::EndpointState> PoolEndpoint::counted_state() const {
+  using metrics::EndpointState;
+  if (retired_) return std::nullopt;
+  const auto has = [this](BackendHealth::State state) {
+    return has_backend(
+        [&](const Backend& backend) { return backend.is_given_jobs() && backend.health().state() == state; });
+  };
+  const bool one_works = has_backend([](const Backend& backend) {
+    return backend.is_given_jobs() && backend.health().reached() &&
+           backend.health().state() == BackendHealth::State::up;
+  });
+  if (one_works) return EndpointState::up;
+  if (has(BackendHealth::State::absent)) return EndpointState::absent;
+  return has(BackendHealth::State::paused) ? EndpointState::paused : EndpointState::down;
 }
 
 EndpointStatus PoolEndpoint::status() const {
-  const auto seen = current_->health();
-  EndpointStatus status;
-  status.connections = seen.connections;
-  status.idle_connections = seen.idle_connections;
-  status.held = permits_.held();
-  status.limit = health_.shown_limit();
-  status.full = health_.is_full();
-  using enum EndpointStatus::State;
-  if (health_.state() != EndpointHealth::State::up) {
-    status.state = health_.state() == EndpointHealth::State::paused ? paused : down;
-    status.since = health_.since();
-    status.why = health_.why();
-    return status;
-  }
-  // Jobs that are not held tell how it is; a probe has the last word on those that are.
-  const bool failing = seen.down && settings_.settings.endpoint_down == config::EndpointDown::fail;
-  status.state = failing ? down : seen.tried ? up : untried;
-  status.since = seen.since;
-  if (failing) status.why = seen.why;
-  return status;
+  std::vector<BackendStatus> backends;
+  for_each_backend([&](const Backend& backend) {
+    if (!backend.retired()) backends.push_back(backend.status());
+  });
+  return endpoint_status(std::move(backends), permits_.held(), settings_.worker_count);
 }
 
 }  // namespace driveshaft::dispatch

@@ -30,7 +30,7 @@ class PoolTest : public testing::Test, protected TestContext {
     endpoint.answer = [this](const std::string& request) { return next_answer(request); };
     config.servers = {{server.address()}};
     config.pools = {
-        {.name = "p", .uri = uri_of(endpoint), .worker_count = 2, .jobs_list = {"f"}, .settings = {}}};
+        {.name = "p", .endpoint = uri_of(endpoint), .worker_count = 2, .jobs_list = {"f"}, .settings = {}}};
   }
   ~PoolTest() override {
     drain(0s);
@@ -383,7 +383,7 @@ TEST_F(PoolTest, AReloadWithAnotherUriHoldsForTheNextJob) {
   other.answer = [](const std::string&) { return test_answer("from the other"); };
   apply();
   run_a_job();
-  pool().uri = uri_of(other);
+  pool().endpoint = uri_of(other);
   apply();
   submit("H:a:2");
   wait_for_results(1);
@@ -395,7 +395,7 @@ TEST_F(PoolTest, AReloadWithAnotherUriHoldsForTheNextJob) {
 
 TEST_F(PoolTest, AReloadWithAnotherConnectTimeoutHoldsForTheNextConnection) {
   // The endpoint speaks no TLS and says nothing, so the handshake is never done.
-  pool().uri = *net::parse_uri("https" + endpoint.uri().substr(4));
+  pool().endpoint = *net::parse_uri("https" + endpoint.uri().substr(4));
   settings().endpoint_down = config::EndpointDown::fail;
   settings().connect_timeout = 1h;
   apply();
@@ -417,7 +417,7 @@ TEST_F(PoolTest, AReloadWithAnotherResponseLimitHoldsForTheNextJob) {
 
 TEST_F(PoolTest, AReloadWithAnotherHeaderHoldsForTheNextRequest) {
   apply();
-  settings().headers = {{.name = "X-Key", .file = "", .value = "secret"}};
+  settings().headers = {{.name = "X-Key", .file = "", .value = text::Secret("secret")}};
   apply();
   submit("H:a:1");
   wait_for_results(1);
@@ -470,7 +470,7 @@ TEST_F(PoolTest, AReloadThatEndsAnOutageByAnotherUriRunsTheHeldJobs) {
   wait_until([&] { return status().endpoint.held == 1; });
   http::TestEndpoint other(loop);
   other.answer = [](const std::string&) { return test_answer("done"); };
-  pool().uri = uri_of(other);
+  pool().endpoint = uri_of(other);
   apply();
   wait_for_results(1);
   EXPECT_EQ(status().endpoint.state, EndpointStatus::State::up);

@@ -34,7 +34,7 @@ void append_header_value(std::string& out, std::string_view bytes) {
 std::string header_lines(const std::vector<config::Header>& headers) {
   std::string lines;
   for (const auto& header : headers)
-    lines.append(header.name).append(": ").append(header.value).append("\r\n");
+    lines.append(header.name).append(": ").append(header.value.reveal()).append("\r\n");
   return lines;
 }
 

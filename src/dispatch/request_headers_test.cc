@@ -58,7 +58,7 @@ TEST(RequestHeaders, OfAnAttempt) {
 
 TEST(RequestHeaders, OfTheJobsFile) {
   EXPECT_EQ(header_lines({}), "");
-  EXPECT_EQ(header_lines({{"X-A", "", "1"}, {"Authorization", "/f", "Bearer x"}}),
+  EXPECT_EQ(header_lines({{"X-A", "", text::Secret("1")}, {"Authorization", "/f", text::Secret("Bearer x")}}),
             "X-A: 1\r\nAuthorization: Bearer x\r\n");
 }
 

@@ -50,7 +50,7 @@ base::Result<std::string> webhook_id(std::string_view server, const JobFields& j
 
 void Signer::Free::operator()(evp_mac_ctx_st* context) const { EVP_MAC_CTX_free(context); }
 
-Signer::Signer(const std::vector<std::string>& keys) {
+Signer::Signer(const std::vector<text::Secret>& keys) {
   const std::unique_ptr<EVP_MAC, decltype(&EVP_MAC_free)> hmac(EVP_MAC_fetch(nullptr, "HMAC", nullptr),
                                                                EVP_MAC_free);
   char sha256[] = "SHA256";
@@ -58,7 +58,7 @@ Signer::Signer(const std::vector<std::string>& keys) {
                                    OSSL_PARAM_construct_end()};
   for (const auto& key : keys) {
     Mac mac(hmac ? EVP_MAC_CTX_new(hmac.get()) : nullptr);
-    if (!mac || EVP_MAC_init(mac.get(), bytes_of(key), key.size(), parameters) != 1) {
+    if (!mac || EVP_MAC_init(mac.get(), bytes_of(key.reveal()), key.reveal().size(), parameters) != 1) {
       unusable_ = openssl_error().message;
       return;
     }

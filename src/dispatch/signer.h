@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "dispatch/contract.h"
+#include "text/secret.h"
 
 struct evp_mac_ctx_st;  // OpenSSL's
 
@@ -23,7 +24,7 @@ base::Result<std::string> webhook_id(std::string_view server, const JobFields& j
 class Signer {
  public:
   // The secrets as bytes; each gives a signature. Where OpenSSL fails append_lines() tells of it.
-  explicit Signer(const std::vector<std::string>& keys);
+  explicit Signer(const std::vector<text::Secret>& keys);
   Signer(const Signer&) = delete;
   ~Signer();
 

@@ -6,12 +6,14 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include <atomic>
+
 #include "text/base64.h"
 
 namespace {
 
 // The calls of OpenSSL that are still let through; then one fails.
-int calls_left = -1;  // negative: all are
+std::atomic<int> calls_left = -1;  // negative: all are. Threads of other tests call OpenSSL, too
 
 bool this_one_fails() { return calls_left >= 0 && calls_left-- == 0; }
 
@@ -55,7 +57,7 @@ namespace {
 using Time = std::chrono::system_clock::time_point;
 
 // Those of the specification's own implementations.
-const std::string kKey = *text::from_base64("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+const text::Secret kKey(*text::from_base64("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
 constexpr std::string_view kId = "msg_p5jXN8AQM9LWM0D4loKWxJek";
 constexpr std::chrono::seconds kTime{1614265330};
 constexpr std::string_view kBody = R"({"test": 2432232314})";
@@ -96,7 +98,7 @@ TEST(Signer, OneSignatureDoesNotDependOnThoseBefore) {
 }
 
 TEST(Signer, TwoSecretsGiveTwoSignatures) {
-  Signer signer({kKey, std::string(32, 'k')});
+  Signer signer({kKey, text::Secret(std::string(32, 'k'))});
   EXPECT_EQ(lines(signer, kBody, "", ""),
             expected(std::string(kSignature) + " " + std::string(kOtherSignature)));
 }
@@ -106,7 +108,7 @@ TEST(Signer, AFailureOfOpensslIsAnError) {
   for (int good = 0;; ++good) {
     ASSERT_LT(good, 100) << "it never runs out of calls";
     calls_left = good;
-    Signer signer({kKey, std::string(32, 'k')});
+    Signer signer({kKey, text::Secret(std::string(32, 'k'))});
     const std::string first = lines(signer, kBody, "", "");
     const bool failed = calls_left < 0;
     calls_left = -1;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "dispatch/pause.h"
 #include "metrics/tally.h"
 #include "net/address.h"
 
@@ -31,6 +32,7 @@ struct RunningJob {
   SteadyTime started;
   SteadyTime ends;  // then it fails
   int attempt = 1;
+  std::string backend;     // where it is, as people are told; empty while it is held or waits
   std::string_view state;  // "running", "held", "waiting" for its next attempt, "dead-lettering": gearmand is
                            // taking its dead letter
 };
@@ -43,6 +45,7 @@ struct FailedJob {
   WallTime at;
   std::chrono::nanoseconds took;
   int attempts = 1;
+  std::string_view kind;                     // see name_of(FailureKind)
   std::string reason;                        // as in the log
   std::optional<unsigned> http_status;       // of the endpoint's answer, if one came
   std::optional<std::uint32_t> gearman_ret;  // if it said that the job failed
@@ -64,12 +67,35 @@ struct LinkStatus {
   std::string why;   // it is not connected; empty before the first attempt has failed
 };
 
-struct EndpointStatus {
+// One backend of an endpoint.
+struct BackendStatus {
   enum class State {
     untried,  // nothing was sent there yet
     up,       // the last thing heard of it was an answer
-    down,     // it could not be reached
+    down,     // it could not be reached, or its application is absent
     paused,   // it asked to be left alone for a while
+    failing,  // far more of its jobs fail than of the others'
+  };
+  std::string name;  // its URI as it may be shown, and its address if the name has several
+  State state = State::untried;
+  SteadyTime since;
+  std::string why;         // it is neither untried nor up
+  bool suspected = false;  // failing, after few failures
+  int weight = 1;          // 0: it takes no more jobs
+  int running = 0;         // jobs that are there
+  int limit = 0;           // jobs it is given at once
+  bool full = false;       // the limit is what it has shown to take
+  std::size_t connections = 0;
+  std::size_t idle_connections = 0;
+  metrics::Tally tally;  // of its attempts: completed ones succeeded, failed ones did not
+};
+
+struct EndpointStatus {
+  enum class State {
+    untried,  // nothing was sent there yet
+    up,       // a backend works
+    down,     // none can be reached, or their application is absent
+    paused,   // all asked to be left alone for a while
   };
   State state = State::untried;
   SteadyTime since;
@@ -79,6 +105,7 @@ struct EndpointStatus {
   bool full = false;  // the limit is what it has shown to take
   std::size_t connections = 0;
   std::size_t idle_connections = 0;
+  std::vector<BackendStatus> backends = {};  // in the order of the jobs file; those that only finish left out
 };
 
 // Functions whose jobs fail; see breaker.h.
@@ -94,6 +121,7 @@ struct PoolStatus {
   bool draining = false;
   int running = 0;
   int reusable = 0;  // of these, held jobs whose slots others may use
+  Pauses pauses;     // by operators; settings.paused is that of the jobs file
   metrics::Tally tally;
   EndpointStatus endpoint;
   // Of functions that have another than the pool's.
@@ -114,10 +142,11 @@ struct PoolStatus {
 
   int slots() const { return draining ? 0 : settings.worker_count; }
   int busy() const { return running - reusable; }  // slots
+  bool paused() const { return settings.paused || pauses.pool; }
 };
 
 enum class Detail {
-  figures,  // no lists
+  figures,  // no lists. The monitor alone asks for them: with each answer `tally.longest` begins anew
   all,
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "log/log.h"
+#include "text/printable.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -20,6 +21,7 @@ constexpr auto kGoodbye = 2s;
 
 void Supervisor::apply(const config::Config& config) {
   context_.log_workload_size = config.log_workload_size;
+  context_.decoder.show_bytes(config.log_workload_size);
   auto before = std::exchange(pools_, {});
   for (const auto& settings : config.pools) {
     auto& pool = pools_[settings.name];
@@ -28,10 +30,109 @@ void Supervisor::apply(const config::Config& config) {
       pool->reconfigure(settings, config.servers);
     } else {
       pool = std::make_shared<Pool>(context_, static_cast<Pool::Owner&>(*this), settings, config.servers);
+      if (const auto known_pauses = pauses_.find(settings.name); known_pauses != pauses_.end()) {
+        pool->set_pauses(known_pauses->second);
+      }
       pool->start();
     }
   }
   for (auto& [_, removed] : before) retire(std::move(removed));
+}
+
+base::Result<Pool*> Supervisor::find(const std::string& pool, const std::string& function) const {
+  const auto found = pools_.find(pool);
+  if (found == pools_.end()) {
+    return base::Error{draining_
+                           ? "the daemon is shutting down"
+                           : fmt::format("there is no pool {} in the jobs file", text::printable(pool, 128))};
+  }
+  if (!function.empty() && !found->second->serves(function)) {
+    return base::Error{fmt::format("pool {} has no function {} in its jobs_list", text::printable(pool, 128),
+                                   text::printable(function, 128))};
+  }
+  return found->second.get();
+}
+
+base::Result<void> Supervisor::pause(const std::string& pool, const std::string& function, Pause pause) {
+  if (const auto found = find(pool, function); !found) return found.error();
+  Pauses& pauses = pauses_[pool];
+  if (function.empty()) {
+    pauses.pool = std::move(pause);
+  } else {
+    pauses.functions[function] = std::move(pause);
+  }
+  pauses_changed(pool);
+  return {};
+}
+
+base::Result<void> Supervisor::resume(const std::string& pool, const std::string& function) {
+  const auto found = find(pool, function);
+  if (!found) return found.error();
+  Pauses& pauses = pauses_[pool];
+  const bool was_paused = function.empty() ? pauses.pool.has_value() : pauses.functions.erase(function) > 0;
+  if (function.empty()) pauses.pool.reset();
+  pauses_changed(pool);
+  if ((*found)->is_paused_by_file()) {
+    return base::Error{fmt::format("{}it is paused in the jobs file, and is resumed by a change of that file",
+                                   was_paused ? "the pause of the command is over, but " : "")};
+  }
+  if (was_paused) return {};
+  return base::Error{"it is not paused"};
+}
+
+// After any change of a pool's pauses.
+void Supervisor::pauses_changed(const std::string& pool) {
+  const auto changed = pauses_.find(pool);
+  if (const auto found = pools_.find(pool); found != pools_.end()) found->second->set_pauses(changed->second);
+  if (changed->second.empty()) pauses_.erase(changed);
+  await_end_of_pauses();
+}
+
+void Supervisor::restore(AllPauses pauses) {
+  pauses_ = std::move(pauses);
+  await_end_of_pauses();
+}
+
+void Supervisor::await_end_of_pauses() {
+  std::optional<base::Deadline::Clock::time_point> first;
+  const auto consider = [&](const Pause& pause) {
+    if (pause.until) first = std::min(first.value_or(*pause.until), *pause.until);
+  };
+  for (const auto& [_, pauses] : pauses_) {
+    if (pauses.pool) consider(*pauses.pool);
+    for (const auto& [function, pause] : pauses.functions) consider(pause);
+  }
+  pauses_end_.clear();
+  if (first) context_.deadlines.set(pauses_end_, *first);
+}
+
+void Supervisor::end_pauses() {
+  const auto now = base::Deadline::Clock::now();
+  const auto is_over = [&](const Pause& pause) { return pause.until && *pause.until <= now; };
+  std::vector<std::string> changed;
+  for (auto& [pool, pauses] : pauses_) {
+    bool any = false;
+    if (pauses.pool && is_over(*pauses.pool)) {
+      kMainLog.info("pool {}: its pause is over", text::printable(pool, 128));
+      pauses.pool.reset();
+      any = true;
+    }
+    std::erase_if(pauses.functions, [&, &name = pool](const auto& entry) {
+      if (!is_over(entry.second)) return false;
+      kMainLog.info("pool {}, function {}: its pause is over", text::printable(name, 128),
+                    text::printable(entry.first, 128));
+      return any = true;
+    });
+    if (any) changed.push_back(pool);
+  }
+  for (const auto& pool : changed) pauses_changed(pool);
+}
+
+int Supervisor::cancel_jobs(const std::function<bool(const Job&)>& is, std::string_view why, bool requeue) {
+  int cancelled = 0;
+  for (const auto& [_, pool] : std::map(pools_)) cancelled += pool->cancel_jobs(is, why, requeue);
+  for (const auto& pool : std::vector(leaving_)) cancelled += pool->cancel_jobs(is, why, requeue);
+  return cancelled;
 }
 
 void Supervisor::retire(std::shared_ptr<Pool> pool) {
@@ -41,7 +142,7 @@ void Supervisor::retire(std::shared_ptr<Pool> pool) {
 
 void Supervisor::drain(std::chrono::milliseconds window, std::function<void()> done) {
   const auto ends = base::Deadline::Clock::now() + window;
-  if (!std::exchange(draining_, true)) {
+  if (!draining_.exchange(true)) {
     drained_ = std::move(done);
     for (auto& [_, pool] : std::exchange(pools_, {})) retire(std::move(pool));
     window_ends_ = ends;

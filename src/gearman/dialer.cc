@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "net/descriptors.h"
+
 namespace driveshaft::gearman {
 namespace {
 
@@ -19,7 +21,7 @@ Dialer::Dialer(net::Resolver& resolver, base::DeadlineWheel& deadlines, const ne
                std::shared_ptr<net::TlsClient> tls, std::chrono::milliseconds dead_after)
     : deadlines_(deadlines),
       dead_after_(dead_after),
-      connector_(resolver, deadlines, server, 0s, std::move(tls)) {}
+      connector_(resolver, deadlines, server, 0s, std::move(tls), net::kKeptForExporter) {}
 
 asio::awaitable<Dialer::Dialled> Dialer::dial() {
   const auto begin = [this](auto handler) {

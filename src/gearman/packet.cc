@@ -44,7 +44,7 @@ void append_header(std::string& out, PacketType type, std::size_t size) {
   append_u32(out, static_cast<std::uint32_t>(size));
 }
 
-// The largest body of a type that a worker may be sent; nothing for other types.
+// The largest body of a type that Driveshaft may be sent; nothing for other types.
 std::optional<std::size_t> largest_body(std::uint32_t type) {
   switch (static_cast<PacketType>(type)) {
     case PacketType::noop:
@@ -53,6 +53,7 @@ std::optional<std::size_t> largest_body(std::uint32_t type) {
     case PacketType::job_created:
     case PacketType::echo_res:
     case PacketType::error:
+    case PacketType::status_res_unique:
       return kMaxSmallBody;
     case PacketType::job_assign:
     case PacketType::job_assign_uniq:

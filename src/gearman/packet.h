@@ -21,7 +21,7 @@ struct LinkError {
   std::string message;
 };
 
-// The types a worker sends and receives.
+// The types that Driveshaft sends and receives: as a worker, and for background jobs as a client.
 enum class PacketType : std::uint32_t {
   can_do = 1,
   cant_do = 2,
@@ -44,6 +44,8 @@ enum class PacketType : std::uint32_t {
   work_warning = 29,
   grab_job_uniq = 30,
   job_assign_uniq = 31,
+  get_status_unique = 41,
+  status_res_unique = 42,
 };
 
 // The largest body that is accepted from a server. A larger claimed size closes the connection.

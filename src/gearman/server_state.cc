@@ -54,7 +54,9 @@ void ServerState::on_deadline() {
   if (running > 0) {
     line +=
         dialect_ == Dialect::gearmand
-            ? fmt::format("; gearmand will run {} running job(s) again, their results are dropped", running)
+            ? fmt::format(
+                  "; if it still has them, gearmand runs {} running job(s) again; their results are dropped",
+                  running)
             : fmt::format("; {} running job(s) have failed, their results are dropped", running);
   }
   line += "; trying again until it answers";

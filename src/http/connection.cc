@@ -22,30 +22,40 @@ constexpr std::size_t kLargeBuffer = ResponseReader::kMaxHeader + kSmallBuffer;
 
 // An endpoint may close an idle connection while a request is being sent on it. This shows within one round
 // trip. If a connection breaks later, it broke while the job ran.
-constexpr auto kStaleWithin = 1s;
+constexpr auto kStaleWithin = 100ms;
 
 // With TLS 1.3 the handshake is done on our side before the endpoint has checked our certificate. If the
-// endpoint refuses the certificate, its alert comes within one round trip. A probe waits for that time.
+// endpoint refuses the certificate, its alert comes within one round trip. A balancer may accept a connection
+// and close it when it finds no server. A probe waits for the former; a connection that is to replace a good
+// one waits for both.
 constexpr auto kSettled = 200ms;
+
+// A connection that is to replace another leaves so many file descriptors to those that jobs wait for.
+constexpr int kSpareDescriptors = 64;
 
 }  // namespace
 
 Connection::Connection(Endpoint& endpoint)
-    : endpoint_(endpoint), stream_(endpoint.connector_.loop()), protocol_(endpoint.make_protocol()) {}
+    : age_share(endpoint.settings_.age_share()),
+      endpoint_(endpoint),
+      stream_(endpoint.connector_.loop()),
+      protocol_(endpoint.make_protocol()) {}
 
-void Connection::open(Exchange* exchange) {
+void Connection::open(Exchange* exchange, bool replaces) {
+  replaces_ = replaces;
   exchange_ = exchange;
   if (exchange) exchange->connection_ = this;
   opening_at_ = Clock::now();
   endpoint_.deadlines_.set(*this, endpoint_.settings_.connect_timeout);
-  attempt_ = endpoint_.connector_.connect([this](auto stream) {
+  const auto connected_or_not = [this](auto stream) {
     const auto self = shared_from_this();
     try {
       connected(std::move(stream));
     } catch (const std::bad_alloc&) {
       out_of_memory();
     }
-  });
+  };
+  attempt_ = endpoint_.connector_.connect(connected_or_not, replaces ? kSpareDescriptors : 0);
 }
 
 void Connection::on_deadline() {
@@ -56,20 +66,20 @@ void Connection::on_deadline() {
                                                : "nothing answers";
   const bool unanswered = !attempt_->shaking_hands() && !attempt_->looking_up();
   open_failed(unanswered ? Failure::Kind::full : Failure::Kind::unreachable,
-              fmt::format("no connection within connect_timeout ({} ms): {}",
+              fmt::format("no connection within endpoint_connect_timeout ({} ms): {}",
                           endpoint_.settings_.connect_timeout.count(), phase));
 }
 
 void Connection::connected(base::Result<net::Stream, net::Connector::Failure> stream) {
   attempt_.reset();
   if (!stream) {
-    return open_failed(stream.error().queue_full ? Failure::Kind::full : Failure::Kind::unreachable,
+    return open_failed(stream.error().no_more ? Failure::Kind::full : Failure::Kind::unreachable,
                        stream.error().message);
   }
   stream_ = std::move(*stream);
   protocol_->opened(stream_.socket());
   buffer_.resize(kSmallBuffer);
-  if (stream_.is_tls() && !exchange_) {
+  if (!exchange_ && (stream_.is_tls() || replaces_)) {
     state_ = State::settling;
     endpoint_.deadlines_.set(*this, kSettled);
     read();
@@ -81,14 +91,18 @@ void Connection::connected(base::Result<net::Stream, net::Connector::Failure> st
 
 void Connection::opened() {
   clear();
+  opened_in_ = Clock::now() - opening_at_;
   state_ = State::idle;
   if (exchange_) {
-    exchange_->phases_.connect = Clock::now() - opening_at_;
+    exchange_->phases_.connect = opened_in_;
     endpoint_.opening_done(*this, {});
     if (exchange_) send(*exchange_);
   } else {
-    endpoint_.became_idle(*this);
-    endpoint_.opening_done(*this, {});
+    Endpoint& endpoint = endpoint_;
+    const auto self = shared_from_this();  // it may be closed at once
+    endpoint.became_idle(*this);
+    was_idle_ = state_ == State::idle;
+    endpoint.opening_done(*this, {});
   }
 }
 
@@ -151,16 +165,21 @@ void Connection::read() {
 void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (state_ == State::closed) return;
   if (state_ == State::settling) {
-    return open_failed(Failure::Kind::unreachable,
-                       error ? fmt::format("TLS handshake failed: {}", error.message())
-                             : "it sent bytes before any request");
+    return open_failed(
+        Failure::Kind::unreachable,
+        error ? fmt::format("{}: {}", stream_.is_tls() ? "TLS handshake failed" : "cannot connect",
+                            error.message())
+              : "it sent bytes before any request");
   }
   if (state_ == State::idle) {  // the endpoint closed it, or sent bytes without a request
     close();
     endpoint_.forget(*this);
     return;
   }
-  if (bytes > 0 && !exchange_->phases_.first_byte) exchange_->phases_.first_byte = Clock::now() - sent_at_;
+  if (bytes > 0 && !exchange_->phases_.first_byte) {
+    heard_at_ = Clock::now();
+    exchange_->phases_.first_byte = heard_at_ - sent_at_;
+  }
   filled_ += bytes;
   const auto taken = read_response();
   pass_stderr(/*over=*/false);
@@ -218,7 +237,7 @@ void Connection::pass_stderr(bool over) try {
 
 // Whether a TLS alert ended the connection before the endpoint has read the request.
 bool Connection::refused_by_tls(const error_code& error) const {
-  return net::is_tls_alert(error) && !reused_ && !protocol_->started() && filled_ == 0;
+  return net::is_tls_alert(error) && !was_idle_ && !protocol_->started() && filled_ == 0;
 }
 
 base::Result<std::size_t, Failure> Connection::read_response() try {
@@ -231,7 +250,7 @@ void Connection::take_response(const error_code& error) {
   pass_stderr(/*over=*/true);
   Response response = protocol_->response();
   response.keep_alive = response.keep_alive && !error && filled_ == 0 && request_sent_;
-  const bool keep = response.keep_alive && !endpoint_.is_old(*this);
+  const bool keep = response.keep_alive && !endpoint_.has_had_its_turn(*this);
   Exchange& exchange = *std::exchange(exchange_, nullptr);
   exchange.connection_ = nullptr;
   state_ = State::idle;
@@ -246,14 +265,14 @@ void Connection::take_response(const error_code& error) {
     buffer_.resize(kSmallBuffer);
     buffer_.shrink_to_fit();
   }
-  reused_ = true;
+  was_idle_ = true;
   read();
   endpoint_.became_idle(*this);
 }
 
 void Connection::fail(Failure failure) {
-  if (failure.kind == Failure::Kind::connection_lost && reused_ && !protocol_->started() &&
-      Clock::now() - sent_at_ < kStaleWithin) {
+  if (failure.kind == Failure::Kind::connection_lost && was_idle_ && !protocol_->started() &&
+      Clock::now() - sent_at_ < kStaleWithin + 2 * opened_in_) {
     failure.kind = Failure::Kind::stale_connection;
   }
   pass_stderr(/*over=*/true);

@@ -23,8 +23,10 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
  public:
   explicit Connection(Endpoint& endpoint);
 
-  // Opens the connection, and then sends the exchange, if there is one.
-  void open(Exchange* exchange);
+  // Opens the connection, and then sends the exchange, if there is one. `replaces`: another connection works
+  // until this one is ready, so there is time to see whether it stays open, and no job may lack what it
+  // takes.
+  void open(Exchange* exchange, bool replaces);
 
   // Sends an exchange. The connection is idle.
   void send(Exchange& exchange);
@@ -41,13 +43,19 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   // another exchange.
   void abandon();
 
-  // For the endpoint, which closes connections that have not been used for a while.
-  bool used_since_sweep = true;
+  // Its age when the last response began.
+  Clock::duration age_when_heard() const { return heard_at_ - opening_at_; }
+
+  // For the endpoint.
+  const double age_share;         // where in its range the limit of its age lies
+  bool used_since_sweep = true;   // one that has not been used for a while is closed
+  bool closes_when_idle = false;  // it is not kept for another exchange
 
  private:
+  friend struct EndpointAccess;  // of tests
   enum class State {
     opening,
-    settling,  // the TLS handshake is done; an alert may still refuse our certificate
+    settling,  // it is open; the endpoint may still refuse it
     idle,
     busy,
     closed,
@@ -78,11 +86,14 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   const std::unique_ptr<Protocol> protocol_;
   std::vector<char> buffer_;  // bytes read and not yet taken are [0, filled_)
   std::size_t filled_ = 0;
-  bool reused_ = false;        // this exchange is not the first on the connection
+  bool replaces_ = false;
+  bool was_idle_ = false;      // the endpoint had reason to close it before this exchange
   bool request_sent_ = false;  // the kernel has all of it
   bool paused_ = false;        // no read is in progress, until resume_reading()
   Clock::time_point opening_at_{};
+  Clock::duration opened_in_{};  // at least a round trip, and of TLS several
   Clock::time_point sent_at_{};
+  Clock::time_point heard_at_{};
 };
 
 }  // namespace driveshaft::http

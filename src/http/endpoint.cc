@@ -9,6 +9,7 @@
 
 #include "http/fastcgi_protocol.h"
 #include "http/http_protocol.h"
+#include "net/descriptors.h"
 
 namespace driveshaft::http {
 namespace {
@@ -26,8 +27,8 @@ constexpr auto kAddressesFor = 5s;  // one name look-up serves all connections t
 
 std::string make_head(const net::Uri& uri, std::string_view lines) {
   std::string head = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: driveshaft\r\nAccept: */*\r\n",
-                                 uri.target, uri.authority);
-  if (!uri.authorization.empty()) head += fmt::format("Authorization: {}\r\n", uri.authorization);
+                                 uri.target.reveal(), uri.authority);
+  if (!uri.authorization.empty()) head += fmt::format("Authorization: {}\r\n", uri.authorization.reveal());
   return head.append(lines).append("Content-Type: ");
 }
 
@@ -35,9 +36,18 @@ net::Connector make_connector(net::Resolver& resolver, base::DeadlineWheel& dead
                               const Endpoint::Settings& settings) {
   const net::Uri& uri = settings.uri;
   if (uri.is_unix()) {
-    return {resolver, deadlines, {asio::local::stream_protocol::endpoint(uri.socket_path)}};
+    return {resolver, deadlines, {asio::local::stream_protocol::endpoint(uri.socket_path)},
+            nullptr,  "",        net::kKeptForServers};
   }
-  return {resolver, deadlines, net::Address{uri.host, uri.port}, kAddressesFor, settings.tls};
+  if (!settings.addresses.empty()) {
+    net::Connector::Addresses addresses;
+    for (const auto& address : settings.addresses) {
+      addresses.emplace_back(asio::ip::tcp::endpoint(address.address(), uri.port));
+    }
+    return {resolver, deadlines, std::move(addresses), settings.tls, uri.host, net::kKeptForServers};
+  }
+  return {resolver,      deadlines,    net::Address{uri.host, uri.port},
+          kAddressesFor, settings.tls, net::kKeptForServers};
 }
 
 }  // namespace
@@ -47,7 +57,8 @@ Endpoint::Endpoint(net::Resolver& resolver, base::DeadlineWheel& deadlines, Sett
       settings_(std::move(settings)),
       script_params_(settings_.uri.is_fastcgi() ? script_params(settings_.uri, settings_.document_root) : ""),
       head_(make_head(settings_.uri, {})),
-      connector_(make_connector(resolver, deadlines, settings_)) {}
+      connector_(make_connector(resolver, deadlines, settings_)),
+      max_connection_age_(settings_.max_connection_age) {}
 
 Endpoint::~Endpoint() {
   for (const auto& [_, connection] : connections_) connection->close();
@@ -58,8 +69,13 @@ std::unique_ptr<Protocol> Endpoint::make_protocol() const {
   return std::make_unique<HttpProtocol>();
 }
 
-bool Endpoint::is_old(const Connection& connection) const {
+bool Endpoint::has_had_its_turn(const Connection& connection) const {
   return settings_.uri.is_fastcgi() && connection.age() > kFastcgiTurn;
+}
+
+bool Endpoint::is_over_its_age(const Connection& connection) const {
+  return !settings_.uri.is_fastcgi() &&
+         Renewals::is_over(connection.age_when_heard(), max_connection_age_, connection.age_share);
 }
 
 std::chrono::seconds Endpoint::sweep_every() const {
@@ -105,8 +121,7 @@ void Endpoint::cancel(Exchange& exchange) {
   if (Connection* connection = std::exchange(exchange.connection_, nullptr)) {
     if (connection->opening()) return connection->abandon();
     note_reachability({});
-    connection->close();
-    forget(*connection);
+    close(*connection);
   } else {
     std::erase(waiting_, &exchange);
   }
@@ -152,6 +167,7 @@ Endpoint::Health Endpoint::health() const {
 }
 
 void Endpoint::open_connection(Exchange& exchange) {
+  if (opening_ >= kMaxOpening) give_up_a_renewal();
   if (opening_ >= kMaxOpening) {
     waiting_.push_back(&exchange);
   } else {
@@ -159,19 +175,36 @@ void Endpoint::open_connection(Exchange& exchange) {
   }
 }
 
-Connection& Endpoint::open_connection_for(Exchange* exchange) {
+Connection& Endpoint::open_connection_for(Exchange* exchange, bool replaces) {
   auto connection = std::make_shared<Connection>(*this);
   connections_.emplace(connection.get(), connection);
   try {
+    idle_.reserve(connections_.size());  // so that to become idle needs no memory
     if (!sweep_.is_set()) deadlines_.set(sweep_, sweep_every());
-    connection->open(exchange);
+    connection->open(exchange, replaces);
   } catch (const std::bad_alloc&) {
-    connection->close();
-    forget(*connection);
+    close(*connection);
     throw;
   }
   ++opening_;
   return *connection;
+}
+
+// No job waits for a connection that is opened for none.
+void Endpoint::give_up_a_renewal() {
+  Connection* fresh = renewals_.give_up_one();
+  if (!fresh) return;
+  --opening_;
+  close(*fresh);
+}
+
+void Endpoint::renew(Connection& old) {
+  if (opening_ >= kMaxOpening || !renewals_.may_begin(old)) return;
+  try {
+    renewals_.begin(old, open_connection_for(nullptr, /*replaces=*/true));
+  } catch (const std::bad_alloc&) {  // the old connection is as good as ever
+    renewals_.pause();
+  }
 }
 
 void Endpoint::probe(Probed probed) {
@@ -181,6 +214,7 @@ void Endpoint::probe(Probed probed) {
 
 void Endpoint::opening_done(Connection& connection, base::Result<void, Failure> result) {
   --opening_;
+  if (Connection* old = result ? renewals_.opened(connection) : nullptr) close_when_idle(*old);
   if (Exchange* next = next_waiting()) {
     try {
       open_connection(*next);
@@ -195,7 +229,9 @@ void Endpoint::opening_done(Connection& connection, base::Result<void, Failure> 
 
 void Endpoint::became_idle(Connection& connection) {
   if (Exchange* next = next_waiting()) return connection.send(*next);
+  if (connection.closes_when_idle) return close(connection);
   idle_.push_back(&connection);
+  if (is_over_its_age(connection)) renew(connection);
 }
 
 Exchange* Endpoint::next_waiting() {
@@ -207,16 +243,30 @@ Exchange* Endpoint::next_waiting() {
 
 void Endpoint::forget(Connection& connection) {
   std::erase(idle_, &connection);
+  renewals_.forget(connection);
   connections_.erase(&connection);
 }
 
+void Endpoint::close(Connection& connection) {
+  connection.close();
+  forget(connection);
+}
+
+void Endpoint::close_when_idle(Connection& connection) {
+  connection.closes_when_idle = true;
+  if (std::find(idle_.begin(), idle_.end(), &connection) != idle_.end()) close(connection);
+}
+
+void Endpoint::close_idle() {
+  for (const auto& [_, connection] : connections_) connection->closes_when_idle = true;
+  while (!idle_.empty()) close(*idle_.back());
+}
+
 void Endpoint::close_unused() {
+  renewals_.try_again();
   const auto idle = idle_;
   for (Connection* connection : idle) {
-    if (!std::exchange(connection->used_since_sweep, false)) {
-      connection->close();
-      forget(*connection);
-    }
+    if (!std::exchange(connection->used_since_sweep, false)) close(*connection);
   }
   if (!connections_.empty()) deadlines_.set(sweep_, sweep_every());
 }

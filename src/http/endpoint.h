@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -9,9 +10,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/deadlines.h"
 #include "http/connection.h"
 #include "http/exchange.h"
+#include "http/renewals.h"
 #include "net/asio.h"
 #include "net/connector.h"
 #include "net/uri.h"
@@ -29,6 +32,11 @@ class Endpoint {
     std::size_t max_response_size;              // bytes of body
     std::shared_ptr<net::TlsClient> tls;        // null unless the URI is https
     std::string document_root = {};             // used for FastCGI only; empty: the folder of the script
+    // Where connections go. They have the port of the URI; TLS still checks the URI's host. Empty: the URI's
+    // host is looked up. Unused for a Unix socket.
+    net::Resolver::Addresses addresses = {};
+    std::chrono::milliseconds max_connection_age{0};  // as in set_max_connection_age()
+    double (*age_share)() = base::random_share;       // where in its range a connection's limit lies
   };
 
   Endpoint(net::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings);
@@ -37,6 +45,12 @@ class Endpoint {
 
   // Sets the header lines, each with its CRLF, of every request from now on.
   void set_header_lines(std::string_view lines);
+
+  // A connection that is older is replaced between two exchanges, so that load spreads anew behind a
+  // balancer: a new one is opened meanwhile, and the old one is used until that is ready. 0: never. Each
+  // connection draws its own limit, from 80% to 120% of this. It holds for connections that exist, too.
+  // FastCGI has a rule of its own, and this changes nothing there.
+  void set_max_connection_age(std::chrono::milliseconds age) { max_connection_age_ = age; }
 
   // Appends the head of a POST with a body of that type and length, without the empty line that ends the
   // head: the caller may append more header lines.
@@ -62,6 +76,10 @@ class Endpoint {
     return exchange.connection_ && !exchange.connection_->opening();
   }
 
+  // Keeps none of the connections that there are: closes the idle ones now, and each other one when its
+  // exchange is over and no job waits for a connection. Those that are opened later are kept as ever.
+  void close_idle();
+
   using Probed = std::function<void(base::Result<void, Failure>)>;
   // Opens a connection, to find out whether the endpoint can be reached. The connection then waits for the
   // next request. Calls `probed` once, not from within probe(), unless the endpoint is destroyed before.
@@ -83,22 +101,28 @@ class Endpoint {
 
  private:
   friend class Connection;
+  friend struct EndpointAccess;  // of tests
   using Timer = base::MemberDeadline<Endpoint>;
 
   template <class Send>
   void begin(Exchange& exchange, Send send);
   void open_connection(Exchange& exchange);
-  Connection& open_connection_for(Exchange* exchange);
+  Connection& open_connection_for(Exchange* exchange, bool replaces = false);
+  void give_up_a_renewal();
+  void renew(Connection& old);
+  void close_when_idle(Connection& connection);
+  void close(Connection& connection);
   void close_unused();
   Exchange* next_waiting();
   void note_result(const base::Result<Response, Failure>& result);
   void note_reachability(const std::optional<Failure>& unreachable);  // nothing: the endpoint was reached
 
   std::chrono::seconds sweep_every() const;
+  bool is_over_its_age(const Connection& connection) const;
 
   // Called by the connections.
   std::unique_ptr<Protocol> make_protocol() const;
-  bool is_old(const Connection& connection) const;
+  bool has_had_its_turn(const Connection& connection) const;
   void opening_done(Connection& connection, base::Result<void, Failure> result);
   void deliver(Exchange& exchange, base::Result<Response, Failure> result);
   void became_idle(Connection& connection);
@@ -116,6 +140,8 @@ class Endpoint {
   std::vector<Connection*> idle_;  // the connection that was used last is used next
   std::deque<Exchange*> waiting_;  // until they may open a connection: at most kMaxOpening are opened at once
   int opening_ = 0;
+  std::chrono::milliseconds max_connection_age_;
+  Renewals renewals_;
   Connection* probing_ = nullptr;
   Probed probed_;
   Health health_;              // without the numbers of connections

@@ -89,8 +89,9 @@ std::string script_params(const net::Uri& uri, std::string_view document_root) {
   std::string_view root = document_root.empty() ? script.substr(0, script.rfind('/')) : document_root;
   if (root.ends_with('/')) root.remove_suffix(1);
   const std::string_view name = script.substr(root.size());
-  const auto question = std::min(uri.target.find('?'), uri.target.size());
-  const auto query = std::string_view(uri.target).substr(question);
+  const std::string_view target = uri.target.reveal();
+  const auto question = std::min(target.find('?'), target.size());
+  const auto query = target.substr(question);
   std::string params;
   append_pair(params, "SCRIPT_FILENAME", script);
   append_pair(params, "SCRIPT_NAME", name);

@@ -95,6 +95,7 @@ class TestEndpoint {
       : acceptor_(loop, [this](Tcp::socket socket) {
           peers.push_back(std::make_shared<Peer>(*this, std::move(socket)));
           peers.back()->read();
+          if (closes_at_once) peers.back()->close();
         }) {}
   ~TestEndpoint() { stop(); }
 
@@ -106,12 +107,15 @@ class TestEndpoint {
     for (const auto& peer : peers) peer->close();
   }
   void start() { acceptor_.start(); }
+  // Keeps the connections that there are; others are refused until start().
+  void refuse() { acceptor_.stop(); }
   // In the order in which they were opened.
   std::vector<std::shared_ptr<Peer>> peers;
 
   // If set, it answers each request; nothing: not now.
   std::function<std::optional<std::string>(const std::string& request)> answer;
-  int requests = 0;  // that `answer` was called with
+  bool closes_at_once = false;  // new connections, as a balancer does that has no server
+  int requests = 0;             // that `answer` was called with
 
  private:
   net::TestAcceptor acceptor_;

@@ -12,6 +12,7 @@
 #include <log4cxx/rolling/rollingfileappender.h>
 #include <log4cxx/rolling/sizebasedtriggeringpolicy.h>
 #include <log4cxx/rolling/timebasedrollingpolicy.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -33,13 +34,26 @@ constexpr std::size_t kMostGathered = std::size_t{64} * 1024;
 constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // of a line's memory
 constexpr auto kOpenAgainAfter = 1s;
 
+bool always_appending = false;  // set before the first appender is made
+
+bool is_regular(const std::string& path) {
+  struct stat file = {};
+  return ::stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode);
+}
+
 // A file appender that logs UTF-8, unless the configuration asks for another encoding.
 template <class Appender>
 class Utf8 : public Appender {
  public:
   void activateOptions(helpers::Pool& pool) override {
     lost_->set_path(this->getFile());
-    if (!is_unread_fifo(this->getFile())) Appender::activateOptions(pool);
+    if (is_unread_fifo(this->getFile())) return;
+    if (always_appending) this->setAppend(true);
+    Appender::activateOptions(pool);
+    if (this->getAppend() || !is_regular(this->getFile())) return;
+    // It is empty now. Opened for append, it keeps the lines of other processes that log to it.
+    this->setAppend(true);
+    Appender::activateOptions(pool);
   }
 
  protected:
@@ -192,7 +206,8 @@ class Maker final : public helpers::Class {
 
 }  // namespace
 
-void register_appenders() {
+void register_appenders(bool appending) {
+  always_appending = appending;
   helpers::Class::forName("FileAppender");  // has log4cxx register its own first
   static const Maker<Plain> file("FileAppender");
   static const Maker<Rolling> rolling("RollingFileAppender");

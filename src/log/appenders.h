@@ -10,6 +10,7 @@ namespace driveshaft::log {
 // RollingFileAppender takes both what today's log4cxx wants, a nested rollingPolicy, and the options of the
 // class that once had its name: MaxFileSize and MaxBackupIndex. DailyRollingFileAppender with its
 // DatePattern, which log4cxx has dropped, is there again.
-void register_appenders();
+// `appending`: files that are there already are kept, whatever `Append` says.
+void register_appenders(bool appending);
 
 }  // namespace driveshaft::log

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 
 #include "base/test_dir.h"
@@ -207,6 +208,61 @@ TEST_F(LogAppendersTest, WithoutBackupsAFullFileIsEmptied) {
   for (int i = 0; i < 3; ++i) kLog.info("{} {}", i, filler);
   EXPECT_EQ(dir_.read("a.log"), "INFO Test 2 " + filler + "\n");
   EXPECT_FALSE(fs::exists(dir_ / "a.log.1"));
+}
+
+// Stands for another process that has the file open.
+void append_to(const std::string& path, const std::string& line) {
+  std::ofstream(path, std::ios::app) << line;
+}
+
+TEST_F(LogAppendersTest, LinesOfAnotherProcessAreNotOverwritten) {
+  dir_.write("a.log", "old\n");
+  const std::string emptied = R"(<param name="Append" value="false"/>)";
+  for (const char* of_class : {"org.apache.log4j.FileAppender", kDaily}) {
+    configure_logging(file_config(dir_, "INFO", dir_ / "a.log", emptied, of_class));
+    kLog.info("one");
+    append_to(dir_ / "a.log", "INFO other\n");
+    kLog.info("two");
+    EXPECT_EQ(dir_.read("a.log"), "INFO Test one\nINFO other\nINFO Test two\n");
+  }
+  configure_logging(file_config(
+      dir_, "INFO", dir_ / "b.log",
+      R"(<param name="MaxFileSize" value="50"/><param name="MaxBackupIndex" value="0"/>)", kRolling));
+  kLog.info("{}", std::string(50, 'x'));
+  kLog.info("one");
+  append_to(dir_ / "b.log", "INFO other\n");
+  kLog.info("two");
+  EXPECT_EQ(dir_.read("b.log"), "INFO Test one\nINFO other\nINFO Test two\n");
+}
+
+TEST_F(LogAppendersTest, FilesThatAnotherProcessLogsToAreNotEmptied) {
+  dir_.write("a.log", "INFO other\n");
+  configure_logging(file_config(dir_, "INFO", dir_ / "a.log", R"(<param name="Append" value="false"/>)"),
+                    Opening::appending);
+  kLog.info("one");
+  EXPECT_EQ(dir_.read("a.log"), "INFO other\nINFO Test one\n");
+}
+
+TEST_F(LogAppendersTest, FilesAreRolledByOneOfTwoProcesses) {
+  const std::string filler(50, 'x');
+  for (const char* of_class : {kRolling, kDaily}) {
+    configure_logging(file_config(
+        dir_, "INFO", dir_ / "a.log",
+        R"(<param name="MaxFileSize" value="50"/><param name="DatePattern" value="'.'yyyyMMddHHmmss"/>)",
+        of_class));
+    kLog.info("one {}", filler);
+    roll_files(false);
+    wait_for_the_next_second();
+    fs::rename(dir_ / "a.log", dir_ / "rolled by another");
+    append_to(dir_ / "a.log", "INFO other\n");
+    kLog.info("two {}", filler);
+    kLog.info("three {}", filler);
+    EXPECT_EQ(dir_.read("a.log"), "INFO other\n");
+    EXPECT_THAT(dir_.read("rolled by another"),
+                testing::AllOf(testing::HasSubstr("Test two"), testing::HasSubstr("Test three")));
+    roll_files(true);
+    fs::remove(dir_ / "a.log");
+  }
 }
 
 // FixedWindowRollingPolicy, which AddressSanitizer refuses, has its test in tests/test_logs.py.

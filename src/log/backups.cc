@@ -5,12 +5,16 @@
 #include <log4cxx/rolling/action.h>
 #include <log4cxx/rolling/rolloverdescription.h>
 #include <log4cxx/rolling/timebasedrollingpolicy.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <system_error>
 #include <utility>
+
+#include "log/log.h"
 
 namespace driveshaft::log {
 namespace {
@@ -50,7 +54,22 @@ class Shift final : public rolling::Action {
   const int most_;
 };
 
+// Opening it anew would do, but for the lines of another process that logs to it: they would be overwritten.
+class Empty final : public rolling::Action {
+ public:
+  explicit Empty(std::string file) : file_(std::move(file)) {}
+
+  bool execute(helpers::Pool&) const override { return ::truncate(file_.c_str(), 0) == 0; }
+
+ private:
+  const std::string file_;
+};
+
+std::atomic<bool> rolls{true};
+
 }  // namespace
+
+void roll_files(bool roll) { rolls.store(roll, std::memory_order_relaxed); }
 
 std::string dated_name(const std::string& file, const std::string& date_pattern) {
   std::string name;
@@ -107,7 +126,9 @@ rolling::RolloverDescriptionPtr Backups::initialize(const log4cxx::LogString& fi
 
 rolling::RolloverDescriptionPtr Backups::rollover(const log4cxx::LogString& file, bool append,
                                                   helpers::Pool&) {
-  if (most_ <= 0) return std::make_shared<rolling::RolloverDescription>(file, false, nullptr, nullptr);
+  if (most_ <= 0) {
+    return std::make_shared<rolling::RolloverDescription>(file, true, std::make_shared<Empty>(file), nullptr);
+  }
   return std::make_shared<rolling::RolloverDescription>(file, append, std::make_shared<Shift>(file, most_),
                                                         nullptr);
 }
@@ -127,7 +148,8 @@ rolling::RolloverDescriptionPtr RegularFilesOnly::initialize(const log4cxx::LogS
 
 rolling::RolloverDescriptionPtr RegularFilesOnly::rollover(const log4cxx::LogString& file, bool append,
                                                            helpers::Pool& pool) {
-  return may_be_renamed(file) ? policy_->rollover(file, append, pool) : nullptr;
+  const bool may_roll = rolls.load(std::memory_order_relaxed) && may_be_renamed(file);
+  return may_roll ? policy_->rollover(file, append, pool) : nullptr;
 }
 
 }  // namespace driveshaft::log

@@ -43,7 +43,7 @@ class Backups final : public Policy {
 // Rolls as another policy says, but regular files only: a rename puts a regular file in the place of a
 // device, a FIFO or a symlink; as root even of /dev/null. Such files are not rolled. A dated file of an
 // earlier time is rolled when it is opened, before a line of today can get in; log4cxx would look a second
-// later.
+// later. Nothing is rolled while roll_files() says so.
 class RegularFilesOnly final : public Policy {
  public:
   explicit RegularFilesOnly(log4cxx::rolling::RollingPolicyPtr policy) : policy_(std::move(policy)) {}

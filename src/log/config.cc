@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
-#include <log4cxx/consoleappender.h>
 #include <log4cxx/helpers/pool.h>
 #include <log4cxx/logger.h>
 #include <log4cxx/logmanager.h>
@@ -47,9 +46,9 @@ void require_readable(const std::string& path) {
                                        path, std::generic_category().message(error)));
 }
 
-void start_over() {
+void start_over(Opening opening = Opening::as_configured) {
   prepare_loggers();
-  register_appenders();
+  register_appenders(opening == Opening::appending);
   configured_files().clear();
   log4cxx::LogManager::resetConfiguration();
 }
@@ -59,15 +58,24 @@ void start_over() {
 void log_to_console(Format format, Level level) {
   start_over();
   const auto root = log4cxx::Logger::getRootLogger();
-  root->addAppender(std::make_shared<log4cxx::ConsoleAppender>(console_layout(format),
-                                                               log4cxx::ConsoleAppender::getSystemErr()));
+  root->addAppender(console_appender(format));
   root->setLevel(level_of(level));
 }
 
-void configure_logging(const std::string& path) {
-  if (path.empty()) return log_to_console(Format::text, Level::info);
+void check_logging(const std::string& path) {
   require_readable(path);
   start_over();
+  if (const std::string mistake = xml_mistake(path); !mistake.empty()) {
+    throw base::StartupError(base::kExitLogConfig,
+                             fmt::format("the log config {} is not valid: {}", path, mistake));
+  }
+  require_known_names(path);
+}
+
+void configure_logging(const std::string& path, Opening opening) {
+  if (path.empty()) return log_to_console(Format::text, Level::info);
+  require_readable(path);
+  start_over(opening);
   require_known_names(path);
   const auto status = path.ends_with(".properties")
                           ? log4cxx::PropertyConfigurator::configure(log4cxx::File(path))

@@ -76,7 +76,7 @@ ptree read_tree(const std::string& path) {
     return {};
   }
   for (auto& [tag, element] : document) {
-    if (tag == "log4j:configuration" || tag == "configuration") return std::move(element);
+    if (tag == "log4j:configuration" || tag == "configuration") return element;
   }
   return {};
 }

@@ -2,21 +2,32 @@
 #include "log/console.h"
 
 #include <fmt/format.h>
-#include <log4cxx/consoleappender.h>
+#include <log4cxx/helpers/bytebuffer.h>
+#include <log4cxx/helpers/outputstream.h>
 #include <log4cxx/logger.h>
 #include <log4cxx/patternlayout.h>
 #include <log4cxx/spi/loggingevent.h>
+#include <log4cxx/writerappender.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <iterator>
 #include <memory>
+#include <system_error>
 
+#include "log/fields.h"
+#include "log/file.h"
 #include "text/utf8.h"
 
 namespace driveshaft::log {
 namespace {
 
 namespace helpers = log4cxx::helpers;
+
+constexpr std::size_t kMostGathered = std::size_t{64} * 1024;
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
@@ -38,6 +49,56 @@ void append_json_string(std::string& out, std::string_view text) {
   }
   out += '"';
 }
+
+// Numbers are written as such; their keys are few, and texts under other keys may look like numbers.
+bool is_number(std::string_view key) {
+  constexpr std::string_view kNumbers[] = {"attempt", "duration", "next_in", "of", "return_code"};
+  return std::find(std::begin(kNumbers), std::end(kNumbers), key) != std::end(kNumbers);
+}
+
+// A line of a job has its fields beside the message.
+void append_message(std::string& out, std::string_view message) {
+  const auto fields = parse_fields(message);
+  append_json_string(out, fields ? fields->what : message);
+  if (!fields) return;
+  for (const auto& [key, value] : fields->values) {
+    out.append(",\"").append(key).append("\":");
+    if (is_number(key)) {
+      out += value;
+    } else {
+      append_json_string(out, value);
+    }
+  }
+}
+
+class StderrStream final : public helpers::OutputStream {
+ public:
+  void close(helpers::Pool&) override {}
+  void flush(helpers::Pool&) override {}
+  // Throws when it cannot be written; the position of `bytes` is then behind what was.
+  void write(helpers::ByteBuffer& bytes, helpers::Pool&) override {
+    while (bytes.remaining() > 0) {
+      const ssize_t size = ::write(STDERR_FILENO, bytes.current(), bytes.remaining());
+      if (size >= 0) {
+        bytes.position(bytes.position() + static_cast<std::size_t>(size));
+      } else if (errno == EAGAIN) {
+        pollfd writable{STDERR_FILENO, POLLOUT, 0};
+        ::poll(&writable, 1, -1);
+      } else if (errno != EINTR) {
+        throw std::system_error(errno, std::generic_category());
+      }
+    }
+  }
+};
+
+class StderrAppender final : public log4cxx::WriterAppender {
+ public:
+  explicit StderrAppender(const log4cxx::LayoutPtr& layout) : WriterAppender(layout) {
+    const auto lost = std::make_shared<LostLines>();
+    lost->set_path("stderr");
+    setWriter(std::make_shared<Utf8Writer>(std::make_shared<StderrStream>(), lost, kMostGathered));
+  }
+};
 
 class JsonLayout final : public log4cxx::Layout {
  public:
@@ -63,13 +124,18 @@ void append_json_line(std::string& out, std::int64_t microseconds, std::string_v
       R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","level":"{}","logger":"{}","message":)",
       utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
       microseconds / 1000 % 1000, level, logger);
-  append_json_string(out, message);
+  append_message(out, message);
   out += "}\n";
 }
 
-log4cxx::LayoutPtr console_layout(Format format) {
-  if (format == Format::json) return std::make_shared<JsonLayout>();
-  return std::make_shared<log4cxx::PatternLayout>("%d %-5p %c - %m%n");
+log4cxx::AppenderPtr console_appender(Format format) {
+  log4cxx::LayoutPtr layout;
+  if (format == Format::json) {
+    layout = std::make_shared<JsonLayout>();
+  } else {
+    layout = std::make_shared<log4cxx::PatternLayout>("%d %-5p %c - %m%n");
+  }
+  return std::make_shared<StderrAppender>(layout);
 }
 
 }  // namespace driveshaft::log

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <log4cxx/layout.h>
+#include <log4cxx/appender.h>
 
 #include <cstdint>
 #include <string>
@@ -11,8 +11,9 @@
 
 namespace driveshaft::log {
 
-// The layout of the built-in console.
-log4cxx::LayoutPtr console_layout(Format format);
+// Writes to stderr. Unlike log4cxx's ConsoleAppender it notices lines that cannot be written, as on a full
+// disk.
+log4cxx::AppenderPtr console_appender(Format format);
 
 // Appends {"time":"2026-01-31T12:00:00.000Z","level":"INFO","logger":"Main","message":"…"} and a newline.
 // Bytes that are no UTF-8 become U+FFFD.

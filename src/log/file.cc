@@ -20,6 +20,7 @@
 
 #include "base/stderr.h"
 #include "log/log.h"
+#include "log/loss.h"
 
 namespace driveshaft::log {
 namespace {
@@ -88,6 +89,7 @@ void LostLines::lost(std::size_t lines, const std::string& reason) {
   }
   lines_ += lines;
   reason_ = reason;
+  note_loss(lines, fmt::format("the log file {} does not take them: {}", path_, reason));
 }
 
 void LostLines::works_again() {

@@ -18,6 +18,7 @@
 #include <type_traits>
 
 #include "base/stderr.h"
+#include "log/loss.h"
 #include "log/queue.h"
 
 namespace driveshaft::log {
@@ -48,30 +49,32 @@ class Loggers {
     std::atexit([] { log4cxx::LogManager::shutdown(); });
   }
 
-  const log4cxx::LoggerPtr& find(const char* name) {
+  struct Entry {
+    std::atomic<const char*> name{nullptr};  // set after `logger`, and then never changed
+    log4cxx::LoggerPtr logger;
+    std::atomic<int> least{kAsConfigured};  // a Level
+  };
+  static constexpr int kAsConfigured = -1;
+
+  Entry& find(const char* name) {
     for (Entry& entry : entries_) {
       const char* const known = entry.name.load(std::memory_order_acquire);
-      if (known == name) return entry.logger;
+      if (known == name) return entry;
       if (!known) break;
     }
     return add(name);
   }
 
  private:
-  struct Entry {
-    std::atomic<const char*> name{nullptr};  // set after `logger`, and then never changed
-    log4cxx::LoggerPtr logger;
-  };
-
-  const log4cxx::LoggerPtr& add(const char* name) {
+  Entry& add(const char* name) {
     const std::lock_guard lock(mutex_);
     for (Entry& entry : entries_) {
       const char* const known = entry.name.load(std::memory_order_relaxed);
-      if (known == name) return entry.logger;
+      if (known == name) return entry;
       if (known) continue;
       entry.logger = log4cxx::Logger::getLogger(std::string(name));
       entry.name.store(name, std::memory_order_release);
-      return entry.logger;
+      return entry;
     }
     throw std::logic_error("more loggers than Loggers has room for");
   }
@@ -85,9 +88,12 @@ Loggers& loggers() {
   return instance;
 }
 
-const log4cxx::LoggerPtr& logger(const char* name) { return loggers().find(name); }
+Loggers::Entry& logger(const char* name) { return loggers().find(name); }
 
-bool enabled_for(const log4cxx::LoggerPtr& target, Level level) {
+bool enabled_for(const Loggers::Entry& entry, Level level) {
+  const int least = entry.least.load(std::memory_order_relaxed);
+  if (least != Loggers::kAsConfigured) return static_cast<int>(level) >= least;
+  const auto& target = entry.logger;
   switch (level) {
     case Level::debug:
       return log4cxx::Logger::isDebugEnabledFor(target);
@@ -121,6 +127,7 @@ void write_line(const log4cxx::LoggerPtr& target, Level level, const std::string
     target->callAppenders(event, pool);
     if (failing.load(std::memory_order_relaxed)) failing = false;
   } catch (const std::exception& e) {
+    note_loss(1, e.what());
     if (!failing.exchange(true)) {
       base::write_to_stderr(
           fmt::format("driveshaft: log lines are being lost: {}; first of them: {}", e.what(), line));
@@ -132,19 +139,24 @@ void write_line(const log4cxx::LoggerPtr& target, Level level, const std::string
 bool Logger::enabled(Level level) const { return enabled_for(logger(name_), level); }
 
 void Logger::write(Level level, const std::string& line) const {
-  const auto& target = logger(name_);
-  if (enabled_for(target, level)) emit(target, level, line);
+  const auto& entry = logger(name_);
+  if (enabled_for(entry, level)) emit(entry.logger, level, line);
 }
 
 void Logger::print(Level level, fmt::string_view format, fmt::format_args args) const {
-  const auto& target = logger(name_);
-  if (!enabled_for(target, level)) return;
+  const auto& entry = logger(name_);
+  if (!enabled_for(entry, level)) return;
   constexpr std::size_t kKeptCapacity = 64 * 1024;
   thread_local std::string line;
   line.clear();
   fmt::vformat_to(std::back_inserter(line), format, args);
-  emit(target, level, line);
+  emit(entry.logger, level, line);
   if (line.capacity() > kKeptCapacity) line = std::string();
+}
+
+void set_level(const Logger& target, std::optional<Level> least) {
+  logger(target.name_)
+      .least.store(least ? static_cast<int>(*least) : Loggers::kAsConfigured, std::memory_order_relaxed);
 }
 
 const log4cxx::LevelPtr& level_of(Level level) {

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,8 @@
 namespace driveshaft::log {
 
 enum class Level { debug, info, warn, error };
+// As users write them, in the order of the enum.
+inline constexpr std::array<std::string_view, 4> kLevelNames{"debug", "info", "warn", "error"};
 enum class Format { text, json };
 
 // A named log4cxx logger. The two that exist have the names that users' logconfig files select. Any thread.
@@ -49,6 +53,7 @@ class Logger {
   }
 
  private:
+  friend void set_level(const Logger& logger, std::optional<Level> least);
   void print(Level level, fmt::string_view format, fmt::format_args args) const;
 
   const char* name_;
@@ -62,10 +67,28 @@ inline constexpr Logger kThreadLog{"Thread"};  // jobs: two lines each at INFO
 // lines are written at exit. What log4cxx has to say about a readable file goes to stderr.
 // Throws StartupError (kExitLogConfig) when the file cannot be read or parsed, names a class that nobody has,
 // or leaves nothing that lines could be written to.
-void configure_logging(const std::string& path);
+// `opening`: how files that are there already are opened.
+enum class Opening {
+  as_configured,  // an appender with Append=false empties its file
+  appending,      // all are kept: another process logs to them
+};
+void configure_logging(const std::string& path, Opening opening = Opening::as_configured);
+
+// Whether the file can be read and parsed, and names only classes and appenders that there are. Opens no log
+// file; throws as configure_logging() does. It replaces the configuration in force by none.
+void check_logging(const std::string& path);
 
 // The same without a file: lines of that level and above go to stderr, as text or one JSON object each.
 void log_to_console(Format format, Level level);
+
+// The least level of the logger of that name, whatever the configuration says; nothing: as the configuration
+// has it again. An appender's Threshold holds all the same. Any thread.
+void set_level(const Logger& logger, std::optional<Level> least);
+
+// Whether files are rolled that are full or of an earlier day; they are unless this says otherwise. Of two
+// processes that log to the same files only one must roll them: the other would rename the new file as if it
+// were the old one. The other process's lines go on to the file that it has open. Any thread.
+void roll_files(bool roll);
 
 // Closes and opens the log files again, for rotation by rename. One that cannot be opened stays as it was,
 // with an error in the log. While a Writer lives its thread does so, once the lines so far are written.

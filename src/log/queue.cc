@@ -8,6 +8,7 @@
 
 #include "base/blocked_signals.h"
 #include "log/file.h"
+#include "log/loss.h"
 
 namespace driveshaft::log {
 namespace {
@@ -62,6 +63,7 @@ void Queue::add(const Entry& entry, const std::string& text) {
   const bool full = waiting_.bytes() + text.size() + sizeof(Entry) > kMostBytes;
   if (full && entry.logger && !waiting_.entries.empty()) {
     ++dropped_;
+    note_loss(1, "they come faster than they are written");
     return;
   }
   waiting_.entries.push_back(entry);

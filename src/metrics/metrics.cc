@@ -8,10 +8,13 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <array>
 #include <tuple>
 #include <utility>
 
 #include "base/seconds.h"
+#include "metrics/http_status.h"
 #include "metrics/process.h"
 
 namespace driveshaft::metrics {
@@ -31,6 +34,12 @@ const Histogram::BucketBoundaries kDurationBuckets{0.001, 0.0025, 0.005, 0.01, 0
 // Likewise; a connection within a machine takes less than a millisecond.
 const Histogram::BucketBoundaries kPhaseBuckets{
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
+
+// Likewise.
+const Histogram::BucketBoundaries kLagBuckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                              0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+
+constexpr std::array<const char*, kEndpointStates> kEndpointStateNames{"up", "paused", "absent", "down"};
 
 }  // namespace
 
@@ -57,13 +66,13 @@ struct Families {
                                   .Name("driveshaft_timeouts")
                                   .Help("Jobs that failed because they ran out of time.")
                                   .Register(registry);
-  Family<Counter>& errors =
-      prometheus::BuildCounter()
-          .Name("driveshaft_errors")
-          .Help(
-              "Jobs that failed and were not answered by the endpoint: those in driveshaft_http_errors and "
-              "driveshaft_timeouts, and any others.")
-          .Register(registry);
+  Family<Counter>& errors = prometheus::BuildCounter()
+                                .Name("driveshaft_errors")
+                                .Help(
+                                    "Jobs that failed otherwise than by the endpoint's own word: those in "
+                                    "driveshaft_http_errors and "
+                                    "driveshaft_timeouts, and any others.")
+                                .Register(registry);
   Family<Gauge>& threads = prometheus::BuildGauge()
                                .Name("driveshaft_threads")
                                .Help("Slots of a pool that are idle, and that are busy with a function.")
@@ -75,7 +84,7 @@ struct Families {
           .Register(registry);
   Family<Counter>& jobs =
       prometheus::BuildCounter()
-          .Name("driveshaft_jobs")
+          .Name("driveshaft_jobs_total")
           .Help(
               "Jobs that ended, by outcome: complete, refused (the endpoint answered that the job failed), "
               "failed (anything else, as in driveshaft_errors), requeued (left unanswered, so that gearmand "
@@ -83,12 +92,12 @@ struct Families {
           .Register(registry);
   Family<Counter>& retries =
       prometheus::BuildCounter()
-          .Name("driveshaft_retries")
+          .Name("driveshaft_retries_total")
           .Help("Attempts that failed and after which the job was tried again, by the reason of the failure.")
           .Register(registry);
   Family<Counter>& dead_letters =
       prometheus::BuildCounter()
-          .Name("driveshaft_dead_letters")
+          .Name("driveshaft_dead_letters_total")
           .Help("Failed jobs submitted to the dead letter function: accepted by gearmand, or not (lost).")
           .Register(registry);
   Family<Gauge>& endpoint_up =
@@ -96,10 +105,28 @@ struct Families {
           .Name("driveshaft_endpoint_up")
           .Help("1 if each endpoint of the pool could be reached when it was last tried, otherwise 0.")
           .Register(registry);
+  Family<Gauge>& endpoints =
+      prometheus::BuildGauge()
+          .Name("driveshaft_endpoints")
+          .Help(
+              "Endpoints of the pool and of its functions by state: up (or not tried yet), paused (it asked "
+              "to be left alone), absent (its application is not there), down (it cannot be reached).")
+          .Register(registry);
   Family<Gauge>& breakers_open =
       prometheus::BuildGauge()
           .Name("driveshaft_breakers_open")
           .Help("Breakers that are open: too many jobs failed, so one is sent after growing pauses.")
+          .Register(registry);
+  Family<Gauge>& pool_paused = prometheus::BuildGauge()
+                                   .Name("driveshaft_pool_paused")
+                                   .Help(
+                                       "1 while the pool takes no jobs because an operator or the jobs file "
+                                       "says so, otherwise 0.")
+                                   .Register(registry);
+  Family<Gauge>& function_paused =
+      prometheus::BuildGauge()
+          .Name("driveshaft_function_paused")
+          .Help("1 while the pool takes no jobs of the function because an operator says so, otherwise 0.")
           .Register(registry);
   Family<Gauge>& limit = prometheus::BuildGauge()
                              .Name("driveshaft_concurrency_limit")
@@ -113,16 +140,16 @@ struct Families {
                                  .Register(registry);
   Family<Counter>& results_dropped =
       prometheus::BuildCounter()
-          .Name("driveshaft_results_dropped")
+          .Name("driveshaft_results_dropped_total")
           .Help("Results dropped because the connection the job came from was lost; gearmand runs it again.")
           .Register(registry);
   Family<Counter>& results_refused =
       prometheus::BuildCounter()
-          .Name("driveshaft_results_refused")
+          .Name("driveshaft_results_refused_total")
           .Help("Results for jobs that gearmand did not know, or no longer tied to us.")
           .Register(registry);
   Family<Counter>& config_reloads = prometheus::BuildCounter()
-                                        .Name("driveshaft_config_reloads")
+                                        .Name("driveshaft_config_reloads_total")
                                         .Help("Changed jobs files that were put in force or rejected.")
                                         .Register(registry);
   Family<Gauge>& last_reload_successful =
@@ -138,7 +165,7 @@ struct Families {
           .Register(registry);
 
   Family<Histogram>& http_phases = prometheus::BuildHistogram()
-                                       .Name("driveshaft_http_phase_duration")
+                                       .Name("driveshaft_http_phase_duration_seconds")
                                        .Help(
                                            "Seconds of a request to the endpoint: connect (name, TCP and "
                                            "TLS, of new connections), first_byte "
@@ -152,6 +179,30 @@ struct Families {
       prometheus::BuildGauge()
           .Name("driveshaft_endpoint_connections")
           .Help("Connections of a pool to its endpoints that are busy (or being opened) and idle.")
+          .Register(registry);
+  Family<Gauge>& backend_up =
+      prometheus::BuildGauge()
+          .Name("driveshaft_backend_up")
+          .Help("1 while the backend of an endpoint of the pool is given jobs and works, otherwise 0.")
+          .Register(registry);
+  Family<Gauge>& backend_weight =
+      prometheus::BuildGauge()
+          .Name("driveshaft_backend_weight")
+          .Help("The weight of the backend in the jobs file; 0: it is given no jobs.")
+          .Register(registry);
+  Family<Gauge>& backend_jobs = prometheus::BuildGauge()
+                                    .Name("driveshaft_backend_jobs")
+                                    .Help("Jobs that run at the backend.")
+                                    .Register(registry);
+  Family<Gauge>& backend_connections =
+      prometheus::BuildGauge()
+          .Name("driveshaft_backend_connections")
+          .Help("Connections to the backend: idle ones, and those that are being opened, among them.")
+          .Register(registry);
+  Family<Counter>& backend_attempts =
+      prometheus::BuildCounter()
+          .Name("driveshaft_backend_attempts_total")
+          .Help("Attempts at jobs that ended at the backend, by outcome: succeeded or failed.")
           .Register(registry);
   Family<Gauge>& build_info = prometheus::BuildGauge()
                                   .Name("driveshaft_build_info")
@@ -174,6 +225,11 @@ struct Families {
                                          "Seconds since the queue of a function was last seen empty: no job "
                                          "in it has waited longer. 0 while it is empty.")
                                      .Register(registry);
+  Family<Gauge>& gearmand_up =
+      prometheus::BuildGauge()
+          .Name("driveshaft_gearmand_up")
+          .Help("1 while a pool is connected to the gearmand, 0 while none is that wants to be.")
+          .Register(registry);
   Family<Gauge>& queue_up = prometheus::BuildGauge()
                                 .Name("driveshaft_queue_up")
                                 .Help("1 while the queue of a gearmand can be read, otherwise 0.")
@@ -183,6 +239,27 @@ struct Families {
   Counter& reloads_rejected = config_reloads.Add({{"result", "rejected"}});
   Gauge& reload_successful = last_reload_successful.Add({});
   Gauge& reload_success_time = last_reload_success.Add({});
+  Counter& log_lines_lost = prometheus::BuildCounter()
+                                .Name("driveshaft_log_lines_lost_total")
+                                .Help("Log lines that could not be written, or came faster than they were.")
+                                .Register(registry)
+                                .Add({});
+  Histogram& loop_lag = prometheus::BuildHistogram()
+                            .Name("driveshaft_loop_lag_seconds")
+                            .Help("How late a timer of the event loop was called, measured once a second.")
+                            .Register(registry)
+                            .Add({}, kLagBuckets);
+  Family<Counter>& control_actions =
+      prometheus::BuildCounter()
+          .Name("driveshaft_control_actions_total")
+          .Help("Actions that operators asked for, by their outcome: done or refused.")
+          .Register(registry);
+  Family<Gauge>& certificate_ends =
+      prometheus::BuildGauge()
+          .Name("driveshaft_certificate_end_timestamp_seconds")
+          .Help(
+              "When a certificate that this program shows to servers or clients ends, in seconds since 1970.")
+          .Register(registry);
 };
 
 FunctionMetrics::FunctionMetrics(Families& families, const std::string& pool, const std::string& function,
@@ -210,6 +287,7 @@ FunctionMetrics::~FunctionMetrics() {
   families_.timeouts.Remove(&timeouts_);
   families_.threads.Remove(&busy_);
   families_.results_dropped.Remove(&dropped_);
+  if (paused_) families_.function_paused.Remove(paused_);
   for (const auto& [_, counter] : retries_) families_.retries.Remove(counter);
   for (const auto& [_, counter] : dead_letters_) families_.dead_letters.Remove(counter);
   for (Counter* outcome : {&completed_, &refused_, &failed_, &requeued_}) families_.jobs.Remove(outcome);
@@ -225,6 +303,7 @@ void FunctionMetrics::completed(std::chrono::nanoseconds duration) {
   ++outcomes_.completed;
   ++pool_series_.tally.outcomes.completed;
   pool_series_.tally.durations.add(duration);
+  pool_series_.tally.longest = std::max(pool_series_.tally.longest, duration);
 }
 
 void FunctionMetrics::connected(std::chrono::nanoseconds took) {
@@ -274,26 +353,36 @@ void FunctionMetrics::retried(std::string_view reason) {
   entry->second->Increment();
 }
 
-void FunctionMetrics::dead_lettered(bool accepted) {
+Counter& FunctionMetrics::dead_letters(bool accepted) {
   Counter*& counter = dead_letters_[accepted];
   if (!counter) {
     counter = &families_.dead_letters.Add(
         {{"pool", pool_}, {"function", function_}, {"result", accepted ? "accepted" : "lost"}});
   }
-  counter->Increment();
+  return *counter;
+}
+
+void FunctionMetrics::expect_dead_letters() {
+  for (const bool accepted : {true, false}) dead_letters(accepted);
+}
+
+void FunctionMetrics::dead_lettered(bool accepted) { dead_letters(accepted).Increment(); }
+
+void FunctionMetrics::set_paused(bool paused) {
+  if (!paused_ && !paused) return;
+  if (!paused_) paused_ = &families_.function_paused.Add({{"pool", pool_}, {"function", function_}});
+  paused_->Set(paused ? 1 : 0);
 }
 
 void FunctionMetrics::result_dropped() { dropped_.Increment(); }
 
 Counter& FunctionMetrics::http_errors(int status) {
-  const bool known = status >= 100 && status <= 999;
-  Counter*& counter = http_errors_[known ? status : 0];
-  if (!counter) {
-    counter = &families_.http_errors.Add({{"pool", pool_},
-                                          {"function", function_},
-                                          {"http_status", known ? std::to_string(status) : "other"}});
+  const auto [entry, is_new] = http_errors_.try_emplace(http_status_label(status));
+  if (is_new) {
+    entry->second =
+        &families_.http_errors.Add({{"pool", pool_}, {"function", function_}, {"http_status", entry->first}});
   }
-  return *counter;
+  return *entry->second;
 }
 
 PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
@@ -302,6 +391,7 @@ PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
       idle_(families_->threads.Add({{"status", "idle"}, {"pool", pool_}})),
       connections_(families_->connections.Add({{"pool", pool_}})),
       endpoint_up_(families_->endpoint_up.Add({{"pool", pool_}})),
+      paused_(families_->pool_paused.Add({{"pool", pool_}})),
       breakers_open_(families_->breakers_open.Add({{"pool", pool_}})),
       limit_(families_->limit.Add({{"pool", pool_}})),
       held_(families_->jobs_held.Add({{"pool", pool_}})),
@@ -310,12 +400,17 @@ PoolMetrics::PoolMetrics(std::shared_ptr<Families> families, std::string pool)
               families_->http_phases.Add({{"pool", pool_}, {"phase", "connect"}}, kPhaseBuckets),
               families_->http_phases.Add({{"pool", pool_}, {"phase", "first_byte"}}, kPhaseBuckets)} {
   endpoint_up_.Set(1);
+  for (std::size_t state = 0; state < kEndpointStates; ++state) {
+    endpoints_[state] = &families_->endpoints.Add({{"pool", pool_}, {"state", kEndpointStateNames[state]}});
+  }
 }
 
 PoolMetrics::~PoolMetrics() {
   families_->threads.Remove(&idle_);
   families_->connections.Remove(&connections_);
   families_->endpoint_up.Remove(&endpoint_up_);
+  families_->pool_paused.Remove(&paused_);
+  for (Gauge* endpoints : endpoints_) families_->endpoints.Remove(endpoints);
   families_->breakers_open.Remove(&breakers_open_);
   families_->limit.Remove(&limit_);
   families_->jobs_held.Remove(&held_);
@@ -338,8 +433,14 @@ void PoolMetrics::forget(const std::string& name) { functions_.erase(name); }
 
 void PoolMetrics::connections_changed(int change) { connections_.Increment(change); }
 
-void PoolMetrics::endpoints_down_changed(int change) {
-  endpoints_down_ += change;
+void PoolMetrics::endpoint_changed(std::optional<EndpointState> from, std::optional<EndpointState> to) {
+  const auto add = [&](std::optional<EndpointState> state, int change) {
+    if (!state) return;
+    endpoints_.at(static_cast<std::size_t>(*state))->Increment(change);
+    if (*state == EndpointState::down || *state == EndpointState::absent) endpoints_down_ += change;
+  };
+  add(from, -1);
+  add(to, +1);
   endpoint_up_.Set(endpoints_down_ == 0 ? 1 : 0);
 }
 
@@ -347,23 +448,41 @@ void PoolMetrics::breakers_open_changed(int change) { breakers_open_.Increment(c
 
 void PoolMetrics::set_limit(int jobs) { limit_.Set(jobs); }
 
+void PoolMetrics::set_paused(bool paused) { paused_.Set(paused ? 1 : 0); }
+
 void PoolMetrics::set_held(int jobs) { held_.Set(jobs); }
+
+Tally PoolMetrics::take_tally() {
+  Tally taken = series_.tally;
+  series_.tally.longest = std::chrono::nanoseconds::zero();
+  return taken;
+}
 
 void PoolMetrics::result_refused() { results_refused_.Increment(); }
 
-QueueMetrics::QueueMetrics(std::shared_ptr<Families> families, std::string server)
+ServerMetrics::ServerMetrics(std::shared_ptr<Families> families, std::string server)
     : families_(std::move(families)),
       server_(std::move(server)),
       up_(families_->queue_up.Add({{"server", server_}})) {}
 
-QueueMetrics::~QueueMetrics() {
+ServerMetrics::~ServerMetrics() {
   set_functions({});
   families_->queue_up.Remove(&up_);
+  set_connected(std::nullopt);
 }
 
-void QueueMetrics::set_up(bool up) { up_.Set(up ? 1 : 0); }
+void ServerMetrics::set_connected(std::optional<bool> connected) {
+  if (!connected) {
+    if (connected_) families_->gearmand_up.Remove(std::exchange(connected_, nullptr));
+    return;
+  }
+  if (!connected_) connected_ = &families_->gearmand_up.Add({{"server", server_}});
+  connected_->Set(*connected ? 1 : 0);
+}
 
-void QueueMetrics::set_functions(const std::vector<Function>& functions) {
+void ServerMetrics::set_queue_known(bool known) { up_.Set(known ? 1 : 0); }
+
+void ServerMetrics::set_functions(const std::vector<Function>& functions) {
   auto before = std::exchange(series_, {});
   for (const auto& [name, queued, running, workers, waited] : functions) {
     auto known = before.extract(name);
@@ -384,7 +503,7 @@ void QueueMetrics::set_functions(const std::vector<Function>& functions) {
   for (const auto& [_, series] : before) remove(series);
 }
 
-void QueueMetrics::remove(const Series& series) {
+void ServerMetrics::remove(const Series& series) {
   families_->queue_jobs.Remove(&series.queued);
   families_->queue_jobs.Remove(&series.running);
   families_->queue_workers.Remove(&series.workers);
@@ -393,11 +512,13 @@ void QueueMetrics::remove(const Series& series) {
 
 PoolGauges::PoolGauges(std::shared_ptr<Families> families, const std::string& pool)
     : families_(std::move(families)),
+      pool_(pool),
       slots_(families_->slots.Add({{"pool", pool}})),
       busy_connections_(families_->endpoint_connections.Add({{"pool", pool}, {"state", "busy"}})),
       idle_connections_(families_->endpoint_connections.Add({{"pool", pool}, {"state", "idle"}})) {}
 
 PoolGauges::~PoolGauges() {
+  set_backends({});
   families_->slots.Remove(&slots_);
   families_->endpoint_connections.Remove(&busy_connections_);
   families_->endpoint_connections.Remove(&idle_connections_);
@@ -407,6 +528,44 @@ void PoolGauges::set(const Values& values) {
   slots_.Set(values.slots);
   busy_connections_.Set(static_cast<double>(values.connections - values.idle_connections));
   idle_connections_.Set(static_cast<double>(values.idle_connections));
+}
+
+void PoolGauges::set_backends(const std::map<std::string, Backend>& backends) {
+  auto before = std::exchange(backends_, {});
+  for (const auto& [name, backend] : backends) {
+    const auto known = before.extract(name);
+    const BackendSeries series = known ? known.mapped() : make_series(name);
+    series.up.Set(backend.up ? 1 : 0);
+    series.weight.Set(backend.weight);
+    series.jobs.Set(backend.jobs);
+    series.connections.Set(static_cast<double>(backend.connections));
+    series.succeeded.Increment(static_cast<double>(backend.succeeded));
+    series.failed.Increment(static_cast<double>(backend.failed));
+    backends_.emplace(name, series);
+  }
+  for (const auto& [_, series] : before) remove(series);
+}
+
+PoolGauges::BackendSeries PoolGauges::make_series(const std::string& backend) {
+  const Labels labels{{"pool", pool_}, {"backend", backend}};
+  const auto attempts = [&](const char* outcome) -> Counter& {
+    return families_->backend_attempts.Add({{"pool", pool_}, {"backend", backend}, {"outcome", outcome}});
+  };
+  return {families_->backend_up.Add(labels),
+          families_->backend_weight.Add(labels),
+          families_->backend_jobs.Add(labels),
+          families_->backend_connections.Add(labels),
+          attempts("succeeded"),
+          attempts("failed")};
+}
+
+void PoolGauges::remove(const BackendSeries& series) {
+  families_->backend_up.Remove(&series.up);
+  families_->backend_weight.Remove(&series.weight);
+  families_->backend_jobs.Remove(&series.jobs);
+  families_->backend_connections.Remove(&series.connections);
+  families_->backend_attempts.Remove(&series.succeeded);
+  families_->backend_attempts.Remove(&series.failed);
 }
 
 Registry::Registry(const std::string& version) : families_(std::make_shared<Families>()) {
@@ -422,8 +581,8 @@ std::shared_ptr<PoolMetrics> Registry::pool(const std::string& name) {
   return made;
 }
 
-std::shared_ptr<QueueMetrics> Registry::queue(const std::string& server) const {
-  return std::make_shared<QueueMetrics>(families_, server);
+std::shared_ptr<ServerMetrics> Registry::server(const std::string& address) const {
+  return std::make_shared<ServerMetrics>(families_, address);
 }
 
 std::shared_ptr<PoolGauges> Registry::gauges(const std::string& pool) const {
@@ -441,6 +600,38 @@ void Registry::config_reloaded(bool accepted) {
     config_loaded();
   } else {
     families_->reload_successful.Set(0);
+  }
+}
+
+void Registry::loop_was_late(std::chrono::nanoseconds late) {
+  families_->loop_lag.Observe(base::seconds(std::max(late, std::chrono::nanoseconds::zero())));
+}
+
+void Registry::add_control_action(std::string_view action) {
+  for (const char* outcome : {"done", "refused"}) {
+    families_->control_actions.Add({{"action", std::string(action)}, {"outcome", outcome}});
+  }
+}
+
+void Registry::control_action(std::string_view action, bool done) {
+  const char* outcome = done ? "done" : "refused";
+  families_->control_actions.Add({{"action", std::string(action)}, {"outcome", outcome}}).Increment();
+}
+
+void Registry::set_log_lines_lost(std::uint64_t lines) {
+  families_->log_lines_lost.Increment(static_cast<double>(lines) - families_->log_lines_lost.Value());
+}
+
+void Registry::set_certificates(const CertificateEnds& ends) {
+  std::erase_if(certificate_ends_, [&](const auto& known) {
+    const bool gone = !ends.contains(known.first);
+    if (gone) families_->certificate_ends.Remove(known.second);
+    return gone;
+  });
+  for (const auto& [file, end] : ends) {
+    auto& gauge = certificate_ends_[file];
+    if (!gauge) gauge = &families_->certificate_ends.Add({{"file", file}});
+    gauge->Set(std::chrono::duration<double>(end.time_since_epoch()).count());
   }
 }
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <sstream>
 #include <thread>
 
 namespace driveshaft::metrics {
@@ -25,14 +26,14 @@ TEST(Metrics, SeriesExistAtZeroOnceConfigured) {
            R"(driveshaft_timeouts{function="Sum",pool="Regular"} 0)",
            R"(driveshaft_threads{function="Sum",pool="Regular",status="busy"} 0)",
            R"(driveshaft_threads{pool="Regular",status="idle"} 0)",
-           R"(driveshaft_results_dropped{function="Sum",pool="Regular"} 0)",
-           R"(driveshaft_results_refused{pool="Regular"} 0)",
+           R"(driveshaft_results_dropped_total{function="Sum",pool="Regular"} 0)",
+           R"(driveshaft_results_refused_total{pool="Regular"} 0)",
            R"(driveshaft_gearmand_connections{pool="Regular"} 0)",
-           R"(driveshaft_jobs{function="Sum",outcome="complete",pool="Regular"} 0)",
-           R"(driveshaft_jobs{function="Sum",outcome="refused",pool="Regular"} 0)",
-           R"(driveshaft_jobs{function="Sum",outcome="failed",pool="Regular"} 0)",
-           R"(driveshaft_config_reloads{result="ok"} 0)",
-           R"(driveshaft_config_reloads{result="rejected"} 0)",
+           R"(driveshaft_jobs_total{function="Sum",outcome="complete",pool="Regular"} 0)",
+           R"(driveshaft_jobs_total{function="Sum",outcome="refused",pool="Regular"} 0)",
+           R"(driveshaft_jobs_total{function="Sum",outcome="failed",pool="Regular"} 0)",
+           R"(driveshaft_config_reloads_total{result="ok"} 0)",
+           R"(driveshaft_config_reloads_total{result="rejected"} 0)",
            "# TYPE driveshaft_job_duration histogram",
            "# TYPE driveshaft_errors counter",
            "# TYPE driveshaft_timeouts counter",
@@ -100,7 +101,7 @@ TEST(Metrics, EveryFailureCountsAsAnErrorToo) {
   EXPECT_THAT(text, HasSubstr("driveshaft_timeouts{function=\"f\",pool=\"p\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("driveshaft_http_errors{function=\"f\",http_status=\"500\",pool=\"p\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("driveshaft_http_errors{function=\"f\",http_status=\"404\",pool=\"p\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("driveshaft_jobs{function=\"f\",outcome=\"failed\",pool=\"p\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_jobs_total{function=\"f\",outcome=\"failed\",pool=\"p\"} 5\n"));
 }
 
 TEST(Metrics, AJobTheEndpointRefusedIsNoError) {
@@ -109,19 +110,26 @@ TEST(Metrics, AJobTheEndpointRefusedIsNoError) {
   pool->function("f").refused();
   pool->function("f").completed(1ms);
   const std::string text = registry.text();
-  EXPECT_THAT(text, HasSubstr("driveshaft_jobs{function=\"f\",outcome=\"refused\",pool=\"p\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("driveshaft_jobs{function=\"f\",outcome=\"complete\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_jobs_total{function=\"f\",outcome=\"refused\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_jobs_total{function=\"f\",outcome=\"complete\",pool=\"p\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("driveshaft_errors{function=\"f\",pool=\"p\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_count{function=\"f\",pool=\"p\"} 1\n"));
 }
 
-TEST(Metrics, ImpossibleStatusesShareOneSeries) {
+TEST(Metrics, AnEndpointThatAnswersAnyStatusCannotMakeSeriesGrow) {
   Registry registry;
   const auto pool = registry.pool("p");
   FunctionMetrics& f = pool->function("f");
-  for (int status : {0, 99, 1000, -1}) f.http_error(status);
-  EXPECT_THAT(registry.text(),
-              HasSubstr("driveshaft_http_errors{function=\"f\",http_status=\"other\",pool=\"p\"} 4\n"));
+  for (int status = -1; status <= 1000; ++status) f.http_error(status);
+  const std::string text = registry.text();
+  int series = 0;
+  for (auto at = text.find("\ndriveshaft_http_errors{"); at != text.npos;
+       at = text.find("\ndriveshaft_http_errors{", at + 1)) {
+    ++series;
+  }
+  EXPECT_EQ(series, 56);
+  EXPECT_THAT(text, HasSubstr("driveshaft_http_errors{function=\"f\",http_status=\"404\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_http_errors{function=\"f\",http_status=\"2xx\",pool=\"p\"} 100\n"));
 }
 
 TEST(Metrics, SlotsAreIdleOrBusyWithAFunction) {
@@ -146,8 +154,8 @@ TEST(Metrics, ResultsThatDidNotArrive) {
   pool->function("f").result_dropped();
   pool->result_refused();
   const std::string text = registry.text();
-  EXPECT_THAT(text, HasSubstr("driveshaft_results_dropped{function=\"f\",pool=\"p\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("driveshaft_results_refused{pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_results_dropped_total{function=\"f\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_results_refused_total{pool=\"p\"} 1\n"));
 }
 
 TEST(Metrics, AForgottenFunctionTakesItsSeriesAlong) {
@@ -195,8 +203,21 @@ TEST(Metrics, Reloads) {
   registry.config_reloaded(true);
   registry.config_reloaded(true);
   registry.config_reloaded(false);
-  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads{result=\"ok\"} 2\n"));
-  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads{result=\"rejected\"} 1\n"));
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads_total{result=\"ok\"} 2\n"));
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads_total{result=\"rejected\"} 1\n"));
+}
+
+TEST(Metrics, ActionsOfOperators) {
+  Registry registry;
+  registry.add_control_action("pause");
+  EXPECT_THAT(registry.text(),
+              HasSubstr("driveshaft_control_actions_total{action=\"pause\",outcome=\"done\"} 0\n"));
+  registry.control_action("pause", true);
+  registry.control_action("pause", true);
+  registry.control_action("pause", false);
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_control_actions_total{action=\"pause\",outcome=\"done\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_control_actions_total{action=\"pause\",outcome=\"refused\"} 1\n"));
 }
 
 TEST(Metrics, ARejectedJobsFileShowsUntilAGoodOne) {
@@ -207,7 +228,7 @@ TEST(Metrics, ARejectedJobsFileShowsUntilAGoodOne) {
   };
   registry.config_loaded();
   EXPECT_THAT(registry.text(), shown("1"));
-  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads{result=\"ok\"} 0\n"));
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads_total{result=\"ok\"} 0\n"));
   registry.config_reloaded(false);
   EXPECT_THAT(registry.text(), shown("0"));
   registry.config_reloaded(true);
@@ -238,6 +259,18 @@ TEST(Metrics, APoolTalliesWhatItsFunctionsDid) {
   EXPECT_NEAR(static_cast<double>(pool->tally().durations.quantile(0.5)->count()), 20e6, 4e6);
 }
 
+TEST(Metrics, TheLongestOfATallyBeginsAnewWhenItIsTaken) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f").completed(30s);
+  pool->function("g").completed(20ms);
+  EXPECT_EQ(pool->tally().longest, 30s);
+  EXPECT_EQ(pool->take_tally().longest, 30s);
+  EXPECT_EQ(pool->take_tally().longest, 0s);
+  pool->function("f").completed(1s);
+  EXPECT_EQ(pool->take_tally().longest, 1s);
+}
+
 TEST(Metrics, PhasesOfRequests) {
   Registry registry;
   const auto pool = registry.pool("p");
@@ -245,9 +278,12 @@ TEST(Metrics, PhasesOfRequests) {
   pool->function("f").answer_began(20ms);
   pool->function("g").answer_began(20ms);
   const std::string text = registry.text();
-  EXPECT_THAT(text, HasSubstr("driveshaft_http_phase_duration_count{phase=\"connect\",pool=\"p\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("driveshaft_http_phase_duration_count{phase=\"first_byte\",pool=\"p\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("driveshaft_http_phase_duration_sum{phase=\"first_byte\",pool=\"p\"} 0.04\n"));
+  EXPECT_THAT(text,
+              HasSubstr("driveshaft_http_phase_duration_seconds_count{phase=\"connect\",pool=\"p\"} 1\n"));
+  EXPECT_THAT(text,
+              HasSubstr("driveshaft_http_phase_duration_seconds_count{phase=\"first_byte\",pool=\"p\"} 2\n"));
+  EXPECT_THAT(
+      text, HasSubstr("driveshaft_http_phase_duration_seconds_sum{phase=\"first_byte\",pool=\"p\"} 0.04\n"));
 }
 
 TEST(Metrics, GaugesOfAPool) {
@@ -266,6 +302,31 @@ TEST(Metrics, GaugesOfAPool) {
   EXPECT_THAT(registry.text(), Not(HasSubstr("pool=")));
 }
 
+TEST(Metrics, OfTheBackendsThatThereAre) {
+  using testing::UnorderedElementsAre;
+  Registry registry;
+  auto gauges = registry.gauges("p");
+  const auto lines = [&] {
+    std::vector<std::string> found;
+    std::istringstream text(registry.text());
+    for (std::string line; std::getline(text, line);) {
+      if (line.starts_with("driveshaft_backend_")) found.push_back(line.substr(19));
+    }
+    return found;
+  };
+  const PoolGauges::Backend backend{
+      .up = true, .weight = 2, .jobs = 3, .connections = 5, .succeeded = 7, .failed = 1};
+  gauges->set_backends({{"a", backend}, {"b", {}}});
+  gauges->set_backends({{"a", backend}});
+  EXPECT_THAT(lines(), UnorderedElementsAre(
+                           R"(up{backend="a",pool="p"} 1)", R"(weight{backend="a",pool="p"} 2)",
+                           R"(jobs{backend="a",pool="p"} 3)", R"(connections{backend="a",pool="p"} 5)",
+                           R"(attempts_total{backend="a",outcome="succeeded",pool="p"} 14)",
+                           R"(attempts_total{backend="a",outcome="failed",pool="p"} 2)"));
+  gauges.reset();
+  EXPECT_THAT(lines(), testing::IsEmpty());
+}
+
 TEST(Metrics, OfTheProcessAndTheBuild) {
   const Registry registry("1.2.3");
   const std::string text = registry.text();
@@ -281,8 +342,8 @@ TEST(Metrics, OfTheProcessAndTheBuild) {
 
 TEST(Metrics, QueuesOfAServer) {
   Registry registry;
-  auto queue = registry.queue("h:4730");
-  queue->set_up(true);
+  auto queue = registry.server("h:4730");
+  queue->set_queue_known(true);
   queue->set_functions({{"f", 7, 2, 1, 90s}, {"g", 0, 0, 0, 0s}});
   const std::string both = registry.text();
   for (const char* line : {
@@ -299,12 +360,97 @@ TEST(Metrics, QueuesOfAServer) {
   queue->set_functions({{"g", 3, 0, 0, 0s}});
   EXPECT_THAT(registry.text(), Not(HasSubstr("function=\"f\"")));
   EXPECT_THAT(registry.text(), HasSubstr("function=\"g\",server=\"h:4730\",state=\"queued\"} 3\n"));
-  queue->set_up(false);
+  queue->set_queue_known(false);
   queue->set_functions({});
   EXPECT_THAT(registry.text(), HasSubstr("driveshaft_queue_up{server=\"h:4730\"} 0\n"));
   EXPECT_THAT(registry.text(), Not(HasSubstr("driveshaft_queue_jobs{")));
   queue.reset();
   EXPECT_THAT(registry.text(), Not(HasSubstr("h:4730")));
+}
+
+TEST(Metrics, AServerThatNoPoolWantsIsNeitherUpNorDown) {
+  Registry registry;
+  auto server = registry.server("h:4730");
+  EXPECT_THAT(registry.text(), Not(HasSubstr("driveshaft_gearmand_up{")));
+  server->set_connected(true);
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_gearmand_up{server=\"h:4730\"} 1\n"));
+  server->set_connected(false);
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_gearmand_up{server=\"h:4730\"} 0\n"));
+  server->set_connected(std::nullopt);
+  server->set_connected(std::nullopt);
+  EXPECT_THAT(registry.text(), Not(HasSubstr("driveshaft_gearmand_up{")));
+  server->set_connected(true);
+  server.reset();
+  EXPECT_THAT(registry.text(), Not(HasSubstr("h:4730")));
+}
+
+TEST(Metrics, EndpointsByState) {
+  Registry registry;
+  auto pool = registry.pool("p");
+  const auto shown = [&](int up, int paused, int absent, int down, int all_up) {
+    const auto line = [](const char* state, int count) {
+      return HasSubstr(std::string("driveshaft_endpoints{pool=\"p\",state=\"") + state + "\"} " +
+                       std::to_string(count) + "\n");
+    };
+    return testing::AllOf(line("up", up), line("paused", paused), line("absent", absent), line("down", down),
+                          HasSubstr("driveshaft_endpoint_up{pool=\"p\"} " + std::to_string(all_up) + "\n"));
+  };
+  EXPECT_THAT(registry.text(), shown(0, 0, 0, 0, 1));
+  using enum EndpointState;
+  pool->endpoint_changed(std::nullopt, up);
+  pool->endpoint_changed(std::nullopt, up);
+  EXPECT_THAT(registry.text(), shown(2, 0, 0, 0, 1));
+  pool->endpoint_changed(up, paused);
+  EXPECT_THAT(registry.text(), shown(1, 1, 0, 0, 1));
+  pool->endpoint_changed(up, absent);
+  EXPECT_THAT(registry.text(), shown(0, 1, 1, 0, 0));
+  pool->endpoint_changed(absent, down);
+  EXPECT_THAT(registry.text(), shown(0, 1, 0, 1, 0));
+  pool->endpoint_changed(down, std::nullopt);
+  EXPECT_THAT(registry.text(), shown(0, 1, 0, 0, 1));
+  pool.reset();
+  EXPECT_THAT(registry.text(), Not(HasSubstr("pool=\"p\"")));
+}
+
+TEST(Metrics, PausesOfPoolsAndFunctions) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f").set_paused(false);
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_pool_paused{pool=\"p\"} 0\n"));
+  EXPECT_THAT(registry.text(), Not(HasSubstr("driveshaft_function_paused{")));
+  pool->set_paused(true);
+  pool->function("f").set_paused(true);
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_pool_paused{pool=\"p\"} 1\n"));
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_function_paused{function=\"f\",pool=\"p\"} 1\n"));
+  pool->function("f").set_paused(false);
+  EXPECT_THAT(registry.text(), HasSubstr("driveshaft_function_paused{function=\"f\",pool=\"p\"} 0\n"));
+  pool->forget("f");
+  EXPECT_THAT(registry.text(), Not(HasSubstr("function=\"f\"")));
+}
+
+TEST(Metrics, DeadLettersThatAreExpectedBeginAtZero) {
+  Registry registry;
+  const auto pool = registry.pool("p");
+  pool->function("f").expect_dead_letters();
+  pool->function("f").dead_lettered(false);
+  pool->function("f").expect_dead_letters();
+  const std::string text = registry.text();
+  EXPECT_THAT(text,
+              HasSubstr("driveshaft_dead_letters_total{function=\"f\",pool=\"p\",result=\"accepted\"} 0\n"));
+  EXPECT_THAT(text,
+              HasSubstr("driveshaft_dead_letters_total{function=\"f\",pool=\"p\",result=\"lost\"} 1\n"));
+}
+
+TEST(Metrics, HowLateTheLoopWas) {
+  Registry registry;
+  registry.loop_was_late(-1ms);  // a clock that is read before the timer
+  registry.loop_was_late(200us);
+  registry.loop_was_late(3s);
+  const std::string text = registry.text();
+  EXPECT_THAT(text, HasSubstr("driveshaft_loop_lag_seconds_count 3\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_loop_lag_seconds_sum 3.0002\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_loop_lag_seconds_bucket{le=\"0.0005\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("driveshaft_loop_lag_seconds_bucket{le=\"5\"} 3\n"));
 }
 
 // For the thread sanitizer, and for a crash without it: the scraper reads while pools come and go.
@@ -313,7 +459,7 @@ TEST(Metrics, ScrapingWhileCounting) {
   std::atomic<bool> done{false};
   std::thread scraper([&] {
     do {
-      EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads"));
+      EXPECT_THAT(registry.text(), HasSubstr("driveshaft_config_reloads_total"));
     } while (!done);
   });
   for (int round = 0; round < 300; ++round) {

@@ -34,7 +34,8 @@ Durations Durations::since(const Durations& before) const {
   return difference;
 }
 
-std::optional<std::chrono::nanoseconds> Durations::quantile(double q) const {
+std::optional<std::chrono::nanoseconds> Durations::quantile(double q,
+                                                            std::chrono::nanoseconds longest) const {
   const auto all = std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
   if (all == 0) return std::nullopt;
   double left = q * static_cast<double>(all);
@@ -44,7 +45,7 @@ std::optional<std::chrono::nanoseconds> Durations::quantile(double q) const {
   const double from = range == 0 ? 0 : lower_bound(range);
   const double share = counts_[range] == 0 ? 0 : left / counts_[range];
   const double micros = from + (lower_bound(range + 1) - from) * std::min(share, 1.0);
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(micros * 1000));
+  return std::min(std::chrono::nanoseconds(static_cast<std::int64_t>(micros * 1000)), longest);
 }
 
 }  // namespace driveshaft::metrics

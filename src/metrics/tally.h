@@ -19,8 +19,11 @@ class Durations {
   // What was added after `before`, an earlier copy of this one.
   Durations since(const Durations& before) const;
 
-  // The duration that a share `q` of them does not exceed; nothing when there are none.
-  std::optional<std::chrono::nanoseconds> quantile(double q) const;
+  // The duration that a share `q` of them does not exceed; nothing when there are none. It is never more than
+  // `longest`, the longest of them: a range alone does not tell where in it the few durations lie that it
+  // has.
+  std::optional<std::chrono::nanoseconds> quantile(
+      double q, std::chrono::nanoseconds longest = std::chrono::nanoseconds::max()) const;
 
  private:
   static constexpr int kPerDoubling = 4;
@@ -43,7 +46,8 @@ struct Outcomes {
 
 struct Tally {
   Outcomes outcomes;
-  Durations durations;  // of completed ones
+  Durations durations;                  // of completed ones
+  std::chrono::nanoseconds longest{0};  // of those that were completed since this was last taken
 };
 
 }  // namespace driveshaft::metrics

@@ -42,6 +42,16 @@ TEST(Durations, TheShortestAndTheLongestHaveAPlace) {
   EXPECT_GT(millis(ages.quantile(1)), 3600e3);
 }
 
+TEST(Durations, NoQuantileExceedsTheLongest) {
+  Durations durations;
+  durations.add(30s);
+  EXPECT_GT(millis(durations.quantile(0.99)), 33e3) << "the range alone tells no better";
+  EXPECT_EQ(durations.quantile(0.99, 30s), 30s);
+  durations.add(1s);
+  EXPECT_LE(durations.quantile(0.99, 30s), 30s);
+  EXPECT_LE(durations.quantile(0.50, 30s), 2s);
+}
+
 TEST(Durations, TheDifferenceOfTwoCopies) {
   Durations before;
   before.add(1s);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "dispatch/endpoint_status.h"
 #include "text/printable.h"
 
 namespace driveshaft::monitor {
@@ -39,7 +40,8 @@ bool takes_no_jobs(const PoolStatus& pool, const EndpointStatus& endpoint) {
 }  // namespace
 
 std::vector<ServedEndpoint> endpoints_of(const PoolStatus& pool) {
-  std::vector<ServedEndpoint> endpoints{{pool.endpoint, pool.settings.uri.display, pool.settings.jobs_list}};
+  std::vector<ServedEndpoint> endpoints{
+      {pool.endpoint, pool.settings.endpoint.display(), pool.settings.jobs_list}};
   for (const auto& [uri, endpoint, functions] : pool.function_endpoints) {
     std::erase_if(endpoints.front().functions, [&names = functions](const std::string& name) {
       return std::find(names.begin(), names.end(), name) != names.end();
@@ -54,11 +56,15 @@ std::string outages_text(const Snapshot& snapshot, SteadyTime now) {
   for (const auto& pool : snapshot.pools) {
     const auto endpoints = endpoints_of(pool);
     for (const auto& endpoint : endpoints) {
-      if (!takes_no_jobs(pool, endpoint.status)) continue;
       const bool of_all = endpoints.size() == 1;
-      text += fmt::format("\npool {} takes no jobs{}{} since {} s: endpoint {}: {}", pool.settings.name,
-                          of_all ? "" : " of ", of_all ? "" : in_a_line(endpoint.functions),
-                          (now - endpoint.status.since) / 1s, endpoint.uri, endpoint.status.why);
+      const auto pool_of = fmt::format("\npool {} takes no jobs{}{}", pool.settings.name,
+                                       of_all ? "" : " of ", of_all ? "" : in_a_line(endpoint.functions));
+      if (dispatch::has_no_weight(endpoint.status)) {
+        text += fmt::format("{}: each backend of endpoint {} has the weight 0", pool_of, endpoint.uri);
+      } else if (takes_no_jobs(pool, endpoint.status)) {
+        text += fmt::format("{} since {} s: endpoint {}: {}", pool_of, (now - endpoint.status.since) / 1s,
+                            endpoint.uri, endpoint.status.why);
+      }
     }
   }
   return text;

@@ -20,7 +20,7 @@ dispatch::EndpointStatus endpoint(State state) {
 Snapshot snapshot_of(State own, std::vector<dispatch::PoolStatus::FunctionEndpoint> others = {}) {
   dispatch::PoolStatus pool;
   pool.settings.name = "Regular";
-  pool.settings.uri.display = "http://a/";
+  pool.settings.endpoint = *net::parse_uri("http://a/");
   pool.settings.jobs_list = {"f", "g", "h"};
   pool.endpoint = endpoint(own);
   pool.function_endpoints = std::move(others);
@@ -44,6 +44,23 @@ TEST(Outages, AnEndpointThatFailsJobsStillTakesThem) {
   Snapshot snapshot = snapshot_of(State::down);
   snapshot.pools[0].settings.settings.endpoint_down = config::EndpointDown::fail;
   EXPECT_EQ(text_of(snapshot), "");
+}
+
+TEST(Outages, OneBackendThatWorksIsEnough) {
+  dispatch::BackendStatus away;
+  away.state = dispatch::BackendStatus::State::down;
+  Snapshot snapshot = snapshot_of(State::up);
+  snapshot.pools[0].endpoint.backends = {away, {}};
+  EXPECT_EQ(text_of(snapshot), "");
+}
+
+TEST(Outages, BackendsThatHaveNoWeightTakeNoJobs) {
+  dispatch::BackendStatus weightless;
+  weightless.weight = 0;
+  Snapshot snapshot = snapshot_of(State::untried);
+  snapshot.pools[0].endpoint.backends = {weightless, weightless};
+  EXPECT_EQ(text_of(snapshot),
+            "\npool Regular takes no jobs: each backend of endpoint http://a/ has the weight 0");
 }
 
 TEST(Outages, NameTheFunctionsWhereAPoolHasSeveralEndpoints) {

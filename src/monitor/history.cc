@@ -21,13 +21,13 @@ metrics::Outcomes difference(const metrics::Outcomes& now, const metrics::Outcom
 }
 
 float seconds(std::optional<std::chrono::nanoseconds> duration) {
-  return duration ? std::chrono::duration<float>(*duration).count() : kUnknown;
+  return duration ? static_cast<float>(base::seconds(*duration)) : kUnknown;
 }
 
-void set_quantiles(Sample& sample, const metrics::Durations& durations) {
-  sample.p50 = seconds(durations.quantile(0.50));
-  sample.p95 = seconds(durations.quantile(0.95));
-  sample.p99 = seconds(durations.quantile(0.99));
+void set_quantiles(Sample& sample, const metrics::Durations& durations, std::chrono::nanoseconds longest) {
+  sample.p50 = seconds(durations.quantile(0.50, longest));
+  sample.p95 = seconds(durations.quantile(0.95, longest));
+  sample.p99 = seconds(durations.quantile(0.99, longest));
 }
 
 using Figure = decltype(&Sample::slots);  // a member of Sample
@@ -62,14 +62,14 @@ void History::add(dispatch::SteadyTime at, dispatch::WallTime wall, const dispat
   sample.slots = static_cast<float>(pool.slots());
   sample.busy = static_cast<float>(pool.busy());
   sample.queued = queued ? static_cast<float>(*queued) : kUnknown;
-  set_quantiles(sample, {});
+  set_quantiles(sample, {}, {});
   if (recent_.count() > 0) {
     const Moment& before = recent_.back(0);
     const auto ended = difference(pool.tally.outcomes, before.tally.outcomes);
     const float took = std::max(std::chrono::duration<float>(at - before.at).count(), 0.001F);
     sample.jobs = static_cast<float>(ended.all()) / took;
     sample.failures = static_cast<float>(ended.refused + ended.failed) / took;
-    set_quantiles(sample, pool.tally.durations.since(before.tally.durations));
+    set_quantiles(sample, pool.tally.durations.since(before.tally.durations), pool.tally.longest);
   }
   recent_.push({at, pool.tally, queued});
   seconds_.push(sample);
@@ -86,16 +86,27 @@ void History::end_minute(std::int64_t now) {
        {&Sample::slots, &Sample::busy, &Sample::jobs, &Sample::failures, &Sample::queued}) {
     minute.*member = average(seconds_, 60, member);
   }
-  set_quantiles(minute, recent_.back(0).tally.durations.since(recent(60s).tally.durations));
+  set_quantiles(minute, recent_.back(0).tally.durations.since(recent(60s).tally.durations),
+                longest(steps_back(60s)));
   minutes_.push(minute);
 }
 
-// The youngest that is that old, or the oldest there is.
-const History::Moment& History::recent(std::chrono::seconds ago) const {
+// To the youngest moment that is that old, or the oldest there is.
+std::size_t History::steps_back(std::chrono::seconds ago) const {
   const auto wanted = recent_.back(0).at - ago;
   std::size_t back = 0;
   while (back + 1 < recent_.count() && recent_.back(back).at > wanted) ++back;
-  return recent_.back(back);
+  return back;
+}
+
+// Of the jobs completed since the moment so many steps back: each moment has the longest of those since the
+// one before it.
+std::chrono::nanoseconds History::longest(std::size_t steps) const {
+  std::chrono::nanoseconds longest{0};
+  for (std::size_t back = 0; back < steps; ++back) {
+    longest = std::max(longest, recent_.back(back).tally.longest);
+  }
+  return longest;
 }
 
 History::Figures History::figures() const {
@@ -112,9 +123,10 @@ History::Figures History::figures() const {
   const Moment& minute_ago = recent(60s);
   figures.last_minute = difference(now.tally.outcomes, minute_ago.tally.outcomes);
   const auto durations = now.tally.durations.since(minute_ago.tally.durations);
-  figures.p50 = durations.quantile(0.50);
-  figures.p95 = durations.quantile(0.95);
-  figures.p99 = durations.quantile(0.99);
+  const auto longest_of_minute = longest(steps_back(60s));
+  figures.p50 = durations.quantile(0.50, longest_of_minute);
+  figures.p95 = durations.quantile(0.95, longest_of_minute);
+  figures.p99 = durations.quantile(0.99, longest_of_minute);
   figures.queue_trend = queue_trend();
   return figures;
 }

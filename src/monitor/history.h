@@ -74,7 +74,9 @@ class History {
     metrics::Tally tally;
     std::optional<std::uint64_t> queued;
   };
-  const Moment& recent(std::chrono::seconds ago) const;
+  std::size_t steps_back(std::chrono::seconds ago) const;
+  const Moment& recent(std::chrono::seconds ago) const { return recent_.back(steps_back(ago)); }
+  std::chrono::nanoseconds longest(std::size_t steps) const;
   std::optional<std::int64_t> queue_trend() const;
   void end_minute(std::int64_t now);
 

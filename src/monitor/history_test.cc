@@ -17,6 +17,7 @@ class Life {
 
   void second(int completed = 0, int failed = 0, std::optional<std::uint64_t> queued = 0) {
     for (int i = 0; i < completed; ++i) pool.tally.durations.add(took);
+    pool.tally.longest = completed > 0 ? took : 0ns;
     pool.tally.outcomes.completed += static_cast<std::uint64_t>(completed);
     pool.tally.outcomes.failed += static_cast<std::uint64_t>(failed);
     history.add(dispatch::SteadyTime(passed), dispatch::WallTime(1'000'000s + passed), pool, queued);
@@ -54,6 +55,23 @@ TEST(History, QuantilesAreOfTheLastMinute) {
   for (int i = 0; i < 61; ++i) life.second(10);
   EXPECT_NEAR(std::chrono::duration<double>(*life.history.figures().p99).count(), 0.010, 0.002);
   EXPECT_EQ(life.history.figures().last_minute.completed, 600U);
+}
+
+TEST(History, NoQuantileExceedsTheLongestOfItsStretchOfTime) {
+  Life life;
+  life.second();
+  life.took = 33s;
+  life.second(1);
+  life.took = 30s;
+  for (int i = 0; i < 58; ++i) life.second(i == 0 ? 1 : 0);
+  EXPECT_GT(life.history.figures().p99, 30s) << "the one of 33 s is in the last minute";
+  EXPECT_LE(life.history.figures().p99, 33s);
+  EXPECT_LE(life.history.samples(History::Span::day).back().p99, 33);
+  EXPECT_EQ(life.history.samples(History::Span::quarter_hour)[2].p99, 30);
+  life.second();
+  life.second();
+  EXPECT_EQ(life.history.figures().p99, 30s) << "the one of 33 s is over a minute old";
+  EXPECT_EQ(life.history.figures().p50, 30s);
 }
 
 TEST(History, TheTrendOfTheQueueIsOverAMinute) {

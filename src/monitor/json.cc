@@ -1,72 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "monitor/json.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
+#include <functional>
+#include <vector>
 
 #include "base/seconds.h"
 #include "config/keys.h"
 #include "config/server_keys.h"
+#include "monitor/endpoint_json.h"
+#include "monitor/json_text.h"
+#include "monitor/json_values.h"
 
 namespace driveshaft::monitor {
 namespace {
 
 namespace json = boost::json;
 using base::seconds;
-using dispatch::EndpointStatus;
 using dispatch::PoolStatus;
-
-// A whole number is written as an integer: a double would be written with an exponent.
-json::value figure(double value, double precision) {
-  const double rounded = std::round(value * precision) / precision;
-  if (std::trunc(rounded) == rounded && std::abs(rounded) < 1e15) return static_cast<std::int64_t>(rounded);
-  return rounded;
-}
-
-json::value rounded(double value) { return figure(value, 1000); }
-
-json::value time(WallTime at) { return rounded(seconds(at.time_since_epoch())); }
-
-json::value time(const View& view, SteadyTime at) { return time(view.snapshot.wall_time(at)); }
-
-json::value duration(std::optional<std::chrono::nanoseconds> took) {
-  if (!took) return nullptr;
-  return figure(seconds(*took), 1e6);
-}
-
-template <class Number>
-json::value number(const std::optional<Number>& value) {
-  if (!value) return nullptr;
-  return *value;
-}
-
-json::value text_or_null(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return json::string(text);
-}
-
-json::array strings(const std::vector<std::string>& texts) {
-  json::array array;
-  for (const auto& text : texts) array.emplace_back(text);
-  return array;
-}
 
 json::object outcomes(const metrics::Outcomes& outcomes) {
   return {{"completed", outcomes.completed}, {"refused", outcomes.refused}, {"failed", outcomes.failed}};
-}
-
-json::object endpoint(const View& view, const std::string& uri, const EndpointStatus& endpoint) {
-  constexpr std::string_view kStates[] = {"untried", "up", "down", "paused"};
-  const bool tried = endpoint.state != EndpointStatus::State::untried;
-  return {{"uri", uri},
-          {"state", kStates[static_cast<std::size_t>(endpoint.state)]},
-          {"since", tried ? time(view, endpoint.since) : nullptr},
-          {"why", text_or_null(endpoint.why)},
-          {"held", endpoint.held},
-          {"limit", endpoint.limit},
-          {"full", endpoint.full},
-          {"connections", endpoint.connections},
-          {"idle_connections", endpoint.idle_connections}};
 }
 
 json::array breakers(const View& view, const PoolStatus& pool) {
@@ -80,21 +36,21 @@ json::array breakers(const View& view, const PoolStatus& pool) {
   return breakers;
 }
 
-// The endpoints of functions that do not use the pool's endpoint.
-json::array function_endpoints(const View& view, const PoolStatus& pool) {
-  json::array endpoints;
-  for (const auto& one : pool.function_endpoints) {
-    json::object shown = endpoint(view, one.uri, one.endpoint);
-    json::array& functions = shown["functions"].emplace_array();
-    for (const auto& name : one.functions) functions.emplace_back(name);
-    endpoints.push_back(std::move(shown));
-  }
-  return endpoints;
-}
-
 History::Figures figures_of(const View& view, const std::string& pool) {
   const auto history = view.histories.find(pool);
   return history == view.histories.end() ? History::Figures{} : history->second.figures();
+}
+
+json::value paused(const View& view, const dispatch::Pause& pause) {
+  return json::object{{"since", time(view, pause.since)},
+                      {"until", pause.until ? time(view, *pause.until) : json::value(nullptr)},
+                      {"reason", text_or_null(pause.reason)}};
+}
+
+json::value paused(const View& view, const PoolStatus& pool) {
+  if (pool.pauses.pool) return paused(view, *pool.pauses.pool);
+  if (!pool.settings.paused) return nullptr;
+  return json::object{{"since", nullptr}, {"until", nullptr}, {"reason", "paused in the jobs file"}};
 }
 
 json::object pool(const View& view, const PoolStatus& pool) {
@@ -103,7 +59,10 @@ json::object pool(const View& view, const PoolStatus& pool) {
   std::size_t connected = 0;
   for (const auto& link : pool.links) connected += link.connected ? 1 : 0;
   return {{"name", pool.settings.name},
-          {"state", pool.draining ? "draining" : "running"},
+          {"state", pool.draining   ? "draining"
+                    : pool.paused() ? "paused"
+                                    : "running"},
+          {"paused", paused(view, pool)},
           {"slots", pool.slots()},
           {"busy", pool.busy()},
           {"jobs_per_second", rounded(figures.jobs_per_second)},
@@ -116,8 +75,8 @@ json::object pool(const View& view, const PoolStatus& pool) {
           {"queued", number(waiting.everywhere())},
           {"queued_known", {{"jobs", waiting.jobs}, {"servers", waiting.known}, {"of", waiting.servers}}},
           {"queue_trend", number(figures.queue_trend)},
-          {"endpoint", endpoint(view, pool.settings.uri.display, pool.endpoint)},
-          {"function_endpoints", function_endpoints(view, pool)},
+          {"endpoint", endpoint_json(view, pool)},
+          {"function_endpoints", function_endpoints_json(view, pool)},
           {"breakers", breakers(view, pool)},
           {"connections", {{"up", connected}, {"wanted", pool.links.size()}}}};
 }
@@ -215,6 +174,8 @@ json::object config_state(const View& view) {
 json::object settings(const config::PoolConfig& pool) {
   json::object shown;
   for (const auto& [name, text] : config::pool_texts(pool)) shown[name] = json::parse(text);
+  // Clients may know it by its former name.
+  if (const auto* tls = shown.if_contains("endpoint_tls")) shown["tls"] = *tls;
   return shown;
 }
 
@@ -227,6 +188,7 @@ json::object job(const View& view, const std::string& pool, const dispatch::Runn
           {"server", net::to_string(job.server)},
           {"state", job.state},
           {"attempt", job.attempt},
+          {"backend", text_or_null(job.backend)},
           {"started_at", time(view, job.started)},
           {"age", rounded(seconds(age))},
           {"time_left", rounded(seconds(job.ends - view.snapshot.at))}};
@@ -247,6 +209,7 @@ json::object failure(const std::string& pool, const dispatch::FailedJob& failure
           {"at", time(failure.at)},
           {"took", rounded(seconds(failure.took))},
           {"attempts", failure.attempts},
+          {"kind", failure.kind},
           {"reason", failure.reason},
           {"http_status", number(failure.http_status)},
           {"gearman_ret", number(failure.gearman_ret)},
@@ -266,6 +229,9 @@ json::array functions(const View& view, const PoolStatus& pool) {
     function["max_concurrency"] = one.max_concurrency > 0 ? json::value(one.max_concurrency) : nullptr;
     for (const auto& [key, value] : outcomes(one.outcomes)) function[key] = value;
     function["withdrawn"] = one.withdrawn;
+    const auto pause = pool.pauses.functions.find(one.name);
+    function["paused"] =
+        pause == pool.pauses.functions.end() ? json::value(nullptr) : paused(view, pause->second);
     function["queued"] = one.withdrawn ? json::value(nullptr) : number(view.waiting({one.name}).everywhere());
     functions.push_back(std::move(function));
   }
@@ -296,28 +262,29 @@ json::object about(const View& view) {
           {"pid", view.about.pid},
           {"started_at", time(view.about.started_at)},
           {"state", view.snapshot.draining ? "draining" : "running"},
-          {"silent", rounded(seconds(view.silent))}};
+          {"silent", rounded(seconds(view.silent))},
+          {"takes_actions", view.about.takes_actions}};
 }
 
 }  // namespace
 
 std::string status_json(const View& view, const Verdict& verdict) {
-  return json::serialize(json::object{{"at", time(view.snapshot.wall)},
-                                      {"well", verdict.well()},
-                                      {"summary", verdict.summary},
-                                      {"problems", problems(verdict)},
-                                      {"daemon", about(view)},
-                                      {"config", config_state(view)},
-                                      {"pools", pools(view)},
-                                      {"servers", servers(view)}});
+  return json_text(json::object{{"at", time(view.snapshot.wall)},
+                                {"well", verdict.well()},
+                                {"summary", verdict.summary},
+                                {"problems", problems(verdict)},
+                                {"daemon", about(view)},
+                                {"config", config_state(view)},
+                                {"pools", pools(view)},
+                                {"servers", servers(view)}});
 }
 
 std::string pools_json(const View& view) {
-  return json::serialize(json::object{{"at", time(view.snapshot.wall)}, {"pools", pools(view)}});
+  return json_text(json::object{{"at", time(view.snapshot.wall)}, {"pools", pools(view)}});
 }
 
 std::string servers_json(const View& view) {
-  return json::serialize(json::object{{"at", time(view.snapshot.wall)}, {"servers", servers(view)}});
+  return json_text(json::object{{"at", time(view.snapshot.wall)}, {"servers", servers(view)}});
 }
 
 std::string config_json(const View& view) {
@@ -331,7 +298,7 @@ std::string config_json(const View& view) {
   json::object& pools = in_force["pools_list"].emplace_object();
   for (const auto& one : config.pools) pools[one.name] = settings(one);
   in_force["log_workload_size"] = config.log_workload_size;
-  return json::serialize(shown);
+  return json_text(shown);
 }
 
 std::string jobs_json(const View& view) {
@@ -341,16 +308,26 @@ std::string jobs_json(const View& view) {
     running += pool.running;
     for (auto& one : jobs(view, pool)) listed.push_back(std::move(one));
   }
-  return json::serialize(
+  return json_text(
       json::object{{"at", time(view.snapshot.wall)}, {"running", running}, {"jobs", std::move(listed)}});
 }
 
-std::string failures_json(const View& view) {
-  json::array listed;
+std::string failures_json(const View& view, std::optional<std::size_t> newest) {
+  struct Of {
+    const std::string* pool;
+    const dispatch::FailedJob* job;
+  };
+  std::vector<Of> all;
   for (const auto& pool : view.snapshot.pools) {
-    for (auto& one : failures(pool)) listed.push_back(std::move(one));
+    for (const auto& one : pool.failures) all.push_back({&pool.settings.name, one.get()});
   }
-  return json::serialize(json::object{{"at", time(view.snapshot.wall)}, {"failures", std::move(listed)}});
+  if (newest) {
+    std::ranges::stable_sort(all, std::ranges::greater(), [](const Of& of) { return of.job->at; });
+    if (all.size() > *newest) all.resize(*newest);
+  }
+  json::array listed;
+  for (const auto& of : all) listed.push_back(failure(*of.pool, *of.job));
+  return json_text(json::object{{"at", time(view.snapshot.wall)}, {"failures", std::move(listed)}});
 }
 
 std::optional<std::string> pool_json(const View& view, std::string_view name) {
@@ -365,7 +342,7 @@ std::optional<std::string> pool_json(const View& view, std::string_view name) {
       rounded(seconds(found->settings.max_running_time_of({}, view.about.max_running_time)));
   shown["loaded_at"] = time(view.snapshot.config.loaded_at);
   shown["settings"] = settings(found->settings);
-  return json::serialize(shown);
+  return json_text(shown);
 }
 
 std::optional<std::string> history_json(const View& view, std::string_view name, History::Span span) {
@@ -387,7 +364,7 @@ std::optional<std::string> history_json(const View& view, std::string_view name,
       values.push_back(std::isnan(value) ? json::value(nullptr) : figure(value, 1e5));
     }
   }
-  return json::serialize(shown);
+  return json_text(shown);
 }
 
 }  // namespace driveshaft::monitor

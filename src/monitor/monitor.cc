@@ -17,6 +17,18 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr auto kTick = 1s;
 
+// The servers that pools want to be connected to, and whether one is.
+std::map<std::string, bool> connected_servers(const Snapshot& snapshot) {
+  std::map<std::string, bool> servers;
+  for (const auto& pool : snapshot.pools) {
+    for (const auto& link : pool.links) {
+      bool& connected = servers[net::to_string(link.server)];
+      connected = connected || link.connected;
+    }
+  }
+  return servers;
+}
+
 }  // namespace
 
 Monitor::Monitor(asio::io_context& io, Watched watched)
@@ -63,7 +75,7 @@ void Monitor::ask(Detail detail) {
   });
 }
 
-void Monitor::received(SnapshotPtr snapshot) {
+void Monitor::received(const SnapshotPtr& snapshot) {
   const bool newer = !latest_ || snapshot->at > latest_->at;
   if (newer) latest_ = snapshot;
   arrived_.cancel();
@@ -90,9 +102,16 @@ void Monitor::note(const Snapshot& snapshot) {
       values.idle_connections += endpoint.idle_connections;
     }
     gauges->set(values);
+    gauges->set_backends(backends_[name].add(snapshot.at, pool));
+  }
+  const auto connected = connected_servers(snapshot);
+  for (const auto& [server, watch] : watches_) {
+    const auto wanted = connected.find(server);
+    watch.metrics->set_connected(wanted == connected.end() ? std::nullopt : std::optional(wanted->second));
   }
   const auto gone = [&](const auto& entry) { return !names.contains(entry.first); };
   std::erase_if(histories_, gone);
+  std::erase_if(backends_, gone);
   std::erase_if(gauges_, gone);
 }
 
@@ -111,7 +130,7 @@ void Monitor::keep_watches(const config::Config& config) {
     }
     if (watch.queue) watch.queue->stop();
     watch.tls = std::move(client);
-    if (!watch.metrics) watch.metrics = watched_.metrics.queue(server);
+    if (!watch.metrics) watch.metrics = watched_.metrics.server(server);
     watch.queue =
         std::make_shared<QueueWatch>(resolver_, deadlines_, address, watch.tls, watched_.about.client_id,
                                      [this, server] { queue_changed(server); });
@@ -130,8 +149,8 @@ void Monitor::queue_changed(const std::string& server) {
   const Watch& watch = watches_.at(server);
   const QueueReport& report = watch.queue->report();
   queues_[server] = report;
-  watch.metrics->set_up(report.known);
-  std::vector<metrics::QueueMetrics::Function> functions;
+  watch.metrics->set_queue_known(report.known);
+  std::vector<metrics::ServerMetrics::Function> functions;
   for (const auto& [name, queue] : report.functions) {
     const auto waited = queue.waiting_since ? report.at - *queue.waiting_since : Clock::duration::zero();
     functions.push_back({name, queue.queued, queue.running, queue.workers, waited});
@@ -141,7 +160,8 @@ void Monitor::queue_changed(const std::string& server) {
 
 View Monitor::view(const Snapshot& snapshot) const {
   const auto age = Clock::now() - latest_->at;
-  return {watched_.about, snapshot, age > kTick ? age - kTick : Clock::duration::zero(), histories_, queues_};
+  return {watched_.about, snapshot,  age > kTick ? age - kTick : Clock::duration::zero(),
+          histories_,     backends_, queues_};
 }
 
 std::shared_ptr<const std::string> Monitor::status() {

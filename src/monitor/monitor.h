@@ -65,7 +65,7 @@ class Monitor {
   asio::awaitable<SnapshotPtr> take(Detail detail);
   asio::awaitable<void> arrival(std::chrono::steady_clock::time_point until);
   void ask(Detail detail);
-  void received(SnapshotPtr snapshot);
+  void received(const SnapshotPtr& snapshot);
   void note(const Snapshot& snapshot);
   void keep_watches(const config::Config& config);
   void queue_changed(const std::string& server);
@@ -80,13 +80,14 @@ class Monitor {
   SnapshotPtr detailed_;                      // of Detail::all
   bool asked_ = false;                        // for a detailed one, and not answered
   std::map<std::string, History> histories_;  // by pool, as the next
+  std::map<std::string, BackendHistories> backends_;
   std::map<std::string, std::shared_ptr<metrics::PoolGauges>> gauges_;
   std::map<std::string, QueueReport> queues_;
 
   struct Watch {
     std::shared_ptr<QueueWatch> queue;
     std::shared_ptr<net::TlsClient> tls;
-    std::shared_ptr<metrics::QueueMetrics> metrics;
+    std::shared_ptr<metrics::ServerMetrics> metrics;
   };
   std::map<std::string, Watch> watches_;  // by server
 

@@ -26,7 +26,7 @@ constexpr auto kDeadAfter = 20s;
 class Answers {
  public:
   Answers(const std::set<std::string, std::less<>>& functions, std::string_view client_id)
-      : functions_(functions), client_id_(client_id) {
+      : client_id_(client_id) {
     for (const auto& function : functions) report_.functions[function];
   }
 
@@ -68,7 +68,6 @@ class Answers {
     if (worker->client_id != client_id_) ++report_.other_workers;
   }
 
-  const std::set<std::string, std::less<>>& functions_;
   const std::string_view client_id_;
   gearman::LineReader lines_;
   int ends_ = 0;

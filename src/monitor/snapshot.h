@@ -5,11 +5,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
 #include "dispatch/status.h"
+#include "log/loss.h"
+#include "net/tls.h"
 
 namespace driveshaft::monitor {
 
@@ -25,6 +28,8 @@ struct About {
   WallTime started_at;
   std::string client_id;  // how gearmand lists our connections
   std::string jobs_file;
+  std::string exporter;        // as an argument of `driveshaft failures`, " :20888"; empty: none is needed
+  bool takes_actions = false;  // on the exporter address, with a token
   std::chrono::milliseconds max_running_time{};
 };
 
@@ -36,12 +41,22 @@ struct ConfigState {
   WallTime rejected_at;
 };
 
+// What the process has of what it needs, beside its pools.
+struct Process {
+  std::uint64_t may_open = 0;                    // file descriptors at once
+  std::uint64_t needs_open = 0;                  // file descriptors, when all slots are busy
+  std::optional<SteadyTime> lacked_descriptors;  // when one was last needed and not to be had
+  log::Loss log;
+  std::vector<net::Certificate> certificates;
+};
+
 // The state of the daemon at one moment, made by the loop's thread and never changed.
 struct Snapshot {
   SteadyTime at;
   WallTime wall;  // the same moment
   bool draining = false;
   ConfigState config;
+  Process process;
   std::vector<dispatch::PoolStatus> pools;
 
   WallTime wall_time(SteadyTime then) const {

@@ -8,6 +8,8 @@
 #include <cmath>
 
 #include "config/nearest.h"
+#include "dispatch/endpoint_status.h"
+#include "monitor/backend_troubles.h"
 #include "monitor/endpoints.h"
 #include "text/printable.h"
 
@@ -29,6 +31,13 @@ constexpr int kFailuresInARow = 5;
 constexpr auto kMentionedFor = 15min;
 constexpr auto kSaturatedAfter = 60s;
 constexpr auto kUnservedFor = 10s;
+constexpr std::size_t kShownReason = 300;  // bytes, of the last failed job
+// Slots that have been busy for so long, while more jobs wait than end in that time, will be for longer.
+constexpr auto kBusyAfter = 10s;
+constexpr auto kMuchWork = 30s;
+// An endpoint's limit grows, and meets a lack of descriptors again, at least so often.
+constexpr auto kLackIsSaidFor = 60s;
+constexpr auto kLossIsSaidFor = 5min;
 
 std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
 
@@ -41,14 +50,22 @@ class Judge {
   Verdict verdict() {
     // The worst problems come first.
     judge_loop();
+    judge_descriptors();
     judge_servers(Level::bad);
     for (const auto& pool : view_.snapshot.pools) judge_endpoint(pool);
     for (const auto& pool : view_.snapshot.pools) judge_breakers(pool);
+    judge_certificates(Level::bad);
     for (const auto& pool : view_.snapshot.pools) judge_failures(pool);
     judge_servers(Level::warning);
     for (const auto& pool : view_.snapshot.pools) judge_pause(pool);
+    for (const auto& pool : view_.snapshot.pools) judge_weights(pool);
+    for (const auto& pool : view_.snapshot.pools) judge_backends(pool);
     for (const auto& pool : view_.snapshot.pools) judge_full(pool);
     judge_config();
+    for (const auto& pool : view_.snapshot.pools) judge_paused(pool);
+    judge_file_limit();
+    judge_log();
+    judge_certificates(Level::warning);
     for (const auto& pool : view_.snapshot.pools) judge_queue(pool);
     judge_queue_reports();
     judge_unserved();
@@ -71,6 +88,47 @@ class Judge {
     add(Level::bad,
         fmt::format("the event loop has not turned for {}: no job moves, and what is shown is as old",
                     in_words(view_.silent)));
+  }
+
+  bool lacks_descriptors() const {
+    const auto& last = view_.snapshot.process.lacked_descriptors;
+    return last && view_.snapshot.at - *last < kLackIsSaidFor;
+  }
+
+  void judge_descriptors() {
+    if (!lacks_descriptors()) return;
+    add(Level::bad,
+        fmt::format(
+            "no file descriptor was free for a connection, {} ago: {} may be open; raise LimitNOFILE= of "
+            "the systemd unit or `ulimit -n` of the shell, or lower worker_count",
+            since(*view_.snapshot.process.lacked_descriptors), view_.snapshot.process.may_open));
+  }
+
+  void judge_file_limit() {
+    const auto& process = view_.snapshot.process;
+    if (process.needs_open <= process.may_open) return;
+    add(Level::warning,
+        fmt::format(
+            "with all slots busy {} file descriptors are needed, and {} may be open: fewer jobs run at once; "
+            "raise LimitNOFILE= of the systemd unit or `ulimit -n` of the shell, or lower worker_count",
+            process.needs_open, process.may_open));
+  }
+
+  void judge_log() {
+    const log::Loss& loss = view_.snapshot.process.log;
+    if (!loss.last || view_.snapshot.at - *loss.last > kLossIsSaidFor) return;
+    add(Level::warning, fmt::format("{} log line{} lost, the last of them {} ago: {}", loss.lines,
+                                    loss.lines == 1 ? " is" : "s are", since(*loss.last), loss.why));
+  }
+
+  void judge_certificates(Level level) {
+    for (const auto& [file, ends] : view_.snapshot.process.certificates) {
+      const auto left = ends - view_.snapshot.wall;
+      if (left > net::kRenewBefore || (left > 0s) != (level == Level::warning)) continue;
+      const std::string when = left > 0s ? fmt::format("ends in {}", in_words(left))
+                                         : fmt::format("ended {} ago", in_words(-left));
+      add(level, fmt::format("the certificate {} {}: renew it", file, when));
+    }
   }
 
   // A server is up if any link to it is: each pool has its own.
@@ -141,7 +199,7 @@ class Judge {
 
   void judge_full(const PoolStatus& pool) {
     for (const auto& endpoint : endpoints_of(pool)) {
-      if (!endpoint.status.full) continue;
+      if (!endpoint.status.full || lacks_descriptors()) continue;
       add(Level::warning,
           fmt::format("{}: endpoint {} is full: it takes no more than {} at once; raise pm.max_children of "
                       "php-fpm or its listen backlog, or lower worker_count ({})",
@@ -159,10 +217,46 @@ class Judge {
     }
   }
 
+  void judge_weights(const PoolStatus& pool) {
+    for (const auto& endpoint : endpoints_of(pool)) {
+      if (!dispatch::has_no_weight(endpoint.status)) continue;
+      add(Level::warning,
+          fmt::format("{}: no job is taken, as each backend has the weight 0: give one a weight in "
+                      "job_processing_uri",
+                      whose(pool, endpoint)) +
+              waiting(endpoint.functions, "; "),
+          pool.settings.name);
+    }
+  }
+
+  // Of an endpoint that is down or paused, all backends are said there.
+  void judge_backends(const PoolStatus& pool) {
+    for (const auto& endpoint : endpoints_of(pool)) {
+      using enum EndpointStatus::State;
+      if (endpoint.status.state == down || endpoint.status.state == paused) continue;
+      const std::string troubles = backend_troubles(endpoint.status, view_.snapshot.at);
+      if (troubles.empty()) continue;
+      add(Level::warning,
+          fmt::format("{}: {}; jobs go to the others; see the error log of its host, and if a backend stays "
+                      "away, give "
+                      "it the weight 0",
+                      whose(pool, endpoint), troubles),
+          pool.settings.name);
+    }
+  }
+
+  // Whose backends they are: their names tell the endpoint, unless the pool has several.
+  static std::string whose(const PoolStatus& pool, const ServedEndpoint& endpoint) {
+    return pool.function_endpoints.empty() ? pool.settings.name
+                                           : fmt::format("{}: endpoint {}", pool.settings.name, endpoint.uri);
+  }
+
   std::string trouble(const PoolStatus& pool, const ServedEndpoint& of) const {
     const EndpointStatus& endpoint = of.status;
-    std::string text = fmt::format("{}: endpoint {}: {}, for {}", pool.settings.name, of.uri, endpoint.why,
-                                   since(endpoint.since));
+    const std::string troubles = backend_troubles(endpoint, view_.snapshot.at);
+    std::string text = troubles.empty() ? fmt::format("{}: endpoint {}: {}, for {}", pool.settings.name,
+                                                      of.uri, endpoint.why, since(endpoint.since))
+                                        : fmt::format("{}: {}", whose(pool, of), troubles);
     if (endpoint.held > 0) {
       const auto held = static_cast<std::uint64_t>(endpoint.held);
       text += fmt::format("; {} {} held", jobs(held), held == 1 ? "is" : "are");
@@ -184,19 +278,31 @@ class Judge {
                                 : ended.refused < failed
                                     ? fmt::format(", {} of them refused by the endpoint", ended.refused)
                                     : ", refused by the endpoint";
+    const bool most = 2 * failed > ended.all() && !pool.settings.settings.breaker.on;
     add(Level::bad,
-        fmt::format("{}: {} of {} failed in the last minute{}; `driveshaft failures` has the reasons",
-                    pool.settings.name, failed, jobs(ended.all()), refused),
+        fmt::format("{}: {} of {} failed in the last minute{}{}; {}{}", pool.settings.name, failed,
+                    jobs(ended.all()), refused, last_reason(pool), see_failures(),
+                    most ? "; with \"breaker\": true one job at a time would be sent while they fail" : ""),
         pool.settings.name);
   }
 
   void judge_last_jobs(const PoolStatus& pool) {
     if (pool.failures_in_a_row < kFailuresInARow || !pool.last_failure) return;
     add(Level::bad,
-        fmt::format(
-            "{}: the last {} jobs failed, the last of them {} ago; `driveshaft failures` has the reasons",
-            pool.settings.name, pool.failures_in_a_row, age_of(*pool.last_failure)),
+        fmt::format("{}: the last {} jobs failed{}; {}", pool.settings.name, pool.failures_in_a_row,
+                    last_reason(pool), see_failures()),
         pool.settings.name);
+  }
+
+  // Why the last job failed, and when: it may be over.
+  std::string last_reason(const PoolStatus& pool) const {
+    if (!pool.last_failure) return {};
+    return fmt::format(", the last {} ago: {}", age_of(*pool.last_failure),
+                       text::printable(pool.last_failure->reason, kShownReason));
+  }
+
+  std::string see_failures() const {
+    return fmt::format("`driveshaft failures{}` lists them", view_.about.exporter);
   }
 
   std::string age_of(const dispatch::FailedJob& failure) const {
@@ -246,6 +352,29 @@ class Judge {
     return names;
   }
 
+  void judge_paused(const PoolStatus& pool) {
+    const auto say = [&](const std::string& what, const dispatch::Pause& pause,
+                         const std::vector<std::string>& functions) {
+      const std::string reason = pause.reason.empty() ? "" : fmt::format(" ({})", pause.reason);
+      const std::string until =
+          pause.until ? fmt::format(", for another {}", in_words(*pause.until - view_.snapshot.at)) : "";
+      add(Level::warning,
+          fmt::format("{} is paused, for {}{}{}{}", what, since(pause.since), until, reason,
+                      waiting(functions, "; ")),
+          pool.settings.name);
+    };
+    if (pool.settings.paused) {
+      add(Level::warning,
+          fmt::format("{} is paused in the jobs file{}", pool.settings.name,
+                      waiting(pool.settings.jobs_list, "; ")),
+          pool.settings.name);
+    }
+    if (pool.pauses.pool) say(pool.settings.name, *pool.pauses.pool, pool.settings.jobs_list);
+    for (const auto& [function, pause] : pool.pauses.functions) {
+      say(fmt::format("{}: {}", pool.settings.name, text::printable(function, 128)), pause, {function});
+    }
+  }
+
   // What a new installation looks like.
   void judge_slots() {
     const auto& pools = view_.snapshot.pools;
@@ -276,13 +405,20 @@ class Judge {
   }
 
   void judge_queue(const PoolStatus& pool) {
-    const auto saturated = figures_of(pool).saturated;
-    if (saturated < kSaturatedAfter) return;
+    const auto figures = figures_of(pool);
+    const auto waiting_jobs = static_cast<double>(view_.waiting(pool.settings.jobs_list).jobs);
+    const bool falls_behind = figures.saturated >= kBusyAfter &&
+                              waiting_jobs > figures.jobs_per_second * static_cast<double>(kMuchWork.count());
+    if (figures.saturated < kSaturatedAfter && !falls_behind) return;
     const int slots = pool.slots();
     add(Level::warning,
-        fmt::format("{}: {} been busy for {}{}", pool.settings.name,
+        fmt::format("{}: {} been busy for {}{}; if the endpoint can run more at once (pm.max_children of "
+                    "php-fpm), raise "
+                    "worker_count ({})",
+                    pool.settings.name,
                     slots == 1 ? "its one slot has" : fmt::format("all {} slots have", slots),
-                    in_words(saturated), waiting(pool.settings.jobs_list, ", and ")),
+                    in_words(figures.saturated), waiting(pool.settings.jobs_list, ", and "),
+                    pool.settings.worker_count),
         pool.settings.name);
   }
 

@@ -18,7 +18,7 @@ class Daemon {
     pool.settings.name = "Regular";
     pool.settings.worker_count = 4;
     pool.settings.jobs_list = {"f"};
-    pool.settings.uri.display = "http://shop.example/job.php";
+    pool.settings.endpoint = *net::parse_uri("http://shop.example/job.php");
     pool.links = {link("one:4730", true)};
     config.servers = {{"one", 4730}};
     config.pools = {pool.settings};
@@ -43,7 +43,7 @@ class Daemon {
   Verdict verdict() {
     snapshot.config.in_force = std::make_shared<const config::Config>(config);
     snapshot.pools = {pool};
-    return judge(View{about, snapshot, silent, histories, queues});
+    return judge(View{about, snapshot, silent, histories, backends, queues});
   }
 
   std::vector<std::string> problems() {
@@ -59,6 +59,7 @@ class Daemon {
   std::chrono::nanoseconds silent{0};
   std::chrono::seconds passed{0};
   std::map<std::string, History> histories;
+  std::map<std::string, BackendHistories> backends;
   std::map<std::string, QueueReport> queues;
 };
 
@@ -137,6 +138,65 @@ TEST(Verdict, AnOpenBreakerIsBad) {
   EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("20 of 20 attempts at f failed")));
 }
 
+dispatch::BackendStatus backend(const std::string& name, dispatch::BackendStatus::State state) {
+  dispatch::BackendStatus status;
+  status.name = name;
+  status.state = state;
+  status.since = SteadyTime(1h) - 14s;
+  status.why = "refused";
+  return status;
+}
+
+TEST(Verdict, BackendsThatAreAwayWhileOthersWorkAreAWarning) {
+  using enum dispatch::BackendStatus::State;
+  Daemon daemon;
+  daemon.pool.endpoint.state = EndpointStatus::State::up;
+  daemon.pool.endpoint.backends = {backend("http://a/", up), backend("http://b/", failing)};
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("Regular: 1 of 2 backends does not work: http://b/ is failing, for 14 s: refused; "
+                          "jobs go to the others; see the error log of its host, and if a backend "
+                          "stays away, give it the weight 0"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::warning);
+  EXPECT_EQ(daemon.verdict().problems.front().pool, "Regular");
+  daemon.pool.function_endpoints = {{"http://c/", {}, {"g"}}};
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre(HasSubstr("Regular: endpoint http://shop.example/job.php: 1 of 2 backends does")));
+  daemon.pool.endpoint.backends[1].suspected = true;
+  EXPECT_TRUE(daemon.verdict().well()) << "a single job failed";
+  daemon.pool.endpoint.backends[1].suspected = false;
+  daemon.pool.endpoint.backends[1].weight = 0;
+  EXPECT_TRUE(daemon.verdict().well()) << "it is given no jobs, as the jobs file says";
+  daemon.pool.endpoint.backends[0].weight = 0;
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("no job is taken, as each backend has the weight 0")));
+}
+
+TEST(Verdict, AnEndpointWithoutABackendThatWorksIsBadAndSaidOnce) {
+  using enum dispatch::BackendStatus::State;
+  Daemon daemon;
+  daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused", 3};
+  daemon.pool.endpoint.backends = {backend("http://a/", down), backend("http://b/", paused)};
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("Regular: none of its 2 backends works: http://a/ is down, for 14 s: refused; "
+                          "http://b/ is paused, for 14 s: refused; 3 jobs are held"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
+  daemon.pool.endpoint.backends.pop_back();
+  EXPECT_THAT(daemon.problems(), ElementsAre("Regular: endpoint http://shop.example/job.php: refused, for 14 "
+                                             "s; 3 jobs are held"))
+      << "the only one is the endpoint";
+}
+
+TEST(Verdict, ThreeBackendsAreNamedAndTheOthersCounted) {
+  using enum dispatch::BackendStatus::State;
+  Daemon daemon;
+  daemon.pool.endpoint.state = EndpointStatus::State::up;
+  for (const char* name : {"a", "b", "c", "d", "e"})
+    daemon.pool.endpoint.backends.push_back(backend(name, down));
+  daemon.pool.endpoint.backends.push_back(backend("f", untried));
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre(HasSubstr(": 5 of 6 backends do not work: a is down, for 14 s: refused; b is down, "
+                                    "for 14 s: refused; c is down, for 14 s: refused; and 2 more; jobs go")));
+}
+
 TEST(Verdict, AFullEndpointIsAWarningThatNamesTheSettings) {
   Daemon daemon;
   daemon.pool.endpoint.full = true;
@@ -159,11 +219,14 @@ TEST(Verdict, FailuresCountAboveOneInTwenty) {
 
 TEST(Verdict, AJobThatTheEndpointRefusesHasFailed) {
   Daemon daemon;
+  daemon.about.exporter = " :9999";
   daemon.second(0, 0);
   daemon.second(0, 0, 40);
-  EXPECT_THAT(daemon.problems(),
-              ElementsAre("Regular: 40 of 40 jobs failed in the last minute, refused by the endpoint; "
-                          "`driveshaft failures` has the reasons"));
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: 40 of 40 jobs failed in the last minute, refused by the endpoint; "
+                  "`driveshaft failures :9999` lists them; with \"breaker\": true one job at a time would be "
+                  "sent while they fail"));
   EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
   daemon.second(0, 2);
   EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("42 of 42 jobs failed in the last minute, 40 of them "
@@ -190,12 +253,12 @@ TEST(Verdict, SeveralFailuresInARowAreBadHoweverFewJobsThereAre) {
   daemon.snapshot.wall = WallTime(1h);
   dispatch::FailedJob failure;
   failure.at = WallTime(1h - 40min);
+  failure.reason = "no database" + std::string(1000, '.');
   daemon.pool.last_failure = std::make_shared<const dispatch::FailedJob>(failure);
   daemon.pool.failures_in_a_row = 5;
-  EXPECT_THAT(
-      daemon.problems(),
-      ElementsAre("Regular: the last 5 jobs failed, the last of them 40 min ago; `driveshaft failures` "
-                  "has the reasons"));
+  EXPECT_THAT(daemon.problems(), ElementsAre(testing::MatchesRegex(
+                                     "Regular: the last 5 jobs failed, the last 40 min ago: no database\\.+… "
+                                     "\\(1011 bytes\\); `driveshaft failures` lists them")));
 }
 
 TEST(Verdict, PoolsWithoutSlotsTakeNoJobsYet) {
@@ -241,8 +304,24 @@ TEST(Verdict, AMinuteOfWaiting) {
   for (int i = 0; i < 59; ++i) daemon.second(1, 0);
   EXPECT_TRUE(daemon.verdict().well());
   daemon.second(1, 0);
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre(
+          "Regular: all 4 slots have been busy for 60 s, and 2 jobs wait in the queue; if the endpoint "
+          "can run more at once (pm.max_children of php-fpm), raise worker_count (4)"));
+}
+
+TEST(Verdict, APoolThatFallsBehindIsNamedSooner) {
+  Daemon daemon;
+  daemon.pool.running = 4;
+  daemon.queues["one:4730"].functions["f"].queued = 40;
+  for (int i = 0; i < 9; ++i) daemon.second(1, 0);
+  EXPECT_TRUE(daemon.verdict().well());
+  daemon.second(1, 0);
   EXPECT_THAT(daemon.problems(),
-              ElementsAre("Regular: all 4 slots have been busy for 60 s, and 2 jobs wait in the queue"));
+              ElementsAre(HasSubstr("all 4 slots have been busy for 10 s, and 40 jobs wait")));
+  daemon.queues["one:4730"].functions["f"].queued = 20;
+  EXPECT_TRUE(daemon.verdict().well()) << "half a minute's work";
 }
 
 TEST(Verdict, AFunctionThatNobodyServes) {
@@ -296,6 +375,52 @@ TEST(Verdict, DurationsInWords) {
   EXPECT_EQ(in_words(2min), "2 min");
   EXPECT_EQ(in_words(2h), "2 h");
   EXPECT_EQ(in_words(std::chrono::hours(50)), "2 d");
+}
+
+TEST(Verdict, ALackOfDescriptorsIsNamedWithItsRemedyAndNotTakenForAFullEndpoint) {
+  Daemon daemon;
+  daemon.snapshot.process = {.may_open = 40,
+                             .needs_open = 40,
+                             .lacked_descriptors = SteadyTime(1h) - 14s,
+                             .log = {},
+                             .certificates = {}};
+  daemon.pool.endpoint.full = true;
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("no file descriptor was free for a connection, 14 s ago: 40 may be open; raise "
+                  "LimitNOFILE= of the systemd unit or `ulimit -n` of the shell, or lower worker_count"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
+  daemon.snapshot.process.needs_open = 100;
+  daemon.snapshot.process.lacked_descriptors = SteadyTime(1h) - 61s;
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre(HasSubstr("is full"), HasSubstr("100 file descriptors are needed, and 40 may be open")));
+}
+
+TEST(Verdict, LostLogLinesAreAWarningForAWhile) {
+  Daemon daemon;
+  daemon.snapshot.process.log = {312, SteadyTime(1h) - 14s,
+                                 "the log file /a does not take them: No space left"};
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("312 log lines are lost, the last of them 14 s ago: the log file /a does "
+                          "not take them: No space left"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::warning);
+  daemon.snapshot.process.log.lines = 1;
+  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("1 log line is lost")));
+  daemon.snapshot.process.log.last = SteadyTime(1h) - 6min;
+  EXPECT_TRUE(daemon.verdict().well());
+}
+
+TEST(Verdict, ACertificateIsNamedBeforeItEnds) {
+  Daemon daemon;
+  const auto now = daemon.snapshot.wall = WallTime(1000h);
+  daemon.snapshot.process.certificates = {{"/good", now + 15 * 24h}};
+  EXPECT_TRUE(daemon.verdict().well());
+  daemon.snapshot.process.certificates = {{"/soon", now + 13 * 24h}, {"/late", now - 3h}};
+  EXPECT_THAT(daemon.problems(), ElementsAre("the certificate /late ended 3 h ago: renew it",
+                                             "the certificate /soon ends in 13 d: renew it"));
+  EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
+  EXPECT_EQ(daemon.verdict().problems.back().level, Level::warning);
 }
 
 }  // namespace

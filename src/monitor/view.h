@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "monitor/backend_history.h"
 #include "monitor/history.h"
 #include "monitor/queue_watch.h"
 #include "monitor/snapshot.h"
@@ -28,8 +29,9 @@ struct Waiting {
 struct View {
   const About& about;
   const Snapshot& snapshot;
-  std::chrono::nanoseconds silent;                   // how much later than usual the next snapshot is
-  const std::map<std::string, History>& histories;   // by pool
+  std::chrono::nanoseconds silent;                  // how much later than usual the next snapshot is
+  const std::map<std::string, History>& histories;  // by pool, as the next
+  const std::map<std::string, BackendHistories>& backends;
   const std::map<std::string, QueueReport>& queues;  // by server
 
   Waiting waiting(const std::vector<std::string>& functions) const;

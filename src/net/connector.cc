@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "net/descriptors.h"
+
 namespace driveshaft::net {
 namespace {
 
@@ -40,6 +42,19 @@ std::string to_string(const asio::generic::stream_protocol::endpoint& address) {
   return to_string(Address{tcp.address().to_string(), tcp.port()});
 }
 
+// Opens the socket, unless only descriptors are left that are kept for others. Who leaves some to `spare`
+// does not lack one.
+void open(Stream::Socket& socket, const asio::generic::stream_protocol& protocol, int kept, int spare,
+          error_code& error) {
+  socket.open(protocol, error);
+  if (!error && is_kept(socket.native_handle(), kept + spare)) {
+    error_code ignored;
+    socket.close(ignored);
+    error = asio::error::no_descriptors;
+  }
+  if (error == asio::error::no_descriptors && spare == 0) note_lack_of_descriptors();
+}
+
 // A Unix socket whose queue is full says EAGAIN at once, which Asio takes for a connection on its way.
 error_code refused_for_now(const Stream::Socket& socket) {
   error_code not_connected;
@@ -50,12 +65,13 @@ error_code refused_for_now(const Stream::Socket& socket) {
 }  // namespace
 
 Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Address place,
-                     Clock::duration names_for, std::shared_ptr<TlsClient> tls)
+                     Clock::duration names_for, std::shared_ptr<TlsClient> tls, int kept)
     : resolver_(resolver),
       deadlines_(deadlines),
       name_(std::move(place.host)),
       port_(place.port),
       names_for_(names_for),
+      kept_(kept),
       tls_(std::move(tls)) {
   error_code not_a_literal;
   const auto address = asio::ip::make_address(name_, not_a_literal);
@@ -64,14 +80,18 @@ Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Address
   addresses_until_ = Clock::time_point::max();
 }
 
-Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Addresses addresses)
+Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Addresses addresses,
+                     std::shared_ptr<TlsClient> tls, std::string tls_name, int kept)
     : resolver_(resolver),
       deadlines_(deadlines),
+      name_(std::move(tls_name)),
+      kept_(kept),
+      tls_(std::move(tls)),
       addresses_(std::move(addresses)),
       addresses_until_(Clock::time_point::max()) {}
 
-std::shared_ptr<Connector::Attempt> Connector::connect(Handler handler) {
-  auto attempt = std::make_shared<Attempt>(*this, std::move(handler));
+std::shared_ptr<Connector::Attempt> Connector::connect(Handler handler, int spare) {
+  auto attempt = std::make_shared<Attempt>(*this, std::move(handler), spare);
   attempt->begin();
   return attempt;
 }
@@ -123,7 +143,7 @@ void Connector::Attempt::try_next() {
   while (next_ < addresses_.size()) {
     Try& next = tries_.emplace_back(Try{Socket(connector_.loop()), addresses_[next_++]});
     error_code error;
-    next.socket.open(next.address.protocol(), error);
+    open(next.socket, next.address.protocol(), connector_.kept_, spare_, error);
     if (!error) {
       next.socket.async_connect(next.address, [weak = weak_from_this(), &next](const error_code& failure) {
         if (const auto self = weak.lock()) self->tried(next, failure);
@@ -204,7 +224,7 @@ void Connector::Attempt::shake_hands() {
 }
 
 void Connector::Attempt::failed(const Endpoint& address, const error_code& error) {
-  queue_full_ |= error == asio::error::try_again;
+  no_more_ |= error == asio::error::try_again || error == asio::error::no_descriptors;
   if (addresses_.size() == 1) {
     reasons_ = describe(error);
     return;
@@ -224,7 +244,7 @@ void Connector::Attempt::give_up(std::string why) {
   clear();
   asio::post(connector_.loop(), [weak = weak_from_this(), why = std::move(why)] {
     const auto self = weak.lock();
-    if (self) std::exchange(self->handler_, nullptr)(Failure{{why}, self->queue_full_});
+    if (self) std::exchange(self->handler_, nullptr)(Failure{{why}, self->no_more_});
   });
 }
 

@@ -6,10 +6,15 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <csignal>
 #include <optional>
 #include <tuple>
 
 #include "base/test_dir.h"
+#include "net/descriptors.h"
+#include "net/test_acceptor.h"
+#include "net/tls_server.h"
+#include "net/tls_test_files.h"
 
 namespace driveshaft::net {
 namespace {
@@ -45,6 +50,44 @@ class DeadPort {
   std::deque<tcp::socket> knocking_;
 };
 
+// Accepts connections and shakes hands over TLS, with a certificate for `localhost` and 127.0.0.1.
+class TlsPeer {
+ public:
+  explicit TlsPeer(asio::io_context& loop)
+      : acceptor_(loop, [this](tcp::socket socket) {
+          socket.non_blocking(true);
+          stream_.emplace(std::move(socket), server_session(*context_));
+          shake_hands();
+        }) {
+    std::signal(SIGPIPE, SIG_IGN);  // as in the daemon: a client that refuses the certificate is gone
+  }
+
+  tcp::endpoint address() const { return {asio::ip::address_v4::loopback(), acceptor_.port()}; }
+  const std::string& ca_file() const { return certificate_.certificate_file; }
+  // That the client has asked for.
+  std::string name() const {
+    const char* name = stream_ ? SSL_get_servername(stream_->tls(), TLSEXT_NAMETYPE_host_name) : nullptr;
+    return name ? name : "";
+  }
+
+ private:
+  void shake_hands() {
+    boost::system::error_code error;
+    stream_->handshake(error);
+    if (error != asio::error::would_block) return;
+    stream_->async_wait([this](const auto& failure) {
+      if (!failure) shake_hands();
+    });
+  }
+
+  const base::TestDir dir_;
+  const OwnCertificate certificate_ = make_certificate(dir_, "peer");
+  const TlsContext context_ =
+      load_tls_server({"", certificate_.certificate_file, certificate_.key_file, "", true}).value();
+  std::optional<Stream> stream_;
+  TestAcceptor acceptor_;
+};
+
 }  // namespace
 
 struct AttemptTest {
@@ -58,17 +101,17 @@ struct ConnectorTest : ::testing::Test {
   base::DeadlineWheel deadlines{loop};
   Resolver resolver{loop};
   tcp::acceptor open{loop, {asio::ip::address_v4::loopback(), 0}};
-  std::optional<base::Result<Stream>> result;
+  std::optional<base::Result<Stream, Connector::Failure>> result;
 
   tcp::endpoint closed_port() {
     return tcp::acceptor(loop, {asio::ip::address_v4::loopback(), 0}).local_endpoint();
   }
 
   // Whether the attempt came to an end in ten seconds, and how long it took.
-  std::optional<std::chrono::nanoseconds> connect(Connector& connector) {
+  std::optional<std::chrono::nanoseconds> connect(Connector& connector, int spare = 0) {
     result.reset();
     const auto begin = std::chrono::steady_clock::now();
-    const auto attempt = connector.connect([&](auto socket) { result.emplace(std::move(socket)); });
+    const auto attempt = connector.connect([&](auto socket) { result.emplace(std::move(socket)); }, spare);
     EXPECT_FALSE(result) << "called from within";
     const auto guard = asio::make_work_guard(loop);
     loop.restart();
@@ -107,6 +150,60 @@ TEST_F(ConnectorTest, SaysWhyItCannot) {
   ASSERT_TRUE(connect(connector));
   ASSERT_FALSE(*result);
   EXPECT_EQ(result->error().message, "cannot connect: Connection refused");
+}
+
+TEST_F(ConnectorTest, LeavesTheLastDescriptorsToOthers) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const auto place = net::Address{"127.0.0.1", open.local_endpoint().port()};
+  Connector all(resolver, deadlines, place, 0s, nullptr, static_cast<int>(limit.rlim_cur) - 1);
+  const auto before = std::chrono::steady_clock::now();
+  ASSERT_TRUE(connect(all));
+  ASSERT_FALSE(*result);
+  EXPECT_TRUE(result->error().no_more);
+  EXPECT_THAT(result->error().message,
+              testing::HasSubstr("Too many open files (raise the limit: LimitNOFILE="));
+  ASSERT_TRUE(last_lack_of_descriptors());
+  EXPECT_GE(*last_lack_of_descriptors(), before);
+  Connector few(resolver, deadlines, place, 0s, nullptr, 10);
+  ASSERT_TRUE(connect(few));
+  EXPECT_TRUE(*result) << result->error().message;
+}
+
+TEST_F(ConnectorTest, AnAttemptThatLeavesMoreDescriptorsLacksNone) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const auto lack = last_lack_of_descriptors();
+  Connector connector(resolver, deadlines, list(open.local_endpoint()));
+  ASSERT_TRUE(connect(connector, static_cast<int>(limit.rlim_cur) - 1));
+  ASSERT_FALSE(*result);
+  EXPECT_EQ(last_lack_of_descriptors(), lack);
+  ASSERT_TRUE(connect(connector));
+  EXPECT_TRUE(*result) << result->error().message;
+}
+
+TEST_F(ConnectorTest, AKnownAddressHasToBeTheNameOverTls) {
+  TlsPeer peer(loop);
+  const auto tls = std::make_shared<TlsClient>(TlsSettings{peer.ca_file(), "", "", "", true});
+  Connector right(resolver, deadlines, list(peer.address()), tls, "localhost");
+  ASSERT_TRUE(connect(right));
+  EXPECT_TRUE(*result) << result->error().message;
+  EXPECT_EQ(peer.name(), "localhost");
+  Connector wrong(resolver, deadlines, list(peer.address()), tls, "another.example");
+  ASSERT_TRUE(connect(wrong));
+  ASSERT_FALSE(*result) << "the certificate is for the address, but not for the name";
+  EXPECT_THAT(result->error().message, HasSubstr("TLS handshake failed: its certificate is not accepted"));
+  EXPECT_THAT(result->error().message, HasSubstr("another.example"));
+  EXPECT_EQ(peer.name(), "another.example");
+}
+
+TEST_F(ConnectorTest, OfSeveralKnownAddressesOneThatRefusesHidesNoneOverTls) {
+  TlsPeer peer(loop);
+  Connector connector(resolver, deadlines, list(closed_port(), peer.address()),
+                      std::make_shared<TlsClient>(TlsSettings{peer.ca_file(), "", "", "", true}),
+                      "localhost");
+  ASSERT_TRUE(connect(connector));
+  EXPECT_TRUE(*result) << result->error().message;
 }
 
 TEST_F(ConnectorTest, NamesEachOfSeveralAddressesThatFailed) {

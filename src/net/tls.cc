@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <initializer_list>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "log/log.h"
 #include "net/asio.h"
+#include "net/tls_server.h"
 #include "text/printable.h"
 
 namespace driveshaft::net {
@@ -161,8 +163,8 @@ base::Result<void> load_key(SSL_CTX* context, const TlsSettings& settings) {
   return unusable("key_file", path, "expected a private key in PEM (-----BEGIN PRIVATE KEY-----)");
 }
 
-base::Result<TlsContext> load(const TlsSettings& settings) {
-  TlsContext context(SSL_CTX_new(TLS_client_method()));
+base::Result<TlsContext> make_context(const SSL_METHOD* method) {
+  TlsContext context(SSL_CTX_new(method));
   if (!context) return base::Error{"TLS cannot be set up: no memory, or a broken configuration of OpenSSL"};
   ERR_clear_error();
   if (SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
@@ -175,14 +177,35 @@ base::Result<TlsContext> load(const TlsSettings& settings) {
   SSL_CTX_set_read_ahead(context.get(), 1);                       // a record costs one read, not two
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
-  SSL_CTX_set_verify(context.get(), settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  for (const auto step : {load_authorities, load_certificate, load_key}) {
+  return context;
+}
+
+// Those of the functions above that the context needs.
+using Step = base::Result<void> (*)(SSL_CTX* context, const TlsSettings& settings);
+
+base::Result<TlsContext> load(TlsContext context, const TlsSettings& settings,
+                              std::initializer_list<Step> steps) {
+  for (const auto step : steps) {
     if (auto done = step(context.get(), settings); !done) {
       ERR_clear_error();
       return done.error();
     }
   }
   return context;
+}
+
+base::Result<TlsContext> load(const TlsSettings& settings) {
+  auto context = make_context(TLS_client_method());
+  if (!context) return context;
+  SSL_CTX_set_verify(context->get(), settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  return load(std::move(*context), settings, {load_authorities, load_certificate, load_key});
+}
+
+std::optional<Certificate> certificate_of(const SSL_CTX* context, const TlsSettings& settings) {
+  const X509* const own = SSL_CTX_get0_certificate(context);
+  std::tm ends{};
+  if (!own || ASN1_TIME_to_tm(X509_get0_notAfter(own), &ends) != 1) return {};
+  return Certificate{settings.certificate_file, std::chrono::system_clock::from_time_t(::timegm(&ends))};
 }
 
 bool is_address(const std::string& host) {
@@ -209,6 +232,35 @@ base::Result<void> check_tls(const TlsSettings& settings) {
   const auto loaded = load(settings);
   if (!loaded) return loaded.error();
   return {};
+}
+
+std::optional<Certificate> own_certificate(const TlsSettings& settings) {
+  const TlsContext context(SSL_CTX_new(TLS_client_method()));
+  const bool loaded = context && load_certificate(context.get(), settings);
+  ERR_clear_error();
+  return loaded ? certificate_of(context.get(), settings) : std::nullopt;
+}
+
+base::Result<TlsContext> load_tls_server(const TlsSettings& settings) {
+  auto context = make_context(TLS_server_method());
+  if (!context) return context;
+  return load(std::move(*context), settings, {load_certificate, load_key});
+}
+
+std::optional<Certificate> certificate_in(const SSL_CTX& context, const TlsSettings& settings) {
+  return certificate_of(&context, settings);
+}
+
+TlsSession server_session(SSL_CTX& context) {
+  TlsSession session(SSL_new(&context));
+  if (session) SSL_set_accept_state(session.get());
+  ERR_clear_error();
+  return session;
+}
+
+void say_goodbye(SSL& session) {
+  if (SSL_is_init_finished(&session) == 1) SSL_shutdown(&session);
+  ERR_clear_error();
 }
 
 error_code tls_error(unsigned long code) { return {static_cast<int>(code), tls_category()}; }
@@ -303,6 +355,7 @@ void TlsClient::use(Look look) {
   if (loaded) {
     if (context_) log::kMainLog.info("tls: new connections use the changed files: {}", file_names(settings_));
     context_ = std::move(*loaded);
+    certificate_ = certificate_of(context_.get(), settings_);
   } else if (!context_) {
     unusable_ = loaded.error();
   } else {
@@ -324,8 +377,13 @@ base::Result<TlsSession> TlsClient::session(const std::string& host) {
   return session;
 }
 
-std::string TlsClient::describe_failure(const SSL& session, const std::string& host,
-                                        const error_code& error) const {
+std::optional<Certificate> TlsClient::certificate() const {
+  const std::lock_guard lock(mutex_);
+  return certificate_;
+}
+
+std::string TlsClient::describe_failure(const SSL& session, const std::string& host, const error_code& error,
+                                        std::string_view ca_option) const {
   const long verdict = SSL_get_verify_result(&session);
   if (error == asio::error::eof || is_tls_cut_off(error) || error == asio::error::connection_reset) {
     return fmt::format("TLS handshake failed: {} (does it speak TLS on this port?)",
@@ -347,9 +405,10 @@ std::string TlsClient::describe_failure(const SSL& session, const std::string& h
       break;
     default:
       remedy = settings_.ca_file.empty()
-                   ? "trusted are the system's CAs, or those that SSL_CERT_FILE or SSL_CERT_DIR names; "
-                     "ca_file in tls "
-                     "names others"
+                   ? fmt::format(
+                         "trusted are the system's CAs, or those that SSL_CERT_FILE or SSL_CERT_DIR "
+                         "names; {} names others",
+                         ca_option)
                    : fmt::format("trusted are the authorities in ca_file {}", settings_.ca_file);
   }
   return fmt::format("TLS handshake failed: its certificate is not accepted: {} ({})",
@@ -365,6 +424,20 @@ std::shared_ptr<TlsClient> TlsClients::client(const TlsSettings& settings) {
   auto client = std::make_shared<TlsClient>(settings);
   clients_.push_back(client);
   return client;
+}
+
+std::vector<Certificate> TlsClients::certificates() const {
+  std::vector<Certificate> certificates;
+  const std::lock_guard lock(mutex_);
+  for (const auto& weak : clients_) {
+    const auto client = weak.lock();
+    auto certificate = client ? client->certificate() : std::nullopt;
+    const bool is_new =
+        certificate && std::none_of(certificates.begin(), certificates.end(),
+                                    [&](const auto& one) { return one.file == certificate->file; });
+    if (is_new) certificates.push_back(std::move(*certificate));
+  }
+  return certificates;
 }
 
 }  // namespace driveshaft::net

@@ -37,6 +37,16 @@ void keep_tls_to_the_end();
 // names the key and the file.
 base::Result<void> check_tls(const TlsSettings& settings);
 
+// The certificate that these settings name, as its file is now; nothing if there is none or it cannot be
+// used. Blocks.
+struct Certificate {
+  std::string file;
+  std::chrono::system_clock::time_point ends;
+};
+std::optional<Certificate> own_certificate(const TlsSettings& settings);
+// People are told of a certificate from then on.
+inline constexpr std::chrono::hours kRenewBefore{14 * 24};
+
 // An error of OpenSSL's queue as an error code, whose message says what can be done about it.
 boost::system::error_code tls_error(unsigned long code);
 // Whether the connection ended without the close_notify of TLS.
@@ -68,11 +78,16 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
   // only.
   base::Result<TlsSession> session(const std::string& host);
 
-  // Why the handshake of a session failed with `error`, and what can be done about it.
+  // Why the handshake of a session failed with `error`, and what can be done about it. `ca_option` is where a
+  // user gives settings().ca_file.
   std::string describe_failure(const SSL& session, const std::string& host,
-                               const boost::system::error_code& error) const;
+                               const boost::system::error_code& error,
+                               std::string_view ca_option = "ca_file in tls") const;
 
   const TlsSettings& settings() const { return settings_; }
+
+  // Our own certificate, as it was last read; nothing if there is none.
+  std::optional<Certificate> certificate() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -96,9 +111,10 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
   }
 
   const TlsSettings settings_;
-  std::mutex mutex_;  // never held while a file is looked at
+  mutable std::mutex mutex_;  // never held while a file is looked at
   // Under it.
   TlsContext context_;                              // null until the files could be used once
+  std::optional<Certificate> certificate_;          // in it
   base::Error unusable_;                            // why it is null
   Stamps read_;                                     // of the files as last read, good or not
   std::optional<Clock::time_point> looking_since_;  // set while a thread looks at the files
@@ -117,8 +133,11 @@ class TlsClients {
     return settings ? client(*settings) : nullptr;
   }
 
+  // Those of all clients in use; each file once.
+  std::vector<Certificate> certificates() const;
+
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<std::weak_ptr<TlsClient>> clients_;  // under it
 };
 

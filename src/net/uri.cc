@@ -106,11 +106,16 @@ base::Result<std::string> request_target(std::string_view text) {
   return {in_place_value, std::move(target)};
 }
 
-// Fills in `authorization` and returns the userinfo as it may be shown, '@' included.
-base::Result<std::string> read_userinfo(const urls::authority_view& authority, Uri& uri) {
-  if (!authority.has_userinfo() || authority.encoded_userinfo().empty()) {
-    return {in_place_value, ""};
-  }
+// A query may have a token in it: what follows its question mark is not shown.
+std::string without_query(std::string_view text) {
+  const auto question = text.find('?');
+  if (question == text.npos || question + 1 == text.size()) return std::string(text);
+  return std::string(text.substr(0, question)) + "?***";
+}
+
+// Fills in `authorization`.
+base::Result<void> read_userinfo(const urls::authority_view& authority, Uri& uri) {
+  if (!authority.has_userinfo() || authority.encoded_userinfo().empty()) return {};
   const std::string user = authority.user();
   const std::string password = authority.password();
   if (user.find(':') != user.npos) return base::Error{"Basic authorization allows no ':' in a user name"};
@@ -118,9 +123,8 @@ base::Result<std::string> read_userinfo(const urls::authority_view& authority, U
       std::any_of(password.begin(), password.end(), is_control)) {
     return base::Error{"Basic authorization allows no control characters in user name and password"};
   }
-  uri.authorization = "Basic " + text::base64(user + ':' + password);
-  const std::string shown(std::string_view(authority.encoded_user()));
-  return {in_place_value, shown + (authority.has_password() ? ":***@" : "@")};
+  uri.authorization = text::Secret("Basic " + text::base64(user + ':' + password));
+  return {};
 }
 
 base::Result<void> read_tcp_host(const urls::authority_view& authority, const SchemeRow& scheme, Uri& uri) {
@@ -185,10 +189,9 @@ base::Result<Uri> read(std::string_view text) {
   if (!host) return host.error();
   auto target = request_target(parts->target);
   if (!target) return target.error();
-  uri.target = std::move(*target);
   if (uri.is_fastcgi()) {
     if (authority->has_userinfo()) return base::Error{"FastCGI knows no user and password, remove them"};
-    auto script = read_script(uri.target);
+    auto script = read_script(*target);
     if (!script) return script.error();
     uri.script = std::move(*script);
   }
@@ -196,7 +199,9 @@ base::Result<Uri> read(std::string_view text) {
   if (!userinfo) return userinfo.error();
   const std::string shown_host =
       uri.is_unix() ? std::string(std::string_view(authority->encoded_host())) : uri.authority;
-  uri.display = fmt::format("{}://{}{}{}", parts->scheme->name, *userinfo, shown_host, uri.target);
+  uri.display = fmt::format("{}://{}{}{}", parts->scheme->name, uri.authorization.empty() ? "" : "***@",
+                            shown_host, without_query(*target));
+  uri.target = text::Secret(std::move(*target));
   return uri;
 }
 
@@ -215,12 +220,14 @@ std::string masked_after_colon(std::string_view text) {
          text::printable(text.substr(end), 100);
 }
 
-// A URI that could not be read may still hold a password, anywhere before its last '@'.
-std::string masked(std::string_view text) {
+// A URI that could not be read may still hold a password, anywhere before its last '@', and a token in its
+// query.
+std::string masked(std::string_view whole) {
+  const std::string text = without_query(whole);
   const auto at = text.rfind('@');
   if (at == text.npos) return masked_after_colon(text);
   const auto scheme = text.substr(0, at).find("://");
-  const auto shown = scheme == text.npos ? std::string_view() : text.substr(0, scheme + 3);
+  const auto shown = scheme == text.npos ? std::string() : text.substr(0, scheme + 3);
   return text::printable(shown, 20) + "***" + text::printable(text.substr(at), 100);
 }
 

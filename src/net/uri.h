@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "text/secret.h"
 
 namespace driveshaft::net {
 
@@ -14,16 +15,17 @@ struct Uri {
   enum class Scheme { http, https, http_unix, fcgi, fcgi_unix };
 
   Scheme scheme = Scheme::http;
-  std::string host;           // name or literal, IPv6 without brackets; empty for a Unix socket
-  std::uint16_t port = 0;     // always set, but for a Unix socket
-  std::string socket_path;    // of a Unix socket, decoded
-  std::string target;         // origin form: path and query, at least "/"
-  std::string authority;      // value of the Host header: "shop.example", "[::1]:8080", "localhost"
-  std::string script;         // FastCGI: the path of the script's file, decoded
-  std::string authorization;  // value of the Authorization header ("Basic …"), or empty. A secret.
-  std::string display;        // the URI as it may be logged: password masked
+  std::string host;            // name or literal, IPv6 without brackets; empty for a Unix socket
+  std::uint16_t port = 0;      // always set, but for a Unix socket
+  std::string socket_path;     // of a Unix socket, decoded
+  text::Secret target;         // origin form: path and query, at least "/"; a query may have a token in it
+  std::string authority;       // value of the Host header: "shop.example", "[::1]:8080", "localhost"
+  std::string script;          // FastCGI: the path of the script's file, decoded
+  text::Secret authorization;  // value of the Authorization header ("Basic …"), or empty
+  std::string display;         // the URI as it may be shown: user, password and query are masked
 
   bool is_unix() const { return scheme == Scheme::http_unix || scheme == Scheme::fcgi_unix; }
+  bool is_http_over_unix() const { return scheme == Scheme::http_unix; }
   bool is_fastcgi() const { return scheme == Scheme::fcgi || scheme == Scheme::fcgi_unix; }
 
   bool operator==(const Uri&) const = default;

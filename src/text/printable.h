@@ -12,4 +12,9 @@ namespace driveshaft::text {
 void append_printable(std::string& out, std::string_view bytes, std::size_t limit);
 std::string printable(std::string_view bytes, std::size_t limit);
 
+// The value behind `key=` in a log line: as it is if it is printable, without spaces, and does not begin with
+// a quote; else in double quotes, with `"` and `\` behind a backslash and what is not printable as \xNN. Cut
+// like printable().
+void append_value(std::string& out, std::string_view bytes, std::size_t limit);
+
 }  // namespace driveshaft::text

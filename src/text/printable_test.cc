@@ -18,6 +18,31 @@ TEST(Printable, CleanTextOfAnyLengthIsCopied) {
   }
 }
 
+std::string value(std::string_view bytes, std::size_t limit = kAll) {
+  std::string out;
+  append_value(out, bytes, limit);
+  return out;
+}
+
+TEST(PrintableValue, IsQuotedOnlyWhereItCouldBeTakenForSomethingElse) {
+  for (const char* bare : {"", "x", "a=b", "a\"b", "\\", "{\"a\":[1,2]}", "ü€", "0123456789abcdef"})
+    EXPECT_EQ(value(bare), bare);
+  EXPECT_EQ(value("a b"), "\"a b\"");
+  EXPECT_EQ(value("0123456789abcde f"), "\"0123456789abcde f\"");
+  EXPECT_EQ(value("ü f"), "\"ü f\"");
+  EXPECT_EQ(value("\"a"), R"("\"a")");
+  EXPECT_EQ(value("\x1b\\\xff\n"s), R"("\x1b\\\xff\x0a")");
+  EXPECT_EQ(value("abc", 2), "\"ab… (3 bytes)\"");
+}
+
+TEST(PrintableValue, ASpaceAtAnyPlaceOfABlock) {
+  for (std::size_t at = 0; at < 40; ++at) {
+    std::string text(40, '~');
+    text[at] = ' ';
+    EXPECT_EQ(value(text), '"' + text + '"');
+  }
+}
+
 TEST(Printable, AppendsToWhatIsThere) {
   std::string line = "workload=";
   append_printable(line, "x\ny", kAll);

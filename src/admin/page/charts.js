@@ -80,6 +80,8 @@ export class Chart {
       includeZero: true,
       fillGraph: this.#spark,
       fillAlpha: 0.2,
+      // A value between two seconds that have none is no line, and would be a speck.
+      pointSize: this.#spark ? 1 : 2.5,
       connectSeparatedPoints: false,
       drawGapEdgePoints: true,
       axes: this.#spark

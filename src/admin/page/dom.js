@@ -22,8 +22,9 @@ export function attribute(node, name, value) {
 }
 
 // Makes the children of `parent` one for each item, in their order. `make(item)` gives {node, update(item), gone()};
-// it is called once a key.
+// it is called once a key. An element that is moved keeps the focus.
 export function keyed(parent, kept, items, key, make) {
+  const focused = document.activeElement;
   const left = new Map(kept);
   let place = parent.firstChild;
   for (const item of items) {
@@ -43,6 +44,7 @@ export function keyed(parent, kept, items, key, make) {
     row.node.remove();
     kept.delete(name);
   }
+  if (focused !== document.activeElement && parent.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 // A cell that says what it is where the table's head is not shown.

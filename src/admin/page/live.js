@@ -6,6 +6,7 @@ const SILENT_AFTER = 5000; // ms; events come every second
 const POLL_EVERY = 5000;
 const TRY_EVENTS_EVERY = 60000;
 const LONGEST_PAUSE = 10000;
+const REFUSALS = 2; // in a row: once may be a daemon that was about to be there again
 
 // Calls on_status(status) for each, and on_state("live" | "polling" | "lost") when that changes.
 export function follow(on_status, on_state) {
@@ -13,6 +14,7 @@ export function follow(on_status, on_state) {
   let timer = 0;
   let pause = 500;
   let events_from = 0; // do not ask for events before
+  let refusals = 0; // of events, in a row
   let state = "";
   let turn = 0; // what was begun in an earlier turn is over
 
@@ -40,7 +42,7 @@ export function follow(on_status, on_state) {
 
   function failed() {
     be("lost");
-    events_from = 0; // who comes back may have room for one more
+    events_from = refusals = 0; // who comes back may have room for one more
     again(pause);
     pause = Math.min(pause * 2, LONGEST_PAUSE);
   }
@@ -66,15 +68,19 @@ export function follow(on_status, on_state) {
 
   function listen() {
     let opened = false;
+    const opens = () => {
+      opened = true;
+      refusals = 0;
+    };
     source = new EventSource("/api/v1/events");
-    source.addEventListener("open", () => (opened = true));
+    source.addEventListener("open", opens);
     source.addEventListener("status", (event) => {
       watch();
       got(JSON.parse(event.data), "live");
     });
     // Refused, as too many listen, or gone: asking tells which.
     source.addEventListener("error", () => {
-      if (!opened) events_from = Date.now() + TRY_EVENTS_EVERY;
+      if (!opened && ++refusals >= REFUSALS) events_from = Date.now() + TRY_EVENTS_EVERY;
       stop();
       poll();
     });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The first page: a row a pool, a row a server.
+// The first page: a row a pool, a row a server, a row each of the last failures.
 import { $, attribute, cell, el, keyed, number, seconds, text } from "./dom.js";
 import { Chart } from "./charts.js";
+import { LastFailures, pool_link } from "./failures.js";
 
 const KEPT = 15 * 60; // samples, a second each
 
@@ -36,13 +37,35 @@ export function waiting_jobs({ queued, queued_known: { jobs, servers, of } }) {
   return queued === null && servers > 0 ? `${number(jobs)} at ${servers} of ${of} servers` : number(queued);
 }
 
+// "paused until 14:05:00: migration"
+export const paused_text = ({ until, reason }) =>
+  `paused${until === null ? "" : ` until ${new Date(until * 1000).toLocaleTimeString()}`}${reason ? `: ${reason}` : ""}`;
+
 // A pool that drains has no slots any more.
 export const busy_slots = (pool) => (pool.state === "draining" ? `${number(pool.busy)} left` : `${number(pool.busy)} of ${number(pool.slots)}`);
 
-export const pool_link = (name) => `#/pool/${encodeURIComponent(name)}`;
+// How many of the backends that are given jobs work.
+function backends_at_work({ backends = [] }) {
+  const given_jobs = backends.filter(({ weight }) => weight > 0);
+  return { working: given_jobs.filter(({ state }) => state === "up" || state === "untried").length, all: given_jobs.length };
+}
 
+// Of an endpoint, or of one of its backends.
 export function endpoint_chip(endpoint) {
-  return { untried: "not used yet", up: "up", down: "down", paused: "paused" }[endpoint.state];
+  const state = { untried: "not used yet", up: "up", down: "down", paused: "paused", failing: "failing" }[endpoint.state];
+  const { working, all } = backends_at_work(endpoint);
+  return working > 0 && working < all ? `${state}, ${working} of ${all} backends` : state;
+}
+
+// 2: it is down, 1: it is paused or some of its backends do not work, 0: neither.
+function endpoint_trouble(endpoint) {
+  const { working, all } = backends_at_work(endpoint);
+  return endpoint.state === "down" ? 2 : endpoint.state === "paused" || working < all ? 1 : 0;
+}
+
+// What the colour of its chip goes by.
+export function endpoint_state(endpoint) {
+  return endpoint_trouble(endpoint) === 1 ? "paused" : endpoint.state;
 }
 
 // The pool's own first, then those of functions.
@@ -52,8 +75,7 @@ export function endpoints(pool) {
 
 // Of a pool's endpoints, the one that is worst off.
 export function worst_endpoint(pool) {
-  const trouble = ({ state }) => ({ down: 2, paused: 1 })[state] ?? 0;
-  return endpoints(pool).reduce((worst, one) => (trouble(one) > trouble(worst) ? one : worst));
+  return endpoints(pool).reduce((worst, one) => (endpoint_trouble(one) > endpoint_trouble(worst) ? one : worst));
 }
 
 // What is unusual about its jobs.
@@ -101,11 +123,12 @@ function pool_row(first) {
   return {
     node,
     gone: () => chart.destroy(),
-    update({ pool, at, epoch }) {
-      text(state, pool.state === "draining" ? "finishing its last jobs" : pool.slots === 0 ? "no slots: takes no jobs" : "");
+    update({ pool, at, epoch, hidden }) {
+      node.hidden = hidden;
+      text(state, pool.state === "draining" ? "finishing its last jobs" : pool.state === "paused" ? paused_text(pool.paused) : pool.slots === 0 ? "no slots: takes no jobs" : "");
       const endpoint = worst_endpoint(pool);
       const others = pool.function_endpoints.length;
-      attribute(chip, "data-state", endpoint.state);
+      attribute(chip, "data-state", endpoint_state(endpoint));
       text(chip, endpoint_chip(endpoint));
       text(uri, [endpoint.why ? `${endpoint.uri}: ${endpoint.why}` : endpoint.uri, others ? `and ${number(others)} other${others > 1 ? "s" : ""}` : ""]
         .filter(Boolean).join(", "));
@@ -164,13 +187,40 @@ function server_row(first) {
 
 const pools = new Map();
 const servers = new Map();
+const last_failures = new LastFailures();
 
-// `epoch` changes when what was remembered may have a hole.
+const FILTER_FROM = 9; // so many pools are too many to look through
+
+// How much is the matter with each pool: 2 bad, 1 a warning. The others have no entry.
+function troubles(status) {
+  const found = new Map();
+  const note = (name, trouble) => trouble > (found.get(name) ?? 0) && found.set(name, trouble);
+  for (const { pool, level } of status.problems) note(pool, level === "bad" ? 2 : 1);
+  for (const pool of status.pools) note(pool.name, endpoint_trouble(worst_endpoint(pool)));
+  return found;
+}
+
+// By the name of the pool, or the address of one of its endpoints or of their backends.
+function filter(listed) {
+  const field = $("filter");
+  $("filter-field").hidden = listed.length < FILTER_FROM && !field.value;
+  const wanted = field.value.trim().toLowerCase();
+  const has = (words) => words.toLowerCase().includes(wanted);
+  const shown = new Set(listed.filter((pool) => has(pool.name) || endpoints(pool).some(({ uri, backends }) => has(uri) || backends.some((one) => has(one.name)))));
+  text($("filtered"), wanted ? `${shown.size} of ${listed.length} pools` : "");
+  return shown;
+}
+
+// The pools with problems come first. `epoch` changes when what was remembered may have a hole.
 export function show_overview(status, epoch) {
   const names = new Set(); // of two pools of a name one only finishes what it runs
   const listed = status.pools.filter(({ name }) => !names.has(name) && names.add(name));
-  keyed($("pools"), pools, listed.map((pool) => ({ pool, at: status.at, epoch })), ({ pool }) => pool.name,
+  const trouble = troubles(status);
+  listed.sort((one, other) => (trouble.get(other.name) ?? 0) - (trouble.get(one.name) ?? 0));
+  const shown = filter(listed);
+  keyed($("pools"), pools, listed.map((pool) => ({ pool, at: status.at, epoch, hidden: !shown.has(pool) })), ({ pool }) => pool.name,
     ({ pool }) => pool_row(pool));
   keyed($("servers"), servers, status.servers.map((server) => ({ server, at: status.at })),
     ({ server }) => server.address, ({ server }) => server_row(server));
+  last_failures.update(status, epoch);
 }

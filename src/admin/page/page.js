@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The page: which part of it is shown, and what the daemon says of itself.
+import { allow } from "./actions.js";
 import { $, attribute, el, keyed, seconds, text, time } from "./dom.js";
+import { pool_link } from "./failures.js";
 import { follow } from "./live.js";
-import { pool_link, show_overview } from "./overview.js";
+import { show_overview } from "./overview.js";
 import { PoolPage } from "./pool.js";
 
 let pool_page = null;
@@ -10,7 +12,10 @@ let status = null;
 let epoch = 1; // of what is remembered of the daemon: another one after each gap
 let started_at = 0;
 let told = "";
+let all_problems = false;
 const problems = new Map();
+
+const PROBLEMS_AT_FIRST = 3; // the summary is one of them: more would fill the screen of a phone
 
 // What is said of a pool leads to its page, which has its failures.
 function say(node, words, pool) {
@@ -25,7 +30,14 @@ function say(node, words, pool) {
 
 function problem_row(first) {
   const node = el("li", { "data-level": first.level });
-  return { node, update: (problem) => { say(node, problem.text, problem.pool); attribute(node, "data-level", problem.level); } };
+  return {
+    node,
+    update({ problem, hidden }) {
+      say(node, problem.text, problem.pool);
+      attribute(node, "data-level", problem.level);
+      node.hidden = hidden;
+    },
+  };
 }
 
 // Spoken only when something else is the matter, not with every figure that changes.
@@ -38,8 +50,15 @@ function tell(verdict) {
 function show_verdict() {
   attribute($("verdict"), "data-level", status.well ? "well" : status.problems[0].level);
   say($("summary"), status.summary, status.problems[0]?.pool);
-  keyed($("problems"), problems, status.problems.slice(1), (one) => `${one.pool}/${one.server}/${one.level}/${one.text.split(/\d/)[0]}`,
-    problem_row);
+  const others = status.problems.slice(1);
+  const listed = others.map((problem, i) => ({ problem, hidden: !all_problems && i + 1 >= PROBLEMS_AT_FIRST }));
+  keyed($("problems"), problems, listed, ({ problem: one }) => `${one.pool}/${one.server}/${one.level}/${one.text.split(/\d/)[0]}`,
+    ({ problem }) => problem_row(problem));
+  const more = $("more-problems");
+  const folded = status.problems.length - PROBLEMS_AT_FIRST;
+  more.hidden = folded <= 0;
+  attribute(more, "aria-expanded", all_problems);
+  text(more, all_problems ? `Show the first ${PROBLEMS_AT_FIRST} only` : `and ${folded} more`);
   tell(status);
 }
 
@@ -57,6 +76,7 @@ follow((said) => {
   if (status && (said.daemon.started_at !== started_at || said.at - status.at > 10)) epoch++;
   status = said;
   started_at = said.daemon.started_at;
+  allow(said.daemon.takes_actions);
   show();
 }, (state) => {
   const chip = $("link");
@@ -71,6 +91,7 @@ follow((said) => {
 
 function route(first) {
   pool_page?.close();
+  text($("done"), "");
   const [, name] = location.hash.match(/^#\/pool\/(.+)$/) ?? [];
   let decoded = null;
   try {
@@ -89,5 +110,10 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   $("main").focus();
 });
+$("more-problems").addEventListener("click", () => {
+  all_problems = !all_problems;
+  show();
+});
+$("filter").addEventListener("input", show);
 addEventListener("hashchange", () => route(false));
 route(true);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // A pool's own page: figures, charts, functions, running jobs, failures, settings. It asks for what it shows, every two
 // seconds while it is seen, and for the charts' history less often.
+import { act_button, cancel, pause, resume, show_button } from "./actions.js";
 import { $, attribute, cell, el, keyed, number, seconds, text, time } from "./dom.js";
+import { BACKEND_COLUMNS, show_backends } from "./backends.js";
 import { Chart, key } from "./charts.js";
-import { busy_slots, endpoint_chip, endpoint_jobs, endpoints, queue_trend, since, waiting_jobs, worst_endpoint } from "./overview.js";
+import { failure_key, failure_row } from "./failures.js";
+import { busy_slots, paused_text, endpoint_chip, endpoint_jobs, endpoint_state, endpoints, queue_trend, since, waiting_jobs, worst_endpoint } from "./overview.js";
 
 const EVERY = 2000;
 const HISTORY_EVERY = { "15m": 5000, "24h": 60000 };
@@ -23,7 +26,7 @@ const CHARTS = [
 ];
 
 function shown_setting(value) {
-  if (Array.isArray(value)) return value.join(", ");
+  if (Array.isArray(value)) return value.map(shown_setting).join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
@@ -32,7 +35,7 @@ function table(title, columns, body) {
   const note = el("p", { class: "quiet" });
   const head = el("tr", { role: "row" }, ...columns.map(([name, className = ""]) =>
     el("th", { role: "columnheader", scope: "col", class: className }, name)));
-  const node = el("section", { "aria-labelledby": id }, el("h2", { id }, title), note,
+  const node = el("section", { "aria-labelledby": id }, el("h2", { id, tabindex: "-1" }, title), note,
     el("table", { class: "rows", role: "table", "aria-labelledby": id },
       el("thead", { role: "rowgroup" }, head), body));
   return { node, note };
@@ -40,29 +43,49 @@ function table(title, columns, body) {
 
 const body = () => el("tbody", { role: "rowgroup" });
 
-function function_row(first) {
+// A pause of the jobs file ends there.
+const resumable = (paused) => paused !== null && paused.since !== null;
+
+// `of`: the function that it is for; the pool itself without one.
+function pause_button(pool, of, then) {
+  let one = null;
+  const button = act_button(() => (resumable(one.paused) ? resume(pool, then, of) : pause(pool, of ? one.running : one.busy, then, of)));
+  return {
+    button,
+    update(now, may) {
+      one = now;
+      const label = !may || (one.paused && !resumable(one.paused)) ? null : one.paused ? "Resume …" : "Pause …";
+      show_button(button, label, `${one.paused ? "Resume" : "Pause"} the ${of ? `function ${of}` : `pool ${pool}`}`);
+    },
+  };
+}
+
+function function_row(first, pool, then) {
   const columns = ["Running", "Waiting", "Completed", "Refused", "Failed"];
   const values = columns.map(() => el("span"));
   const name = el("code", {}, first.name);
   const note = el("span", { class: "sub" });
-  const node = el("tr", { role: "row" }, el("th", { role: "rowheader", scope: "row" }, name, note),
+  const pausing = pause_button(pool, first.name, then);
+  const node = el("tr", { role: "row" }, el("th", { role: "rowheader", scope: "row" }, name, note, el("div", {}, pausing.button)),
     ...values.map((value, i) => cell(columns[i], "number", value)));
   return {
     node,
     update(one) {
-      text(note, one.withdrawn ? "no longer in the jobs file" : "");
+      pausing.update(one, !one.withdrawn);
+      text(note, one.withdrawn ? "no longer in the jobs file" : one.paused ? paused_text(one.paused) : "");
       [one.running, one.queued, one.completed, one.refused, one.failed].forEach((value, i) => text(values[i], number(value)));
       if (one.max_concurrency !== null) text(values[0], `${number(one.running)} of ${number(one.max_concurrency)}`);
     },
   };
 }
 
-function job_row(first) {
+function job_row(first, then) {
+  const button = act_button(() => cancel(first, then));
   const state = el("span");
   const age = el("span");
   const left = el("span");
   const node = el("tr", { role: "row" },
-    el("th", { role: "rowheader", scope: "row" }, el("code", {}, first.handle), el("span", { class: "sub" }, first.server)),
+    el("th", { role: "rowheader", scope: "row" }, el("code", {}, first.handle), el("span", { class: "sub" }, first.server), el("div", {}, button)),
     cell("Function", "wide", el("code", {}, first.function)),
     cell("Unique", "wide", el("code", {}, first.unique)),
     cell("State", "", state),
@@ -71,25 +94,13 @@ function job_row(first) {
   return {
     node,
     update(job) {
+      show_button(button, "Cancel …", `Cancel the job ${job.handle}`);
       text(state, [JOB_STATES[job.state], job.attempt > 1 ? `attempt ${job.attempt}` : ""].filter(Boolean).join(", "));
       text(age, seconds(job.age));
       text(left, seconds(Math.max(job.time_left, 0)));
       left.className = job.time_left < 0.1 * (job.age + job.time_left) ? "bad" : "";
     },
   };
-}
-
-function failure_row(failure) {
-  const what = failure.http_status !== null ? `HTTP ${failure.http_status}`
-    : failure.gearman_ret !== null ? `gearman_ret ${failure.gearman_ret}` : "no answer";
-  const answer = failure.answer && !failure.reason.includes(failure.answer) ? el("code", { class: "sub" }, failure.answer) : "";
-  const node = el("tr", { role: "row" },
-    el("th", { role: "rowheader", scope: "row" }, time(failure.at), el("span", { class: "sub" }, `after ${seconds(failure.took)}${failure.attempts > 1 ? `, ${failure.attempts} attempts` : ""}`)),
-    cell("Function", "wide", el("code", {}, failure.function)),
-    cell("Job", "wide", el("div", {}, el("code", {}, failure.handle), el("code", { class: "sub" }, failure.unique))),
-    cell("Status", "", what),
-    cell("Reason", "wide", el("div", {}, failure.reason, answer)));
-  return { node, update() {} };
 }
 
 export class PoolPage {
@@ -100,10 +111,11 @@ export class PoolPage {
   #closed = new AbortController();
   #charts = [];
   #facts = new Map();
-  #kept = { functions: new Map(), jobs: new Map(), failures: new Map() };
+  #kept = { backends: new Map(), functions: new Map(), jobs: new Map(), failures: new Map() };
   #parts = {};
   #failures = [];
   #all_failures = false;
+  #again = () => this.#ask(); // what an action has changed is shown at once
 
   constructor(name) {
     this.#name = name;
@@ -132,6 +144,7 @@ export class PoolPage {
 
   #build() {
     const chip = el("span", { class: "chip" });
+    const pausing = pause_button(this.#name, "", this.#again);
     const facts = el("dl", { class: "facts" });
     for (const [name, long] of [["Slots busy"], ["Jobs/s"], ["Failures/s"], ["p50"], ["p95"], ["p99"], ["Waiting"], ["Endpoint", true]]) {
       const value = el("dd");
@@ -154,11 +167,14 @@ export class PoolPage {
       this.#charts.push({ about, node, chart: new Chart(node, about.series, { format: about.format }) });
       return el("div", { class: "card" }, el("h3", {}, about.title), key(about.series), node);
     }));
+    const backends = body();
+    const of_backends = table("Backends", BACKEND_COLUMNS, backends).node;
+    of_backends.hidden = true;
     const functions = body();
     const jobs = body();
     const failures = body();
     const running = table("Running jobs", [["Job"], ["Function"], ["Unique"], ["State"], ["Age", "number"], ["Time left", "number"]], jobs);
-    const failed = table("Failures", [["When"], ["Function"], ["Job"], ["Status"], ["Reason"]], failures);
+    const failed = table("Failures", [["When"], ["Function"], ["Job"], ["Kind"], ["Reason"]], failures);
     const more = el("button", { type: "button" });
     more.addEventListener("click", () => {
       this.#all_failures = !this.#all_failures;
@@ -167,11 +183,12 @@ export class PoolPage {
     failed.node.append(el("p", {}, more));
     const settings = el("dl", { class: "settings" });
     const loaded = el("p", { class: "quiet" });
-    this.#parts = { chip, functions, jobs, failures, running, failed, more, settings, loaded };
+    this.#parts = { chip, pausing, backends, of_backends, functions, jobs, failures, running, failed, more, settings, loaded };
     return [
       el("p", { class: "crumb" }, el("a", { href: "#/" }, "← All pools")),
-      el("div", { class: "title" }, el("h2", { tabindex: "-1", id: "pool-title" }, this.#name), chip),
+      el("div", { class: "title" }, el("h2", { tabindex: "-1", id: "pool-title" }, this.#name), chip, pausing.button),
       facts,
+      of_backends,
       el("section", { "aria-label": "Charts" }, spans, charts),
       table("Functions", [["Function"], ["Running", "number"], ["Waiting", "number"], ["Completed", "number"],
         ["Refused", "number"], ["Failed", "number"]], functions).node,
@@ -229,7 +246,7 @@ export class PoolPage {
   #show_failures() {
     const all = this.#failures;
     const listed = this.#all_failures ? all : all.slice(0, FAILURES_AT_FIRST);
-    keyed(this.#parts.failures, this.#kept.failures, listed, (one) => `${one.server} ${one.handle} ${one.at}`, failure_row);
+    keyed(this.#parts.failures, this.#kept.failures, listed, failure_key, (one) => failure_row(one));
     text(this.#parts.failed.note, all.length === 0 ? "None since the start."
       : `The last ${all.length}, the newest first${listed.length < all.length ? `; ${listed.length} of them are shown` : ""}.`);
     this.#parts.more.hidden = all.length <= FAILURES_AT_FIRST;
@@ -238,8 +255,9 @@ export class PoolPage {
 
   #show(pool) {
     const fact = (name, value) => text(this.#facts.get(name).value, value);
-    text(this.#parts.chip, pool.state === "draining" ? "finishing its last jobs" : `endpoint ${endpoint_chip(worst_endpoint(pool))}`);
-    attribute(this.#parts.chip, "data-state", pool.state === "draining" ? "draining" : worst_endpoint(pool).state);
+    text(this.#parts.chip, pool.state === "draining" ? "finishing its last jobs"
+      : pool.state === "paused" ? paused_text(pool.paused) : `endpoint ${endpoint_chip(worst_endpoint(pool))}`);
+    attribute(this.#parts.chip, "data-state", pool.state === "running" ? endpoint_state(worst_endpoint(pool)) : pool.state);
     fact("Slots busy", busy_slots(pool));
     fact("Jobs/s", number(pool.jobs_per_second));
     fact("Failures/s", number(pool.failures_per_second));
@@ -249,8 +267,12 @@ export class PoolPage {
       `${endpoint.functions ? `${endpoint.functions.join(", ")}: ` : ""}${endpoint.uri} ${endpoint_chip(endpoint)} ${since(endpoint.since, pool.at)}`.trim(),
       endpoint.why, endpoint_jobs(pool, endpoint), `${endpoint.connections} connections, ${endpoint.idle_connections} of them idle`]
       .filter(Boolean).join("; ")).join(". "));
-    keyed(this.#parts.functions, this.#kept.functions, pool.functions, (one) => one.name, function_row);
-    keyed(this.#parts.jobs, this.#kept.jobs, pool.jobs, (one) => `${one.server} ${one.handle}`, job_row);
+    this.#parts.of_backends.hidden = !show_backends(this.#parts.backends, this.#kept.backends, pool);
+    this.#parts.pausing.update(pool, pool.state !== "draining");
+    keyed(this.#parts.functions, this.#kept.functions, pool.functions, (one) => one.name, (one) => function_row(one, this.#name, this.#again));
+    const in_jobs = this.#parts.jobs.contains(document.activeElement);
+    keyed(this.#parts.jobs, this.#kept.jobs, pool.jobs, (one) => `${one.server} ${one.handle}`, (one) => job_row(one, this.#again));
+    if (in_jobs && !this.#parts.jobs.contains(document.activeElement)) $("t-running-jobs").focus(); // its job has ended
     this.#failures = pool.failures;
     this.#show_failures();
     text(this.#parts.running.note, pool.busy === 0 ? "None." : pool.busy > pool.jobs.length

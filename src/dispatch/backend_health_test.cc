@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "dispatch/endpoint_health.h"
+#include "dispatch/backend_health.h"
 
 #include <gtest/gtest.h>
 
@@ -7,29 +7,29 @@ namespace driveshaft::dispatch {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = EndpointHealth::Clock;
-using State = EndpointHealth::State;
-using enum EndpointNews;
+using Clock = BackendHealth::Clock;
+using State = BackendHealth::State;
+using enum BackendNews;
 
 const Clock::time_point kStart = Clock::time_point(1000s);
 
-bool ended(EndpointHealth& health, EndpointNews news, Clock::time_point now = kStart, int posted = 1) {
+bool ended(BackendHealth& health, BackendNews news, Clock::time_point now = kStart, int posted = 1) {
   return health.attempt_ended({.news = news, .why = "refused"}, posted, /*hold=*/true, now, 1);
 }
 
 // An attempt of `took` ends at `now`.
-bool ended_after(EndpointHealth& health, EndpointNews news, std::chrono::milliseconds took,
+bool ended_after(BackendHealth& health, BackendNews news, std::chrono::milliseconds took,
                  Clock::time_point now, int posted = 1) {
   return health.attempt_ended({.news = news, .why = "HTTP status 502", .took = took}, posted, true, now, 1);
 }
 
-bool asked_to_wait_for(EndpointHealth& health, std::chrono::milliseconds wait,
+bool asked_to_wait_for(BackendHealth& health, std::chrono::milliseconds wait,
                        Clock::time_point now = kStart) {
   return health.attempt_ended({.news = asked_to_wait, .why = "asks", .wait = wait}, 1, true, now, 1);
 }
 
-TEST(EndpointHealth, NothingLimitsAnEndpointThatIsUp) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, NothingLimitsAnEndpointThatIsUp) {
+  BackendHealth health(8, false);
   EXPECT_EQ(health.state(), State::up);
   EXPECT_EQ(health.limit(), kNoLimit);
   EXPECT_EQ(health.shown_limit(), 8);
@@ -38,8 +38,8 @@ TEST(EndpointHealth, NothingLimitsAnEndpointThatIsUp) {
   EXPECT_EQ(health.wake_at(), std::nullopt);
 }
 
-TEST(EndpointHealth, OneThatCannotBeReachedGetsNoJobsAndIsProbed) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, OneThatCannotBeReachedGetsNoJobsAndIsProbed) {
+  BackendHealth health(8, false);
   EXPECT_TRUE(ended(health, unreachable));
   EXPECT_FALSE(ended(health, unreachable)) << "that is known";
   EXPECT_EQ(health.state(), State::unreachable);
@@ -50,8 +50,43 @@ TEST(EndpointHealth, OneThatCannotBeReachedGetsNoJobsAndIsProbed) {
   EXPECT_EQ(health.wake_at(), kStart + 100ms);
 }
 
-TEST(EndpointHealth, WhatItsLastJobsMetDoesNotEndAnOutage) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, AfterABrokenConnectionNoJobIsSentForAMoment) {
+  BackendHealth health(8, false);
+  EXPECT_FALSE(ended(health, broke_off, kStart, 8));
+  EXPECT_EQ(health.state(), State::up);
+  EXPECT_TRUE(health.is_settling());
+  EXPECT_EQ(health.limit(), 0);
+  EXPECT_EQ(health.wake_at(), kStart + 50ms);
+  ended(health, broke_off, kStart + 30ms, 7);
+  EXPECT_EQ(health.wake_at(), kStart + 80ms) << "the next one follows";
+  health.settled();
+  EXPECT_EQ(health.limit(), kNoLimit);
+  EXPECT_EQ(health.wake_at(), std::nullopt);
+}
+
+TEST(BackendHealth, OneThatAnswersAnotherJobAfterABrokenConnectionGetsJobsAtOnce) {
+  for (const auto news : {answered, reached}) {
+    BackendHealth health(8, false);
+    ended(health, broke_off, kStart, 8);
+    ended(health, news, kStart + 1ms, 7);
+    EXPECT_EQ(health.limit(), kNoLimit);
+    EXPECT_EQ(health.wake_at(), std::nullopt);
+  }
+}
+
+TEST(BackendHealth, AnOutageAfterABrokenConnectionIsAnOutage) {
+  BackendHealth health(8, false);
+  ended(health, broke_off, kStart, 8);
+  ended(health, unreachable, kStart + 10ms, 7);
+  EXPECT_EQ(health.state(), State::unreachable);
+  EXPECT_FALSE(health.is_settling());
+  EXPECT_EQ(health.wake_at(), kStart + 110ms);
+  ended(health, broke_off, kStart + 11ms, 6);
+  EXPECT_EQ(health.wake_at(), kStart + 110ms) << "probes go on";
+}
+
+TEST(BackendHealth, WhatItsLastJobsMetDoesNotEndAnOutage) {
+  BackendHealth health(8, false);
   ended(health, unreachable);
   for (const auto news : {reached, answered, overloaded, none}) {
     EXPECT_FALSE(ended(health, news));
@@ -60,8 +95,8 @@ TEST(EndpointHealth, WhatItsLastJobsMetDoesNotEndAnOutage) {
   }
 }
 
-TEST(EndpointHealth, JobsThatDoNotWaitForItLeaveItUp) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, JobsThatDoNotWaitForItLeaveItUp) {
+  BackendHealth health(8, false);
   EXPECT_FALSE(health.attempt_ended({.news = unreachable, .why = "refused"}, 1, /*hold=*/false, kStart, 1));
   EXPECT_EQ(health.state(), State::up);
   EXPECT_FALSE(health.reached());
@@ -69,8 +104,8 @@ TEST(EndpointHealth, JobsThatDoNotWaitForItLeaveItUp) {
   EXPECT_TRUE(health.reached());
 }
 
-TEST(EndpointHealth, ProbesComeAfterAFifthOfTheTimeItHasBeenAwayForTwoSecondsAtMost) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, ProbesComeAfterAFifthOfTheTimeItHasBeenAwayForTwoSecondsAtMost) {
+  BackendHealth health(8, false);
   ended(health, unreachable);
   const auto pause_after = [&](std::chrono::milliseconds away, double draw) {
     health.probe_begins();
@@ -85,8 +120,8 @@ TEST(EndpointHealth, ProbesComeAfterAFifthOfTheTimeItHasBeenAwayForTwoSecondsAtM
   EXPECT_EQ(health.why(), "still refused");
 }
 
-TEST(EndpointHealth, ItComesBackWithOneJobAndOneMoreForEachAnswer) {
-  EndpointHealth health(4, false);
+TEST(BackendHealth, ItComesBackWithOneJobAndOneMoreForEachAnswer) {
+  BackendHealth health(4, false);
   ended(health, unreachable);
   health.recover(/*posted=*/0);
   EXPECT_EQ(health.state(), State::up);
@@ -102,15 +137,15 @@ TEST(EndpointHealth, ItComesBackWithOneJobAndOneMoreForEachAnswer) {
   EXPECT_EQ(health.limit(), kNoLimit);
 }
 
-TEST(EndpointHealth, JobsThatItStillHasAreBesideTheFirst) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, JobsThatItStillHasAreBesideTheFirst) {
+  BackendHealth health(8, false);
   ended(health, unreachable);
   health.recover(/*posted=*/3);
   EXPECT_EQ(health.limit(), 4);
 }
 
-TEST(EndpointHealth, OneThatAskedForItIsLeftAloneForSoLong) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, OneThatAskedForItIsLeftAloneForSoLong) {
+  BackendHealth health(8, false);
   EXPECT_TRUE(asked_to_wait_for(health, 3s));
   EXPECT_EQ(health.state(), State::paused);
   EXPECT_EQ(health.limit(), 0);
@@ -122,14 +157,14 @@ TEST(EndpointHealth, OneThatAskedForItIsLeftAloneForSoLong) {
   EXPECT_EQ(health.since(), kStart);
 }
 
-TEST(EndpointHealth, APauseHasALeastLength) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, APauseHasALeastLength) {
+  BackendHealth health(8, false);
   asked_to_wait_for(health, 0ms);
   EXPECT_EQ(health.wake_at(), kStart + 100ms);
 }
 
-TEST(EndpointHealth, WhoeverCannotBeReachedNeedNotBeLeftAlone) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, WhoeverCannotBeReachedNeedNotBeLeftAlone) {
+  BackendHealth health(8, false);
   ended(health, unreachable);
   EXPECT_FALSE(asked_to_wait_for(health, 10s));
   EXPECT_EQ(health.state(), State::unreachable);
@@ -137,8 +172,8 @@ TEST(EndpointHealth, WhoeverCannotBeReachedNeedNotBeLeftAlone) {
   EXPECT_FALSE(health.reached()) << "only a probe says that it is back";
 }
 
-TEST(EndpointHealth, OneThatIsPausedMayGoAway) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, OneThatIsPausedMayGoAway) {
+  BackendHealth health(8, false);
   asked_to_wait_for(health, 10s);
   EXPECT_TRUE(ended(health, unreachable, kStart + 1s));
   EXPECT_EQ(health.state(), State::unreachable);
@@ -146,20 +181,20 @@ TEST(EndpointHealth, OneThatIsPausedMayGoAway) {
   EXPECT_EQ(health.wake_at(), kStart + 1s + 100ms);
 }
 
-TEST(EndpointHealth, WithAnAdaptiveLimitItStartsLowAndObeysTheCeiling) {
-  EndpointHealth health(100, true);
+TEST(BackendHealth, WithAnAdaptiveLimitItStartsLowAndObeysTheCeiling) {
+  BackendHealth health(100, true);
   const int first = health.limit();
   EXPECT_LT(first, 100);
   EXPECT_EQ(health.shown_limit(), first);
-  health.configure(1, true, false);
+  health.configure(1, true);
   EXPECT_EQ(health.limit(), 1);
-  health.configure(100, false, false);
+  health.configure(100, false);
   EXPECT_EQ(health.limit(), kNoLimit);
 }
 
-TEST(EndpointHealth, AnOverloadLowersAnAdaptiveLimit) {
-  EndpointHealth health(100, true);
-  const auto work = [&](EndpointNews news, int jobs) {
+TEST(BackendHealth, AnOverloadLowersAnAdaptiveLimit) {
+  BackendHealth health(100, true);
+  const auto work = [&](BackendNews news, int jobs) {
     for (int i = 0; i < jobs; ++i) {
       health.attempt_ended({.news = news, .function = &health, .took = 10ms}, 50, true, kStart, 0);
     }
@@ -171,8 +206,8 @@ TEST(EndpointHealth, AnOverloadLowersAnAdaptiveLimit) {
   EXPECT_LT(health.limit(), grown);
 }
 
-TEST(EndpointHealth, OneAbsentApplicationIsASuspicionThatANewJobDecides) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, OneAbsentApplicationIsASuspicionThatANewJobDecides) {
+  BackendHealth health(8, false);
   EXPECT_FALSE(ended_after(health, absent, 1ms, kStart, /*posted=*/8));
   EXPECT_EQ(health.state(), State::up) << "it may be the job's fault";
   EXPECT_TRUE(health.reached());
@@ -186,8 +221,8 @@ TEST(EndpointHealth, OneAbsentApplicationIsASuspicionThatANewJobDecides) {
   EXPECT_EQ(health.wake_at(), std::nullopt);
 }
 
-TEST(EndpointHealth, ASecondAbsenceConfirmsTheFirst) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, ASecondAbsenceConfirmsTheFirst) {
+  BackendHealth health(8, false);
   ended_after(health, absent, 1ms, kStart, 8);
   EXPECT_FALSE(ended_after(health, absent, 5ms, kStart + 1ms, 7)) << "it was sent before";
   EXPECT_TRUE(ended_after(health, absent, 1ms, kStart + 2ms, 7));
@@ -199,15 +234,15 @@ TEST(EndpointHealth, ASecondAbsenceConfirmsTheFirst) {
 }
 
 // Two jobs are held.
-EndpointHealth absent_endpoint() {
-  EndpointHealth health(8, false);
+BackendHealth absent_endpoint() {
+  BackendHealth health(8, false);
   ended_after(health, absent, 1ms, kStart);
   ended_after(health, absent, 0ms, kStart + 1ms);
   return health;
 }
 
-TEST(EndpointHealth, HeldJobsProbeInTurnsAndThenANewOne) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, HeldJobsProbeInTurnsAndThenANewOne) {
+  BackendHealth health = absent_endpoint();
   auto now = kStart + 100ms;
   std::string turns;
   for (int i = 0; i < 9; ++i, now += 100ms) {
@@ -221,8 +256,8 @@ TEST(EndpointHealth, HeldJobsProbeInTurnsAndThenANewOne) {
   EXPECT_EQ(turns, "hhnhhnhhn");
 }
 
-TEST(EndpointHealth, AHeldJobTakesTheTurnForWhichNoNewOneComes) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, AHeldJobTakesTheTurnForWhichNoNewOneComes) {
+  BackendHealth health = absent_endpoint();
   health.next_turn(0, 1, kStart + 100ms, 1);
   ended_after(health, absent, 0ms, kStart + 100ms);
   health.next_turn(0, 1, kStart + 200ms, 1);
@@ -233,8 +268,8 @@ TEST(EndpointHealth, AHeldJobTakesTheTurnForWhichNoNewOneComes) {
   EXPECT_EQ(health.limit(), 1);
 }
 
-TEST(EndpointHealth, NewJobsDecideASuspicionAsLongAsTheyCome) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, NewJobsDecideASuspicionAsLongAsTheyCome) {
+  BackendHealth health(8, false);
   ended_after(health, absent, 1ms, kStart, 1);
   health.job_is_sent();
   health.next_turn(/*posted=*/1, /*held=*/1, kStart + 100ms, 1);
@@ -242,17 +277,17 @@ TEST(EndpointHealth, NewJobsDecideASuspicionAsLongAsTheyCome) {
   EXPECT_EQ(health.wake_at(), kStart + 100ms + 2s);
 }
 
-TEST(EndpointHealth, AProbeWithoutAnAnswerDoesNotKeepTheNextFromItsTurn) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, AProbeWithoutAnAnswerDoesNotKeepTheNextFromItsTurn) {
+  BackendHealth health = absent_endpoint();
   health.next_turn(0, 2, kStart + 100ms, 1);
   EXPECT_EQ(health.wake_at(), kStart + 100ms + 2s);
   health.next_turn(1, 1, kStart + 2100ms, 1);
   EXPECT_EQ(health.limit(), 2);
 }
 
-TEST(EndpointHealth, AProbeThatEndsWithoutNewsIsFollowedByAnother) {
+TEST(BackendHealth, AProbeThatEndsWithoutNewsIsFollowedByAnother) {
   for (const auto news : {none, no_answer, full}) {
-    EndpointHealth health = absent_endpoint();
+    BackendHealth health = absent_endpoint();
     health.next_turn(0, 2, kStart + 100ms, 1);
     EXPECT_FALSE(ended_after(health, news, 10ms, kStart + 110ms));
     EXPECT_EQ(health.state(), State::absent);
@@ -261,9 +296,9 @@ TEST(EndpointHealth, AProbeThatEndsWithoutNewsIsFollowedByAnother) {
   }
 }
 
-TEST(EndpointHealth, WhoeverAnswersAProbeIsThere) {
+TEST(BackendHealth, WhoeverAnswersAProbeIsThere) {
   for (const auto news : {answered, reached, overloaded}) {
-    EndpointHealth health = absent_endpoint();
+    BackendHealth health = absent_endpoint();
     health.next_turn(0, 2, kStart + 100ms, 1);
     EXPECT_FALSE(ended_after(health, answered, 1s, kStart + 101ms)) << "it was sent before";
     EXPECT_TRUE(ended_after(health, news, 1ms, kStart + 101ms));
@@ -274,29 +309,29 @@ TEST(EndpointHealth, WhoeverAnswersAProbeIsThere) {
   }
 }
 
-TEST(EndpointHealth, OneWhoseApplicationIsAbsentMayBecomeUnreachable) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, OneWhoseApplicationIsAbsentMayBecomeUnreachable) {
+  BackendHealth health = absent_endpoint();
   health.next_turn(0, 2, kStart + 100ms, 1);
   EXPECT_TRUE(ended_after(health, unreachable, 1ms, kStart + 101ms));
   EXPECT_EQ(health.state(), State::unreachable);
   EXPECT_FALSE(health.is_probed_by_jobs());
 }
 
-TEST(EndpointHealth, OneWhoseApplicationIsAbsentMayAskToBeLeftAlone) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, OneWhoseApplicationIsAbsentMayAskToBeLeftAlone) {
+  BackendHealth health = absent_endpoint();
   EXPECT_TRUE(asked_to_wait_for(health, 3s, kStart + 50ms));
   EXPECT_EQ(health.state(), State::paused);
   EXPECT_EQ(health.wake_at(), kStart + 3050ms);
 }
 
-TEST(EndpointHealth, AbsenceIsNoNewsWhereJobsAreNotHeld) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, AbsenceIsNoNewsWhereJobsAreNotHeld) {
+  BackendHealth health(8, false);
   health.attempt_ended({.news = absent, .why = "HTTP status 502"}, 1, /*hold=*/false, kStart, 1);
   EXPECT_EQ(health.limit(), kNoLimit);
 }
 
-TEST(EndpointHealth, ASuspicionLeavesTheWindowOfARecoveryAsItWas) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, ASuspicionLeavesTheWindowOfARecoveryAsItWas) {
+  BackendHealth health(8, false);
   ended(health, unreachable);
   health.recover(0);
   ended_after(health, answered, 1ms, kStart);
@@ -306,8 +341,8 @@ TEST(EndpointHealth, ASuspicionLeavesTheWindowOfARecoveryAsItWas) {
   EXPECT_EQ(health.limit(), 2);
 }
 
-TEST(EndpointHealth, ItKnowsWhetherALaterJobHasSucceeded) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, ItKnowsWhetherALaterJobHasSucceeded) {
+  BackendHealth health(8, false);
   EXPECT_FALSE(health.has_succeeded_since(kStart));
   ended_after(health, answered, 5ms, kStart + 5ms);
   EXPECT_FALSE(health.has_succeeded_since(kStart)) << "it was sent then, not later";
@@ -316,12 +351,10 @@ TEST(EndpointHealth, ItKnowsWhetherALaterJobHasSucceeded) {
   ended_after(health, answered, 1ms, kStart + 7ms);
   EXPECT_TRUE(health.has_succeeded_since(kStart));
   EXPECT_FALSE(health.has_succeeded_since(kStart + 6ms));
-  health.configure(8, false, /*replaced=*/true);
-  EXPECT_FALSE(health.has_succeeded_since(kStart));
 }
 
-TEST(EndpointHealth, OneThatIsFullHasTheLimitThatItHasShown) {
-  EndpointHealth health(16, false);
+TEST(BackendHealth, OneThatIsFullHasTheLimitThatItHasShown) {
+  BackendHealth health(16, false);
   EXPECT_FALSE(ended_after(health, full, 0ms, kStart, /*posted=*/6));
   EXPECT_EQ(health.state(), State::up);
   EXPECT_TRUE(health.is_full());
@@ -331,8 +364,8 @@ TEST(EndpointHealth, OneThatIsFullHasTheLimitThatItHasShown) {
   EXPECT_EQ(health.limit(), 5) << "more connections ended before the last was tried";
 }
 
-TEST(EndpointHealth, TheLimitOfAFullOneGrowsByOneASecondWhileItIsUsedUp) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, TheLimitOfAFullOneGrowsByOneASecondWhileItIsUsedUp) {
+  BackendHealth health(8, false);
   ended_after(health, full, 0ms, kStart, 6);
   ended_after(health, answered, 1ms, kStart + 999ms, 5);
   EXPECT_EQ(health.limit(), 5) << "too soon";
@@ -348,8 +381,8 @@ TEST(EndpointHealth, TheLimitOfAFullOneGrowsByOneASecondWhileItIsUsedUp) {
   EXPECT_FALSE(health.is_full());
 }
 
-TEST(EndpointHealth, TheLimitGrowsMoreSlowlyEachTimeThatItWasTooMuch) {
-  EndpointHealth health(16, false);
+TEST(BackendHealth, TheLimitGrowsMoreSlowlyEachTimeThatItWasTooMuch) {
+  BackendHealth health(16, false);
   ended_after(health, full, 0ms, kStart, 5);
   ended_after(health, answered, 1ms, kStart + 1s, 4);
   EXPECT_EQ(health.limit(), 5);
@@ -361,14 +394,14 @@ TEST(EndpointHealth, TheLimitGrowsMoreSlowlyEachTimeThatItWasTooMuch) {
   EXPECT_EQ(health.limit(), 5);
 }
 
-TEST(EndpointHealth, OneThatIsFullWithoutAnyJobOfOursIsTriedAgainLater) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, OneThatIsFullWithoutAnyJobOfOursIsTriedAgainLater) {
+  BackendHealth health(8, false);
   EXPECT_TRUE(ended_after(health, full, 0ms, kStart, /*posted=*/1));
   EXPECT_EQ(health.state(), State::unreachable);
 }
 
-TEST(EndpointHealth, ASlowFailureToConnectMeansFullOnlyWhileOthersAreAnswered) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, ASlowFailureToConnectMeansFullOnlyWhileOthersAreAnswered) {
+  BackendHealth health(8, false);
   ended_after(health, answered, 1ms, kStart, 8);
   EXPECT_FALSE(ended_after(health, full, 5s, kStart + 4s, 8));
   EXPECT_EQ(health.limit(), 7);
@@ -376,30 +409,28 @@ TEST(EndpointHealth, ASlowFailureToConnectMeansFullOnlyWhileOthersAreAnswered) {
   EXPECT_EQ(health.state(), State::unreachable);
 }
 
-TEST(EndpointHealth, SeveralRefusalsAtOnceAreOneThatWasTooMuch) {
-  EndpointHealth health(16, false);
+TEST(BackendHealth, SeveralRefusalsAtOnceAreOneThatWasTooMuch) {
+  BackendHealth health(16, false);
   for (int times = 0; times < 3; ++times) ended_after(health, full, 0ms, kStart, 5);
   ended_after(health, answered, 1ms, kStart + 1s, 4);
   EXPECT_EQ(health.limit(), 5);
 }
 
-TEST(EndpointHealth, AReloadKeepsWhatIsKnownOfTheSameEndpointAlone) {
-  EndpointHealth health(8, false);
-  health.configure(6, false, false);
+TEST(BackendHealth, AReloadKeepsWhatIsKnown) {
+  BackendHealth health(8, false);
+  health.configure(6, false);
   EXPECT_EQ(health.shown_limit(), 6);
   ended(health, answered);
   ended_after(health, full, 1ms, kStart, /*posted=*/3);
   const int limit = health.limit();
   EXPECT_LT(limit, 6);
-  health.configure(6, false, /*replaced=*/false);
+  health.configure(6, false);
   EXPECT_EQ(health.limit(), limit);
-  health.configure(6, false, /*replaced=*/true);
-  EXPECT_EQ(health.limit(), kNoLimit);
 }
 
-TEST(EndpointHealth, AnAdaptiveLimitIsKeptForTheSameEndpointAlone) {
-  EndpointHealth health(100, false);
-  health.configure(100, true, false);
+TEST(BackendHealth, AReloadKeepsAnAdaptiveLimit) {
+  BackendHealth health(100, false);
+  health.configure(100, true);
   const int first = health.limit();
   EXPECT_LT(first, 100);
   for (int i = 0; i < 300; ++i) {
@@ -407,78 +438,76 @@ TEST(EndpointHealth, AnAdaptiveLimitIsKeptForTheSameEndpointAlone) {
   }
   const int grown = health.limit();
   EXPECT_GT(grown, first);
-  health.configure(100, true, /*replaced=*/false);
+  health.configure(100, true);
   EXPECT_EQ(health.limit(), grown);
-  health.configure(100, true, /*replaced=*/true);
-  EXPECT_EQ(health.limit(), first);
 }
 
-TEST(EndpointHealth, ARefusalAfter200MillisecondsIsSlow) {
-  EndpointHealth slow(8, false);
+TEST(BackendHealth, ARefusalAfter200MillisecondsIsSlow) {
+  BackendHealth slow(8, false);
   EXPECT_TRUE(ended_after(slow, full, 200ms, kStart, /*posted=*/3));
   EXPECT_EQ(slow.state(), State::unreachable);
-  EndpointHealth busy(8, false);
+  BackendHealth busy(8, false);
   ended(busy, answered, kStart);
   EXPECT_FALSE(ended_after(busy, full, 300ms, kStart + 300ms, /*posted=*/3))
       << "others were answered meanwhile";
   EXPECT_EQ(busy.state(), State::up);
 }
 
-TEST(EndpointHealth, APauseHasItsReason) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, APauseHasItsReason) {
+  BackendHealth health(8, false);
   asked_to_wait_for(health, 1s);
   EXPECT_EQ(health.why(), "asks");
 }
 
-TEST(EndpointHealth, ASuspectThatBecomesUnreachableIsNotReached) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, ASuspectThatBecomesUnreachableIsNotReached) {
+  BackendHealth health(8, false);
   ended_after(health, absent, 1ms, kStart);
   EXPECT_TRUE(health.reached());
   EXPECT_TRUE(ended_after(health, unreachable, 1ms, kStart + 2ms));
   EXPECT_FALSE(health.reached());
 }
 
-TEST(EndpointHealth, WhereJobsAreNotHeldAnAbsentOneDoesNotBecomeUnreachable) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, WhereJobsAreNotHeldAnAbsentOneDoesNotBecomeUnreachable) {
+  BackendHealth health = absent_endpoint();
   health.attempt_ended({.news = unreachable, .why = "refused", .took = 1ms}, 1, /*hold=*/false, kStart + 10ms,
                        1);
   EXPECT_EQ(health.state(), State::absent);
 }
 
-TEST(EndpointHealth, TheReasonOfAnAbsenceIsThatOfTheLastAnswer) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, TheReasonOfAnAbsenceIsThatOfTheLastAnswer) {
+  BackendHealth health = absent_endpoint();
   health.attempt_ended({.news = absent, .why = "HTTP status 503", .took = 1ms}, 1, true, kStart + 10ms, 1);
   EXPECT_EQ(health.why(), "HTTP status 503");
 }
 
-TEST(EndpointHealth, AJobOfAnEarlierTurnDoesNotEndTheTurn) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, AJobOfAnEarlierTurnDoesNotEndTheTurn) {
+  BackendHealth health = absent_endpoint();
   health.next_turn(0, 2, kStart + 100ms, 1);
   ended_after(health, absent, 100ms, kStart + 150ms);
   EXPECT_EQ(health.limit(), 1);
 }
 
-TEST(EndpointHealth, AJobSentWithTheFirstAbsenceCounts) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, AJobSentWithTheFirstAbsenceCounts) {
+  BackendHealth health(8, false);
   ended_after(health, absent, 1ms, kStart, 8);
   ended_after(health, answered, 1ms, kStart + 1ms, 8);
   EXPECT_EQ(health.limit(), kNoLimit);
 }
 
-TEST(EndpointHealth, AnAnswerThatEndsAnAbsenceIsASuccess) {
-  EndpointHealth coped = absent_endpoint();
+TEST(BackendHealth, AnAnswerThatEndsAnAbsenceIsASuccess) {
+  BackendHealth coped = absent_endpoint();
   coped.next_turn(0, 2, kStart + 100ms, 1);
   ended_after(coped, overloaded, 1ms, kStart + 102ms);
   EXPECT_FALSE(coped.has_succeeded_since(kStart));
-  EndpointHealth health = absent_endpoint();
+  BackendHealth health = absent_endpoint();
   health.next_turn(0, 2, kStart + 100ms, 1);
   ended_after(health, answered, 1ms, kStart + 102ms);
   EXPECT_TRUE(health.has_succeeded_since(kStart + 100ms));
   EXPECT_FALSE(health.has_succeeded_since(kStart + 101ms));
 }
 
-TEST(EndpointHealth, EachAbsenceBeginsWithTheTurnsOfHeldJobs) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, EachAbsenceBeginsWithTheTurnsOfHeldJobs) {
+  BackendHealth health = absent_endpoint();
   auto now = kStart + 100ms;
   health.next_turn(0, 2, now, 1);
   ended_after(health, answered, 0ms, now);
@@ -492,8 +521,8 @@ TEST(EndpointHealth, EachAbsenceBeginsWithTheTurnsOfHeldJobs) {
   }
 }
 
-TEST(EndpointHealth, AHeldJobTellsAsWellIfNoNewOneComesToASuspect) {
-  EndpointHealth health(8, false);
+TEST(BackendHealth, AHeldJobTellsAsWellIfNoNewOneComesToASuspect) {
+  BackendHealth health(8, false);
   ended_after(health, absent, 1ms, kStart, 1);
   health.next_turn(/*posted=*/0, /*held=*/1, kStart + 100ms, 1);
   EXPECT_FALSE(health.wants_new_job());
@@ -502,8 +531,8 @@ TEST(EndpointHealth, AHeldJobTellsAsWellIfNoNewOneComesToASuspect) {
   EXPECT_TRUE(health.wants_new_job()) << "the held job has no answer";
 }
 
-TEST(EndpointHealth, ANewJobWithoutAnAnswerDoesNotKeepHeldOnesFromTheirTurn) {
-  EndpointHealth health = absent_endpoint();
+TEST(BackendHealth, ANewJobWithoutAnAnswerDoesNotKeepHeldOnesFromTheirTurn) {
+  BackendHealth health = absent_endpoint();
   health.next_turn(0, 1, kStart + 100ms, 1);
   ended_after(health, absent, 0ms, kStart + 100ms);
   health.next_turn(0, 1, kStart + 200ms, 1);
@@ -512,6 +541,19 @@ TEST(EndpointHealth, ANewJobWithoutAnAnswerDoesNotKeepHeldOnesFromTheirTurn) {
   health.next_turn(1, 1, kStart + 2300ms, 1);
   EXPECT_FALSE(health.wants_new_job());
   EXPECT_EQ(health.limit(), 2);
+}
+
+TEST(BackendHealth, GivesEmptyAnswersFromTheSecondToOneJobUntilNoneHasComeForAMinute) {
+  BackendHealth health(4, false);
+  const BackendHealth::Clock::time_point now{100s};
+  health.empty_answer(false, now);
+  health.empty_answer(false, now);
+  EXPECT_FALSE(health.gives_empty_answers(now)) << "a reload kills several scripts";
+  health.empty_answer(true, now);
+  EXPECT_TRUE(health.gives_empty_answers(now + 59s));
+  health.empty_answer(false, now + 59s);
+  EXPECT_TRUE(health.gives_empty_answers(now + 118s));
+  EXPECT_FALSE(health.gives_empty_answers(now + 119s));
 }
 
 }  // namespace

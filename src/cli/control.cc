@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+#include "cli/control.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "base/exit_codes.h"
+#include "base/seconds.h"
+#include "cli/arguments.h"
+#include "cli/client.h"
+#include "log/log.h"
+#include "net/asio.h"
+#include "text/printable.h"
+
+namespace driveshaft::cli {
+namespace {
+
+namespace http = boost::beast::http;
+namespace json = boost::json;
+using base::Error;
+using boost::system::error_code;
+
+constexpr std::chrono::seconds kPatience{15};
+constexpr std::chrono::seconds kUpgradePatience{45};
+
+const OptionName kHelp{"help", ""};
+const OptionName kSocket{"control_socket", "path"};
+const OptionName kFor{"for", "time"};
+const OptionName kReason{"reason", "text"};
+const OptionName kFunction{"function", "name"};
+const OptionName kOlderThan{"older-than", "time"};
+const OptionName kRequeue{"requeue", ""};
+
+struct Row {
+  std::string_view name;
+  std::string_view arguments;  // besides the options; "HANDLE…": one or more
+  std::size_t least, most;
+  std::vector<OptionName> options;
+};
+
+// With those that every command has.
+std::vector<OptionName> options(std::vector<OptionName> own) {
+  for (const auto& option : {kHelp, kSocket, kUrl, kTokenFile, kCaFile}) own.push_back(option);
+  return own;
+}
+
+const std::vector<Row>& rows() {
+  constexpr std::size_t kMany = 1000;
+  static const std::vector<Row> rows{
+      {"pause", "POOL[/FUNCTION]", 1, 1, options({kFor, kReason})},
+      {"resume", "POOL[/FUNCTION]", 1, 1, options({})},
+      {"cancel", "HANDLE…", 0, kMany, options({kFunction, kOlderThan, kRequeue})},
+      {"reload", "", 0, 0, options({})},
+      {"drain", "", 0, 0, options({})},
+      {"upgrade", "", 0, 0, options({})},
+      {"log-level", "LOGGER LEVEL", 2, 2, options({kFor})},
+  };
+  return rows;
+}
+
+const Row* find_row(std::span<const char* const> arguments) {
+  if (arguments.empty()) return nullptr;
+  const auto row =
+      std::find_if(rows().begin(), rows().end(), [&](const Row& one) { return one.name == arguments[0]; });
+  return row == rows().end() ? nullptr : &*row;
+}
+
+// Names of pools have no slash but where the whole is one: the first slash ends the pool's name.
+void add_place(json::object& body, std::string_view text) {
+  const auto slash = text.find('/');
+  body["pool"] = text.substr(0, slash);
+  if (slash != text.npos) body["function"] = text.substr(slash + 1);
+}
+
+base::Result<void> add_option(json::object& body, const OptionName& option, const std::string& text) {
+  if (option.name == kReason.name) {
+    body["reason"] = text;
+  } else if (option.name == kFunction.name) {
+    body["function"] = text;
+  } else if (option.name == kRequeue.name) {
+    body["requeue"] = true;
+  } else {
+    const auto time = read_time(text);
+    if (!time) return Error{fmt::format("--{}: {}", option.name, time.error().message)};
+    json::value& seconds = body[option.name == kFor.name ? "for" : "older_than"];
+    if (*time % std::chrono::seconds(1) == std::chrono::seconds(0)) {
+      seconds = *time / std::chrono::seconds(1);
+    } else {
+      seconds = base::seconds(*time);
+    }
+  }
+  return {};
+}
+
+base::Result<void> check_log_level(const std::string& logger, const std::string& level) {
+  const auto wrong = [](std::string_view expected, const std::string& got) {
+    return Error{fmt::format("log-level: expected {}, got \"{}\"", expected, text::printable(got, 60))};
+  };
+  if (logger != "Main" && logger != "Thread") return wrong("the logger Main or Thread", logger);
+  const auto& levels = log::kLevelNames;
+  if (std::find(levels.begin(), levels.end(), level) == levels.end()) {
+    return wrong(fmt::format("one of the levels {}", fmt::join(levels, ", ")), level);
+  }
+  return {};
+}
+
+base::Result<Answer> ask_socket(const std::string& path, const std::string& target, const std::string& body,
+                                std::chrono::seconds patience) {
+  const auto fail = [&](std::string_view what, const error_code& error) {
+    const bool denied = error == asio::error::access_denied;
+    return Error{fmt::format("{} {}: {}; {}", what, path, error.message(),
+                             denied ? "run this as root, or as the daemon's user or group"
+                                    : "is a driveshaft running, with that --control_socket?")};
+  };
+  asio::io_context io;
+  asio::local::stream_protocol::socket socket(io);
+  error_code error;
+  if (path.size() >= sizeof(sockaddr_un::sun_path))
+    return fail("cannot connect to", asio::error::name_too_long);
+  socket.connect(asio::local::stream_protocol::endpoint(path), error);
+  if (error) return fail("cannot connect to", error);
+  const timeval limit{patience.count(), 0};
+  for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    ::setsockopt(socket.native_handle(), SOL_SOCKET, option, &limit, sizeof limit);
+  }
+  http::request<http::string_body> request(http::verb::post, target, 11);
+  request.set(http::field::host, "localhost");
+  request.set(http::field::content_type, "application/json");
+  request.set(http::field::connection, "close");
+  request.body() = body;
+  request.prepare_payload();
+  http::write(socket, request, error);
+  boost::beast::flat_buffer buffer;
+  http::response<http::string_body> response;
+  if (!error) http::read(socket, buffer, response, error);
+  if (error) return fail("no answer from", error);
+  return Answer{response.result_int(), std::move(response.body())};
+}
+
+// Prints what became of the action. Returns the exit code.
+int report(const base::Result<Answer>& answer, const std::string& daemon) {
+  if (!answer) {
+    fmt::print(stderr, "driveshaft: {}\n", answer.error().message);
+    return base::kExitUnreachable;
+  }
+  error_code error;
+  const auto said = json::parse(answer->body, error);
+  const bool done = answer->status == 200;
+  const json::value* text =
+      !error && said.is_object() ? said.get_object().if_contains(done ? "done" : "error") : nullptr;
+  if (!text || !text->is_string()) {
+    fmt::print(stderr, "driveshaft: what answers on {} is no driveshaft of this version{}\n", daemon,
+               answer->status == 405 ? ", or one without --admin_token_file" : "");
+    return base::kExitUnreachable;
+  }
+  const std::string shown = text::printable(std::string_view(text->get_string()), 4096);
+  if (done) {
+    fmt::print("{}\n", shown);
+    return base::kExitOk;
+  }
+  fmt::print(stderr, "driveshaft: {}{}\n", shown, remedy(answer->status));
+  return base::kExitNotDone;
+}
+
+}  // namespace
+
+std::vector<std::string_view> control_command_names() {
+  std::vector<std::string_view> names;
+  for (const auto& row : rows()) names.push_back(row.name);
+  return names;
+}
+
+bool is_control_command(std::span<const char* const> arguments) { return find_row(arguments) != nullptr; }
+
+base::Result<ControlCommand> parse_control_command(std::span<const char* const> arguments) {
+  const Row& row = *find_row(arguments);
+  const auto given = split_arguments(arguments.subspan(1), row.options, row.name);
+  if (!given) return given.error();
+  ControlCommand command;
+  command.action = row.name;
+  std::string token_file;
+  std::string ca_file;
+  bool names_socket = false;
+  json::object body;
+  std::vector<std::string> others;
+  for (const auto& [option, text] : *given) {
+    if (!option) {
+      others.push_back(text);
+    } else if (option->name == kHelp.name) {
+      command.help = true;
+    } else if (option->name == kSocket.name) {
+      command.socket = text;
+      names_socket = true;
+    } else if (option->name == kUrl.name) {
+      if (const auto read = read_address(command.target.emplace(), text); !read) return read.error();
+    } else if (option->name == kTokenFile.name) {
+      token_file = text;
+    } else if (option->name == kCaFile.name) {
+      ca_file = text;
+    } else if (auto added = add_option(body, *option, text); !added) {
+      return added.error();
+    }
+  }
+  if (command.help) return command;
+  if (names_socket && command.target) {
+    return Error{fmt::format("{}: --control_socket and --url exclude each other", row.name)};
+  }
+  if (command.target) {
+    command.target->token_file = token_file;
+    command.target->ca_file = ca_file;
+  } else if (!token_file.empty() || !ca_file.empty()) {
+    return Error{fmt::format("{}: --token_file and --ca_file go with --url; the control socket needs neither",
+                             row.name)};
+  }
+  if (others.size() < row.least || others.size() > row.most) {
+    return Error{fmt::format("{}: expected {}; driveshaft {} --help says more", row.name,
+                             row.arguments.empty() ? "no argument" : row.arguments, row.name)};
+  }
+  if (row.name == "log-level") {
+    if (auto right = check_log_level(others[0], others[1]); !right) return right.error();
+    body["logger"] = others[0];
+    body["level"] = others[1];
+  } else if (row.name == "cancel") {
+    const bool of_function = body.contains("function");
+    const bool is_whole = of_function == body.contains("older_than") && of_function == others.empty();
+    if (!is_whole || (of_function && body["function"].as_string().empty())) {
+      return Error{"cancel: expected handles, or --function NAME --older-than TIME"};
+    }
+    if (!others.empty()) body["handles"] = json::array(others.begin(), others.end());
+  } else if (!others.empty()) {
+    if (others[0].empty() || others[0].front() == '/') {
+      return Error{
+          fmt::format("{}: expected {}, and the name of the pool is empty", row.name, row.arguments)};
+    }
+    add_place(body, others[0]);
+  }
+  command.body = json::serialize(body);
+  return command;
+}
+
+std::string control_help_text() {
+  return "driveshaft pause POOL[/FUNCTION] [--for TIME] [--reason TEXT]\n"
+         "  takes no more jobs of a pool, or of a function of it; running ones finish\n"
+         "driveshaft resume POOL[/FUNCTION]\n"
+         "  takes them again\n"
+         "driveshaft cancel HANDLE… [--requeue]\n"
+         "driveshaft cancel --function NAME --older-than TIME [--requeue]\n"
+         "  ends running jobs: they fail, or with --requeue go to another worker\n"
+         "driveshaft reload\n"
+         "  reads the jobs file, and says whether it is in force\n"
+         "driveshaft drain\n"
+         "  as SIGTERM does\n"
+         "driveshaft upgrade\n"
+         "  has the program that is installed by now take over; running jobs finish where they are\n"
+         "driveshaft log-level Main|Thread debug|info|warn|error [--for TIME]\n"
+         "  changes what is logged\n"
+         "\n"
+         "These ask the daemon on its --control_socket; name that with the same option where it is not\n"
+         "/run/driveshaft/control.sock. With --url ADDRESS they ask it on its exporter address\n"
+         "(https://… with --ca_file), and show the token in the file that --token_file names, or the "
+         "variable\n"
+         "DRIVESHAFT_TOKEN_FILE; the daemon wants that of its --admin_token_file.\n"
+         "Times are in seconds, or have a unit: 500ms, 90s, 10m, 2h, 1d.\n";
+}
+
+int run(const ControlCommand& command) {
+  if (command.help) {
+    fmt::print("{}", control_help_text());
+    return base::kExitOk;
+  }
+  const std::string path = "/api/v1/control/" + command.action;
+  const auto patience = command.action == "upgrade" ? kUpgradePatience : kPatience;
+  if (!command.target)
+    return report(ask_socket(command.socket, path, command.body, patience), command.socket);
+  const auto daemon = reach(*command.target);
+  if (!daemon) {
+    fmt::print(stderr, "driveshaft: {}\n", daemon.error().message);
+    return base::kExitUsage;
+  }
+  asio::io_context io;
+  return report(wait_for(io, post(*daemon, path, command.body, patience)), to_string(daemon->target));
+}
+
+}  // namespace driveshaft::cli

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#include "cli/init.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "base/exit_codes.h"
+#include "base/stderr.h"
+#include "cli/arguments.h"
+#include "cli/jobs_schema.h"
+#include "cli/starter.h"
+#include "cli/surroundings.h"
+#include "config/load.h"
+#include "text/printable.h"
+
+namespace driveshaft::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Error;
+using base::Result;
+
+Error exists(const std::string& path) {
+  return {fmt::format("{} is there already, and is not overwritten; move it away, or name another folder",
+                      text::printable(path, 256))};
+}
+
+Error cannot_write(const std::string& path, int error) {
+  return {fmt::format("cannot write {}: {}; name a folder that can be written", text::printable(path, 256),
+                      std::generic_category().message(error))};
+}
+
+// A new file, whole or not at all.
+Result<void> write_new(const std::string& path, std::string_view text) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0) return errno == EEXIST ? exists(path) : cannot_write(path, errno);
+  int error = 0;
+  while (!text.empty() && error == 0) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR) {
+      error = errno;
+    }
+  }
+  if (::close(fd) != 0 && error == 0) error = errno;
+  if (error == 0) return {};
+  ::unlink(path.c_str());
+  return cannot_write(path, error);
+}
+
+// One that has the same text already may stay.
+Result<void> write_schema(const std::string& path) {
+  const auto there = config::read_file(path);
+  if (there && *there == jobs_schema()) return {};
+  return write_new(path, jobs_schema());
+}
+
+// All but the jobs file of that path, which comes last: it names what is found.
+Result<void> prepare(const std::string& folder, const std::string& path) {
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(path, error))) return exists(path);
+  fs::create_directories(folder, error);
+  if (error) return cannot_write(folder, error.value());
+  return write_schema((fs::path(folder) / kSchemaName).string());
+}
+
+}  // namespace
+
+bool is_init(std::span<const char* const> arguments) {
+  return !arguments.empty() && arguments[0] == std::string_view("init");
+}
+
+Result<InitOptions> parse_init(std::span<const char* const> arguments) {
+  constexpr OptionName kNames[] = {{"help", ""}};
+  const auto given = split_arguments(arguments.subspan(1), kNames, "init");
+  if (!given) return given.error();
+  InitOptions options;
+  bool has_folder = false;
+  for (const auto& [option, text] : *given) {
+    if (option) {
+      options.help = true;
+      continue;
+    }
+    if (text.starts_with('-') || text.empty() || has_folder) {
+      return Error{fmt::format(
+          "unexpected argument \"{}\" of init, which takes one folder; driveshaft init --help says more",
+          text::printable(text, 60))};
+    }
+    options.folder = text;
+    has_folder = true;
+  }
+  return options;
+}
+
+std::string init_help_text() {
+  return "driveshaft init [FOLDER]\n"
+         "  writes a jobs file to begin with into the folder, this one unless given: jobs.json, and beside "
+         "it\n"
+         "  jobs.schema.json, with which editors complete it. It names the gearmand and the php-fpm that run "
+         "on\n"
+         "  this machine, if there are any. What else is to be changed is printed. No file is overwritten; "
+         "it\n"
+         "  exits with 0, with 1 if a file is there already or cannot be written, 2 if the command line is "
+         "wrong\n";
+}
+
+int init(const InitOptions& options) {
+  if (options.help) {
+    fmt::print("{}", init_help_text());
+    return base::kExitOk;
+  }
+  const std::string path = options.folder == "." ? std::string(kJobsFileName)
+                                                 : (fs::path(options.folder) / kJobsFileName).string();
+  auto written = prepare(options.folder, path);
+  const auto found = written ? look_around({}) : Surroundings{};
+  if (written) written = write_new(path, starter_jobs_file(found));
+  if (!written) {
+    base::write_to_stderr("driveshaft: " + written.error().message);
+    return base::kExitNotWritten;
+  }
+  for (const auto& line : starter_text(found, path)) fmt::print("{}\n", line);
+  return base::kExitOk;
+}
+
+}  // namespace driveshaft::cli

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/check_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/exit_codes.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+using Grade = CheckRow::Grade;
+
+// The first one of these wins.
+constexpr int kByRank[] = {base::kExitUsage,   base::kExitLogConfig, base::kExitConfig,  base::kExitUser,
+                           base::kExitPidFile, base::kExitExporter,  base::kExitNoAnswer};
+
+cli::Cell verdict(const CheckRow& row) {
+  switch (row.grade) {
+    case Grade::good:
+      return {row.text.empty() ? "good" : "good: " + row.text, cli::kGreen};
+    case Grade::warning:
+      return {"warning: " + row.text, cli::kYellow};
+    case Grade::error:
+      return {"error: " + row.text, cli::kRed};
+  }
+  return {};
+}
+
+std::string last_line(const std::vector<CheckRow>& rows) {
+  const auto errors =
+      std::count_if(rows.begin(), rows.end(), [](const auto& row) { return row.grade == Grade::error; });
+  const auto unanswered = std::count_if(rows.begin(), rows.end(),
+                                        [](const auto& row) { return row.exit_code == base::kExitNoAnswer; });
+  if (errors == 0) return "would run";
+  // It would start all the same, and try them again for ever.
+  if (errors == unanswered) {
+    return fmt::format("would run, but {} of the job servers and endpoints cannot be reached", errors);
+  }
+  return fmt::format("would not run: {} error{}", errors, errors == 1 ? "" : "s");
+}
+
+}  // namespace
+
+CheckRow good_row(std::string what, std::string value, std::string text) {
+  return {std::move(what), std::move(value), Grade::good, std::move(text)};
+}
+
+CheckRow warning_row(std::string what, std::string value, std::string text) {
+  return {std::move(what), std::move(value), Grade::warning, std::move(text)};
+}
+
+CheckRow error_row(std::string what, std::string value, int exit_code, std::string text) {
+  return {std::move(what), std::move(value), Grade::error, std::move(text), exit_code};
+}
+
+std::vector<std::string> check_report(const std::vector<CheckRow>& rows, const cli::Style& style) {
+  cli::Table table({"WHAT", "VALUE", "VERDICT"}, 2);
+  for (const auto& row : rows) table.add({{row.what}, {row.value}, verdict(row)});
+  auto lines = table.lines(style);
+  lines.push_back(last_line(rows));
+  return lines;
+}
+
+int check_exit_code(const std::vector<CheckRow>& rows) {
+  for (const int code : kByRank) {
+    const bool found = std::any_of(rows.begin(), rows.end(), [&](const CheckRow& row) {
+      return row.grade == Grade::error && row.exit_code == code;
+    });
+    if (found) return code;
+  }
+  return base::kExitOk;
+}
+
+}  // namespace driveshaft::daemon

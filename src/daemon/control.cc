@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/control.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <type_traits>
+
+#include "base/seconds.h"
+#include "daemon/jobs_file.h"
+#include "text/printable.h"
+
+namespace driveshaft::daemon {
+namespace {
+
+using admin::ActionResult;
+using base::seconds;
+using log::kMainLog;
+using Clock = base::Deadline::Clock;
+
+constexpr unsigned kNotFound = 404;
+constexpr unsigned kConflict = 409;
+
+std::string shown(std::string_view name) { return text::printable(name, 128); }
+
+// "pool P" or "pool P, function f".
+std::string place(const std::string& pool, const std::string& function) {
+  return function.empty() ? fmt::format("pool {}", shown(pool))
+                          : fmt::format("pool {}, function {}", shown(pool), shown(function));
+}
+
+std::string lasting(const std::optional<std::chrono::milliseconds>& time) {
+  return time ? fmt::format(" for {} s", seconds(*time)) : std::string();
+}
+
+const log::Logger& logger_of(std::string_view name) {
+  return name == "Main" ? log::kMainLog : log::kThreadLog;
+}
+
+}  // namespace
+
+Control::Control(base::DeadlineWheel& deadlines, dispatch::Supervisor& supervisor, JobsFile& jobs_file,
+                 metrics::Registry& metrics, Signals signals)
+    : deadlines_(deadlines),
+      supervisor_(supervisor),
+      jobs_file_(jobs_file),
+      metrics_(metrics),
+      signals_(std::move(signals)) {
+  for (const auto name : admin::action_names()) metrics_.add_control_action(name);
+}
+
+void Control::act(const admin::Action& action, const std::string& by, Done done) {
+  by_ = by;
+  const auto answer = [this, by, name = admin::name_of(action), done = std::move(done)](ActionResult result) {
+    metrics_.control_action(name, result.status == 200);
+    if (result.status == 200) {
+      kMainLog.info("control, {}: {}", by, result.text);
+    } else {
+      kMainLog.warn("control, {}: not done: {}", by, result.text);
+    }
+    done(std::move(result));
+  };
+  std::visit(
+      [&](const auto& one) {
+        using One = std::decay_t<decltype(one)>;
+        if constexpr (std::is_same_v<One, admin::ReloadAction>) {
+          reload(answer);
+        } else if constexpr (std::is_same_v<One, admin::DrainAction>) {
+          if (supervisor_.draining()) {
+            return answer(
+                {kConflict, "the daemon drains already, and ends when no job runs; a SIGTERM ends the jobs"});
+          }
+          answer({200, "no more jobs are taken; the daemon ends when none runs"});
+          signals_.drain(by_);
+        } else if constexpr (std::is_same_v<One, admin::UpgradeAction>) {
+          signals_.upgrade(by_, [answer](bool upgraded, const std::string& text) {
+            answer({upgraded ? 200 : kConflict, text});
+          });
+        } else {
+          answer(carry_out(one));
+        }
+      },
+      action);
+}
+
+// Names may have slashes: of "A/B/F" the pool may be "A", "A/B" or all of it.
+std::pair<std::string, std::string> Control::named(const std::string& pool,
+                                                   const std::string& function) const {
+  if (function.empty() || supervisor_.has_pool(pool)) return {pool, function};
+  const std::string whole = fmt::format("{}/{}", pool, function);
+  if (supervisor_.has_pool(whole)) return {whole, ""};
+  for (auto slash = whole.find('/'); slash != whole.npos; slash = whole.find('/', slash + 1)) {
+    if (supervisor_.has_pool(whole.substr(0, slash)))
+      return {whole.substr(0, slash), whole.substr(slash + 1)};
+  }
+  return {pool, function};
+}
+
+ActionResult Control::carry_out(const admin::PauseAction& action) {
+  const auto now = Clock::now();
+  const auto [pool, function] = named(action.pool, action.function);
+  dispatch::Pause pause{now, {}, text::printable(action.reason, 256)};
+  if (action.lasts) pause.until = now + *action.lasts;
+  const std::string why = pause.reason.empty() ? "" : fmt::format(" ({})", pause.reason);
+  if (const auto paused = supervisor_.pause(pool, function, std::move(pause)); !paused) {
+    return {kNotFound, paused.error().message};
+  }
+  return {200, fmt::format("{} is paused{}{}: no more jobs are taken, running ones finish",
+                           place(pool, function), lasting(action.lasts), why)};
+}
+
+ActionResult Control::carry_out(const admin::ResumeAction& action) {
+  const auto [pool, function] = named(action.pool, action.function);
+  if (const auto resumed = supervisor_.resume(pool, function); !resumed) {
+    return {kConflict, fmt::format("{}: {}", place(pool, function), resumed.error().message)};
+  }
+  return {200, fmt::format("{} takes jobs again", place(pool, function))};
+}
+
+ActionResult Control::carry_out(const admin::CancelAction& action) {
+  const auto now = Clock::now();
+  std::set<std::string, std::less<>> unknown(action.handles.begin(), action.handles.end());
+  const auto is = [&](const dispatch::Job& job) {
+    if (action.handles.empty()) {
+      return job.fields().function == action.function && now - job.started_at() >= action.older_than;
+    }
+    const auto named = std::find(action.handles.begin(), action.handles.end(), job.fields().handle);
+    if (named == action.handles.end()) return false;
+    unknown.erase(*named);
+    return true;
+  };
+  const int cancelled =
+      supervisor_.cancel_jobs(is, fmt::format("it was cancelled by an operator ({})", by_), action.requeue);
+  if (cancelled == 0 && unknown.empty()) {
+    return {kNotFound, fmt::format("no job of the function {} has run for so long",
+                                   text::printable(action.function, 128))};
+  }
+  std::string text;
+  if (cancelled > 0) {
+    text = fmt::format(
+        "{} job{} {}", cancelled, cancelled == 1 ? " was" : "s were",
+        action.requeue ? "given back: gearmand has another worker run what it gets back when the other jobs "
+                         "of the same connection have ended"
+                       : "cancelled");
+  }
+  if (unknown.empty()) return {200, text};
+  return {kNotFound, fmt::format("{}{}no job runs with the handle {}", text, text.empty() ? "" : "; ",
+                                 text::printable(fmt::format("{}", fmt::join(unknown, ", ")), 256))};
+}
+
+ActionResult Control::carry_out(const admin::LogLevelAction& action) {
+  log::set_level(logger_of(action.logger), action.level);
+  if (action.lasts) {
+    log_levels_end_[action.logger] = Clock::now() + *action.lasts;
+  } else {
+    log_levels_end_.erase(action.logger);
+  }
+  end_log_levels();
+  return {200, fmt::format("the logger {} has the level {}{}", action.logger,
+                           log::kLevelNames[static_cast<std::size_t>(action.level)], lasting(action.lasts))};
+}
+
+// Those whose time is over have the configuration's level again.
+void Control::end_log_levels() {
+  const auto now = Clock::now();
+  std::erase_if(log_levels_end_, [&](const auto& entry) {
+    if (entry.second > now) return false;
+    log::set_level(logger_of(entry.first), std::nullopt);
+    kMainLog.info("the logger {} has the level of the configuration again", entry.first);
+    return true;
+  });
+  log_levels_.clear();
+  const auto first = std::min_element(log_levels_end_.begin(), log_levels_end_.end(),
+                                      [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (first != log_levels_end_.end()) deadlines_.set(log_levels_, first->second);
+}
+
+void Control::reload(Done done) {
+  if (supervisor_.draining()) return done({kConflict, "the daemon is shutting down"});
+  jobs_file_.reload([done = std::move(done)](const std::vector<std::string>& errors) {
+    if (errors.empty()) return done({200, "the jobs file was read, and is in force"});
+    done({kConflict, fmt::format("the jobs file is rejected, the one in force stays: {}", errors.front())});
+  });
+}
+
+}  // namespace driveshaft::daemon

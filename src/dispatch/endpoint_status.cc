@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/endpoint_status.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace driveshaft::dispatch {
+namespace {
+
+using State = BackendStatus::State;
+
+EndpointStatus::State state_of(State backend) {
+  switch (backend) {
+    case State::untried:
+      return EndpointStatus::State::untried;
+    case State::up:
+    case State::failing:  // it is tried again and again, and answers
+      return EndpointStatus::State::up;
+    case State::down:
+      return EndpointStatus::State::down;
+    case State::paused:
+      return EndpointStatus::State::paused;
+  }
+  return EndpointStatus::State::untried;
+}
+
+// The lowest first.
+int rank_of(State state) {
+  constexpr State kRanks[] = {State::up, State::untried, State::failing, State::paused, State::down};
+  return static_cast<int>(std::find(std::begin(kRanks), std::end(kRanks), state) - std::begin(kRanks));
+}
+
+}  // namespace
+
+bool has_no_weight(const EndpointStatus& endpoint) {
+  return !endpoint.backends.empty() &&
+         std::all_of(endpoint.backends.begin(), endpoint.backends.end(),
+                     [](const BackendStatus& backend) { return backend.weight == 0; });
+}
+
+bool works(const BackendStatus& backend) {
+  return backend.state == State::up || backend.state == State::untried;
+}
+
+// The best backend speaks for the endpoint. Of several that are away, the last one: since then it is, too.
+EndpointStatus endpoint_status(std::vector<BackendStatus> backends, int held, int most) {
+  EndpointStatus status;
+  status.held = held;
+  const BackendStatus* best = nullptr;
+  bool all_full = true;
+  for (const auto& backend : backends) {
+    status.limit += backend.limit;
+    status.connections += backend.connections;
+    status.idle_connections += backend.idle_connections;
+    if (backend.weight == 0 && backends.size() > 1) continue;
+    all_full = all_full && backend.full;
+    const int rank = rank_of(backend.state);
+    const bool speaks = !best || rank < rank_of(best->state) ||
+                        (rank == rank_of(best->state) && !works(backend) && backend.since > best->since);
+    if (speaks) best = &backend;
+  }
+  status.limit = std::min(status.limit, most);
+  if (best) {
+    status.state = state_of(best->state);
+    status.since = best->since;
+    if (!works(*best)) status.why = best->why;
+    status.full = all_full;
+  }
+  status.backends = std::move(backends);
+  return status;
+}
+
+}  // namespace driveshaft::dispatch

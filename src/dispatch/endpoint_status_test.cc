@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/endpoint_status.h"
+
+#include <gtest/gtest.h>
+
+namespace driveshaft::dispatch {
+namespace {
+
+using namespace std::chrono_literals;
+using Backend = BackendStatus::State;
+using Endpoint = EndpointStatus::State;
+
+BackendStatus backend(Backend state, std::chrono::seconds since = 0s) {
+  BackendStatus status;
+  status.state = state;
+  status.since = SteadyTime(since);
+  if (state != Backend::up && state != Backend::untried) status.why = "refused";
+  status.limit = 4;
+  status.connections = 3;
+  status.idle_connections = 1;
+  return status;
+}
+
+TEST(EndpointStatus, OneBackendSpeaksForItself) {
+  const auto status = endpoint_status({backend(Backend::down, 7s)}, 5, 10);
+  EXPECT_EQ(status.state, Endpoint::down);
+  EXPECT_EQ(status.since, SteadyTime(7s));
+  EXPECT_EQ(status.why, "refused");
+  EXPECT_EQ(status.held, 5);
+  EXPECT_EQ(status.limit, 4);
+}
+
+TEST(EndpointStatus, OneThatWorksIsEnough) {
+  const auto status =
+      endpoint_status({backend(Backend::down), backend(Backend::up), backend(Backend::paused)}, 0, 10);
+  EXPECT_EQ(status.state, Endpoint::up);
+  EXPECT_EQ(status.why, "");
+  EXPECT_EQ(status.limit, 10) << "the pool has no more slots";
+  EXPECT_EQ(status.connections, 9u);
+  EXPECT_EQ(status.idle_connections, 3u);
+  EXPECT_EQ(status.backends.size(), 3u);
+}
+
+TEST(EndpointStatus, ItIsDownSinceTheLastBackendWentAway) {
+  const auto status = endpoint_status({backend(Backend::down, 9s), backend(Backend::down, 3s)}, 0, 10);
+  EXPECT_EQ(status.state, Endpoint::down);
+  EXPECT_EQ(status.since, SteadyTime(9s));
+}
+
+TEST(EndpointStatus, OneThatIsFailingAnswers) {
+  EXPECT_EQ(endpoint_status({backend(Backend::failing), backend(Backend::down)}, 0, 10).state, Endpoint::up);
+  EXPECT_EQ(endpoint_status({backend(Backend::paused), backend(Backend::down)}, 0, 10).state,
+            Endpoint::paused);
+}
+
+TEST(EndpointStatus, ItIsFullWhenAllAre) {
+  auto full = backend(Backend::up);
+  full.full = true;
+  EXPECT_TRUE(endpoint_status({full, full}, 0, 10).full);
+  EXPECT_FALSE(endpoint_status({full, backend(Backend::up)}, 0, 10).full);
+}
+
+TEST(EndpointStatus, OneWithoutWeightDoesNotSpeakForTheOthers) {
+  auto drained = backend(Backend::up);
+  drained.weight = 0;
+  const auto status = endpoint_status({drained, backend(Backend::down)}, 0, 10);
+  EXPECT_EQ(status.state, Endpoint::down);
+  EXPECT_FALSE(has_no_weight(status));
+  EXPECT_TRUE(has_no_weight(endpoint_status({drained}, 0, 10)));
+}
+
+}  // namespace
+}  // namespace driveshaft::dispatch

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "monitor/backend_troubles.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dispatch/endpoint_status.h"
+#include "monitor/verdict.h"
+
+namespace driveshaft::monitor {
+namespace {
+
+using dispatch::BackendStatus;
+
+constexpr std::size_t kNamed = 3;
+
+std::string_view in_words(BackendStatus::State state) {
+  return state == BackendStatus::State::paused    ? "is paused"
+         : state == BackendStatus::State::failing ? "is failing"
+                                                  : "is down";
+}
+
+}  // namespace
+
+std::string backend_troubles(const dispatch::EndpointStatus& endpoint, dispatch::SteadyTime now) {
+  if (endpoint.backends.size() < 2) return {};
+  std::size_t all = 0;
+  std::size_t away = 0;
+  std::string named;
+  for (const auto& backend : endpoint.backends) {
+    if (backend.weight == 0) continue;
+    ++all;
+    // One job may fail by itself; while few have failed in a row the next one may succeed.
+    if (dispatch::works(backend) || backend.suspected || ++away > kNamed) continue;
+    named += fmt::format("{}{} {}, for {}: {}", away == 1 ? "" : "; ", backend.name, in_words(backend.state),
+                         in_words(now - backend.since), backend.why);
+  }
+  if (away == 0) return {};
+  if (away > kNamed) named += fmt::format("; and {} more", away - kNamed);
+  if (away == all) return fmt::format("none of its {} backends works: {}", all, named);
+  return fmt::format("{} of {} backends {} not work: {}", away, all, away == 1 ? "does" : "do", named);
+}
+
+}  // namespace driveshaft::monitor
