@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: `rig` starts the servers that a test asks for and ends them all; `web` is PHP behind nginx."""
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +33,9 @@ class Rig:
         return self.start(PhpBuiltin(self.directory))
 
     def php_fpm(self, **options):
-        return self.start(PhpFpm(self.directory, **options))
+        folder = self.directory / f"php-fpm-{len(self.started)}"
+        folder.mkdir()
+        return self.start(PhpFpm(folder, **options))
 
     def endpoint(self, behave, **options):
         return self.start(FakeEndpoint(behave, **options))
@@ -123,3 +128,12 @@ def slow_ones_first(items, workers):
         filling, rest = rest[:max(batch - len(share), 0)], rest[max(batch - len(share), 0):]
         ordered += share + filling
     return ordered + rest
+
+
+@pytest.fixture
+def roots_directory():
+    """Like /run: root's, and everybody may enter it."""
+    directory = Path(tempfile.mkdtemp(prefix="driveshaft-test-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)

@@ -50,7 +50,7 @@ def demo(rig, keep):
     show("gearman", "-h", gearmand.host, "-p", str(gearmand.port), "-f", "Reverse", "gearman command line")
     rate = re.search(r"([\d,]+) jobs/s", show(*client, "burst", "2000"))[1]
     # From client.php 2 + 20, from gearman 1, from the burst 2,000; and the division by zero.
-    wait_until(lambda: (daemon.metric("driveshaft_jobs", outcome="complete"), daemon.metric("driveshaft_jobs")) == (2023, 2024),
+    wait_until(lambda: (daemon.metric("driveshaft_jobs_total", outcome="complete"), daemon.metric("driveshaft_jobs_total")) == (2023, 2024),
                "2,023 successes and 1 failure are in /metrics")
     print(f"\n2,023 jobs succeeded, 1 failed as it was meant to, {rate} jobs/s in the burst", flush=True)
     if keep:

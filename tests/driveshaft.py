@@ -15,6 +15,8 @@ from processes import Process, free_port, wait_until
 
 # A line of the default log: date, time, level, logger - message.
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* (?P<level>[A-Z]+) +(?P<logger>\w+) - (?P<text>.*)$")
+# What `driveshaft upgrade` and the log say.
+TAKEN_OVER = re.compile(r"process (\d+), driveshaft \S+, has taken over")
 SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior|Thread)Sanitizer|runtime error:")
 
 
@@ -47,6 +49,13 @@ def run_binary(*args, timeout=20, env=None):
                           env={**os.environ, **(env or {})})
 
 
+def control(path, *arguments, expect=0, timeout=20):
+    """What a command says that asks a daemon on its control socket: on stderr, if it is to end with another status than 0."""
+    done = run_binary(*arguments, "--control_socket", path, timeout=timeout)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return (done.stderr if expect else done.stdout).strip()
+
+
 def pool(uri, jobs_list, worker_count=4, **settings):
     return {"job_processing_uri": uri, "worker_count": worker_count, "jobs_list": list(jobs_list), **settings}
 
@@ -58,15 +67,16 @@ def jobs_file(servers, pools, **settings):
 
 
 class Driveshaft(Process):
-    def __init__(self, directory, config, name="driveshaft", prefix=(), env=None, **options):
-        """`options` are those of the command line; `prefix` is a command that runs the program."""
+    def __init__(self, directory, config, name="driveshaft", prefix=(), env=None, program=None, **options):
+        """`options` are those of the command line; `prefix` is a command that runs the program, `program` another one
+        than binary()."""
         self.config_path = directory / f"{name}.json"
         self.port = free_port()
         self.expected_errors = []
         self.write_config(config)
         options = {"jobsconfig": self.config_path, "exporter_addr": f"127.0.0.1:{self.port}", **options}
         argv = [word for key, value in options.items() for word in (f"--{key}", value)]
-        super().__init__(name, directory, [*prefix, binary(), *argv], env)
+        super().__init__(name, directory, [*prefix, program or binary(), *argv], env)
 
     def start(self, until="/readyz"):
         """Starts, and waits until that page answers 200 (/healthz does without gearmand); None: does not wait."""
@@ -79,16 +89,23 @@ class Driveshaft(Process):
         assert self.running(), f"{self.name} ended with {self.wait()}:\n{self.log()}"
         return self.get(page)[0] == 200
 
-    def get(self, page, method="GET"):
+    def get(self, page, method="GET", headers=None, body=None):
         """Asks the exporter: (status, body, headers); status 0 when nobody listens."""
         url = f"http://127.0.0.1:{self.port}{page}"
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20) as answer:
+            request = urllib.request.Request(url, body, headers or {}, method=method)
+            with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read().decode(), answer.headers
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(), error.headers
         except OSError:
             return 0, "", {}
+
+    def upgrade(self, control_socket):
+        """Has another process take over, which this object is from then on; returns the old one."""
+        done = run_binary("upgrade", "--control_socket", control_socket, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return self.follow(int(TAKEN_OVER.search(done.stdout)[1]))
 
     # --- metrics
 
@@ -120,10 +137,10 @@ class Driveshaft(Process):
 
     def reload(self, config, result="ok", by=lambda: None):
         """Writes the jobs file, runs `by`, and waits until the daemon has counted a reload with that result."""
-        before = self.metric("driveshaft_config_reloads", result=result)
+        before = self.metric("driveshaft_config_reloads_total", result=result)
         self.write_config(config)
         by()
-        wait_until(lambda: self.metric("driveshaft_config_reloads", result=result) > before,
+        wait_until(lambda: self.metric("driveshaft_config_reloads_total", result=result) > before,
                    f"a reload that is {result}")
 
     # --- the log

@@ -72,4 +72,4 @@ def under_load(server, function="reverse", daemon=None):
         load.stop()
     if daemon:
         assert daemon.metric("driveshaft_errors") == 0
-        assert daemon.metric("driveshaft_results_dropped") == 0
+        assert daemon.metric("driveshaft_results_dropped_total") == 0

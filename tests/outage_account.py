@@ -15,14 +15,14 @@ Line = collections.namedtuple("Line", "at sender what unique trace text")
 KILLED, RESTARTED, STOPPED, CHILD_KILLED = "killed", "restarted", "stopped for a while", "child killed"
 DOWN = (KILLED, RESTARTED)
 AGAIN = {"Trying job again": "tried again", "Holding job": "held", "Sending job again": "sent again"}  # lines that say so, and in short
-MOMENT = 0.2  # clocks of one machine agree; what tells of a thing may be that late on a busy one
+MOMENT = 0.5  # clocks of one machine agree; what tells of a thing may be that late on a busy one
 ON_ITS_WAY = 2  # seconds; what gearmand was sent that long ago it has read
 
 LOGGED = re.compile(r"^(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(?P<ms>\d{3}) [A-Z]+ +Thread - "
                     r"(?P<what>Starting job|Trying job again|Holding job|Sending job again|Finished job|Failed job|Dropped result|Given back): "
                     r"function=\S+ handle=\S+ unique=(?P<unique>\S+)")
 TRACE = re.compile(r" trace=([0-9a-f]{32})")
-REASON = re.compile(r" reason=(.*?)(?:; |: |$)")
+REASON = re.compile(r' reason="?(.*?)(?:; |: |"|$)')
 
 
 def read_book(path):
@@ -132,7 +132,8 @@ class Account:
         """By the same driveshaft, which still had the job."""
         told = [line for line in self.lines[unique] if line.what in AGAIN and line.trace == runs[0].trace]
         for before, after in zip(runs, runs[1:]):
-            due = [line for line in told if line.at < after.began + MOMENT]  # several, if attempts between began no script
+            # The line comes before the request. There are several if attempts between began no script.
+            due = [line for line in told if line.at <= after.began]
             told = told[len(due):]
             reason = due and f"{AGAIN[due[0].what]}: {REASON.search(due[0].text)[1]}"
             self._count(unique, reason, f"attempt {after.attempt} was sent after {before.attempt} of {after.trace}")
@@ -161,7 +162,7 @@ class Account:
                 if event.began - ON_ITS_WAY < finished.at < gone + MOMENT:
                     return "gearmand went away with its result"
                 if event.began < finished.at and any(
-                        stop.part == driveshaft and stop.kind == STOPPED and stop.began < event.began < stop.ended
+                        stop.part == driveshaft and stop.kind == STOPPED and stop.began - MOMENT < event.began < stop.ended
                         and finished.at < stop.ended + MOMENT for stop in self.events):
                     return "gearmand had gone away while its driveshaft was stopped and did not see it"
         if killed and killed - ON_ITS_WAY < finished.at < killed + MOMENT:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Child processes that a test starts and certainly ends, free ports, and waiting without fixed sleeps."""
+import contextlib
 import errno
 import os
 import random
@@ -73,6 +74,32 @@ def free_port():
         return port
 
 
+class Adopted:
+    """A child that this process did not start itself, with what of subprocess.Popen is used of one."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.returncode = None
+
+    def poll(self):
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self):
+        while self.poll() is None:
+            time.sleep(0.01)
+        return self.returncode
+
+
+def wait_for_end(child, timeout=20.0):
+    """Waits for the end of a Popen or Adopted; returns its exit code."""
+    wait_until(lambda: child.poll() is not None, f"process {child.pid} ends", timeout)
+    return child.returncode
+
+
 class Process:
     """One child in a process group of its own; its output goes to `log_path`. It may be started again after it
     ended; the log goes on."""
@@ -84,6 +111,7 @@ class Process:
         self.env = env or {}
         self.log_path = directory / f"{name}.log"
         self.child = None
+        self.group = None
 
     def start(self):
         assert not self.running(), f"{self.name} runs already"
@@ -91,7 +119,14 @@ class Process:
             self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                           cwd=self.directory, env={**os.environ, **self.env},
                                           start_new_session=True)
+        self.group = self.child.pid
         return self
+
+    def follow(self, pid):
+        """From now on this is the process `pid`, a child of ours in the same group, which it has started in its place.
+        Returns the one before, of which wait_for_end() gives the exit code."""
+        before, self.child = self.child, Adopted(pid)
+        return before
 
     @property
     def pid(self):
@@ -101,11 +136,21 @@ class Process:
         return self.child is not None and self.child.returncode is None and not self._has_ended()
 
     def send(self, number):
+        """A process that is to stop has stopped when this returns: each thread of it."""
         os.kill(self.pid, number)
+        if number == signal.SIGSTOP:
+            wait_until(lambda: self.thread_states() <= {"T"}, f"{self.name} has stopped", 10, 0.001)
+
+    def thread_states(self):
+        states = set()
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with contextlib.suppress(FileNotFoundError), open(f"/proc/{self.pid}/task/{task}/stat") as stat:
+                states.add(stat.read().rpartition(")")[2].split()[0])
+        return states
 
     def send_to_all(self, number):
         """To its process group."""
-        os.killpg(self.pid, number)
+        os.killpg(self.group, number)
 
     def children(self):
         """Numbers of the processes that it has started and that have not ended."""
@@ -117,7 +162,7 @@ class Process:
         if self.child.returncode is None:
             wait_until(self._has_ended, f"{self.name} ends", timeout)
             # The leader is not reaped yet, so its number cannot belong to another group.
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.group, signal.SIGKILL)
             self.child.wait()
         return self.child.returncode
 
@@ -135,7 +180,7 @@ class Process:
 
     def kill(self):
         if self.child is not None and self.child.returncode is None:
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.group, signal.SIGKILL)
             self.wait()
 
     def log(self):

@@ -13,13 +13,13 @@ from processes import Process, free_port, wait_until
 class Prometheus(Process):
     """Scrapes, and evaluates `rules`, twice a second. A scrape that takes longer makes a gap: wait for values."""
 
-    def __init__(self, directory, daemons, rules=(), name="prometheus"):
+    def __init__(self, directory, daemons, rules=(), name="prometheus", scrape=None):
         self.port = free_port()
         config = directory / f"{name}.yml"
         config.write_text(yaml.safe_dump({
             "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
             "rule_files": [str(path) for path in rules],
-            "scrape_configs": [{"job_name": "driveshaft",
+            "scrape_configs": [{"job_name": "driveshaft", **(scrape or {}),
                                 "static_configs": [{"targets": [f"127.0.0.1:{one.port}" for one in daemons]}]}],
         }))
         super().__init__(name, directory, [

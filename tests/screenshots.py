@@ -51,7 +51,7 @@ def submit(servers, stopping):
         stopping.wait(0.05)
 
 
-def terminal_screen(address, columns=132, rows=16):
+def terminal_screen(address, columns=142, rows=13):
     """What `driveshaft top` shows after a while."""
     master, slave = pty.openpty()
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -63,7 +63,7 @@ def terminal_screen(address, columns=132, rows=16):
         written += os.read(master, 65536)
     child.terminate()
     child.wait()
-    whole = [screen for screen in written.split(b"\x1b[H")[1:] if screen.endswith(b"\x1b[J")]
+    whole = [screen for screen in written.split(b"\x1b[H")[1:] if screen.endswith(b"\x1b[?25l")]
     return whole[-1].decode().replace("\r", "")
 
 
@@ -109,7 +109,7 @@ def main(folder):
                     browser.screenshot(path=str(folder / f"{name}.png"), full=False)
                 page = Path(directory) / "top.html"
                 page.write_text(as_page(screen))
-                browser.open(url=page.as_uri(), width=1180, height=330)
+                browser.open(url=page.as_uri(), width=1240, height=300)
                 browser.screenshot(path=str(folder / "top.png"), full=True)
             finally:
                 stopping.set()

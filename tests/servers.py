@@ -203,15 +203,16 @@ def fpm_argv(conf):
 
 
 class PhpFpm(Process):
-    """php-fpm alone, with `children` processes each on IPv4, IPv6 and a Unix socket."""
+    """php-fpm alone, with `children` processes each on IPv4, IPv6 and a Unix socket. `control_timeout` as
+    PhpFpmNginx.CONTROL_TIMEOUT."""
 
-    def __init__(self, directory, children=16, max_requests=0, backlog=511):
+    def __init__(self, directory, children=16, max_requests=0, backlog=511, control_timeout=0):
         self.host, self.port, self.port_v6 = "127.0.0.1", free_port(), free_port()
         self.socket_path = directory / "php.sock"
         conf = directory / "php-fpm.conf"
         pools = {"v4": f"127.0.0.1:{self.port}", "v6": f"[::1]:{self.port_v6}", "local": self.socket_path}
         user = "user = root\ngroup = root\n" if os.geteuid() == 0 else ""
-        conf.write_text("[global]\nerror_log = /proc/self/fd/2\n" + "".join(f"""[{name}]
+        conf.write_text(f"[global]\nerror_log = /proc/self/fd/2\nprocess_control_timeout = {control_timeout}\n" + "".join(f"""[{name}]
 {user}listen = {address}
 listen.backlog = {backlog}
 pm = static
@@ -234,6 +235,11 @@ pm.max_requests = {max_requests}
         wait_until(lambda: accepts("127.0.0.1", self.port) and accepts("::1", self.port_v6)
                    and self.socket_path.exists(), "php-fpm listens")
         return self
+
+    def reload(self):
+        before = self.children()
+        self.send(signal.SIGUSR2)
+        wait_until(lambda: len(self.children() - before) == len(before), "all of php-fpm's processes are new")
 
 
 class PhpFpmNginx:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What systemd is to a service of Type=notify: a datagram socket that it is told on."""
 import socket
+import struct
 import threading
 import time
 
@@ -13,8 +14,10 @@ class ServiceManager:
     def __init__(self, directory, deaf=False):
         self.path = directory / "notify"
         self.told = []
+        self.tellers = []  # the process of each message
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(self.path))
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.socket.settimeout(0.1)
         self.ended = threading.Event()
         self.reader = threading.Thread(target=self._read)
@@ -54,7 +57,9 @@ class ServiceManager:
     def _read(self):
         while not self.ended.is_set():
             try:
-                text = self.socket.recv(4096).decode()
+                text, (credentials, *_), _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(12))
             except TimeoutError:
                 continue
+            self.tellers.append(struct.unpack("iII", credentials[2])[0])
+            text = text.decode()
             self.told.append((time.monotonic(), dict(line.split("=", 1) for line in text.splitlines())))

@@ -79,7 +79,7 @@ class Soak:
 
     def jobs_file(self, **changes):
         pools = {
-            "Steady": pool(self.web.uri(), ["reverse"], changes.get("workers", 8), connections=changes.get("connections", 1),
+            "Steady": pool(self.web.uri(), ["reverse"], changes.get("workers", 8), gearmand_connections=changes.get("connections", 1),
                            retry=RETRY),
             "Big": pool(self.web.uri(run="base64"), ["echo64"], 2, retry=RETRY,
                         request_format=changes.get("format", "json")),
@@ -170,9 +170,9 @@ class Soak:
         wait_until(lambda: self.daemon.metric("driveshaft_threads", status="busy") == 0, "every slot is free")
         assert self.daemon.metric("driveshaft_jobs_held") == 0
         self.done = {"right foreground results": right, "right big results": big.right, "background jobs": len(odd.created),
-                     "retries": int(self.daemon.metric("driveshaft_retries")),
-                     "dead letters taken": int(self.daemon.metric("driveshaft_dead_letters", result="accepted")),
-                     "dead letters in the log": int(self.daemon.metric("driveshaft_dead_letters", result="lost"))}
+                     "retries": int(self.daemon.metric("driveshaft_retries_total")),
+                     "dead letters taken": int(self.daemon.metric("driveshaft_dead_letters_total", result="accepted")),
+                     "dead letters in the log": int(self.daemon.metric("driveshaft_dead_letters_total", result="lost"))}
 
     def sample(self, at, done):
         files = len(os.listdir(f"/proc/{self.daemon.pid}/fd"))

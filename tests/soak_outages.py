@@ -93,7 +93,7 @@ class BookedDriveshaft(Driveshaft):
         return f"{self.name}.{len(self.logs)}"
 
     def jobs_file(self, web, slots, connections):
-        settings = {"headers": {"X-Sender": self.sender}, "max_running_time": 600, "connections": connections,
+        settings = {"headers": {"X-Sender": self.sender}, "max_running_time": 600, "gearmand_connections": connections,
                     "retry": {**RETRY, "attempt_timeout": 3, "on": ["timeout", "5xx", "429", "connection_lost"]}}
         return jobs_file(self.servers, {"Web": pool(web, ["work"], slots[0]),
                                         "Direct": pool(self.shop.uri_direct(book=self.book), ["direct"], slots[1])}, **settings)

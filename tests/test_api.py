@@ -5,10 +5,11 @@ import re
 import signal
 import socket
 
+import jsonschema
 import pytest
 
 import api
-from behaviours import Gate, answer, contract, hang, in_turn, reverse
+from behaviours import Gate, answer, contract, hang, in_turn, reverse, slow
 from clients import Client, FAILED, complete, run
 from driveshaft import jobs_file, pool, run_binary, sanitized
 from fakes import SocketServer
@@ -44,8 +45,8 @@ def test_texts_with_marks_of_json_are_shown_as_they_are(rig):
 def test_every_path_of_the_description_answers_as_described(rig):
     server, daemon = start(rig, rig.endpoint(reverse).uri())
     run(server, "f", "ab")
-    for path in api.openapi()["paths"]:
-        if path != "/events":
+    for path, operations in api.openapi()["paths"].items():
+        if path != "/events" and "get" in operations:
             api.get(daemon, path.replace("{name}", "Regular"))
     api.get(daemon, "/pools/Regular/history?span=24h")
     api.get(daemon, "/pools/Regular/history?span=1y", status=400)
@@ -53,6 +54,38 @@ def test_every_path_of_the_description_answers_as_described(rig):
     assert daemon.get("/api/v1/nothing")[0] == daemon.get("/api/v2/status")[0] == 404
     status, _, headers = daemon.get("/api/v1/status", method="DELETE")
     assert (status, headers["allow"]) == (405, "GET, HEAD")
+
+
+def nodes(value):
+    yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(one)
+
+
+@pytest.mark.once
+def test_the_description_lets_fields_be_added_to_answers():
+    description = api.openapi()
+    answers = [operation["responses"] for path in description["paths"].values() for operation in path.values()]
+    for node in nodes([answers, description["components"]]):
+        if isinstance(node, dict):
+            assert node.get("additionalProperties") is not False and node.get("unevaluatedProperties") is not False, node
+
+
+def test_a_field_that_the_description_does_not_have_is_noticed(rig):
+    """So that no answer of another test has one."""
+    server, daemon = start(rig, rig.endpoint(reverse).uri())
+    run(server, "f", "ab")
+    status, detail = api.get(daemon, "/status"), api.get(daemon, "/pools/Regular")
+    for path, answer, parent in (("/status", status, status), ("/status", status, status["daemon"]),
+                                 ("/status", status, status["pools"][0]),
+                                 ("/status", status, status["pools"][0]["queued_known"]),
+                                 ("/status", status, status["pools"][0]["endpoint"]),
+                                 ("/pools/Regular", detail, detail), ("/pools/Regular", detail, detail["functions"][0])):
+        api.check(path, 200, answer)
+        parent["undocumented"] = 1
+        with pytest.raises(jsonschema.ValidationError):
+            api.check(path, 200, answer)
+        del parent["undocumented"]
 
 
 def test_all_is_well(rig):
@@ -99,6 +132,14 @@ def test_only_the_oldest_running_jobs_are_listed(rig):
             client.result(handle)
 
 
+def test_a_percentile_of_few_jobs_is_not_above_the_longest(rig):
+    server, daemon = start(rig, rig.endpoint(slow(0.45)).uri())
+    run(server, "f", "ab")
+    shown = one_pool(api.wait_for_status(daemon, lambda status: one_pool(status)["p99"], "the job is counted"))
+    took = daemon.metric("driveshaft_job_duration_sum", pool="Regular")
+    assert took * 0.8 < shown["p50"] <= shown["p99"] <= took + 1e-6
+
+
 def test_an_endpoint_that_never_answers_was_reached(rig):
     server, daemon = start(rig, rig.endpoint(hang).uri(), max_running_time=1)
     daemon.expect_failed_jobs()
@@ -117,6 +158,7 @@ def test_failures_say_what_happened(rig):
         assert client.told() == [(Kind.WORK_WARNING, b"no such order")]
     failures = {one["unique"]: one for one in api.get(daemon, "/failures")["failures"]}
     assert list(failures) == ["u3", "u2", "u1", "u0"], "the newest first"
+    assert [one["unique"] for one in api.get(daemon, "/failures?newest=2")["failures"]] == ["u3", "u2"]
     assert one_pool(api.get(daemon, "/status"))["endpoint"]["state"] == "up"
     assert (failures["u0"]["http_status"], failures["u0"]["answer"]) == (500, "<h1>Fatal \\x01 error</h1>")
     assert (failures["u1"]["gearman_ret"], failures["u1"]["answer"]) == (3, "no such order")
@@ -126,6 +168,23 @@ def test_failures_say_what_happened(rig):
     status = api.wait_for_status(daemon, lambda status: one_pool(status)["last_minute"]["failed"] == 3, "the failures count")
     assert "; the last failed job was one of Regular, " in status["summary"]
     assert one_pool(status)["total"] == {"completed": 0, "refused": 1, "failed": 3}
+
+
+def test_the_newest_failures_are_those_of_all_pools(rig):
+    server = rig.gearmand()
+    uri = rig.endpoint(answer(status="500 Oops")).uri()
+    daemon = rig.driveshaft(jobs_file([server], {"A": pool(uri, ["a"]), "B": pool(uri, ["b"])}))
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        for function in "abba":
+            assert client.run(function, "x") == FAILED
+    of_pools = lambda query: [one["pool"] for one in api.get(daemon, f"/failures{query}")["failures"]]
+    assert of_pools("") == ["A", "A", "B", "B"]
+    assert of_pools("?newest=3") == ["A", "B", "B"]
+    assert of_pools("?newest=9") == ["A", "B", "B", "A"]
+    assert of_pools("?newest=0") == []
+    for query in ("?newest=", "?newest=-1", "?newest=1x", "?newest=99999999999999999999", "?oldest=1"):
+        api.get(daemon, f"/failures{query}", status=400)
 
 
 def test_a_hundred_failures_are_kept(rig):
@@ -251,8 +310,8 @@ def test_the_configuration_in_force_hides_passwords(rig):
     endpoint = rig.endpoint(reverse)
     _, daemon = start(rig, endpoint.uri(user="shop:s3cret@"))
     settings = api.get(daemon, "/config")["in_force"]["pools_list"]["Regular"]
-    assert settings["job_processing_uri"] == endpoint.uri(user="shop:***@")
-    assert settings["request_format"] == "json" and settings["connect_timeout"] == 5
+    assert settings["job_processing_uri"] == endpoint.uri(user="***@")
+    assert settings["request_format"] == "json" and settings["endpoint_connect_timeout"] == 5
     assert api.pool(daemon, "Regular")["settings"] == settings
     for page in ("/", "/api/v1/config", "/api/v1/status", "/api/v1/pools/Regular"):
         assert "s3cret" not in daemon.get(page)[1]
@@ -351,7 +410,7 @@ def test_a_server_that_answers_without_end_costs_neither_memory_nor_jobs(rig):
 class Listener:
     def __init__(self, daemon):
         self.sock = socket.create_connection(("127.0.0.1", daemon.port), 20)
-        self.sock.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.sock.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.stream = self.sock.makefile("rb")
         self.head = b""
         while not self.head.endswith(b"\r\n\r\n"):

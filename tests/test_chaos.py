@@ -13,7 +13,7 @@ import time
 import pytest
 
 from clients import Client, complete, status
-from driveshaft import jobs_file, pool
+from driveshaft import jobs_file, pool, run_binary
 from processes import Process, let_pass, wait_until
 from servers import Gearmand, PhpFpmNginx
 
@@ -82,7 +82,7 @@ def test_one_of_two_driveshafts_is_killed(rig, web, account):
     server = rig.gearmand()
     one, two = (start(rig, [server], web.uri(record=account.path), name) for name in ("one", "two"))
     account.submit(server, 600, "sleep", "0.1")  # they take the two about four seconds
-    wait_until(lambda: all(each.metric("driveshaft_jobs", outcome="complete") > 16 for each in (one, two)), "both work")
+    wait_until(lambda: all(each.metric("driveshaft_jobs_total", outcome="complete") > 16 for each in (one, two)), "both work")
     assert status(server, "sleep").total > 100
     one.kill()
     account.close([server], repeats=8)
@@ -119,7 +119,7 @@ def test_sigterm_under_load_loses_and_fails_nothing(rig, web, account):
         assert failed == 0
         daemon = following
     account.close([server], repeats=0)
-    wait_until(lambda: completed + daemon.metric("driveshaft_jobs", outcome="complete") == 3000, "all are complete")
+    wait_until(lambda: completed + daemon.metric("driveshaft_jobs_total", outcome="complete") == 3000, "all are complete")
 
 
 class Namespace:
@@ -232,7 +232,8 @@ def test_a_network_that_swallows_all_is_noticed_and_the_other_server_works_on(ne
     assert runs_of_near == ran
     account.left_out.add("")
     account.close([far, near], repeats=8)
-    assert sum(account.runs().values()) > 400  # those whose results were swallowed
+    # The results that were swallowed may arrive late, if gearmand has not given up the old connection; else these jobs run again.
+    assert sum(account.runs().values()) >= 400
     assert daemon.metric("driveshaft_errors") == 0
 
 
@@ -281,7 +282,6 @@ def letters_hold(servers, uniques):
     """Whether each of these jobs is in a dead letter."""
     kept = set()
     for server in servers:
-        tool = os.path.join(os.path.dirname(__file__), "..", "examples", "dead_letters.py")
-        listed = subprocess.run([tool, "--server", server.address, "list"], capture_output=True, text=True, timeout=30)
+        listed = run_binary("letters", "list", "--json", "--server", server.address, "--dead_letter_function", "failed_jobs")
         kept |= {json.loads(line)["unique"] for line in listed.stdout.splitlines()}
     return set(uniques) <= kept

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -14,11 +15,13 @@ import threading
 import pytest
 
 import api
+import many_pools
 from behaviours import Gate, answer, contract, response, reverse
 from clients import Client, FAILED, run
 from driveshaft import binary, jobs_file, pool, run_binary
 from fakes import SocketServer
 from processes import free_port, wait_until
+from tmux import Tmux
 
 
 def start(rig, behave=reverse):
@@ -47,7 +50,7 @@ def test_status_exits_8_and_says_why_when_something_is_the_matter(rig):
     api.wait_for_status(daemon, lambda status: "10 jobs failed" in status["summary"], "the failures count")
     done = run_binary("status", f"127.0.0.1:{daemon.port}")
     assert done.returncode == 8
-    assert "10 of 10 jobs failed in the last minute; `driveshaft failures` has the reasons" in done.stdout
+    assert re.search(f"10 of 10 jobs failed in the last minute, the last .* ago: .*; `driveshaft failures :{daemon.port}` lists them", done.stdout)
 
 
 def test_jobs_that_the_endpoint_refuses_are_failures(rig):
@@ -116,6 +119,21 @@ def test_status_exits_9_when_nobody_can_be_asked(rig):
     assert run_binary("status", stranger.address).returncode == 9
 
 
+class KnownByAnotherName(SocketServer):
+    """As a daemon that does not know the name by which it is asked for."""
+
+    def serve(self, sock, number):
+        sock.recv(1000)
+        sock.sendall(response(b'{"error":"the host x is not known here; \xc2\xbb"}', status="421 Misdirected Request"))
+
+
+def test_what_a_daemon_says_of_a_request_at_fault_is_shown(rig):
+    server = rig.start(KnownByAnotherName())
+    done = run_binary("status", server.address)
+    assert done.returncode == 9
+    assert f"http://{server.address} answers HTTP status 421: the host x is not known here; »" in done.stderr
+
+
 @pytest.mark.parametrize("args, shown", [(["status", "--jsno"], "--jsno"), (["top", "a", "b"], '"b"'),
                                          (["status", "host:port"], "host:port")])
 def test_a_wrong_command_line_exits_2(args, shown):
@@ -162,7 +180,7 @@ class Terminal:
     def last(self):
         """The last whole screen, in lines without colours."""
         screens = self.screen.split(b"\x1b[H")[1:]
-        whole = [screen for screen in screens if screen.endswith(b"\x1b[J")]
+        whole = [screen for screen in screens if screen.endswith(b"\x1b[?25l")]
         return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", whole[-1].decode()).split("\r\n") if whole else []
 
     def _read(self):
@@ -213,3 +231,105 @@ def test_top_ends_on_a_signal(rig, terminal):
     top.child.send_signal(signal.SIGINT)
     assert top.child.wait(10) == 0
     wait_until(lambda: b"\x1b[?1049l" in top.screen, "the screen is given back")
+
+
+@pytest.fixture
+def fifty_pools(rig):
+    """`driveshaft top` on a terminal of 80 columns and 24 lines, of a daemon with 50 pools, twelve of them in trouble."""
+    if not shutil.which("tmux"):
+        pytest.skip("no tmux: ./dev test integration installs it")
+    server, daemon = many_pools.start(rig)
+    top = Tmux(binary(), "top", daemon.port)
+    yield server, daemon, top
+    top.close()
+
+
+def has_pool(lines, name):
+    return any(re.match(rf"{name} ", line) for line in lines)
+
+
+def test_top_keeps_the_states_at_every_width(fifty_pools):
+    server, _, top = fifty_pools
+    heads = {60: "POOL BUSY FAILED/S WAITING ENDPOINT",
+             80: "POOL BUSY JOBS/S FAILED/S P50 P95 P99 WAITING ENDPOINT",
+             120: "POOL BUSY JOBS/S FAILED/S P50 P95 P99 WAITING ENDPOINT URI",
+             200: "POOL BUSY JOBS/S FAILED/S P50 P95 P99 WAITING JOBS/S, LAST 30 S ENDPOINT URI"}
+
+    def down(lines):
+        """The pools that show their state in the column that the head of this width has for it."""
+        at = next((line.index("ENDPOINT") for line in lines if " ".join(line.split()) == heads[columns]), None)
+        return at and [line for line in lines if re.match("Pool-[0-9]+ ", line) and line[at:].startswith("down")] or []
+
+    def whole(lines):
+        """The terminal may show the first lines of a picture before it has read the others."""
+        return (len(lines) == 24 and max(map(len, lines)) <= columns
+                and len(down(lines)) >= 8 and f"{50 - len(down(lines))} more" in lines  # of the pools
+                and any(re.search(" up for [0-9]", line) for line in lines if line.startswith(server.address))
+                and "8 more" in lines  # of the problems
+                and any("q quit" in line for line in lines[-2:]))
+
+    for columns in (80, 60, 120, 200):
+        top.resize(columns)
+        top.shows(whole, f"a picture of {columns} columns with every state")
+
+
+def test_top_scrolls(fifty_pools):
+    _, _, top = fifty_pools
+    top.has("41 more")
+    top.press("Down")
+    top.shows(lambda lines: "1 more above, 40 more below" in lines and not has_pool(lines, "Pool-39"), "a row further")
+    top.press("NPage")
+    top.has("10 more above, 31 more below")
+    top.press("End")
+    top.shows(lambda lines: "41 more above" in lines and has_pool(lines, "Pool-38"), "the end of the list")
+    top.press("PPage")
+    top.has("32 more above, 9 more below")
+    top.press("Up")
+    top.has("31 more above, 10 more below")
+    top.press("Home")
+    top.shows(lambda lines: "41 more" in lines and has_pool(lines, "Pool-39"), "the beginning of the list")
+
+
+def test_top_filters_and_sorts(fifty_pools):
+    _, _, top = fifty_pools
+    top.has("41 more")
+    top.press("/")
+    top.type("pool-1")
+    top.has("/pool-1▏ Enter: keep")
+    top.press("Enter")
+    lines = top.has("10 of 50 pools have \"pool-1\"")
+    assert has_pool(lines, "Pool-10") and not has_pool(lines, "Pool-39")
+    top.press("Escape")
+    top.shows(lambda lines: "41 more" in lines and has_pool(lines, "Pool-39"), "all pools")
+    top.press("n")
+    top.shows(lambda lines: any(line.startswith("POOL▲") for line in lines) and has_pool(lines, "Pool-01"), "by name")
+    top.press("b")
+    top.shows(lambda lines: any("BUSY▼" in line for line in lines) and has_pool(lines, "Pool-39"), "the busiest first")
+    top.press("End")
+    top.has("41 more above")
+    top.press("t")
+    top.shows(lambda lines: "41 more" in lines and has_pool(lines, "Pool-39"), "those in trouble first")
+
+
+def test_top_shows_every_problem_on_request_and_ends(fifty_pools):
+    _, _, top = fifty_pools
+    top.has("Tab servers")
+    top.press("Tab")
+    top.has("Tab problems")
+    top.press("Tab")
+    top.has("Tab pools")
+    top.press("End")
+    top.shows(lambda lines: any("- bad: Pool-50-with-a-name-that-is-wider-than-its-column: endpoint" in line for line in lines),
+              "the last problem, whole")
+    top.press("q")
+    wait_until(lambda: not top.running(), "it ends")
+
+
+def test_top_cuts_long_names_in_the_middle(fifty_pools):
+    _, _, top = fifty_pools
+    top.has("41 more")
+    top.press("/")
+    top.type("wider")
+    top.press("Enter")
+    lines = top.has("1 of 50 pools have")
+    assert any(re.match("Pool-50-.*….*-column +1/1 ", line) for line in lines), lines

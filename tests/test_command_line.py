@@ -4,12 +4,10 @@ import json
 import os
 import pwd
 import re
-import shutil
 import signal
 import socket
 import stat
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -140,14 +138,21 @@ def test_a_jobs_file_that_cannot_be_used_exits_1_and_names_it(tmp_path, text, ch
     assert str(path) in done.stdout + done.stderr
 
 
-def test_check_connects_to_nobody_and_needs_no_exporter(good):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        config = write(good.parent, jobs_file([f"127.0.0.1:{port}"], {"p": pool("http://127.0.0.1:2/", ["f"])}))
-        assert run_binary("--check", "--jobsconfig", config, "--exporter_addr", f"127.0.0.1:{port}").returncode == 0
-        taken.settimeout(0)
-        with pytest.raises(BlockingIOError):
-            taken.accept()
+def test_check_reads_the_log_configuration_and_opens_no_log(good, tmp_path):
+    config, log = tmp_path / "log.xml", tmp_path / "file.log"
+    text = """<log4j:configuration xmlns:log4j="http://jakarta.apache.org/log4j/">
+      <appender name="file" class="org.apache.log4j.FileAppender"><param name="File" value="%s"/>
+        <layout class="org.apache.log4j.SimpleLayout"/></appender>
+      <root><appender-ref ref="file"/></root></log4j:configuration>""" % log
+    config.write_text(text)
+    done = run_binary("--check", "--jobsconfig", good, "--logconfig", config)
+    assert done.returncode == 0 and re.search(rf"^log configuration +{config} +good$", done.stdout, re.M)
+    for wrong, said in ((text.replace("FileAppender", "FielAppender"), "FielAppender"), (text + "<", "line 4"),
+                        (text.replace('ref="file"', 'ref="flie"'), "flie")):
+        config.write_text(wrong)
+        done = run_binary("--check", "--jobsconfig", good, "--logconfig", config)
+        assert done.returncode == 6 and said in done.stderr
+    assert not log.exists()
 
 
 def test_an_exporter_address_in_use_exits_3_and_names_it(good):
@@ -301,7 +306,7 @@ def test_more_slots_than_files_is_a_warning_at_the_start_and_at_a_reload(rig, we
     daemon = rig.driveshaft(few, prefix=["prlimit", "--nofile=1024:1024"])
     assert not daemon.lines("files open at once")
     daemon.reload(many)
-    assert "add up to 5065 files" in daemon.wait_for_line("files open at once")
+    assert "add up to 5033 files" in daemon.wait_for_line("files open at once")
     daemon.stop()
     again = rig.driveshaft(many, name="again", prefix=["prlimit", "--nofile=1024:1024"])
     again.wait_for_line("only 1024 are allowed")
@@ -313,15 +318,6 @@ def test_daemonize_reports_a_failure_of_the_daemon_as_its_own(good):
         done = run_binary("--daemonize", "--jobsconfig", good, "--exporter_addr", address)
     assert done.returncode == 3
     assert address in done.stderr
-
-
-@pytest.fixture
-def roots_directory():
-    """Like /run: root's, and everybody may enter it."""
-    directory = Path(tempfile.mkdtemp(prefix="driveshaft-test-"))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.mark.root

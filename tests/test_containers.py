@@ -202,6 +202,7 @@ def test_prometheus_and_grafana_of_compose_find_what_ships(tmp_path):
     assert rules == [ROOT / "packaging/prometheus/driveshaft.rules.yml"]
     targets = config["scrape_configs"][0]["static_configs"][0]["targets"]
     assert targets == [f"driveshaft:{port_of_the_page()}"]
+    assert given(services["driveshaft"]["command"])["--exporter_host"] == "driveshaft", "it answers to that name"
     config["rule_files"] = [str(path) for path in rules]
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
     promtool("check", "config", tmp_path / "prometheus.yml")
@@ -307,6 +308,17 @@ def test_the_network_policy_lets_pass_what_the_jobs_file_needs():
                    (urllib.parse.urlsplit(uri).hostname, port_of_an_endpoint(uri))}
 
 
+def test_the_pod_answers_to_the_names_of_its_service():
+    """Kubernetes puts a variable of the container in place of $(NAME)."""
+    (variable,) = CONTAINER["env"]
+    assert variable["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.namespace"
+    given_names = given(CONTAINER["args"])["--exporter_host"].replace(f"$({variable['name']})", "jobs").split(",")
+    service = OBJECTS["Service"]["metadata"]["name"]
+    assert given_names == [service, f"{service}.jobs", f"{service}.jobs.svc", f"{service}.jobs.svc.cluster.local"]
+    done = run_binary("--version", "--exporter_host", ",".join(given_names))
+    assert done.returncode == 0, done.stderr
+
+
 def test_probes_and_scrapes_ask_for_pages_that_there_are(rig):
     daemon = rig.driveshaft(jobs_file([rig.gearmand()], {"P": pool("http://127.0.0.1:1/", ["f"])}))
     asked = [CONTAINER["livenessProbe"]["httpGet"], CONTAINER["readinessProbe"]["httpGet"],
@@ -324,8 +336,8 @@ def scaled_object():
 
 
 def triggers_of_the_manual():
-    """Of the YAML blocks in docs/operations.md that are KEDA's."""
-    blocks = re.findall(r"^```yaml\n(triggers:.*?)^```$", (ROOT / "docs/operations.md").read_text(), re.M | re.S)
+    """Of the YAML blocks in docs/guides/scaling.md that are KEDA's."""
+    blocks = re.findall(r"^```yaml\n(triggers:.*?)^```$", (ROOT / "docs/guides/scaling.md").read_text(), re.M | re.S)
     return {one["type"]: one["metadata"] for block in blocks for one in yaml.safe_load(block)["triggers"]}
 
 
@@ -403,12 +415,12 @@ def test_an_updated_config_map_and_secret_are_read_again(rig, tmp_path):
     config["pools_list"]["P"]["worker_count"] = 9
     jobs.update(**{"jobs.json": json.dumps(config)})
     wait_until(lambda: daemon.metric("driveshaft_slots", pool="P") == 9, "the new jobs file holds")
-    reloads = daemon.metric("driveshaft_config_reloads", result="ok")
+    reloads = daemon.metric("driveshaft_config_reloads_total", result="ok")
     secrets.update(token="two\n")
-    wait_until(lambda: daemon.metric("driveshaft_config_reloads", result="ok") > reloads, "the secret is read again")
+    wait_until(lambda: daemon.metric("driveshaft_config_reloads_total", result="ok") > reloads, "the secret is read again")
     assert token_of_a_job() == "two"
     daemon.expect_errors("jobs file .* is rejected")
     jobs.update(**{"jobs.json": "{"})
-    wait_until(lambda: daemon.metric("driveshaft_config_reloads", result="rejected") == 1, "a broken one is refused")
+    wait_until(lambda: daemon.metric("driveshaft_config_reloads_total", result="rejected") == 1, "a broken one is refused")
     jobs.update(**{"jobs.json": json.dumps(config)})
     wait_until(lambda: daemon.metric("driveshaft_config_last_reload_successful") == 1, "and a good one ends that")

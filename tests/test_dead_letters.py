@@ -5,9 +5,7 @@ import json
 import re
 import signal
 import socket
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
@@ -53,7 +51,7 @@ def take_letters(server, count, function="failed_jobs"):
 
 
 def dead(daemon, result):
-    return daemon.metric("driveshaft_dead_letters", function="f", result=result)
+    return daemon.metric("driveshaft_dead_letters_total", function="f", result=result)
 
 
 def test_a_failed_job_is_kept_whole_and_then_fails(rig):
@@ -99,7 +97,7 @@ def test_every_kind_of_failure_is_kept_and_the_client_gets_what_it_would_get(rig
         assert client.told() == told
     [letter] = take_letters(server, 1)
     assert shown in letter["error"] and letter["attempts"] == 1
-    assert daemon.metric("driveshaft_jobs", outcome="refused" if told else "failed") == 1
+    assert daemon.metric("driveshaft_jobs_total", outcome="refused" if told else "failed") == 1
 
 
 def test_a_job_that_ran_out_of_time_is_kept(rig):
@@ -131,9 +129,9 @@ def test_a_letter_that_fails_is_not_put_into_another(rig):
     daemon = rig.driveshaft(jobs_file([server], config, dead_letter_function="failed_jobs"))
     daemon.expect_failed_jobs()
     assert run(server, "f", "x") == FAILED
-    wait_until(lambda: daemon.metric("driveshaft_jobs", pool="Letters", outcome="failed") == 1, "the letter fails")
+    wait_until(lambda: daemon.metric("driveshaft_jobs_total", pool="Letters", outcome="failed") == 1, "the letter fails")
     let_pass(1)
-    assert daemon.metric("driveshaft_dead_letters") == 1
+    assert daemon.metric("driveshaft_dead_letters_total") == 1
     assert len(endpoint.requests) == 2
     assert status(server, "failed_jobs").total == 0
 
@@ -201,7 +199,7 @@ def test_a_connection_lost_while_burying_leaves_the_job_with_gearmand(rig):
     daemon.expect_errors("^Dead letter not taken.*the connection was lost", "connection lost")
     server.submit("f", "x")
     daemon.wait_for_line("^Dead letter not taken")
-    wait_until(lambda: daemon.metric("driveshaft_results_dropped") == 1, "its failure is not told")
+    wait_until(lambda: daemon.metric("driveshaft_results_dropped_total") == 1, "its failure is not told")
     assert not server.results and dead(daemon, "lost") == 1
     server.submit("reverse", "ab")  # as gearmand does, over the next connection
     wait_until(lambda: server.results, "the next job")
@@ -288,144 +286,3 @@ def test_a_reload_while_burying_changes_nothing_for_that_job(rig, change):
     if change != "no letters any more":
         wait_until(lambda: server.links[0].closed_at, "the old connection is left")
     assert len(server.letters) == 1
-
-
-def bury(client, *workloads, unique="", function="failed_jobs"):
-    """A letter for each: of jobs of `f`."""
-    for number, workload in enumerate(workloads):
-        letter = {"function_name": "f", "job_handle": f"H:{number}", "unique": unique, "workload": workload}
-        client.submit_background(function, json.dumps(letter))
-
-
-def tool(server, *args, ok=True):
-    """examples/dead_letters.py; its output, or what it says when it exits with 1."""
-    done = subprocess.run(["/usr/bin/python3", Path(__file__).parent.parent / "examples" / "dead_letters.py",
-                           "--server", server.address, *args], capture_output=True, text=True, timeout=30)
-    assert (done.returncode == 0) == ok, done.stdout + done.stderr
-    return done.stdout if ok else done.stderr
-
-
-def test_the_tool_lists_letters_and_runs_them_again(rig):
-    server = rig.gearmand()
-    broken = rig.endpoint(BROKEN)
-    daemon = start(rig, server, broken.uri())
-    binary = bytes(range(256))
-    with Client(server) as client:
-        assert client.run("reverse", "ab", unique="u1") == FAILED
-        assert client.run("reverse", "caf\u00e9 \"x\"") == FAILED
-        assert client.run("f", binary) == FAILED
-    for _ in range(2):  # to look changes nothing
-        listed = [json.loads(line) for line in tool(server, "list").splitlines()]
-        assert sorted(letter["function_name"] for letter in listed) == ["f", "reverse", "reverse"]
-        wait_until(lambda: status(server, "failed_jobs") == (3, 0, 0), "gearmand has all of them")
-    assert len(tool(server, "--only", "f", "list").splitlines()) == 1
-
-    daemon.stop()
-    seen = []
-    good = rig.endpoint(lambda request, sock: (seen.append(json.loads(request.body)), answer()(request, sock))[1])
-    rig.driveshaft(jobs_file([server], {"Regular": pool(good.uri(), ["f", "reverse"])}), name="repaired")
-    wait_until(lambda: status(server, "failed_jobs").running == 0, "gearmand has all of them")
-    assert len(tool(server, "--only", "reverse", "rerun").splitlines()) == 2
-    wait_until(lambda: len(seen) == 2, "both run again")
-    assert {job["workload"] for job in seen} == {"ab", "caf\u00e9 \"x\""}
-    assert "u1" in {job["unique"] for job in seen}
-    wait_until(lambda: status(server, "failed_jobs") == (1, 0, 0), "one letter is left")
-    tool(server, "rerun")
-    wait_until(lambda: len(seen) == 3, "it runs again")
-    assert base64.b64decode(seen[2]["workload"]) == binary
-    assert tool(server, "list") == ""
-
-
-def test_the_tool_drops_letters_and_says_what_is_wrong(rig):
-    server = rig.gearmand()
-    with Client(server) as client:
-        client.submit_background("other", '{"function_name": "f"}', unique="1")
-        client.submit_background("other", "not a letter", unique="2")
-        bury(client, "H:1", function="other")
-    assert len(tool(server, "--letters", "other", "drop").splitlines()) == 1
-    wait_until(lambda: status(server, "other") == (2, 0, 0), "what is no letter is left alone")
-    server.stop()
-    assert "Connection refused" in tool(server, "list", ok=False)
-
-
-@pytest.mark.parametrize("before", ["nothing before", "one waits", "one runs"])
-def test_the_tool_keeps_letters_of_one_unique_apart(rig, before):
-    """gearmand would take their jobs for one."""
-    server = rig.gearmand()
-    with Client(server) as client, socket.create_connection((server.host, server.port), 20) as worker:
-        bury(client, "1", "2", "3", unique="u1")
-        left, seen = 3, []
-
-        def grab():
-            worker.sendall(request(Kind.GRAB_JOB_UNIQ))
-            kind, payload = receive(worker)
-            assert kind == Kind.JOB_ASSIGN_UNIQ
-            handle, _, unique, workload = payload.split(b"\0", 3)
-            assert unique == b"u1"
-            seen.append(workload.decode())
-            return handle
-
-        def complete(handle):
-            worker.sendall(request(Kind.WORK_COMPLETE, handle, "") + request(Kind.ECHO_REQ, ""))
-            assert receive(worker)[0] == Kind.ECHO_RES
-
-        worker.sendall(request(Kind.CAN_DO, "f"))
-        if before != "nothing before":
-            client.submit_background("f", "0", unique="u1")
-            running = grab() if before == "one runs" else None
-            assert tool(server, "rerun", ok=False).count("stays a letter: gearmand has a job of its unique 'u1'") == 3
-            wait_until(lambda: status(server, "failed_jobs") == (3, 0, 0), "all letters stay")
-            complete(running or grab())
-            assert seen.pop() == "0"
-        while left:
-            told = tool(server, "rerun", ok=left == 1)
-            assert told.count("stays a letter") == left - 1
-            left -= 1
-            wait_until(lambda: status(server, "failed_jobs") == (left, 0, 0), "one letter less")
-            complete(grab())
-        assert sorted(seen) == ["1", "2", "3"]
-
-
-@pytest.mark.parametrize("unique", ["", "-"])
-def test_jobs_without_a_unique_of_their_own_all_run_again(rig, unique):
-    """gearmand takes jobs of the unique "-" for one if their workloads are the same."""
-    server = rig.gearmand()
-    with Client(server) as client:
-        bury(client, "x", "x", "x", unique=unique)
-    assert len(tool(server, "rerun").splitlines()) == 3
-    assert status(server, "f").total == 3
-    wait_until(lambda: status(server, "failed_jobs").total == 0, "no letter stays")
-
-
-def test_running_letters_again_ends_although_the_jobs_fail_again(rig, monkeypatch):
-    """Each new letter is there before the tool asks for the next one."""
-    server = rig.gearmand()
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples")
-    import dead_letters
-    run_again, done = dead_letters.run_again, []
-    with Client(server) as client:
-        def fail_again(gearmand, letter):
-            done.append(letter["workload"])
-            assert len(done) <= 6, "it takes new letters too"
-            bury(client, "new")
-            return run_again(gearmand, letter)
-        monkeypatch.setattr(dead_letters, "run_again", fail_again)
-        monkeypatch.setattr("sys.argv", ["dead_letters.py", "--server", server.address, "rerun"])
-        bury(client, *"123456")
-        dead_letters.main()
-    assert done == list("123456")
-    assert status(server, "f").total == 6
-
-
-def test_the_tool_stopped_half_way_loses_nothing(rig):
-    """gearmand refuses the second job; all but the first letter stay."""
-    server = rig.gearmand()
-    with Client(server) as client:
-        bury(client, *"123")
-        client.submit_background("f", "0")
-        with socket.create_connection((server.host, server.port), 10) as sock:
-            sock.sendall(b"maxqueue f 2\n")
-            assert sock.recv(100) == b"OK\r\n"
-        assert "Job queue is full" in tool(server, "rerun", ok=False)
-    wait_until(lambda: status(server, "failed_jobs") == (2, 0, 0), "two letters stay")
-    assert status(server, "f").total == 2

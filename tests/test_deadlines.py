@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Limits of time: max_running_time over the whole of a job, connect_timeout over reaching the endpoint."""
+"""Limits of time: max_running_time over the whole of a job, endpoint_connect_timeout over reaching the endpoint."""
 import time
 
 import pytest
@@ -118,30 +118,30 @@ def test_a_job_within_the_limit_is_left_alone(rig):
 def test_reaching_the_endpoint_has_a_limit_of_its_own(rig, scheme, peer):
     endpoint = rig.start(peer())
     server, daemon = start(rig, f"{scheme}://{endpoint.host}:{endpoint.port}/", max_running_time=60,
-                           connect_timeout=0.5, endpoint_down="fail")
+                           endpoint_connect_timeout=0.5, endpoint_down="fail")
     result, took = timed_run(server)
     assert result == FAILED
     assert 0.4 < took < 2.5
     assert daemon.metric("driveshaft_errors") == 1
-    daemon.wait_for_line("connect_timeout|connect")
+    daemon.wait_for_line("endpoint_connect_timeout|connect")
 
 
 def test_another_connect_timeout_holds_for_the_next_connection(rig):
     endpoint = rig.start(FullEndpoint())
     uri = f"http://{endpoint.host}:{endpoint.port}/"
     settings = {"endpoint_down": "fail"}
-    server, daemon = start(rig, uri, max_running_time=60, connect_timeout=50, **settings)
-    daemon.reload(jobs_file([server], {"Regular": pool(uri, ["f"], 1, connect_timeout=0.5, **settings)}))
+    server, daemon = start(rig, uri, max_running_time=60, endpoint_connect_timeout=50, **settings)
+    daemon.reload(jobs_file([server], {"Regular": pool(uri, ["f"], 1, endpoint_connect_timeout=0.5, **settings)}))
     result, took = timed_run(server)
     assert result == FAILED
     assert took < 2.5
-    daemon.wait_for_line(r"no connection within connect_timeout \(500 ms\)")
+    daemon.wait_for_line(r"no connection within endpoint_connect_timeout \(500 ms\)")
 
 
 def test_jobs_that_wait_for_their_turn_to_connect_are_not_timed_by_connect_timeout(rig):
     """Hundreds of jobs at once at an endpoint with a short queue of connections, each in no hurry to answer."""
     endpoint = rig.endpoint(slow(0.2, answer(keep=False, headers=["Connection: close"])), backlog=16)
-    server, daemon = start(rig, endpoint.uri(), worker_count=300, max_running_time=30, connect_timeout=5)
+    server, daemon = start(rig, endpoint.uri(), worker_count=300, max_running_time=30, endpoint_connect_timeout=5)
     with Client(server) as client:
         assert client.run_all("f", ["x"] * 600, window=600) == [complete("done")] * 600
     assert daemon.metric("driveshaft_errors") == 0
@@ -149,6 +149,6 @@ def test_jobs_that_wait_for_their_turn_to_connect_are_not_timed_by_connect_timeo
 
 def test_max_running_time_limits_reaching_the_endpoint_too(rig):
     endpoint = rig.start(FullEndpoint())
-    server, _ = start(rig, f"http://{endpoint.host}:{endpoint.port}/", connect_timeout=30)
+    server, _ = start(rig, f"http://{endpoint.host}:{endpoint.port}/", endpoint_connect_timeout=30)
     result, took = timed_run(server)
     assert result == FAILED and took < LIMIT + 1.5

@@ -2,9 +2,11 @@
 """What an endpoint may do: good answers of every form complete the job, anything else fails it and nothing more."""
 
 import re
+import urllib.parse
 
 import pytest
 
+import api
 from behaviours import answer, chunked, contract, flood, hang, in_turn, raw, slow, until_close
 from clients import Client, FAILED, complete, gearman_cli, php_client, run
 from driveshaft import jobs_file, pool, sanitized
@@ -12,6 +14,7 @@ from fakes import SocketServer
 from packets import Kind
 from processes import free_port, wait_until
 from servers import PhpFpm, PhpFpmNginx
+from test_dead_letters import take_letters
 
 OK = contract("fine")
 MIB = 1 << 20
@@ -134,6 +137,11 @@ EXPLAINED = {
 }
 
 
+def reason_of_the_failed_job(daemon):
+    quoted = re.search('reason="(.*)" trace=', daemon.wait_for_line("^Failed job: "))[1]
+    return re.sub(r"\\(.)", r"\1", quoted)
+
+
 @pytest.mark.parametrize("behave, reason", EXPLAINED.values(), ids=EXPLAINED.keys())
 def test_a_failure_found_here_can_explain_itself_to_php_gearman(rig, behave, reason):
     server = rig.gearmand()
@@ -143,7 +151,7 @@ def test_a_failure_found_here_can_explain_itself_to_php_gearman(rig, behave, rea
     [[kind, text], failed] = php_client(server, "stream", "f", "x")["events"]
     assert (kind, failed) == ("warning", ["fail", ""])
     assert re.fullmatch(f"{reason}; the job may have run", text)
-    assert f" reason={text} trace=" in daemon.wait_for_line("^Failed job: function=f ")
+    assert reason_of_the_failed_job(daemon) == text
 
 
 def test_an_explanation_goes_the_way_of_failure_text(rig):
@@ -153,10 +161,6 @@ def test_an_explanation_goes_the_way_of_failure_text(rig):
     failed = gearman_cli(server, "-f", "f", data=b"x")
     text = b'the endpoint answered HTTP status 500: "oops"; the job may have run'
     assert (failed.returncode, failed.stderr) == (1, text + b"Job failed\n")
-
-
-def reason_of_the_failed_job(daemon):
-    return re.search("reason=(.*) trace=", daemon.wait_for_line("^Failed job: "))[1]
 
 
 def test_limits_of_nginx_are_named(rig, tmp_path):
@@ -181,6 +185,79 @@ def test_what_ended_a_php_script_is_shown(rig, web):
     assert run(server, "f") == FAILED
     assert re.search(r'it answered "Fatal error: Uncaught Exception: a job that throws in /\S+/job.php:\d+"; the job may',
                      reason_of_the_failed_job(daemon))
+
+
+BEFORE_THE_OBJECT = {
+    "bom": r'"\{.*", behind a byte order mark: save the endpoint\'s files without one; ',
+    "warning": r'"Warning: the cache is old in /\S+/job.php on line \d+", before the object: with display_errors=0 PHP keeps',
+    "debug": r'"debug\\x0a\{.*", with the object behind it: print nothing but the object; ',
+}
+
+
+@pytest.mark.parametrize("what, said", BEFORE_THE_OBJECT.items(), ids=BEFORE_THE_OBJECT.keys())
+def test_what_php_prints_before_the_object_is_named_with_its_remedy(rig, web, what, said):
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(web.uri(run=what), ["f"])}))
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    assert re.search(said, reason_of_the_failed_job(daemon))
+
+
+def test_a_reason_is_as_long_as_log_workload_size_says(rig):
+    server = rig.gearmand()
+    endpoint = rig.endpoint(answer(b"x" * 500, status="500 Internal Server Error"))
+    config = jobs_file([server], {"Regular": pool(endpoint.uri(), ["f"])}, log_workload_size=100)
+    daemon = rig.driveshaft(config)
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    assert f'"{"x" * 100}… (500 bytes)"; ' in reason_of_the_failed_job(daemon)
+    failure, = api.get(daemon, "/failures")["failures"]
+    assert failure["answer"] == "x" * 500
+
+
+def test_what_a_script_wrote_to_stderr_is_part_of_the_reason_everywhere(rig, tmp_path):
+    fpm = rig.start(PhpFpm(tmp_path))
+    server = rig.gearmand()
+    config = jobs_file([server], {"Regular": pool(fpm.uri(run="no_database"), ["f"], dead_letter_function="letters",
+                                                  explain_failures=True)})
+    daemon = rig.driveshaft(config)
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        assert client.run("f", "x") == FAILED
+        told = client.told()
+    reason = reason_of_the_failed_job(daemon)
+    assert re.fullmatch('the endpoint answered HTTP status 500: nothing; its stderr: ".*no database at db.example"; '
+                        "the job may have run", reason)
+    assert told == [(Kind.WORK_WARNING, reason.encode())]
+    failure, = api.get(daemon, "/failures")["failures"]
+    assert (failure["kind"], failure["reason"]) == ("error answer", reason)
+    [letter] = take_letters(server, 1, "letters")
+    assert letter["error"] == reason
+
+
+def test_a_php_fpm_that_is_taken_for_a_web_server_is_named(rig, tmp_path):
+    fpm = rig.start(PhpFpm(tmp_path))
+    server = rig.gearmand()
+    uri = f"http+unix://{urllib.parse.quote(str(fpm.socket_path), safe='')}/job.php"
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(uri, ["f"])}))
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    assert "the URI begins with fcgi+unix://" in reason_of_the_failed_job(daemon)
+
+
+def test_an_endpoint_that_gives_empty_answers_costs_each_job_one_request_soon(rig, web):
+    """Those that run first are sent again, as after a reload of php-fpm; from then on the script is to blame."""
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(web.uri(), ["reverse", "print_nothing"], 4)}))
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        assert client.run("reverse", "ab") == complete("ba")
+        assert client.run_all("print_nothing", [""] * 40) == [FAILED] * 40
+        assert 1 <= daemon.metric("driveshaft_retries_total", reason="empty_answer") <= 8
+        before = daemon.metric("driveshaft_retries_total")
+        assert client.run("reverse", "ab") == complete("ba")
+        assert client.run("print_nothing") == FAILED
+        assert daemon.metric("driveshaft_retries_total") == before
 
 
 def test_of_a_job_whose_process_is_killed_it_is_said_that_it_may_have_run(rig, tmp_path):
@@ -209,7 +286,7 @@ def test_of_a_job_that_never_reached_the_endpoint_it_is_said_that_it_did_not_run
     for function, said in ("refused", "Connection refused"), ("held", "it was held, as its endpoint could not take it"):
         assert run(server, function) == FAILED
         line = daemon.wait_for_line(f"^Failed job: function={function} ")
-        assert re.search(f"reason=.*{said}; the job did not run trace=", line)
+        assert re.search(f'reason=.*{said}; the job did not run" trace=', line)
 
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect",

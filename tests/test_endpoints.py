@@ -128,7 +128,7 @@ def test_https_without_a_known_authority_fails_the_job_and_says_why(rig, web):
     daemon.expect_failed_jobs()
     assert run(server, "reverse", "ab") == FAILED
     line = daemon.wait_for_line(r"^Failed job")
-    assert f" pool=Regular uri={web.uri_tls()} " in line
+    assert f" uri={web.uri_tls()} " in line
     assert "its certificate is not accepted: self-signed certificate" in line
     assert "SSL_CERT_FILE" in line  # what to do about it
 

@@ -65,7 +65,7 @@ def test_turns_are_between_functions_however_many_servers_and_connections_they_h
     with Client(servers[1]) as client:
         client.submit_many("others", ["x"] * 60, background=True)
     rig.driveshaft(jobs_file(servers, {"Regular": pool(endpoint.uri(), ["others", "flood"], 2, fairness="function",
-                                                       connections=2)}))
+                                                       gearmand_connections=2)}))
     wait_until(lambda: len(endpoint.requests) == 660, "all jobs ran")
     order = functions_of(endpoint.requests)
     assert order[:200].count("others") == 60, order[:200]

@@ -77,7 +77,7 @@ def test_an_attack_costs_its_jobs_and_bounded_memory(rig, web, behave, shown, gr
         during = speed(server)
         assert [client.result(job) for job in jobs] == [FAILED] * 8
     line = daemon.wait_for_line(f"^Failed job: .*uri={endpoint.uri()} .*reason=.*({shown})")
-    assert len(line) < 1000
+    assert len(line) < 3000
     assert daemon.metric("driveshaft_errors", pool="Good") == 0
     if not sanitized():
         assert during < 0.1
@@ -180,7 +180,7 @@ def test_clients_that_do_not_read_their_answers_keep_nobody_out(rig, web):
         sock.connect(("127.0.0.1", daemon.port))
         crowd.append(sock)
         try:
-            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         except OSError:
             pass
     assert daemon.get("/metrics")[0] == 200

@@ -74,8 +74,10 @@ BEHIND_BIG_JOBS = {
 
 
 @pytest.mark.parametrize("behind, shown", BEHIND_BIG_JOBS.values(), ids=BEHIND_BIG_JOBS.keys())
-def test_what_comes_right_behind_big_jobs_is_noticed(rig, web, behind, shown):
-    """So much lies ready that it is read in many pieces before anything else is done."""
+def test_what_comes_right_behind_big_jobs_is_noticed(rig, behind, shown):
+    """So much lies ready that it is read in many pieces before anything else is done. No job ends meanwhile, so no slot is
+    free for a further grab."""
+    gate = Gate(reverse)
     jobs = [response(Kind.JOB_ASSIGN_UNIQ, f"H:{number}", "reverse", f"u{number}", b"w" * 300_000)
             for number in (1, 2, 3)]
     grabs = []
@@ -91,9 +93,10 @@ def test_what_comes_right_behind_big_jobs_is_noticed(rig, web, behind, shown):
                     link.sock.shutdown(socket.SHUT_WR)
         return link.number == 1
     server = rig.fake_gearmand(on_packet=assign)
-    daemon = start(rig, server, web.uri(), worker_count=3)
+    daemon = start(rig, server, rig.endpoint(gate).uri(), worker_count=3)
     daemon.expect_errors(server.address)
     daemon.wait_for_line(f"{server.address}.*{shown}")
+    gate.open()
     server.submit("reverse", "ab")
     wait_until(lambda: server.results, "work goes on over the next connection")
 
@@ -297,7 +300,7 @@ def test_a_flood_of_packets_costs_bounded_memory_and_no_other_pool_its_speed(rig
     # An error that answers the first grab is one of a server that knows GRAB_JOB alone.
     bad = rig.fake_gearmand(on_connect=flood, on_packet=lambda link, kind, _: kind == Kind.GRAB_JOB)
     good = rig.gearmand()
-    daemon = rig.driveshaft(jobs_file([bad, good], {"Regular": pool(web.uri(), ["f", "reverse"], connections=4)}))
+    daemon = rig.driveshaft(jobs_file([bad, good], {"Regular": pool(web.uri(), ["f", "reverse"], gearmand_connections=4)}))
     with Client(good) as client:
         def jobs_in(seconds):
             ran, end = 0, time.monotonic() + seconds

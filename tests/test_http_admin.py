@@ -124,6 +124,28 @@ def test_unknown_pages_and_methods_are_refused(rig, web):
     assert (status, body) == (200, "") and int(headers["content-length"]) > 100
 
 
+def asked_as(daemon, host, page="/metrics"):
+    """Asks with that Host header: (status, body)."""
+    with socket.create_connection(("127.0.0.1", daemon.port), 20) as sock:
+        sock.sendall(f"GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = b"".join(iter(lambda: sock.recv(65536), b"")).partition(b"\r\n\r\n")
+    return int(head.split()[1]), body.decode()
+
+
+def test_only_names_of_its_own_are_answered(rig, web):
+    """A page of another site whose name resolves to this machine's address reads nothing."""
+    _, daemon = start(rig, web.uri(), exporter_host="worker-1.example,driveshaft")
+    for host in ("127.0.0.1", f"127.0.0.1:{daemon.port}", "[::1]", "192.0.2.7:1", f"localhost:{daemon.port}",
+                 socket.gethostname(), f"worker-1.example:{daemon.port}", "driveshaft"):
+        assert asked_as(daemon, host)[0] == 200, host
+    for page in ("/", "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/events"):
+        status, body = asked_as(daemon, f"evil.example:{daemon.port}", page)
+        assert status == 421 and "--exporter_host evil.example" in body, page
+    said = daemon.wait_for_line("a request from 127.0.0.1 was refused: the host evil.example is not known here", level="WARN")
+    assert said.endswith("start it with --exporter_host evil.example")
+    assert len(daemon.lines("was refused")) == 1, "it is said once a minute at most"
+
+
 def test_scrapes_in_plenty_and_stuck_ones_do_not_delay_jobs(rig, web):
     server, daemon = start(rig, web.uri(), functions=["reverse"])
     stuck = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(100)]

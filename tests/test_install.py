@@ -15,7 +15,8 @@ pytestmark = [
     pytest.mark.skipif(not (build_folder() / "cmake_install.cmake").exists(), reason="needs the build folder"),
 ]
 
-INSTALLED = {"bin/driveshaft", "share/man/man1/driveshaft.1", "share/driveshaft/jobs.schema.json",
+INSTALLED = {"bin/driveshaft", "share/bash-completion/completions/driveshaft", "share/man/man1/driveshaft.1",
+             "share/driveshaft/jobs.schema.json",
              "share/driveshaft/grafana/driveshaft.json", "share/driveshaft/prometheus/driveshaft.rules.yml",
              "share/driveshaft/prometheus/driveshaft.rules.test.yml",
              *(f"share/driveshaft/{path.relative_to(ROOT / 'packaging')}"

@@ -34,6 +34,9 @@ BEYOND_A_SCHEMA = {
     "a function twice": "it is no name twice to a schema",
     "a host of 254 characters": "the pattern bounds no part of a URI",
     "a file for TLS that is not there": "it looks at no files",
+    "a time beyond its range": "a pattern does not reckon",
+    "a size beyond its range": "a pattern does not reckon",
+    "a window of half a second": "a pattern does not reckon",
 }
 
 
@@ -76,30 +79,39 @@ MORE = {
                      {"file": ""}, {"file": "relative"}, {"file": "/a\n"}, {"file": 1}, {"path": "/a"})},
     "a secret's file with a relative path": file_of(signing_secret_file="secret"),
     "null": "null",
-    "a file for TLS that is not there": file_of("https://h/", in_pool={"tls": {"ca_file": "/nowhere/ca.pem"}}),
+    "a time beyond its range": file_of(endpoint_connect_timeout="2h"),
+    "a size beyond its range": file_of(max_response_size="2G"),
+    "a window of half a second": file_of(breaker={"window": "500ms"}),
+    "a window with a unit": file_of(breaker={"window": "1.5m"}),
+    "a window of nothing": file_of(breaker={"window": "0s"}),
+    "delays with units": file_of(retry={"initial_delay": "0ms", "max_delay": "1d", "attempt_timeout": "10s"}),
+    "a delay without a unit": file_of(retry={"initial_delay": "1"}),
+    "a function's time with a unit": file_of(functions=[{"function": "f", "max_running_time": "1.5h"}]),
+    "a function's time of nothing": file_of(functions=[{"function": "f", "max_running_time": "0h"}]),
+    "a file for TLS that is not there": file_of("https://h/", in_pool={"endpoint_tls": {"ca_file": "/nowhere/ca.pem"}}),
     "a server as an object": file_of(servers=[{"address": "h:1"}, "g", {"address": "[::1]", "tls": True}]),
     "a server as an object without an address": file_of(servers=[{"tls": True}]),
     "a server as an object with a bad address": file_of(servers=[{"address": "h:0"}]),
     "a server as an object with an unknown key": file_of(servers=[{"address": "h", "tsl": True}]),
     "a server as an array": file_of(servers=[["h"]]),
-    "a pool with tls for http": file_of("http://h/", in_pool={"tls": {}}),
-    "a pool with tls without a scheme": file_of("h", in_pool={"tls": {}}),
-    "a pool with tls for a Unix socket": file_of("http+unix://%2Fs/", in_pool={"tls": {}}),
+    "a pool with tls for http": file_of("http://h/", in_pool={"endpoint_tls": {}}),
+    "a pool with tls without a scheme": file_of("h", in_pool={"endpoint_tls": {}}),
+    "a pool with tls for a Unix socket": file_of("http+unix://%2Fs/", in_pool={"endpoint_tls": {}}),
     "a document root of FastCGI": file_of("fcgi://h/srv/x.php", in_pool={"fastcgi_document_root": "/srv/"}),
     "a document root for http": file_of("http://h/srv/x.php", in_pool={"fastcgi_document_root": "/srv"}),
     "no document root for http": file_of("http://h/srv/x.php", in_pool={"fastcgi_document_root": ""}),
     "a relative document root": file_of("fcgi://h/srv/x.php", in_pool={"fastcgi_document_root": "srv"}),
     "a document root with a control character": file_of("fcgi://h/a", in_pool={"fastcgi_document_root": "/\n"}),
-    "a pool with tls for FastCGI": file_of("fcgi://h/x.php", in_pool={"tls": {}}),
+    "a pool with tls for FastCGI": file_of("fcgi://h/x.php", in_pool={"endpoint_tls": {}}),
     "a document root without the script": file_of("fcgi://h/srv/x.php", in_pool={"fastcgi_document_root": "/var"}),
     "functions with settings": file_of(functions=["f", {"function": "g"}, {"function": "h", "max_concurrency": 1.0,
                                                   "max_running_time": 0.5, "job_processing_uri": "https://h/"}]),
     "a pool with tls for a function": file_of(functions=[{"function": "f", "job_processing_uri": "HTTPS://h/"}],
-                                              in_pool={"tls": {"verify": False}}),
+                                              in_pool={"endpoint_tls": {"verify": False}}),
     "a document root for a function": file_of(functions=[{"function": "f", "job_processing_uri": "fcgi://h/srv/x.php"}],
                                               in_pool={"fastcgi_document_root": "/srv"}),
     "a pool with tls for no function": file_of(functions=["f", {"function": "g", "job_processing_uri": "http://h/"}],
-                                               in_pool={"tls": {"verify": False}}),
+                                               in_pool={"endpoint_tls": {"verify": False}}),
     "a function twice": file_of(functions=["f", {"function": "f"}]),
     **{f"a function as {entry}"[:60]: file_of(functions=[entry])
        for entry in ({}, {"max_concurrency": 1}, {"function": ""}, {"function": None}, {"function": "f\n"},
@@ -113,7 +125,7 @@ TLS = [None, False, True, {}, {"verify": False}, {"verify": "no"}, {"server_name
        {"server_name": "a b"}, {"server_name": ""}, {"server_name": 1}, {"ca": "/a"}, {"ca_file": "a.pem"}, {"ca_file": ""},
        {"ca_file": "/a\0"}, {"ca_file": None}, {"certificate_file": "/a"}, {"key_file": "/a"}, [], "true", 1]
 for number, tls in enumerate(TLS):
-    MORE[f"tls {number} of a pool"] = file_of("HTTPS://h/", in_pool={"tls": tls})
+    MORE[f"tls {number} of a pool"] = file_of("HTTPS://h/", in_pool={"endpoint_tls": tls})
     MORE[f"tls {number} of a server"] = file_of(servers=[{"address": "h", "tls": tls}])
 
 URIS = """h h/ h:8080 h:8080/job.php h? h?x=1 h# http://h http://h: http://h:/ http://h:0/ http://h:65535/ http://h:65536/
@@ -134,14 +146,25 @@ SERVERS = """h H h:1 h:0 h:65535 h:65536 h:004730 h: h:x :1 a.b a_b a-b a/b a@b 
  fe80::2%eth0 [fe80::1%eth0]:9 fe80::1% 1:2 ::ffff:1.2.3.4 1.2.3.4 [h] http://h 2001:db8::1 [] :: -""".split()
 SERVERS += ["", " ", "h ", "h\n", "h:1\n", "::1\n", "a\0", "h" * 253, "h" * 254]
 
+FORMER = {"connections": "gearmand_connections", "connect_timeout": "endpoint_connect_timeout", "tls": "endpoint_tls"}
+for former, name in FORMER.items():
+    value = {} if name == "endpoint_tls" else 2
+    MORE[f"{name} by both names"] = file_of("https://h/", in_pool={former: value, name: value})
+    MORE[f"{name} by its former name"] = file_of("https://h/", in_pool={former: value})
+    MORE[f"{name} by both names, at the top level"] = file_of(**{former: 2, name: 2})
+    MORE[f"{name} by one name at the top level and by the other in a pool"] = \
+        file_of("https://h/", in_pool={name: value}, **({} if name == "endpoint_tls" else {former: 3}))
+MORE["the former name of a pool's tls, for http"] = file_of("http://h/", in_pool={"tls": {}})
+
 VALUES = [None, True, False, 0, -1, 1, 1.0, 1.5, 0.0001, 64, 65, 3600, 3600.5, 1_000_000, 1_000_001, 2**31 - 1, 2**31, 1e308,
-          "", "1", "json", "JSON", "multipart", "warning", "drop", "http://h/", [], [1], ["f"], ["f", ""], ["f", None],
+          "", "1", "5s", "500ms", "0.5m", "0s", "5 s", "5s\n", "5 parsecs", "1.s", ".5s", "-1s", "64k", "64KiB", "1GB", "0M",
+          "1.5M", "7B", "1T", "1M\n", "json", "JSON", "multipart", "warning", "drop", "http://h/", [], [1], ["f"], ["f", ""], ["f", None],
           ["a\tb"], ["f", "f"], [[]], {}, {"a": 1}]
 
 
 def up_to_object(path):
     """A schema complains of a missing or an unknown key at the object that should have it, or not."""
-    for name in ("tls", "retry", "breaker"):
+    for name in ("endpoint_tls", "tls", "retry", "breaker"):
         if name in path:
             return tuple(path[:path.index(name) + 1])
     return tuple(path)
@@ -209,22 +232,23 @@ def test_exceptions_name_what_there_is():
 
 @pytest.mark.once
 def test_the_documented_files_are_good_to_the_schema():
-    for page in ("README.md", "docs/configuration.md"):
-        for block in re.findall(r"```json\n(\{\s+\"gearman_servers_list.*?)```", (ROOT / page).read_text(), re.S):
+    for page in ROOT / "README.md", *(ROOT / "docs").rglob("*.md"):
+        for block in re.findall(r"```json[^\n]*\n(\{\s+\"gearman_servers_list.*?)```", page.read_text(), re.S):
             VALIDATOR.validate(json.loads(block))
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_values_of_keys_at_the_top_level(tmp_path, value):
-    config = {key: value for key in SCHEMA["properties"] if key != "$schema"}
+    config = {key: value for key in SCHEMA["properties"] if key != "$schema" and key not in FORMER}
     if value in ([], {}) or not isinstance(value, dict):  # members of pools_list are below
         same_verdicts(tmp_path, config)
+        same_verdicts(tmp_path, file_of(**{former: value for former in FORMER if former in SCHEMA["properties"]}))
 
 
-def test_values_of_keys_in_a_pool(tmp_path):
+@pytest.mark.parametrize("key", SCHEMA["definitions"]["pool"]["properties"])
+def test_values_of_keys_in_a_pool(tmp_path, key):
     good = file_of()["pools_list"]["P"]
-    keys = SCHEMA["definitions"]["pool"]["properties"]
-    pools = {f"{key}_{i}": {**good, key: value} for key in keys for i, value in enumerate(VALUES)}
+    pools = {f"{key}_{i}": {**good, key: value} for i, value in enumerate(VALUES)}
     same_verdicts(tmp_path, {"gearman_servers_list": ["h"], "pools_list": pools})
 
 

@@ -42,7 +42,7 @@ def test_jobs_are_taken_no_faster_than_the_rate(rig):
         assert client.run_all("f", ["x"] * 40) == [complete("done")] * 40
         took = time.monotonic() - began
     assert 2.8 < took < 4.5
-    assert daemon.metric("driveshaft_jobs", outcome="complete") == 40
+    assert daemon.metric("driveshaft_jobs_total", outcome="complete") == 40
 
 
 def test_the_rate_is_the_pools_over_all_its_servers_and_changes_with_a_reload(rig):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import api
 from behaviours import answer, contract
 from clients import Client, FAILED, complete, run
 from driveshaft import jobs_file, pool, run_binary
@@ -47,9 +48,9 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_finished(rig, web):
     with Client(server) as client:
         handle = client.submit("reverse", "the workload", unique="the-unique")
         client.result(handle)
-    who = f"function=reverse handle={handle.decode()} unique=the-unique"
-    assert daemon.wait_for_line(f"^Starting job: {who} workload=the workload$")
-    assert daemon.wait_for_line(rf"^Finished job: {who} .*return_code=0 response_string=daolkrow eht duration=\S+ trace=[0-9a-f]{{32}}$")
+    who = f"function=reverse handle={handle.decode()} unique=the-unique pool=Regular"
+    assert daemon.wait_for_line(f'^Starting job: {who} workload="the workload"$')
+    assert daemon.wait_for_line(rf'^Finished job: {who} workload="the workload" return_code=0 response_string="daolkrow eht" duration=\S+ trace=[0-9a-f]{{32}}$')
 
 
 def test_a_failed_job_has_both_lines_too(rig, web):
@@ -73,7 +74,7 @@ def test_workload_and_response_are_cut_to_1024_bytes(rig):
 def test_log_workload_size_sets_where_they_are_cut(rig, web):
     server, daemon = start(rig, web.uri(), log_workload_size=10)
     run(server, "reverse", "0123456789abcdef")
-    assert "workload=0123456789" in daemon.wait_for_line("^Starting job")
+    assert 'workload="0123456789… (16 bytes)"' in daemon.wait_for_line("^Starting job")
     assert "789a" not in daemon.log()
 
 
@@ -84,6 +85,13 @@ def test_a_workload_cannot_forge_log_lines(rig):
     daemon.wait_for_line("^Finished job")
     assert not daemon.lines("^forged")
     assert "\x1b" not in daemon.log()
+
+
+def test_a_workload_cannot_be_taken_for_other_keys(rig, web):
+    server, daemon = start(rig, web.uri())
+    run(server, "reverse", 'x return_code=0 response_string="fine"')
+    line = daemon.wait_for_line("^Starting job")
+    assert line.endswith(r' workload="x return_code=0 response_string=\"fine\""')
 
 
 def test_the_users_logconfig_selects_main_and_thread(rig, web, tmp_path):
@@ -229,6 +237,22 @@ def test_a_limit_on_the_size_of_files_loses_lines_and_no_job(rig, web, tmp_path)
     daemon.log_path.write_text("")
 
 
+def test_a_stderr_that_is_full_is_in_the_verdict_and_the_metrics(rig, web):
+    """As one that is redirected to a file on a full disk; what has room again is not torn."""
+    server, daemon = start(rig, web.uri(), options={"prefix": ["prlimit", "--fsize=2000"]})
+    for _ in range(20):
+        run(server, "reverse", "ab")
+    wait_until(lambda: daemon.metric("driveshaft_log_lines_lost_total") > 10, "the loss is counted")
+    status = api.wait_for_status(daemon, lambda status: "log lines are lost" in status["summary"], "it is said")
+    assert status["problems"][0]["level"] == "warning" and "stderr does not take them: File too large" in status["summary"]
+    os.truncate(daemon.log_path, 0)
+    run(server, "reverse", "again")
+    daemon.wait_for_line("log lines were dropped: the log file stderr did not take them: File too large", level="WARN")
+    daemon.wait_for_line("^Finished job: .* workload=again ")
+    assert daemon.stop() == 0
+    daemon.log_path.write_text("")  # judged above: a line of it is torn
+
+
 # --- a file that is stuck
 
 
@@ -289,9 +313,15 @@ def test_json_lines_on_stderr(rig, web):
     run(server, "reverse", 'a "quoted" \x01 \\ word')
     assert daemon.stop() == 0
     lines = [json.loads(line) for line in daemon.log_lines()]
-    assert all(set(line) == {"time", "level", "logger", "message"} for line in lines)
+    main, started, finished = {"time", "level", "logger", "message"}, "Starting job", "Finished job"
+    of_job = main | {"function", "handle", "unique", "pool", "workload"}
+    assert all(set(line) == main for line in lines if line["logger"] == "Main")
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)
-    assert [line["logger"] for line in lines if "job: function=reverse" in line["message"]] == ["Thread"] * 2
+    jobs = {line["message"]: line for line in lines if line["logger"] == "Thread"}
+    assert set(jobs) == {started, finished}
+    assert set(jobs[started]) == of_job and set(jobs[finished]) == of_job | {"return_code", "response_string", "duration", "trace"}
+    assert jobs[started]["function"] == "reverse" and jobs[started]["workload"] == 'a "quoted" \x01 \\ word'
+    assert jobs[finished]["return_code"] == 0 and 0 < jobs[finished]["duration"] < 10
     daemon.log_path.write_text("")  # judged above: the rig knows text lines alone
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from behaviours import reverse
 from clients import complete, run
+from documents import anchors, links
 from driveshaft import build_folder, jobs_file, pool
 from processes import free_port, wait_until
 from scratch_root import ScratchRoot
@@ -25,6 +26,7 @@ pytestmark = [
 ]
 
 JOBS, LOG, PID_FILE = "/etc/driveshaft/jobs.json", "/var/log/driveshaft/driveshaft.log", "/run/driveshaft.pid"
+CONTROL_SOCKET = "/run/driveshaft-control.sock"
 
 
 def make_package(directory, **env):
@@ -63,7 +65,8 @@ def install(scratch, package):
 
 def start_installed(scratch):
     scratch.run("/usr/bin/driveshaft", "--daemonize", "--user", "driveshaft", "--pid_file", PID_FILE, "--jobsconfig", JOBS,
-                "--logconfig", "/etc/driveshaft/logconfig.xml", "--exporter_addr", f"127.0.0.1:{free_port()}")
+                "--logconfig", "/etc/driveshaft/logconfig.xml", "--exporter_addr", f"127.0.0.1:{free_port()}",
+                "--control_socket", CONTROL_SOCKET)
     return int(scratch.path(PID_FILE).read_text())
 
 
@@ -86,7 +89,7 @@ def test_it_is_installed_runs_jobs_is_upgraded_and_purged(rig, scratch, tmp_path
     assert "driveshaft 1." in scratch.run("driveshaft", "--version")
 
     # As shipped it is right, and takes no job.
-    assert ": good" in scratch.run("driveshaft", "--check", "--jobsconfig", JOBS)
+    assert "would run\n" in scratch.run("driveshaft", "--check", "--jobsconfig", JOBS, "--exporter_addr", "")
     shipped = json.loads(scratch.path(JOBS).read_text())
     assert {settings["worker_count"] for settings in shipped["pools_list"].values()} == {0}
     if shutil.which("systemd-analyze"):
@@ -106,8 +109,11 @@ def test_it_is_installed_runs_jobs_is_upgraded_and_purged(rig, scratch, tmp_path
         install(scratch, with_version(package, "9.0.0-1", tmp_path))
         assert scratch.run("dpkg-query", "-W", "-f=${Version} ${Status}", "driveshaft") == "9.0.0-1 install ok installed"
         assert scratch.path(JOBS).read_text() == config, "the administrator's own stays"
-        stop_installed(scratch)
-        start_installed(scratch)
+        assert os.readlink(f"/proc/{pid}/exe").endswith(" (deleted)")
+        assert "has taken over" in scratch.run("driveshaft", "upgrade", "--control_socket", CONTROL_SOCKET)
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the old version ends")
+        pid = int(scratch.path(PID_FILE).read_text())
+        assert os.readlink(f"/proc/{pid}/exe").endswith("/usr/bin/driveshaft")
         assert run(server, "reverse", "cd") == complete("dc")
     finally:
         stop_installed(scratch)
@@ -121,6 +127,26 @@ def test_it_is_installed_runs_jobs_is_upgraded_and_purged(rig, scratch, tmp_path
     assert "driveshaft" not in scratch.path("/etc/passwd").read_text()
     assert scratch.run("find", "/etc", "/usr/share", "/var/lib/systemd", "/var/lib/dpkg/info", "-xdev", "-name",
                        "*driveshaft*") == ""
+
+
+@pytest.mark.root
+def test_the_log_of_the_original_which_ran_as_root_is_given_to_the_user(scratch, tmp_path):
+    folder = scratch.path("/var/log/driveshaft")
+    folder.mkdir()
+    (folder / "driveshaft.log").write_text("old\n")
+    elsewhere = scratch.path("/root/elsewhere")
+    elsewhere.write_text("")
+    (folder / "link").symlink_to("/root/elsewhere")
+    install(scratch, make_package(tmp_path))
+    uid = next(int(line.split(":")[2]) for line in scratch.path("/etc/passwd").read_text().splitlines()
+               if line.startswith("driveshaft:"))
+    assert {path.lstat().st_uid for path in (folder, folder / "driveshaft.log", folder / "link")} == {uid}
+    assert elsewhere.stat().st_uid == 0
+    start_installed(scratch)
+    stop_installed(scratch)
+    assert "old\n" in (folder / "driveshaft.log").read_text()
+    assert " starts, pid " in (folder / "driveshaft.log").read_text()
+    scratch.run("apt-get", "purge", "-y", "driveshaft")
 
 
 def rotate_logs(scratch, server):
@@ -138,33 +164,21 @@ def test_lintian_finds_no_error_in_it(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-LINK = re.compile(r"\]\(([^)\s]+)\)")
-
-
-def anchors(text):
-    """Of its headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), flags=re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
 def test_links_and_paths_of_its_documents_lead_somewhere(tmp_path):
     package, root = make_package(tmp_path), tmp_path / "root"
     subprocess.run(["dpkg-deb", "-x", package, root], check=True)
     docs = root / "usr/share/doc/driveshaft"
-    documents = {path: path.read_text() for path in docs.glob("*.md")}
+    documents = {path: path.read_text() for path in docs.rglob("*.md")}
     documents[docs / "changelog.gz"] = gzip.decompress((docs / "changelog.gz").read_bytes()).decode()
     assert len(documents) >= 6
-    links = 0
+    count = 0
     for path, text in documents.items():
-        for link in LINK.findall(text):
-            if "://" in link:
-                continue
-            links += 1
-            name, _, anchor = link.partition("#")
+        for link, name, anchor in links(text):
+            count += 1
             target = (root / name[1:] if name.startswith("/") else path.parent / name) if name else path
             assert target.exists(), f"{path.name}: {link}"
-            assert not anchor or anchor in anchors(documents[target]), f"{path.name}: {link}"
-    assert links > 30
+            assert not anchor or anchor in anchors(documents[target.resolve()]), f"{path.name}: {link}"
+    assert count > 30
     man = gzip.decompress((root / "usr/share/man/man1/driveshaft.1.gz").read_bytes()).decode()
     for text in (*documents.values(), man):
         assert "/usr/local/" not in text

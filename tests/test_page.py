@@ -7,12 +7,14 @@ import socket
 import pytest
 
 import api
+import many_pools
 from behaviours import Gate, answer, contract, in_turn, reverse
 from browser import Browser, missing
+from certificates import Authority
 from clients import Client, run
 from driveshaft import jobs_file, pool
 from packets import Kind
-from processes import let_pass, wait_until
+from processes import let_pass, wait_for_end, wait_until
 
 pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=f"{missing()}: ./dev test integration installs it"),
@@ -84,6 +86,45 @@ def test_an_endpoint_that_is_down(rig, browser):
     assert browser.axe() == []
 
 
+def test_the_backends_of_an_endpoint(rig, browser):
+    server = rig.gearmand()
+    stays, goes = rig.endpoint(reverse), rig.endpoint(reverse)
+    daemon = rig.driveshaft(jobs_file([server], {"Several": pool([stays.uri(), goes.uri()], ["f"]),
+                                                 "One": pool(stays.uri(), ["g"])}))
+    browser.open_page(daemon, "/#/pool/One")
+    browser.shows("#t-functions", "Functions")
+    browser.shows("#pool .settings", "job_processing_uri")
+    assert not browser.visible(selector="#t-backends"), "the endpoint says all of one backend"
+    browser.open_page(daemon, "/#/pool/Several")
+    row = "section[aria-labelledby=t-backends] tbody tr:nth-child({})".format
+    browser.shows(row(1), stays.uri())
+    browser.shows(row(2), goes.uri())
+    with Client(server) as client:
+        for _ in range(4):
+            client.run("f", "x")
+        browser.shows(row(1) + " .chip", "up")
+        browser.shows(row(1), "50%")
+        browser.shows(row(2), "50%")
+        goes.stop()
+        wait_until(lambda: client.run("f", "x") and "down" in browser.text(selector=row(2) + " .chip"), "it is down", interval=0.1)
+    browser.shows(row(2), "cannot connect: Connection refused")
+    browser.shows("#pool .title .chip", "endpoint up, 1 of 2 backends")
+    assert browser.axe() == []
+    browser.open_page(daemon, "/#/pool/Several", width=360, height=700)
+    browser.shows(row(2), "cannot connect: Connection refused")
+    assert browser.eval(code="() => document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert browser.axe() == []
+    browser.open_page(daemon, width=1280, height=900)
+    browser.shows("#summary", f"1 of 2 backends does not work: {goes.uri()} is down")
+    assert browser.eval(code="() => document.getElementById('verdict').dataset.level") == "warning"
+    browser.shows("#pools .chip", "up, 1 of 2 backends")
+    assert browser.axe() == []
+    browser.open_page(daemon, "/#/pool/Several")
+    goes.start()
+    browser.shows(row(2) + " .chip", "up")
+    browser.shows("#pool .title .chip", "endpoint up")
+
+
 def test_a_server_that_is_down(rig, browser):
     one, two = rig.gearmand("one"), rig.gearmand("two")
     daemon = rig.driveshaft(jobs_file([one, two], {"Regular": pool(rig.endpoint(reverse).uri(), ["f"])}))
@@ -144,11 +185,27 @@ def test_a_daemon_that_goes_and_comes_back(rig, browser):
     browser.shows("#about", "up for")
 
 
+def test_it_follows_an_upgrade(rig, browser):
+    gate = Gate()
+    control_socket = rig.directory / "control.sock"
+    server, daemon, _ = start(rig, gate, control_socket=control_socket)
+    browser.open_page(daemon)
+    with Client(server) as client:
+        job = client.submit("f")
+        browser.shows("#pools", "1 of 4")
+        old = daemon.upgrade(control_socket)
+        browser.shows("#pools", "0 of 4")
+        is_live(browser)
+        gate.open()
+        client.result(job)
+    assert wait_for_end(old) == 0
+
+
 def test_without_events_it_asks(rig, browser):
     server, daemon, _ = start(rig)
     listeners = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(128)]
     for listener in listeners:
-        listener.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        listener.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert listener.recv(12) == b"HTTP/1.1 200"
     browser.open_page(daemon)
     browser.shows("#link", "every 5 s")
@@ -189,6 +246,43 @@ def test_a_pools_own_page(rig, browser):
     assert browser.axe() == []
 
 
+def test_the_overview_has_the_last_failures_of_all_pools(rig, browser):
+    server = rig.gearmand()
+    refusing = rig.endpoint(answer(contract("no such order", 3)))
+    broken = rig.endpoint(answer(status="500 Oops", body=b"<b>broken</b>"))
+    daemon = rig.driveshaft(jobs_file([server], {"Orders": pool(refusing.uri(), ["f"]), "Mail/ü": pool(broken.uri(), ["g"])}))
+    daemon.expect_failed_jobs()
+    browser.open_page(daemon)
+    browser.shows("#failures-note", "None since the start.")
+    with Client(server) as client:
+        for i in range(7):
+            client.run("f", b"s3cret workload", unique=b"order-%d" % i)
+            client.run("g", b"s3cret workload", unique=b"mail-%d" % i)
+        client.told()
+    browser.shows("#failures", "mail-6")
+    rows = browser.eval(code="() => [...document.querySelectorAll('#failures tr')].map((row) => row.textContent)")
+    assert len(rows) == 10
+    assert "mail-6" in rows[0] and "order-6" in rows[1] and "order-2" in rows[9]
+    assert all(text in rows[0] for text in ("g", "Mail/ü", "HTTP 500", "<b>broken</b>"))
+    assert all(text in rows[1] for text in ("f", "Orders", "refused, gearman_ret 3", "no such order"))
+    assert "s3cret" not in browser.eval(code="() => document.documentElement.outerHTML")
+    assert browser.axe() == []
+    before = browser.requests()
+    let_pass(3)
+    assert browser.requests() == before, "it asks when something has failed, not otherwise"
+    browser.click(selector="#failures a")
+    browser.shows("#pool h2", "Mail/ü")
+    with Client(server) as client:
+        client.run("f", "x", unique=b"meanwhile")
+        client.told()
+    browser.click(selector=".crumb a")
+    browser.shows("#failures tr:first-child", "meanwhile")
+    daemon.stop()
+    daemon.start()
+    browser.shows("#failures-note", "None since the start.")
+    assert browser.text(selector="#failures") == ""
+
+
 def test_names_with_markup_are_text(rig, browser):
     server = rig.gearmand()
     name = "<img src=x onerror=alert(1)>/ü"
@@ -216,6 +310,97 @@ def test_dark_and_light_follow_the_system(rig, browser):
     assert browser.axe() == []
 
 
+def shown_pools(browser):
+    return browser.eval(code="() => [...document.querySelectorAll('#pools tr:not([hidden]) a')].map((a) => a.textContent)")
+
+
+def test_among_fifty_pools_those_in_trouble_come_first_and_the_rest_is_found_by_a_filter(rig, browser):
+    _, daemon = many_pools.start(rig)
+    browser.open_page(daemon)
+    browser.shows("#pools", "Pool-01")
+    in_order = many_pools.IN_TROUBLE + many_pools.OTHERS
+    assert shown_pools(browser) == in_order
+    assert browser.axe() == []
+    browser.eval(code="() => document.getElementById('filter').focus()")
+    for key in "pool-1":
+        browser.press(key=key)
+    browser.shows("#filtered", "10 of 50 pools")
+    assert shown_pools(browser) == many_pools.NAMES[9:19]
+    for key in "7.php":
+        browser.press(key=key)
+    browser.shows("#filtered", "1 of 50 pools")
+    assert shown_pools(browser) == ["Pool-17"], "addresses of endpoints are searched too"
+    browser.click(selector="#pools tr:not([hidden]) a")
+    browser.shows("#pool h2", "Pool-17")
+    browser.click(selector=".crumb a")
+    browser.shows("#filtered", "1 of 50 pools")
+    browser.eval(code="""() => { const field = document.getElementById("filter"); field.value = ""; field.dispatchEvent(new Event("input")); }""")
+    assert shown_pools(browser) == in_order
+
+
+def test_a_few_pools_need_no_filter(rig, browser):
+    _, daemon, _ = start(rig)
+    browser.open_page(daemon)
+    browser.shows("#pools th", "Regular")
+    assert not browser.visible(selector="#filter")
+
+
+def test_many_problems_leave_room_on_a_phone_and_lead_to_their_pools(rig, browser):
+    _, daemon = many_pools.start(rig)
+    browser.open_page(daemon, width=375, height=667)
+    browser.shows("#summary", "(and 11 more problems)")
+    browser.shows("#more-problems", "and 9 more")
+    listed = "() => [...document.querySelectorAll('#problems li:not([hidden])')].map((one) => one.textContent)"
+    assert len(browser.eval(code=listed)) == 2
+    assert browser.eval(code="() => document.getElementById('filter').getBoundingClientRect().bottom") < 500
+    assert browser.axe() == []
+    browser.click(selector="#more-problems")
+    browser.shows("#more-problems", "Show the first 3 only")
+    everything = browser.eval(code=listed)
+    assert len(everything) == 11
+    assert browser.eval(code="() => document.getElementById('more-problems').ariaExpanded") == "true"
+    last = everything[-1].split(":")[0]
+    assert last.startswith("Pool-")
+    browser.click(selector="#problems li:last-child a")
+    browser.shows("#pool h2", last)
+    browser.click(selector="#more-problems")
+    browser.click(selector="#problems li a")
+    browser.shows("#pool h2", browser.eval(code=listed)[0].split(":")[0])
+
+
+def test_a_row_that_is_moved_up_keeps_the_focus(rig, browser):
+    server = rig.gearmand()
+    good, gone = rig.endpoint(reverse), rig.endpoint(reverse)
+    daemon = rig.driveshaft(jobs_file([server], {"A": pool(good.uri(), ["a"]), "B": pool(gone.uri(), ["b"])}))
+    browser.open_page(daemon)
+    browser.shows("#pools tr:nth-child(2)", "B")
+    browser.eval(code="() => document.querySelector('#pools tr:nth-child(2) a').focus()")
+    gone.stop()
+    with Client(server) as client:
+        client.submit_background("b", "x")
+    browser.shows("#pools tr:nth-child(1) .chip", "down")
+    assert shown_pools(browser) == ["B", "A"]
+    assert browser.focused() == "B"
+
+
+def test_a_chart_of_a_job_now_and_then_shows_points(rig, browser):
+    """A duration with no other before and after it makes no line: it is a dot that can be seen."""
+    server, daemon, _ = start(rig)
+    run(server, "f", "ab")
+    browser.open_page(daemon, "/#/pool/Regular")
+    browser.has("""() => {
+      const canvas = document.querySelector("[aria-label^='Duration'] canvas");
+      if (!canvas) return false;
+      const { width, height } = canvas;
+      const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+      const drawn = (x, y) => data[4 * (y * width + x) + 3] > 200;
+      for (let y = 0; y + 3 < height; y++)
+        for (let x = 0; x + 3 < width; x++)
+          if ([0, 1, 2, 3].every((down) => [0, 1, 2, 3].every((right) => drawn(x + right, y + down)))) return true;
+      return false;
+    }""", "there is a dot of four by four pixels")
+
+
 @pytest.mark.parametrize("width", [320, 375, 800, 1090, 1290])
 def test_no_screen_needs_sideways_scrolling(rig, browser, width):
     """With everything that is ever shown in a row: long reasons, three quantiles, a queue that grows."""
@@ -233,6 +418,7 @@ def test_no_screen_needs_sideways_scrolling(rig, browser, width):
     too_wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     browser.open_page(daemon, width=width, height=700)
     browser.shows("#pools", "1,234 more than a minute ago")
+    browser.shows("#failures", "uuuu")
     assert browser.eval(code=too_wide) <= 0
     assert browser.axe() == []
     browser.click(selector="#pools tr:nth-child(2) a")
@@ -325,3 +511,146 @@ def test_it_asks_no_more_than_it_says(rig, browser):
     before = browser.requests()
     let_pass(3)
     assert browser.requests() == before
+
+
+# --- the page acts
+
+TOKEN = "a-token-that-may-act"
+TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def start_with_token(rig, behave=reverse, **options):
+    path = rig.directory / "admin_token"
+    path.write_text(TOKEN + "\n")
+    path.chmod(0o600)
+    return start(rig, behave, functions=("f", "g"), admin_token_file=path, **options)
+
+
+def test_a_pool_and_a_function_are_paused_and_resumed_on_the_page(rig, browser):
+    _, daemon, _ = start_with_token(rig)
+    browser.open_page(daemon, "/#/pool/Regular")
+    browser.shows(".title button.act", "Pause …")
+    browser.click(selector=".title button.act")
+    browser.shows("#action-title", "Pause the pool Regular?")
+    browser.shows("#action-says", "No more of its jobs are taken: they wait at gearmand.")
+    assert browser.axe() == []
+    browser.choose(selector="#action-time", value="600")
+    browser.fill(selector="#action-reason", text="<b>deploy</b>")
+    browser.click(selector="#action-do")
+    browser.shows("#action-error", "An action needs the daemon's admin token.")
+    browser.fill(selector="#action-token", text="a-token-that-is-wrong")
+    browser.click(selector="#action-do")
+    browser.shows("#action-error", "The daemon does not take this token.")
+    assert browser.axe() == []
+    browser.fill(selector="#action-token", text=TOKEN)
+    browser.press(key="Enter")
+    browser.shows("#done", "Done: pool Regular is paused for 600 s (<b>deploy</b>)")
+    assert not browser.visible(selector="#action")
+    browser.shows("#pool .title .chip", "<b>deploy</b>")
+    browser.shows(".title button.act", "Resume …")
+    assert browser.focused() == "Resume …", "where it was"
+    assert browser.axe() == []
+
+    browser.press(key="Enter")
+    browser.shows("#action-title", "Resume the pool Regular?")
+    assert not browser.visible(selector="#action-token"), "it is kept"
+    browser.click(selector="#action-do")
+    browser.shows("#done", "Done: pool Regular takes jobs again.")
+    browser.shows(".title button.act", "Pause …")
+
+    browser.reload()
+    second = "[aria-labelledby=t-functions] tbody tr:nth-child(2)"
+    browser.shows(f"{second} button.act", "Pause …")
+    assert browser.eval(code="(one) => document.querySelector(one).ariaLabel", argument=f"{second} button.act") == "Pause the function g"
+    browser.click(selector=f"{second} button.act")
+    browser.shows("#action-title", "Pause the function g of Regular?")
+    browser.click(selector="#action-do")
+    browser.shows(second, "paused")
+    browser.shows(f"{second} button.act", "Resume …")
+    daemon.wait_for_line("control, token, 127.0.0.1: pool Regular, function g is paused", level="INFO")
+    assert daemon.metric("driveshaft_control_actions_total", action="pause", outcome="done") == 2
+    browser.open_page(daemon, "/#/pool/Regular")
+    browser.click(selector=".title button.act")
+    assert browser.visible(selector="#action-token"), "another tab knows no token"
+    assert TOKEN not in daemon.log()
+
+
+def test_a_running_job_is_cancelled_on_the_page_of_a_phone_by_keyboard(rig, browser):
+    gate = Gate()
+    server, daemon, _ = start_with_token(rig, gate)
+    daemon.expect_failed_jobs()
+    daemon.expect_errors("control, .*: not done")
+    browser.open_page(daemon, "/#/pool/Regular", width=375, height=667)
+    with Client(server) as client:
+        handle = client.submit("f")
+        row = "[aria-labelledby=t-running-jobs] tbody button.act"
+        browser.shows(row, "Cancel …")
+        assert browser.eval(code="(one) => document.querySelector(one).ariaLabel", argument=row) == f"Cancel the job {handle.decode()}"
+        browser.eval(code="(one) => document.querySelector(one).focus()", argument=row)
+        browser.press(key="Enter")
+        browser.shows("#action-title", f"Cancel the job {handle.decode()}?")
+        assert browser.eval(code=TOO_WIDE) <= 0
+        assert browser.axe() == []
+        box = browser.eval(code="() => { const { left, right, bottom } = document.getElementById('action').getBoundingClientRect(); return [left, right, bottom]; }")
+        assert 0 <= box[0] < box[1] <= 375 and box[2] <= 667, "all of it is seen"
+        browser.press(key="Escape")
+        wait_until(lambda: not browser.visible(selector="#action"), "it is left")
+        assert browser.focused() == "Cancel …"
+        assert daemon.metric("driveshaft_threads", status="busy") == 1
+        browser.press(key="Enter")
+        browser.fill(selector="#action-token", text=TOKEN)
+        browser.press(key="Enter")
+        browser.shows("#done", "Done: 1 job was cancelled.")
+        assert client.result(handle).kind == "fail"
+        browser.has("() => document.activeElement.id === 't-running-jobs'", "the focus stays near")
+        browser.shows("[aria-labelledby=t-failures] tbody", "cancelled by an operator (token, 127.0.0.1)")
+
+        gone = client.submit("f")
+        browser.shows(row, "Cancel …")
+        browser.click(selector=row)
+        gate.open()
+        client.result(gone)
+        browser.click(selector="#action-do")
+        browser.shows("#action-error", "It is not done: no job runs with the handle")
+        browser.click(selector="#action-leave")
+    assert browser.eval(code=TOO_WIDE) <= 0
+
+
+def test_without_an_admin_token_the_page_has_no_buttons(rig, browser):
+    gate = Gate()
+    server, daemon, _ = start(rig, gate)
+    browser.open_page(daemon, "/#/pool/Regular")
+    with Client(server) as client:
+        handle = client.submit("f")
+        browser.shows("[aria-labelledby=t-running-jobs] tbody", handle.decode())
+        is_live(browser)
+        assert browser.eval(code="() => [...document.querySelectorAll('button.act')].filter((one) => one.checkVisibility()).length") == 0
+        gate.open()
+        client.result(handle)
+
+
+def test_a_page_that_wants_a_password_works_in_a_browser_that_has_it(rig, browser):
+    """Its events and its actions, too."""
+    path = rig.directory / "read_token"
+    path.write_text("a-token-that-may-read\n")
+    _, daemon, _ = start_with_token(rig, admin_read_token_file=path)
+    browser.open_page(daemon, password="a-token-that-may-read")
+    is_live(browser)
+    browser.click(selector="#pools a")
+    browser.shows(".settings", "request_format")
+    browser.click(selector=".title button.act")
+    browser.fill(selector="#action-token", text=TOKEN)
+    browser.click(selector="#action-do")
+    browser.shows("#done", "Done: pool Regular is paused")
+
+
+def test_the_page_over_tls(rig, browser):
+    own = Authority(rig.directory).issue("exporter")
+    _, daemon, _ = start_with_token(rig, until=None, exporter_certificate_file=own.certificate, exporter_key_file=own.key)
+    daemon.wait_for_line("^metrics on https://")
+    browser.open(url=f"https://localhost:{daemon.port}/#/pool/Regular")
+    is_live(browser)
+    browser.click(selector=".title button.act")
+    browser.fill(selector="#action-token", text=TOKEN)
+    browser.click(selector="#action-do")
+    browser.shows("#done", "Done: pool Regular is paused")

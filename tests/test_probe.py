@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -13,7 +14,7 @@ from certificates import Authority
 from driveshaft import binary, run_binary
 from fakes import FullEndpoint
 from processes import Process, free_port, wait_until
-from servers import NginxTls, accepts
+from servers import NginxTls, PhpFpm, PhpFpmNginx, accepts
 from test_signatures import EXAMPLES, new_secret, write
 
 SAMPLES = ["plain job", "empty workload", "workload in UTF-8", "workload of all bytes", "workload of 1 MiB", "two at once",
@@ -294,3 +295,19 @@ def test_its_output_may_go_away(web):
     done = subprocess.run(["sh", "-c", '"$0" probe "$1" --function digest | head -1', str(binary()), web.uri()],
                           capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("probing http://127.0.0.1:")
+
+
+def test_a_limit_of_nginx_is_one_finding_with_the_setting(rig, tmp_path):
+    """nginx closes the connection after a 413, which says nothing of other answers."""
+    web = rig.start(PhpFpmNginx(tmp_path, most_bytes=1000))
+    lines = probe(web.uri(), "--function", "digest", expect=1)
+    assert {name for name, (grade, *_) in lines.items() if grade != "ok"} == {"workload of 1 MiB"}
+    assert "HTTP status 413" in lines["workload of 1 MiB"][1] and "client_max_body_size" in lines["workload of 1 MiB"][2]
+    assert lines["keep-alive"][0] == "ok"
+
+
+def test_a_php_fpm_that_is_taken_for_a_web_server_is_named(rig, tmp_path):
+    fpm = rig.start(PhpFpm(tmp_path))
+    lines = probe(f"http+unix://{urllib.parse.quote(str(fpm.socket_path), safe='')}/job.php", expect=1)
+    assert lines["plain job"][0] == "WRONG" and "fcgi+unix://" in lines["plain job"][2]
+    assert "keep-alive" not in lines, "no connection was seen to stay open"

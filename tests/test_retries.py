@@ -13,6 +13,9 @@ from fakes import FullEndpoint
 from processes import let_pass, wait_until
 
 QUICK = {"attempts": 3, "initial_delay": 0.05, "max_delay": 0.1}
+# The delay is drawn evenly from nothing to this: none ends within a test but one in thousands.
+LATE = {"attempts": 2, "initial_delay": 80_000, "max_delay": 80_000}
+LATER = 86_400  # a `max_running_time` that leaves time for it
 
 # The failures that `on` names, each by an endpoint that makes it once.
 FAILURES = {
@@ -41,7 +44,7 @@ def outcomes(daemon):
     """The full account: how many jobs ended in which way."""
     counts = {}
     for name, labels, value in daemon.samples():
-        if name == "driveshaft_jobs" and value:
+        if name == "driveshaft_jobs_total" and value:
             counts[labels["outcome"]] = counts.get(labels["outcome"], 0) + int(value)
     return counts
 
@@ -52,7 +55,7 @@ def test_a_job_is_tried_again_after_the_failures_that_are_named(rig, kind):
     server, daemon = start(rig, endpoint.uri(), {**QUICK, "attempt_timeout": 0.4, "on": [kind]})
     assert run(server, "f") == complete("done")
     assert numbers(endpoint) == ["1", "2", "3"]
-    assert daemon.metric("driveshaft_retries", function="f", reason=kind) == daemon.metric("driveshaft_retries") == 2
+    assert daemon.metric("driveshaft_retries_total", function="f", reason=kind) == daemon.metric("driveshaft_retries_total") == 2
     assert outcomes(daemon) == {"complete": 1} and daemon.metric("driveshaft_errors") == 0
     assert len(daemon.lines("^Trying job again: function=f .* attempt=[12] of=3 next_in=0", level="WARN")) == 2
 
@@ -67,7 +70,7 @@ def test_and_after_no_others(rig, kind):
         assert client.run("f") == FAILED
         client.told()
     assert numbers(endpoint) == ["1"]
-    assert daemon.metric("driveshaft_retries") == 0
+    assert daemon.metric("driveshaft_retries_total") == 0
 
 
 def test_the_last_attempt_decides(rig):
@@ -105,7 +108,7 @@ def test_an_unreachable_endpoint_is_tried_again_where_jobs_are_not_held(rig):
                                                  "on": ["unreachable"]}, endpoint_down="fail")
     with Client(server) as client:
         job = client.submit("f")
-        wait_until(lambda: daemon.metric("driveshaft_retries", reason="unreachable") >= 3, "attempts")
+        wait_until(lambda: daemon.metric("driveshaft_retries_total", reason="unreachable") >= 3, "attempts")
         endpoint.start()
         assert client.result(job) == complete("done")
     assert outcomes(daemon) == {"complete": 1}
@@ -150,7 +153,7 @@ def test_attempt_timeout_does_not_cut_reaching_the_endpoint(rig):
     """That has its own limit, and its end is an outage: the job is held, not failed."""
     full = rig.start(FullEndpoint())
     server, daemon = start(rig, f"http://{full.host}:{full.port}/", {"attempts": 1, "attempt_timeout": 0.2},
-                           connect_timeout=1)
+                           endpoint_connect_timeout=1)
     daemon.expect_errors("cannot be reached")
     with Client(server) as client:
         job = client.submit("f")
@@ -170,17 +173,33 @@ def test_being_asked_to_wait_uses_no_attempt_up(rig):
     server, daemon = start(rig, endpoint.uri(), {**QUICK, "attempts": 2})
     assert run(server, "f") == complete("done")
     assert numbers(endpoint) == ["1", "2", "3", "4"]
-    assert daemon.metric("driveshaft_retries", reason="retry_after") == 2
-    assert daemon.metric("driveshaft_retries", reason="5xx") == 1
+    assert daemon.metric("driveshaft_retries_total", reason="retry_after") == 2
+    assert daemon.metric("driveshaft_retries_total", reason="5xx") == 1
+
+
+@pytest.mark.parametrize("after, requests", [(0.0, 2), (0.5, 1)])
+def test_a_used_connection_that_closes_without_an_answer(rig, after, requests):
+    """At once: it was closed before the request came, which is sent again. Later: the job has failed."""
+    def close_later(request, sock):
+        time.sleep(after)
+    endpoint = rig.endpoint(in_turn(answer(), close_later, answer()))
+    server, daemon = start(rig, endpoint.uri(), {"attempts": 1}, worker_count=1)
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == complete("done")
+    assert run(server, "f") == (complete("done") if requests == 2 else FAILED)
+    assert numbers(endpoint)[1:] == ["1", "2"][:requests]
+    assert daemon.metric("driveshaft_retries_total", reason="closed_connection") == requests - 1
+    wait_until(lambda: len(daemon.lines("^(Finished|Failed) job")) == 2, "both jobs are logged")
+    assert len(daemon.lines("^Sending job again: .* attempt=1 ", level="INFO")) == requests - 1
 
 
 def test_a_waiting_job_keeps_its_slot(rig):
     """An endpoint in trouble gets less work, not the same amount of other work."""
     endpoint = rig.endpoint(answer(b"", status="500 Internal Server Error"))
-    server, daemon = start(rig, endpoint.uri(), {"attempts": 2, "initial_delay": 30, "max_delay": 30}, worker_count=2)
+    server, daemon = start(rig, endpoint.uri(), LATE, worker_count=2, max_running_time=LATER)
     with Client(server) as client:
         client.submit_many("f", [""] * 10)
-        wait_until(lambda: daemon.metric("driveshaft_retries") == 2, "both wait")
+        wait_until(lambda: daemon.metric("driveshaft_retries_total") == 2, "both wait")
         let_pass(0.5)
         assert len(endpoint.requests) == 2 and status(server, "f").running == 2
         daemon.expect_failed_jobs()  # they do not come to their second attempt
@@ -195,15 +214,15 @@ def test_a_waiting_job_goes_with_its_connection_to_gearmand(rig):
     relay = rig.relay(server)
     endpoint = rig.endpoint(in_turn(answer(b"", status="500 Internal Server Error"), answer()))
     daemon = rig.driveshaft(jobs_file([relay], {"Regular": pool(
-        endpoint.uri(), ["f"], 1, retry={"attempts": 2, "initial_delay": 2, "max_delay": 2})}))
+        endpoint.uri(), ["f"], 1, retry=LATE, max_running_time=LATER)}))
     daemon.expect_errors("connection lost")
     with Client(server) as client:
         job = client.submit("f")
-        wait_until(lambda: daemon.metric("driveshaft_retries") == 1, "it waits")
+        wait_until(lambda: daemon.metric("driveshaft_retries_total") == 1, "it waits")
         relay.cut()
         assert client.result(job) == complete("done")
     assert len(endpoint.requests) == 2  # gearmand gave it out again, the one that waited was let go
-    assert daemon.metric("driveshaft_results_dropped") == 1
+    assert daemon.metric("driveshaft_results_dropped_total") == 1
     assert numbers(endpoint) == ["1", "1"]
 
 
@@ -214,7 +233,7 @@ def test_a_shutdown_lets_a_waiting_job_come_to_its_next_attempt(rig, on_shutdown
                            on_shutdown=on_shutdown)
     with Client(server) as client:
         job = client.submit("f")
-        wait_until(lambda: daemon.metric("driveshaft_retries") == 1, "it waits")
+        wait_until(lambda: daemon.metric("driveshaft_retries_total") == 1, "it waits")
         daemon.send(signal.SIGTERM)
         assert client.result(job) == complete("done")
     assert daemon.wait(5) == 0
@@ -228,12 +247,11 @@ def test_the_end_of_a_shutdowns_window_ends_each_job_as_on_shutdown_says(rig, st
                              "held": answer()}[state])
     if state == "held":
         endpoint.stop()
-    server, daemon = start(rig, endpoint.uri(), {"attempts": 2, "initial_delay": 60, "max_delay": 60},
-                           on_shutdown=on_shutdown)
+    server, daemon = start(rig, endpoint.uri(), LATE, on_shutdown=on_shutdown, max_running_time=LATER)
     daemon.expect_errors("cannot be reached", "jobs still run at the end", "^Failed job: function=f .*shutdown")
     with Client(server) as client:
         jobs = client.submit_many("f", ["1", "2", "3"])
-        reached = {"waiting": lambda: daemon.metric("driveshaft_retries") == 3,
+        reached = {"waiting": lambda: daemon.metric("driveshaft_retries_total") == 3,
                    "running": lambda: endpoint.running == 3,
                    "held": lambda: daemon.metric("driveshaft_jobs_held") > 0}[state]
         wait_until(reached, f"the jobs are {state}")
@@ -267,7 +285,7 @@ def test_a_reload_loses_no_job_in_any_state(rig, state, change):
     daemon.expect_errors("cannot be reached")
     with Client(server) as client:
         job = client.submit("reverse", "ab")
-        wait_until({"waiting": lambda: daemon.metric("driveshaft_retries") == 1, "running": lambda: bad.running == 1,
+        wait_until({"waiting": lambda: daemon.metric("driveshaft_retries_total") == 1, "running": lambda: bad.running == 1,
                     "held": lambda: daemon.metric("driveshaft_jobs_held") == 1}[state], f"the job is {state}")
         good = rig.endpoint(reverse)
         config = json.loads(daemon.config_path.read_text())

@@ -70,7 +70,7 @@ def test_a_name_without_answer_holds_up_nothing_else(rig, web):
     hosts = rig.directory / "hosts"
     os.mkfifo(hosts)
     server = rig.gearmand()
-    pools = {**one_pool(web), "Stuck": pool("http://stuck.test/", ["stuck"], connect_timeout=0.3, endpoint_down="fail")}
+    pools = {**one_pool(web), "Stuck": pool("http://stuck.test/", ["stuck"], endpoint_connect_timeout=0.3, endpoint_down="fail")}
     daemon = rig.driveshaft(jobs_file([f"gearman.test:{free_port()}", server], pools), prefix=with_hosts(hosts))
     daemon.expect_errors("stuck.test", "gearman.test")
     with Client(server) as client:
@@ -85,7 +85,7 @@ def test_a_name_without_answer_holds_up_nothing_else(rig, web):
 
 def test_a_server_that_goes_and_comes_back_is_said_once_however_many_connections_it_has(rig, web):
     server = rig.gearmand()
-    pools = {name: pool(web.uri(), [f"f{name}"], connections=3) for name in "abcd"}
+    pools = {name: pool(web.uri(), [f"f{name}"], gearmand_connections=3) for name in "abcd"}
     daemon = rig.driveshaft(jobs_file([server], pools))
     wait_until(lambda: daemon.metric("driveshaft_gearmand_connections") == 12, "all are connected")
     daemon.expect_errors(server.address)
@@ -209,7 +209,7 @@ def test_a_lost_connection_drops_and_counts_the_result_and_the_job_runs_again(ri
         wait_until(lambda: endpoint.running == 2, "the job runs again, beside its first run")
         gate.open()
         assert client.result(handle) == complete("done")
-    wait_until(lambda: daemon.metric("driveshaft_results_dropped", pool="Regular") == 1, "the dropped one is counted")
+    wait_until(lambda: daemon.metric("driveshaft_results_dropped_total", pool="Regular") == 1, "the dropped one is counted")
     assert len(endpoint.requests) == 2
     assert run(server, "f") == complete("done")
 
@@ -229,7 +229,7 @@ def test_requests_that_outlive_a_connection_keep_their_slots(rig):
         gate.open()
         assert [client.result(handle) for handle in handles] == [complete("done")] * 10
     assert endpoint.most_running == 3
-    assert daemon.metric("driveshaft_results_dropped", pool="Regular") == 3
+    wait_until(lambda: daemon.metric("driveshaft_results_dropped_total", pool="Regular") == 3, "the first answers are dropped")
 
 
 def test_a_change_of_state_is_one_log_line(rig, web):

@@ -132,9 +132,19 @@ def test_a_socket_that_is_gone_is_said_once_and_harms_nothing(rig, tmp_path):
 
 def test_the_unit_lets_every_running_job_finish():
     command = re.search(r"^ExecStart=((?:.*\\\n)*.*)$", UNIT.read_text(), re.M)[1].replace("\\\n", " ").split()
-    longest = re.search(r"--max_running_time seconds \(=(\d+)\)", run_binary("--help").stdout)[1]
+    longest = re.search(r"--max_running_time time \(=(\d+)\)", run_binary("--help").stdout)[1]
     assert "--max_running_time" not in command
     assert int(command[command.index("--shutdown_timeout") + 1]) >= int(longest)
+
+
+def test_the_unit_serves_this_machine_alone_unless_told_otherwise(rig):
+    unit = UNIT.read_text()
+    (address,) = re.findall(r"^Environment=EXPORTER_ADDR=(\S+)$", unit, re.M)
+    assert address == "127.0.0.1:8888"
+    assert "--exporter_addr ${EXPORTER_ADDR} " in unit
+    assert run_binary("--version", "--exporter_addr", address).returncode == 0
+    shown = re.search(r"^#   Environment=EXPORTER_ADDR=(\S+)$", unit, re.M)[1]
+    assert run_binary("--version", "--exporter_addr", shown).returncode == 0
 
 
 @pytest.mark.once

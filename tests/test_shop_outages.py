@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The outages that web shops have: nothing is lost with the settings that nobody has changed."""
 import collections
+import concurrent.futures
 import json
+import os
 import re
 import signal
 import time
@@ -25,14 +27,15 @@ def shop(rig):
     return rig.start(PhpFpmNginx(folder))
 
 
-def start(rig, uri, worker_count=8, **settings):
-    server = rig.gearmand(options=["--hashtable-buckets=100003"])
-    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(uri, FUNCTIONS, worker_count, **settings)}))
+def start(rig, uri, worker_count=8, suffix="", **settings):
+    server = rig.gearmand(f"gearmand{suffix}", options=["--hashtable-buckets=100003"])
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(uri, FUNCTIONS, worker_count, **settings)}),
+                            name=f"driveshaft{suffix}")
     return server, daemon
 
 
-def submit(client, count=JOBS):
-    return client.submit_many("reverse", [f"job {number}" for number in range(1, count + 1)])
+def submit(client, count=JOBS, first=1):
+    return client.submit_many("reverse", [f"job {number}" for number in range(first, first + count)])
 
 
 def all_succeed(client, handles):
@@ -42,16 +45,21 @@ def all_succeed(client, handles):
 
 
 def held_attempts(daemon):
-    return daemon.metric("driveshaft_retries", reason="hold_on")
+    return daemon.metric("driveshaft_retries_total", reason="hold_on")
 
 
 def is_down(daemon):
     return daemon.metric("driveshaft_endpoint_up", pool="Regular") == 0
 
 
-def sit_out(daemon, client, back):
-    """An outage of several seconds, as its probes tell; then `back` ends it."""
-    wait_until(lambda: is_down(daemon), "the outage is noticed")
+def sit_out(daemon, client, handles, back):
+    """An outage of several seconds, as its probes tell; then `back` ends it. More jobs come until it is noticed: a busy
+    machine may have run all others before it began."""
+    def noticed():
+        if not is_down(daemon):
+            handles.extend(submit(client, 10, len(handles) + 1))
+        return is_down(daemon)
+    wait_until(noticed, "the outage is noticed")
     down = held_attempts(daemon)
     wait_until(lambda: held_attempts(daemon) > down + 12, "a dozen probes were in vain")
     assert daemon.metric("driveshaft_jobs_held") >= 1
@@ -69,9 +77,14 @@ def runs(record):
     return collections.Counter(json.loads(line)["handle"] for line in record.read_text().splitlines())
 
 
-def kill_nginx(shop):
-    """Its master before its worker, which then takes its connections and its open port with it in one moment. While a
-    master lives, the kernel has jobs connect to it still, and they break off when it dies."""
+def kill_nginx(shop, daemon, slots):
+    """Its master before its worker, which then takes its connections and its open port with it. While a master lives, the
+    kernel has jobs connect to it still, and they break off when it dies. The worker is stopped first, until a request is
+    in each slot: no connection is idle then, on which a further job could begin while the kernel closes one after the
+    other."""
+    worker, = shop.nginx.children()
+    os.kill(worker, signal.SIGSTOP)
+    wait_until(lambda: daemon.metric("driveshaft_endpoint_connections", state="busy") == slots, "a request is in each slot")
     shop.nginx.send(signal.SIGKILL)
     shop.nginx.wait()
 
@@ -83,15 +96,16 @@ def kill_nginx_in_mid_request(shop, server, daemon, client, slots):
     scripts = client.submit_many("wait_for", [str(gate)] * slots)
     wait_until(lambda: daemon.metric("driveshaft_endpoint_connections", state="busy") == slots, "every slot waits for PHP")
     handles = submit(client)
-    for share in range(3):
-        if share:
-            client.wait_for_results(share * JOBS // 3)
-        kill_nginx(shop)
+    for kill in range(3):
+        if kill:
+            before = daemon.metric("driveshaft_jobs_total")
+            wait_until(lambda: daemon.metric("driveshaft_jobs_total") > before + JOBS // 10, "jobs go on")
+        kill_nginx(shop, daemon, slots)
         gate.touch()
         wait_until(lambda: is_down(daemon), "the outage is noticed")
         wait_until(lambda: daemon.metric("driveshaft_threads", status="busy") == daemon.metric("driveshaft_jobs_held"),
                    "no attempt is under way")
-        assert status(server, "reverse").total > JOBS // 4, "it was killed under load"
+        assert status(server, "reverse").total > 10 * slots, "it was killed under load"
         shop.start_nginx()
         wait_until(lambda: not is_down(daemon), "the endpoint is up")
     return scripts, handles
@@ -104,7 +118,7 @@ def test_nginx_killed_in_mid_request_costs_no_job_with_retry(rig, shop, record):
         assert [client.result(handle) for handle in scripts] == [complete("waited")] * 32
         all_succeed(client, handles)
     assert daemon.metric("driveshaft_errors") == 0
-    assert daemon.metric("driveshaft_retries", reason="connection_lost") >= 32
+    assert daemon.metric("driveshaft_retries_total", reason="connection_lost") >= 32
     again = sum(runs(record).values()) - 32 - JOBS
     assert 32 <= again <= 3 * 32, "what was at it runs again, and nothing else"
 
@@ -119,7 +133,7 @@ def test_nginx_killed_in_mid_request_costs_what_was_at_it_without_retry(rig, sho
     lost = [handle for handle, result in zip(handles, results) if result == FAILED]
     assert len(lost) <= 2 * 32
     assert all(result in (complete(f"job {number}"[::-1]), FAILED) for number, result in enumerate(results, 1))
-    said = [re.fullmatch(r"Failed job: .* handle=(\S+) .* reason=.*; the job may have run trace=\w+", line)
+    said = [re.fullmatch(r'Failed job: .* handle=(\S+) .* reason=.*; the job may have run" trace=\w+', line)
             for line in daemon.lines("^Failed job: ", level="ERROR")]
     assert sorted(line[1] for line in said) == sorted(handle.decode() for handle in scripts + lost)
 
@@ -153,12 +167,12 @@ def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
         client.wait_for_results(200)
         shop.fpm.send(signal.SIGTERM)  # as systemd stops it on Debian; it kills the scripts that run
         shop.fpm.wait()
-        sit_out(daemon, client, shop.fpm.start)
+        sit_out(daemon, client, handles, shop.fpm.start)
         all_succeed(client, handles)
     assert daemon.metric("driveshaft_errors") == 0
     line, = daemon.lines("its jobs are held", level="WARN")
     assert "HTTP status 502" in line
-    held = daemon.lines("^Holding job: .* attempt=1 reason=.*HTTP status 502.*; the job may have run trace=", level="INFO")
+    held = daemon.lines('^Holding job: .* attempt=1 reason=.*HTTP status 502.*; the job may have run" trace=', level="INFO")
     assert held and len(held) <= held_attempts(daemon)
     wait_until(lambda: not is_down(daemon), "the endpoint is up")
     assert len(daemon.lines("jobs go on after", level="INFO")) == 1
@@ -174,10 +188,14 @@ def test_reloads_of_php_fpm_cost_no_job(rig, shop):
         for turn in range(1, 20):
             client.wait_for_results(turn * 1000)
             shop.fpm.send(signal.SIGUSR2)
+
+        def met_a_script():
+            handles.extend(submit(client, 100, len(handles) + 1))
+            shop.fpm.send(signal.SIGUSR2)
+            return held_attempts(daemon) > 0
+        wait_until(met_a_script, "a reload meets a script that runs", 60)
         all_succeed(client, handles)
     assert daemon.metric("driveshaft_errors") == 0
-    held = {reason: daemon.metric("driveshaft_retries", reason=reason) for reason in ("hold_on", "empty_answer")}
-    assert held["hold_on"] > 0, held
 
 
 def test_a_maintenance_page_costs_no_job(rig, shop):
@@ -188,7 +206,7 @@ def test_a_maintenance_page_costs_no_job(rig, shop):
         handles = submit(client)
         client.wait_for_results(200)
         page.touch()
-        sit_out(daemon, client, page.unlink)
+        sit_out(daemon, client, handles, page.unlink)
         all_succeed(client, handles)
     assert daemon.metric("driveshaft_errors") == 0
 
@@ -207,12 +225,13 @@ def test_without_hold_on_such_an_answer_is_a_failure(rig, shop):
 def test_a_job_that_crashes_php_fails_alone(rig, shop, record, slots):
     """nginx makes a 502 of it, too: the job is sent three times more, and the others do not stop. More often it is sent
     only where a busy machine sends no other job within a tenth of a second."""
-    server, daemon = start(rig, shop.uri(record=record), worker_count=slots)
-    daemon.expect_failed_jobs()
-    daemon.expect_errors("its jobs are held and no more are taken")
+    server = rig.gearmand()
     with Client(server) as client:
         handles = submit(client, 2000)
         poison = client.submit("die", priority="high")
+        daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(shop.uri(record=record), FUNCTIONS, slots)}))
+        daemon.expect_failed_jobs()
+        daemon.expect_errors("its jobs are held and no more are taken")
         assert client.result(poison) == FAILED
         assert len(client.results) < 2000, "the others wait for it no longer than it for them"
         all_succeed(client, handles)
@@ -235,25 +254,25 @@ def test_jobs_that_crash_php_do_not_keep_the_others_from_being_run(rig, shop):
             assert client.result(handle) == FAILED
 
 
-def jobs_a_second(client, count):
+def jobs_a_second(server, count):
     """Without the last ones, which may wait in php-fpm's queue for a second or two."""
-    begin = time.monotonic()
-    handles = client.submit_many("sleep", ["0.02"] * count)
-    client.wait_for_results(count - 16)
-    rate = (count - 16) / (time.monotonic() - begin)
-    for handle in handles:
-        assert client.result(handle) == complete("slept")
+    with Client(server) as client:
+        begin = time.monotonic()
+        handles = client.submit_many("sleep", ["0.02"] * count)
+        client.wait_for_results(count - 16)
+        rate = (count - 16) / (time.monotonic() - begin)
+        for handle in handles:
+            assert client.result(handle) == complete("slept")
     return rate
 
 
 def test_a_full_php_fpm_is_worked_as_fast_as_it_can(rig):
-    fpm = rig.php_fpm(children=2, backlog=2)
-    server, daemon = start(rig, fpm.uri_unix(), worker_count=2)
+    """Beside one that is never full, at the same time: a machine that is busy with something else slows down both."""
+    servers, daemons = zip(*(start(rig, rig.php_fpm(children=2, backlog=2).uri_unix(), slots, f"-{slots}") for slots in (2, 16)))
+    daemon = daemons[1]
     daemon.expect_errors("is full: it takes no more than")
-    with Client(server) as client:
-        with_two = jobs_a_second(client, 800)
-        daemon.reload(jobs_file([server], {"Regular": pool(fpm.uri_unix(), FUNCTIONS, 16)}))
-        with_sixteen = jobs_a_second(client, 800)
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        with_two, with_sixteen = threads.map(jobs_a_second, servers, [800, 800])
     assert with_sixteen > 0.9 * with_two
     assert daemon.metric("driveshaft_errors") == 0
     assert len(daemon.lines("Regular.* is full", level="WARN")) <= 2
@@ -278,9 +297,10 @@ def test_a_bad_deployment_costs_tens_of_jobs(rig, shop):
     daemon.expect_errors("its breaker opens")
     broken = rig.directory / "broken"
     with Client(server) as client:
-        handles = client.submit_many("broken_while", [str(broken)] * 4000)
+        handles = client.submit_many("broken_while", [str(broken)] * 100)
         client.wait_for_results(100)
         broken.touch()
+        handles += client.submit_many("broken_while", [str(broken)] * 3900)
         daemon.wait_for_line("its breaker opens")
         assert daemon.metric("driveshaft_breakers_open", pool="Regular") == 1
         errors = daemon.metric("driveshaft_errors")

@@ -90,7 +90,7 @@ def test_a_drain_waits_as_long_as_shutdown_timeout_says(rig, number):
         wait_until(lambda: daemon.metric("driveshaft_threads", status="busy") == 1, "it runs")
         daemon.send(number)
         daemon.wait_for_line("1 running ones have 60 s to finish")
-        wait_until(lambda: daemon.get("/readyz")[:2] == (503, "draining, 1 jobs still run\n"), "it is not ready any more")
+        wait_until(lambda: daemon.get("/readyz")[:2] == (503, "draining: no more jobs are taken, running ones finish\n"), "it is not ready any more")
         let_pass(6)
         assert daemon.running()
         gate.open()
@@ -124,6 +124,15 @@ def test_a_second_signal_fails_what_runs_at_once(rig, number):
         daemon.send(signal.SIGTERM)
         assert daemon.wait(SOON) == 0
         assert [client.result(handle) for handle in handles] == [FAILED] * 3
+
+
+@each_draining
+def test_signals_that_go_on_to_the_very_end_change_nothing(rig, number):
+    for _ in range(5):
+        _, daemon = start(rig, "http://127.0.0.1:9/")
+        while daemon.running():
+            daemon.send(number)
+        assert daemon.wait(SOON) == 0
 
 
 def test_while_one_drains_another_takes_the_work_at_once(rig, web):

@@ -271,5 +271,5 @@ def test_an_openssl_that_cannot_sign_costs_jobs_and_not_the_process(rig):
     with Client(server) as client:
         assert client.run_all("signed", ["w"] * 20) == [FAILED] * 20
     assert run(server, "plain", "w") == complete("done")
-    assert daemon.lines("^Failed job: .*the request cannot be signed: OpenSSL does not compute HMAC-SHA256")
+    daemon.wait_for_line("^Failed job: .*the request cannot be signed: OpenSSL does not compute HMAC-SHA256")
     assert daemon.metric("driveshaft_errors", pool="Signed") == 20

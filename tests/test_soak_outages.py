@@ -49,7 +49,7 @@ def test_those_of_which_the_logs_have_to_tell_more():
 
 
 def test_an_attempt_that_was_tried_again(tmp_path):
-    why = " pool=Web attempt=1 of=9 reason=the connection broke: Connection reset by peer; the job may have run"
+    why = ' pool=Web attempt=1 of=9 reason="the connection broke: Connection reset by peer; the job may have run"'
     lines = log(tmp_path, line("Starting job"), line("Trying job again", 0, why))
     runs = [run(1), run(3, attempt=2)]
     assert repeats(runs, lines) == ["tried again: the connection broke"]
@@ -57,15 +57,23 @@ def test_an_attempt_that_was_tried_again(tmp_path):
 
 
 def test_an_attempt_after_which_the_job_was_held(tmp_path):
-    why = ' pool=Web attempt=1 reason=the endpoint answered HTTP status 502: an HTML page, "502 Bad Gateway"; the job may have run'
+    why = ' pool=Web attempt=1 reason="the endpoint answered HTTP status 502: an HTML page, \\"502 Bad Gateway\\"; the job may have run"'
     lines = log(tmp_path, line("Starting job"), line("Holding job", 0, why), line("Holding job", 0, why))
     assert repeats([run(1), run(4, attempt=3)], lines) == ["held: the endpoint answered HTTP status 502"]
     assert repeats([run(1), run(4, attempt=3), run(6, attempt=4)], lines) == ["held: the endpoint answered HTTP status 502", "unexplained"]
     assert repeats([run(1), run(4, attempt=2)], [], [Event("php-fpm", "killed", 2, 3)]) == ["unexplained"]
 
 
+def test_attempts_that_follow_one_another_at_once(tmp_path):
+    """The line of the second does not explain the first."""
+    why = ' pool=Web attempt=1 reason="the endpoint answered HTTP status 502; the job may have run"'
+    lines = log(tmp_path, line("Starting job"), line("Holding job", 0, why), line("Holding job", 0, why))
+    runs = [run(1), run(2.9, attempt=2), run(3.1, attempt=3)]
+    assert repeats(runs, lines) == ["held: the endpoint answered HTTP status 502"]
+
+
 def test_an_attempt_that_was_sent_over_a_new_connection(tmp_path):
-    why = " pool=Web attempt=1 reason=the endpoint closed the connection; the job may have run"
+    why = ' pool=Web attempt=1 reason="the endpoint closed the connection; the job may have run"'
     lines = log(tmp_path, line("Starting job"), line("Sending job again", 0, why))
     assert repeats([run(1), run(4)], lines) == ["sent again: the endpoint closed the connection"]
     assert repeats([run(1), run(4)]) == ["unexplained"]
@@ -98,7 +106,7 @@ def test_a_gearmand_that_was_told_to_end_reads_no_more(tmp_path, kind, explains)
         "gearmand went away with its result" if explains else "unexplained"]
 
 
-@pytest.mark.parametrize("stopped, explains", [((0.5, 2), True), ((0.5, 1.2), False), ((1.2, 2), False)])
+@pytest.mark.parametrize("stopped, explains", [((0.5, 2), True), ((1.2, 2), True), ((0.5, 1.2), False), ((1.6, 2), False)])
 def test_a_result_for_a_gearmand_that_had_gone_unseen(tmp_path, stopped, explains):
     lines = log(tmp_path, line("Starting job"), line("Finished job", 0))
     events = [Event("gearmand-1", "killed", 1, 1.5), Event("driveshaft-1", "stopped for a while", *stopped)]

@@ -116,7 +116,7 @@ def test_the_status_of_a_background_job_can_be_asked_for(rig):
 
 BROKEN = {
     "no answer": ([{"data": "x"}], "the streamed answer ended without a line"),
-    "not json": ([b"<b>Fatal error</b>"], 'a line of the streamed answer is not JSON .*"<b>Fatal error</b>"'),
+    "not json": ([b"<b>Fatal error</b>"], 'a line of the streamed answer is not JSON .*<b>Fatal error</b>'),
     "unknown": ([{"progress": 3}], "has neither status, data, data_base64 or warning nor gearman_ret"),
     "after the answer": ([DONE, {"data": "x"}], "follows the one with gearman_ret"),
     "answer without text": ([{"gearman_ret": 0}], "response_string is missing"),

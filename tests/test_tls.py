@@ -21,7 +21,7 @@ from load import Load, under_load
 from processes import HangingFile, Process, free_port, let_pass, wait_until
 from servers import NginxTls, Stunnel
 
-OPERATIONS = Path(__file__).parent.parent / "docs" / "operations.md"
+GUIDE = Path(__file__).parent.parent / "docs/guides/tls.md"
 SETTLED = 1.1  # seconds after which a file that was written is read
 
 
@@ -92,7 +92,7 @@ def test_one_server_over_tls_and_one_plain(rig, ca, peer):
     plain, hidden = rig.gearmand(), rig.gearmand("hidden")
     endpoint = rig.endpoint(reverse)
     front = tunnel(rig, hidden, peer)
-    daemon = rig.driveshaft(jobs_file([plain, front.entry(ca.trusted())], pools(endpoint, connections=2)))
+    daemon = rig.driveshaft(jobs_file([plain, front.entry(ca.trusted())], pools(endpoint, gearmand_connections=2)))
     wait_until(lambda: connections(daemon) == 4, "both servers are connected to")
     for server in (plain, hidden):
         with Client(server) as client:
@@ -121,7 +121,7 @@ def test_any_bytes_and_sizes_go_both_ways(rig, ca, peer, us):
     front = tunnel(rig, server, peer, clients=ca)
     https = tunnel(rig, endpoint, peer, name="https")
     rig.driveshaft(jobs_file([front.entry(ca.trusted(us))],
-                             {"Regular": pool(https.uri(), ["f"], tls=ca.trusted(), request_format="multipart")}))
+                             {"Regular": pool(https.uri(), ["f"], endpoint_tls=ca.trusted(), request_format="multipart")}))
     with Client(server) as client:
         jobs = []
         for size in (0, 1, 16383, 16384, 16385, 1_000_000, 50_000_000):
@@ -210,7 +210,7 @@ def test_a_tunnel_without_a_gearmand_behind_it_is_told_of(rig, ca, peer):
 
 def test_the_tunnel_in_the_manual_is_one(rig, ca, peer, us):
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
-    text = re.search(r"```ini\n(.*?)```", OPERATIONS.read_text(), re.S)[1]
+    text = re.search(r"```ini\n(.*?)```", GUIDE.read_text(), re.S)[1]
     port = free_port()
     for written, ours in {"4731": port, "127.0.0.1:4730": server.address, "/etc/stunnel/gearman-1.pem": peer.certificate,
                           "/etc/stunnel/gearman-1.key": peer.key, "/etc/stunnel/ca.pem": ca.file}.items():
@@ -291,7 +291,7 @@ def test_a_drain_over_tls_delivers_what_runs(rig, ca, peer):
         gate.open()
         assert [client.result(job) for job in jobs] == [complete("x" * 5_000_000)] * 4
     assert daemon.wait(5) == 0
-    assert not [line for line in front.log()[opened:].splitlines() if "unexpected eof" in line]  # it was said goodbye to
+    assert not [line for line in front.log()[opened:].splitlines() if "unexpected eof" in line and "SSL_accept" not in line]  # it was said goodbye to
 
 
 @pytest.mark.slow
@@ -324,7 +324,7 @@ def test_a_big_result_on_a_slow_link_is_not_taken_for_a_dead_tunnel(rig, ca, pee
 def test_files_that_cannot_be_used_are_told_of_at_the_start_and_by_check(ca, us, stranger, tmp_path):
     other = stranger.issue("other")
     config = jobs_file([{"address": "h:1", "tls": ca.trusted(Certificate(us.certificate, other.key))}],
-                       {"P": pool("https://h/", ["f"], tls={"ca_file": "/nowhere/ca.pem"})})
+                       {"P": pool("https://h/", ["f"], endpoint_tls={"ca_file": "/nowhere/ca.pem"})})
     path = tmp_path / "jobs.json"
     path.write_text(json.dumps(config))
     for args in (["--check"], ["--exporter_addr", ""]):
@@ -332,7 +332,7 @@ def test_files_that_cannot_be_used_are_told_of_at_the_start_and_by_check(ca, us,
         assert done.returncode == 1
         assert f"gearman_servers_list: h:1: tls: key_file {other.key}: the key is not that of the certificate in " \
                f"{us.certificate}" in done.stderr
-        assert "pools_list.P: tls: ca_file /nowhere/ca.pem: cannot be read: No such file or directory" in done.stderr
+        assert "pools_list.P: endpoint_tls: ca_file /nowhere/ca.pem: cannot be read: No such file or directory" in done.stderr
 
 
 def test_a_reload_to_files_that_cannot_be_used_changes_nothing(rig, ca, peer):
@@ -340,7 +340,7 @@ def test_a_reload_to_files_that_cannot_be_used_changes_nothing(rig, ca, peer):
     front = tunnel(rig, server, peer)
     daemon = rig.driveshaft(jobs_file([front.entry(ca.trusted())], pools(endpoint)))
     daemon.expect_errors("is rejected, the one in force stays: .*tls")
-    bad = {"http": jobs_file([server], {"P": pool(endpoint.uri(), ["f"], tls={})}),
+    bad = {"http": jobs_file([server], {"P": pool(endpoint.uri(), ["f"], endpoint_tls={})}),
            "unknown": jobs_file([front.entry({"ca": str(ca.file)})], pools(endpoint)),
            "missing": jobs_file([front.entry({"ca_file": "/nowhere/ca.pem"})], pools(endpoint))}
     for config in bad.values():
@@ -373,7 +373,7 @@ def test_replaced_files_are_used_by_new_connections_and_trouble_no_old_one(rig, 
     replace(mine, us)
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
     front = tunnel(rig, server, ca.issue("front"), clients=ca)
-    daemon = rig.driveshaft(jobs_file([front.entry(ca.trusted(mine))], pools(endpoint, connections=2)))
+    daemon = rig.driveshaft(jobs_file([front.entry(ca.trusted(mine))], pools(endpoint, gearmand_connections=2)))
     daemon.expect_errors("^tls: a changed file is not used")
     wait_until(lambda: connections(daemon) == 2, "both are connected")
     links = worker_links(server).keys()
@@ -438,7 +438,7 @@ def behind_nginx(rig, certificate, clients, behave=reverse):
 def test_an_endpoint_with_mutual_tls_serves(rig, ca, us, peer, host):
     server = rig.gearmand()
     endpoint, nginx = behind_nginx(rig, peer, ca)
-    rig.driveshaft(jobs_file([server], {"Regular": pool(nginx.uri(host), ["reverse"], tls=ca.trusted(us))}))
+    rig.driveshaft(jobs_file([server], {"Regular": pool(nginx.uri(host), ["reverse"], endpoint_tls=ca.trusted(us))}))
     with Client(server) as client:
         assert client.run_all("reverse", [f"job {n}" for n in range(300)]) == [
             complete(f"job {n}"[::-1]) for n in range(300)]
@@ -451,7 +451,7 @@ def test_a_server_name_is_sent_to_an_endpoint_and_verified(rig, ca, us):
     server = rig.gearmand()
     endpoint, nginx = behind_nginx(rig, ca.issue("app", "DNS:app.example"), ca)
     tls = ca.trusted(us, server_name="app.example")
-    rig.driveshaft(jobs_file([server], {"Regular": pool(nginx.uri("127.0.0.1"), ["reverse"], tls=tls)}))
+    rig.driveshaft(jobs_file([server], {"Regular": pool(nginx.uri("127.0.0.1"), ["reverse"], endpoint_tls=tls)}))
     assert run(server, "reverse", "ab") == complete("ba")
     assert endpoint.requests[0].headers["x-name"] == "app.example"
 
@@ -461,7 +461,7 @@ def test_the_endpoints_certificate_may_be_left_unverified(rig, stranger, us, ca)
     _, nginx = behind_nginx(rig, stranger.issue("x", "DNS:nobody"), ca)
     tls = {**ca.trusted(us, verify=False)}
     del tls["ca_file"]
-    rig.driveshaft(jobs_file([server], {"Regular": pool(nginx.uri(), ["reverse"], tls=tls)}))
+    rig.driveshaft(jobs_file([server], {"Regular": pool(nginx.uri(), ["reverse"], endpoint_tls=tls)}))
     assert run(server, "reverse", "ab") == complete("ba")
 
 
@@ -474,7 +474,7 @@ def test_jobs_wait_for_an_endpoint_whose_certificate_is_not_good_until_it_is(rig
     replace(theirs, bad)
     server = rig.gearmand()
     endpoint, nginx = behind_nginx(rig, theirs, ca)
-    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(nginx.uri(), ["reverse"], tls=ca.trusted(us))}))
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(nginx.uri(), ["reverse"], endpoint_tls=ca.trusted(us))}))
     with Client(server) as client:
         jobs = client.submit_many("reverse", ["ab"] * 10)
         daemon.wait_for_line(f"cannot be reached: TLS handshake failed: its certificate is not accepted: .*{line}")
@@ -493,7 +493,7 @@ def test_jobs_wait_for_an_endpoint_that_refuses_our_certificate_until_it_does_no
     replace(mine, stranger.issue("us"))
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
     https = tunnel(rig, endpoint, peer, clients=ca)
-    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(https.uri(), ["reverse"], tls=ca.trusted(mine))}))
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(https.uri(), ["reverse"], endpoint_tls=ca.trusted(mine))}))
     with Client(server) as client:
         jobs = client.submit_many("reverse", ["ab"] * 10)
         daemon.wait_for_line("cannot be reached: TLS handshake failed: .*unknown ca .it does not accept our certificate")
@@ -509,7 +509,7 @@ def test_jobs_wait_for_an_endpoint_that_refuses_our_certificate_until_it_does_no
 def test_an_endpoint_without_tls_behind_https_is_told_of(rig, ca, web):
     server = rig.gearmand()
     daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(f"https://127.0.0.1:{web.http_port}/", ["f"],
-                                                                 tls=ca.trusted(), endpoint_down="fail")}))
+                                                                 endpoint_tls=ca.trusted(), endpoint_down="fail")}))
     daemon.expect_failed_jobs()
     assert run(server, "f") == FAILED
     daemon.wait_for_line(r"Failed job: .*wrong version number \(does it speak TLS on this port\?")
@@ -519,7 +519,7 @@ def test_a_reload_of_an_endpoints_tls_loses_no_job(rig, ca, us, peer):
     server = rig.gearmand()
     endpoint, nginx = behind_nginx(rig, peer, ca)
     both = [ca.trusted(us), ca.trusted(us, server_name="localhost")]
-    config = lambda tls: jobs_file([server], {"Regular": pool(nginx.uri(), ["reverse"], tls=tls)})  # noqa: E731
+    config = lambda tls: jobs_file([server], {"Regular": pool(nginx.uri(), ["reverse"], endpoint_tls=tls)})  # noqa: E731
     daemon = rig.driveshaft(config(both[0]))
     with Load(server) as load:
         for turn in range(6):
@@ -528,4 +528,4 @@ def test_a_reload_of_an_endpoints_tls_loses_no_job(rig, ca, us, peer):
             wait_until(lambda: load.right > then + 20, "jobs run on")
         load.stop()
     assert daemon.metric("driveshaft_errors") == 0
-    assert len(daemon.lines(r"^pool Regular: tls \{.*\} -> \{")) == 6
+    assert len(daemon.lines(r"^pool Regular: endpoint_tls \{.*\} -> \{")) == 6

@@ -22,11 +22,14 @@ let requests = 0;
 
 const commands = {
   // A fresh page, with nothing of the last one.
-  async open({ url, width = 1280, height = 800, scheme = "light" }) {
+  async open({ url, width = 1280, height = 800, scheme = "light", password }) {
     await context?.close();
     faults = [];
     requests = 0;
-    context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce" });
+    context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce",
+      ignoreHTTPSErrors: url.startsWith("https:"), // it does not know the authority of the tests
+      // Shown when it is asked for, as by somebody who types it into the browser's own dialog.
+      ...(password && { httpCredentials: { username: "somebody", password } }) });
     page = await context.newPage();
     page.setDefaultTimeout(15000);
     devtools = await context.newCDPSession(page);
@@ -44,6 +47,9 @@ const commands = {
   texts: ({ selector }) => page.locator(selector).allInnerTexts(),
   visible: ({ selector }) => page.locator(selector).first().isVisible(),
   click: ({ selector }) => page.locator(selector).first().click(),
+  fill: ({ selector, text }) => page.locator(selector).first().fill(text),
+  choose: ({ selector, value }) => page.locator(selector).first().selectOption(value).then(() => null),
+  reload: () => page.reload().then(() => null),
   press: ({ key }) => page.keyboard.press(key),
   resize: ({ width, height }) => page.setViewportSize({ width, height }),
   scheme: ({ scheme }) => page.emulateMedia({ colorScheme: scheme }),

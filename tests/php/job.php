@@ -1,7 +1,7 @@
 <?php
 // SPDX-License-Identifier: MIT
 // The endpoint of the tests. The query may name another function to run (`run`), and a file that gets one line
-// of JSON a request (`record`), written before the job runs.
+// of JSON a request (`record`), written before the job runs; `delay`: seconds before it runs.
 
 function request_fields(): array
 {
@@ -46,6 +46,20 @@ function broken_while(string $file): array
     return succeed('whole');
 }
 
+function warn(): array
+{
+    ini_set('display_errors', '1');
+    trigger_error('the cache is old', E_USER_WARNING);
+    return [];
+}
+
+function without_database(): array
+{
+    error_log('no database at db.example');
+    http_response_code(500);
+    exit();
+}
+
 function run_job(string $function, array $job): array
 {
     $workload = $job['workload'];
@@ -65,6 +79,11 @@ function run_job(string $function, array $job): array
         'broken_while' => broken_while($workload),
         'die' => posix_kill(getmypid(), 9),
         'crash' => throw new Exception('a job that throws'),
+        'bom' => ['prints' => print("\xEF\xBB\xBF")] + succeed($workload),
+        'debug' => ['prints' => print("debug\n")] + succeed($workload),
+        'warning' => warn() + succeed($workload),
+        'no_database' => without_database(),
+        'print_nothing' => exit(),
         default => ['gearman_ret' => 1, 'response_string' => "no such function: $function"],
     };
 }
@@ -78,6 +97,7 @@ if (isset($_GET['record'])) {
     // not let it wait (EINTR).
     file_put_contents($_GET['record'], $line . "\n", FILE_APPEND);
 }
+usleep((int) (1e6 * (float) ($_GET['delay'] ?? 0)));
 $answer = run_job($_GET['run'] ?? $job['function_name'], $job);
 header('Content-Type: application/json');
 echo json_encode($answer, JSON_THROW_ON_ERROR);

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""One backend of three is killed, stopped, slow, or fails: the jobs go on at the others, and it comes back by itself."""
+import os
+import signal
+import time
+
+import pytest
+
+from backends import PythonBackend, jobs_of, three
+from behaviours import raw
+from clients import Client, FAILED, complete
+from driveshaft import control, jobs_file, pool
+from load import Load
+from processes import wait_until
+from servers import PhpFpmNginx
+
+SLOTS = 24
+AT_EACH = SLOTS // 3
+
+
+class PatientShop(PhpFpmNginx):
+    CONTROL_TIMEOUT = 10
+
+
+class Trio:
+    """nginx with php-fpm, php-fpm alone, and a Python server; each job takes them `delay` seconds."""
+
+    def __init__(self, rig, delay=0.01, function="reverse", **settings):
+        self.records = [rig.directory / f"record-{name}" for name in ("nginx", "fpm")]
+        for folder in ("nginx", "fpm"):
+            (rig.directory / folder).mkdir()
+        self.nginx = rig.start(PatientShop(rig.directory / "nginx"))
+        self.fpm = rig.php_fpm(control_timeout=10)
+        self.python = rig.start(PythonBackend(rig.directory))
+        self.python.set(delay=delay)
+        self.delay = delay
+        self.uris = [self.nginx.uri(record=self.records[0], delay=delay),
+                     self.fpm.uri_unix(record=self.records[1], delay=delay), self.python.uri()]
+        self.server = rig.gearmand(options=["--hashtable-buckets=100003"])
+        self.daemon = rig.driveshaft(jobs_file([self.server], {"Regular": pool(self.uris, [function], SLOTS, **settings)}))
+
+    def jobs(self):
+        return [sum(jobs_of(record).values()) for record in self.records] + [self.python.jobs]
+
+
+def kill_nginx(trio):
+    worker, = trio.nginx.nginx.children()
+    trio.nginx.nginx.send(signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
+    trio.nginx.nginx.wait()
+
+
+def kill_fpm(trio):
+    trio.fpm.kill()
+    trio.fpm.socket_path.unlink(missing_ok=True)
+
+
+BACKENDS = {
+    "nginx": (0, kill_nginx, lambda trio: trio.nginx.start_nginx()),
+    "php-fpm": (1, kill_fpm, lambda trio: trio.fpm.start()),
+    "python": (2, lambda trio: trio.python.kill(), lambda trio: trio.python.start()),
+}
+
+
+def counts(load):
+    """How many of its jobs have failed; none has another wrong result."""
+    assert all(result == FAILED for result, _ in load.wrong), load.wrong[:3]
+    return len(load.wrong)
+
+
+def go_on(load, jobs=100):
+    then = load.right
+    wait_until(lambda: load.right > then + jobs, "jobs go on")
+
+
+def stop(load, failures=0):
+    """No job is lost: each has a result."""
+    failed = counts(load)
+    assert failed <= failures
+    load.wrong = []
+    return load.stop(), failed + counts(load)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", BACKENDS)
+def test_one_that_is_killed_costs_what_it_ran_and_comes_back(rig, name):
+    place, kill, begin = BACKENDS[name]
+    trio = Trio(rig)
+    trio.daemon.expect_failed_jobs()
+    with Load(trio.server, window=40) as load:
+        go_on(load)
+        kill(trio)
+        go_on(load, 300)
+        assert counts(load) <= AT_EACH + 1
+        killed_at = time.monotonic()
+        before = trio.jobs()[place] if name != "python" else 0
+        begin(trio)
+        wait_until(lambda: trio.jobs()[place] > before + 20, "it has jobs again")
+        took = time.monotonic() - killed_at
+        _, failed = stop(load, AT_EACH + 1)
+    assert took < 5, "a killed one is back as soon as it runs"
+    assert trio.daemon.metric("driveshaft_errors") == failed
+
+
+@pytest.mark.once
+@pytest.mark.slow
+@pytest.mark.parametrize("name, limit", [("nginx", "attempt_timeout"), ("php-fpm", "attempt_timeout"),
+                                         ("python", "max_running_time")])
+def test_one_that_is_stopped_costs_what_it_ran_and_comes_back(rig, name, limit):
+    place, process = {"nginx": (0, lambda trio: trio.nginx.nginx), "php-fpm": (1, lambda trio: trio.fpm),
+                      "python": (2, lambda trio: trio.python)}[name]
+    settings = {"retry": {"attempts": 1, "attempt_timeout": 2}} if limit == "attempt_timeout" else {}
+    function = {"function": "reverse", "max_running_time": 2} if limit == "max_running_time" else "reverse"
+    trio = Trio(rig, function=function, **settings)
+    trio.daemon.expect_failed_jobs()
+    with Load(trio.server, window=40) as load:
+        go_on(load)
+        process(trio).send_to_all(signal.SIGSTOP)
+        go_on(load, 500)
+        wait_until(lambda: load.wrong, "what it had has failed")
+        go_on(load, 300)
+        process(trio).send_to_all(signal.SIGCONT)
+        before = trio.jobs()[place]
+        wait_until(lambda: trio.jobs()[place] > before + 20, "it has jobs again", 30)
+        _, failed = stop(load, AT_EACH + 1)
+    assert 1 <= failed <= AT_EACH + 1
+
+
+@pytest.mark.once
+def test_one_that_becomes_slow_gets_less(rig):
+    trio = Trio(rig)
+    with Load(trio.server, window=40) as load:
+        go_on(load, 300)
+        before = trio.jobs()
+        trio.python.set(delay=10 * trio.delay)
+        go_on(load, 2000)
+        load.stop()
+    *others, slow = [now - then for then, now in zip(before, trio.jobs())]
+    assert 0 < slow < min(others) / 3
+    assert trio.daemon.metric("driveshaft_errors") == 0
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_one_that_fails_at_once_costs_few_jobs_and_comes_back(rig):
+    """A few more than it ran: jobs that it had before still succeed, which may have it get some more."""
+    trio = Trio(rig)
+    trio.daemon.expect_failed_jobs()
+    with Load(trio.server, window=40) as load:
+        go_on(load)
+        trio.python.set(status=500, delay=0)
+        go_on(load, 1000)
+        trio.daemon.wait_for_line("fails, and the others do not", level="WARN")
+        trio.python.set(status=200, delay=trio.delay)
+        before = trio.python.jobs
+        wait_until(lambda: trio.python.jobs > before + 50, "it has jobs again", 40)
+        _, failed = stop(load, 2 * AT_EACH)
+    assert 1 <= failed <= 2 * AT_EACH
+    trio.daemon.wait_for_line("jobs go on after", level="INFO")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("status", [502, 503])
+def test_one_whose_application_is_absent_costs_no_job_and_comes_back(rig, status):
+    trio = Trio(rig)
+    with Load(trio.server, window=40) as load:
+        go_on(load)
+        trio.python.set(status=status, delay=0)
+        before = trio.python.jobs
+        go_on(load, 1000)
+        assert trio.python.jobs - before < 50
+        trio.python.set(status=200, delay=trio.delay)
+        before = trio.python.jobs
+        wait_until(lambda: trio.python.jobs > before + 50, "it has jobs again", 30)
+        load.stop()
+    assert trio.daemon.metric("driveshaft_errors") == 0
+
+
+@pytest.mark.once
+def test_php_fpm_away_behind_nginx_costs_no_job(rig):
+    trio = Trio(rig)
+    with Load(trio.server, window=40) as load:
+        go_on(load)
+        trio.nginx.fpm.send(signal.SIGKILL)
+        trio.nginx.fpm.wait()
+        go_on(load, 500)
+        before = trio.jobs()[0]
+        trio.nginx.start_fpm()
+        wait_until(lambda: trio.jobs()[0] > before + 20, "it has jobs again")
+        load.stop()
+    assert trio.daemon.metric("driveshaft_errors") == 0
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_a_rolling_restart_of_all_costs_no_job(rig):
+    """A process of php-fpm that is told to end may get one more request over FastCGI, which it does not read. On a busy
+    machine it ends so late that it seems to have died of the job: `retry` is for that."""
+    trio = Trio(rig, 0.002, retry={"attempts": 3})
+    jobs = 20_000
+    restarts = [lambda: trio.nginx.reload_nginx(), lambda: trio.nginx.restart_nginx(), lambda: trio.nginx.reload_fpm(),
+                lambda: trio.fpm.reload(), lambda: trio.python.restart()]
+    with Client(trio.server) as client:
+        handles = client.submit_many("reverse", [f"job {number}" for number in range(jobs)])
+        for turn in range(2 * len(restarts)):
+            client.wait_for_results((turn + 1) * jobs // (2 * len(restarts) + 2))
+            restarts[turn % len(restarts)]()
+        assert len(client.results) < jobs, "all that happened under load"
+        for number, handle in enumerate(handles):
+            assert client.result(handle) == complete(f"job {number}"[::-1])
+    assert trio.daemon.metric("driveshaft_errors") == 0
+    runs = sum(sum(jobs_of(record).values()) for record in trio.records)
+    assert runs <= jobs, "none was run twice"
+    assert trio.daemon.metric("driveshaft_retries_total", reason="connection_lost") <= 2 * AT_EACH
+
+
+@pytest.mark.once
+def test_a_trial_that_says_nothing_is_not_the_last_one(rig):
+    """The job that tries a failing backend is cancelled."""
+    one, *others = three(rig)
+    server = rig.gearmand()
+    path = rig.directory / "control"
+    uris = [backend.uri() for backend in (one, *others)]
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(uris, ["reverse"], 3)}), control_socket=path)
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        def is_tried():
+            handles.append(client.submit("reverse", "ab"))
+            return one.jobs > before
+        handles, before = [], 0
+        one.set(status=500)
+        wait_until(is_tried, "it fails a job")
+        one.set(status=200, wait_for=1)
+        before = one.jobs
+        wait_until(is_tried, "it is tried")
+        assert control(path, "cancel", one.told()["handles"][-1]) == "1 job was cancelled"
+        one.set(wait_for=0)
+        before = one.jobs + 20
+        wait_until(is_tried, "it is tried again, and works", 30, 0.02)
+        results = [client.result(handle) for handle in handles]
+    assert results.count(FAILED) == 2 == len(results) - results.count(complete("ba"))
+
+
+@pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", b"",
+    b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<!DO"],
+    ids=["empty", "404", "closes", "429", "no contract"])
+def test_one_that_answers_at_once_what_is_no_result_costs_few_jobs(rig, answer):
+    """Whoever is so quick is the least busy of all."""
+    good, bad = three(rig), rig.endpoint(raw(answer, keep=bool(answer)))
+    for backend in good:
+        backend.set(delay=0.005)
+    server = rig.gearmand()
+    uris = [backend.uri() for backend in (*good, bad)]
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(uris, ["reverse"], SLOTS)}))
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        results = client.run_all("reverse", ["ab"] * 1000)
+    assert results.count(FAILED) <= SLOTS / 4 + 1
+    assert results.count(FAILED) + results.count(complete("ba")) == 1000
+
+
+@pytest.mark.once
+def test_while_all_are_away_jobs_are_held(rig):
+    backends = three(rig)
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool([backend.uri() for backend in backends], ["reverse"], SLOTS)}))
+    with Load(server, window=60) as load:
+        go_on(load)
+        for backend in backends:
+            backend.send(signal.SIGTERM)
+            assert backend.wait() == 0
+        wait_until(lambda: daemon.metric("driveshaft_endpoint_up", pool="Regular") == 0, "the outage is noticed")
+        wait_until(lambda: daemon.metric("driveshaft_jobs_held") > 0, "jobs are held")
+        backends[1].start()
+        go_on(load)
+        for backend in (backends[0], backends[2]):
+            backend.start()
+        wait_until(lambda: all(backend.jobs > 50 for backend in backends), "all have jobs")
+        load.stop()
+    assert daemon.metric("driveshaft_errors") == 0
+    assert len(daemon.lines("cannot be reached")) == len(daemon.lines("jobs go on after")) == 3

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""What people are told of the backends of an endpoint while they are taken away and brought back."""
+import pytest
+
+import api
+from behaviours import reverse
+from clients import Client, complete
+from driveshaft import jobs_file, pool, run_binary
+from processes import wait_until
+
+
+class Watched:
+    """A daemon whose pool P has two backends."""
+
+    def __init__(self, rig):
+        self.one, self.two = rig.endpoint(reverse), rig.endpoint(reverse)
+        server = rig.gearmand()
+        self.daemon = rig.driveshaft(jobs_file([server], {"P": pool([self.one.uri(), self.two.uri()], ["f"])}))
+        self.client = Client(server)
+
+    def run(self, jobs):
+        for _ in range(jobs):
+            assert self.client.run("f", b"ab") == complete("ba")
+
+    def backends(self):
+        return api.pool(self.daemon, "P")["endpoint"]["backends"]
+
+    def becomes(self, *states, trying=0):
+        """Waits until the backends have these states, and the metrics say so; `trying`: jobs that run each time."""
+        def are():
+            self.run(trying)
+            return [backend["state"] for backend in self.backends()] == list(states)
+        wait_until(are, f"states are {states}", interval=0.1)
+        for endpoint, state in zip((self.one, self.two), states):
+            wait_until(lambda: self.metric("up", endpoint) == (state == "up"), f"{endpoint.uri()} is {state} in the metrics")
+
+    def metric(self, name, endpoint, **labels):
+        return self.daemon.metric(f"driveshaft_backend_{name}", pool="P", backend=endpoint.uri(), **labels)
+
+    def status(self, code, *texts):
+        """Waits until `driveshaft status` ends with that code, and has these texts in its lines."""
+        def fits():
+            done = run_binary("status", f"127.0.0.1:{self.daemon.port}")
+            return done.stdout if done.returncode == code and all(text in done.stdout for text in texts) else None
+        return wait_until(fits, f"status says {texts}", interval=0.1)
+
+    def readyz(self):
+        status, text, _ = self.daemon.get("/readyz")
+        return status, text
+
+
+@pytest.fixture
+def watched(rig):
+    watched = Watched(rig)
+    with watched.client:
+        yield watched
+
+
+def test_a_backend_that_goes_is_seen_everywhere_and_so_is_one_that_comes_back(watched):
+    watched.run(8)
+    watched.becomes("up", "up")
+    text = watched.status(0, "All is well", f"  {watched.one.uri()} ", f"  {watched.two.uri()} ")
+    assert "does not work" not in text
+    ready = watched.readyz()
+    assert ready[0] == 200
+
+    watched.two.stop()
+    watched.becomes("up", "down", trying=1)
+    away = watched.backends()[1]
+    assert away["why"] == "cannot connect: Connection refused" and away["since"] > 0
+    status = api.wait_for_status(watched.daemon, lambda status: not status["well"], "it is a problem")
+    [problem] = status["problems"]
+    assert (problem["level"], problem["pool"]) == ("warning", "P")
+    assert f"1 of 2 backends does not work: {watched.two.uri()} is down, for " in problem["text"]
+    watched.status(8, "1 of 2 backends does not work", "up, 1 of 2", "down for ")
+    assert watched.readyz() == ready, "the other one works"
+
+    watched.one.stop()
+    handle = watched.client.submit("f", b"ab")
+    watched.becomes("down", "down")
+    status = api.wait_for_status(watched.daemon, lambda status: status["problems"][0]["level"] == "bad", "none works")
+    [problem] = status["problems"]
+    assert "none of its 2 backends works: " in problem["text"] and "1 job is held" in problem["text"]
+    watched.status(8, "none of its 2 backends works")
+    wait_until(lambda: "\npool P takes no jobs since " in watched.readyz()[1], "/readyz names the pool")
+    assert watched.readyz()[0] == 200
+
+    watched.two.start()
+    assert watched.client.result(handle) == complete("ba")
+    watched.becomes("down", "up")
+    watched.status(8, f"1 of 2 backends does not work: {watched.one.uri()} is down")
+    wait_until(lambda: watched.readyz() == ready, "/readyz has nothing to say")
+    watched.one.start()
+    watched.becomes("up", "up")
+    watched.status(0, "All is well")
+
+
+def test_attempts_are_told_of_each_backend(watched):
+    watched.run(12)
+
+    def attempts(outcome="succeeded"):
+        return [watched.metric("attempts_total", endpoint, outcome=outcome) for endpoint in (watched.one, watched.two)]
+    wait_until(lambda: sum(attempts()) == 12, "all are counted")
+    assert all(attempts()) and attempts("failed") == [0, 0]
+    wait_until(lambda: all(backend["share"] for backend in watched.backends()), "a minute's figures")
+    assert sum(backend["share"] for backend in watched.backends()) == pytest.approx(1, abs=0.002)
+    assert all(backend["p95"] > 0 and backend["failures_per_second"] == 0 for backend in watched.backends())
+    assert watched.metric("connections", watched.one) == watched.backends()[0]["connections"] == 1
+    assert watched.metric("weight", watched.two) == 1 and watched.metric("jobs", watched.two) == 0
+
+
+def test_the_series_of_a_backend_go_with_it(rig):
+    server = rig.gearmand()
+    one, two = rig.endpoint(reverse), rig.endpoint(reverse)
+    daemon = rig.driveshaft(jobs_file([server], {"P": pool([one.uri(), two.uri()], ["f"])}))
+
+    def backends():
+        return {labels["backend"] for name, labels, _ in daemon.samples() if name.startswith("driveshaft_backend_")}
+    wait_until(lambda: backends() == {one.uri(), two.uri()}, "both have series")
+    daemon.reload(jobs_file([server], {"P": pool([two.uri()], ["f"])}))
+    wait_until(lambda: backends() == {two.uri()}, "one has gone")
+    assert len(api.pool(daemon, "P")["endpoint"]["backends"]) == 1
+    daemon.reload(jobs_file([server], {"P": pool([{"uri": one.uri(), "weight": 0}, two.uri()], ["f"])}))
+    wait_until(lambda: backends() == {one.uri(), two.uri()}, "both have series")
+    assert daemon.metric("driveshaft_backend_up", backend=one.uri()) == 0
+    api.wait_for_status(daemon, lambda status: status["well"], "a backend of weight 0 is no problem")

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""A terminal that draws: a program runs in tmux, and its screen can be read as text."""
+import os
+import pty
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from processes import wait_until
+
+
+class Tmux:
+    """One program in a server of its own. tmux itself draws nothing, and passes Escape on at once."""
+
+    def __init__(self, *argv, columns=80, rows=24):
+        try:
+            for end in pty.openpty():
+                os.close(end)
+        except OSError as error:
+            pytest.skip(f"this machine gives out no terminals: {error}")
+        self._directory = tempfile.TemporaryDirectory()  # a socket's path is short
+        folder = Path(self._directory.name)
+        (folder / "tmux.conf").write_text("set -g status off\nset -s escape-time 0\n")
+        self._command = ["tmux", "-u", "-S", folder / "socket", "-f", folder / "tmux.conf"]
+        self._env = {**{name: value for name, value in os.environ.items() if name != "TMUX"}, "LC_ALL": "C.UTF-8"}
+        self._tmux("new-session", "-d", "-x", columns, "-y", rows, "--", *argv)
+
+    def lines(self):
+        """The screen as it is."""
+        return self._tmux("capture-pane", "-p").splitlines()
+
+    def shows(self, holds, what):
+        """Waits until the predicate is true of the lines of the screen, and returns them."""
+        shown = []
+
+        def fits():
+            shown[:] = self.lines()
+            return holds(shown)
+        try:
+            wait_until(fits, what, interval=0.05)
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), *shown])) from None
+        return shown
+
+    def has(self, text):
+        """Waits until a line of the screen has the text, and returns the lines."""
+        return self.shows(lambda lines: any(text in line for line in lines), f"the terminal shows {text!r}")
+
+    def press(self, *keys):
+        """Keys by the names that tmux has for them: Up, PageDown, Escape, q …"""
+        self._tmux("send-keys", *keys)
+
+    def type(self, text):
+        self._tmux("send-keys", "-l", text)
+
+    def resize(self, columns, rows=24):
+        self._tmux("resize-window", "-x", columns, "-y", rows)
+
+    def running(self):
+        return self._run("has-session").returncode == 0
+
+    def close(self):
+        self._run("kill-server")
+        self._directory.cleanup()
+
+    def _run(self, *words):
+        return subprocess.run([*map(str, self._command), *map(str, words)], env=self._env, capture_output=True,
+                              text=True, timeout=20)
+
+    def _tmux(self, *words):
+        done = self._run(*words)
+        assert done.returncode == 0, f"tmux {words}: {done.stderr}"
+        return done.stdout
