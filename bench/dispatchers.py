@@ -38,9 +38,9 @@ wait; wait"""
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What a program is to do: jobs of `servers` (a list of Gearmand) go to the endpoint `uri`, at most `slots` at
-    once. With several pools, each has its share of the slots, and a function of its own; so has each of several
-    processes that share the servers."""
+    """What a program is to do: jobs of `servers` (a list of Gearmand) go to the endpoint `uri` (for driveshaft, also a list
+    of its backends), at most `slots` at once. With several pools, each has its share of the slots, and a function of its
+    own; so has each of several processes that share the servers."""
     servers: list
     uri: str
     slots: int

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What a job costs through nginx to php-fpm, and with php-fpm directly: the same script, the same daemon, the same
-processes of php-fpm. Each way runs once a round, one after the other, so that they share the machine's moods."""
+"""What a job costs through nginx to php-fpm, with php-fpm directly (the same script, the same daemon, the same processes
+of php-fpm), and in as many php-gearman workers that do the same work themselves. Each way runs once a round, one after the
+other, so that they share the machine's moods."""
 
 import argparse
 import contextlib
@@ -15,6 +16,7 @@ import tempfile
 import time
 import urllib.parse
 
+from dispatchers import PEERS, SEVERAL
 from gearman import Admin, Client, JobFailed, workload_of
 from processes import ANSWER, BENCH_FUNCTION, CannotMeasure, Family, Gearmand, Process, free_port, listens, machine_cpu, wait_until
 
@@ -26,7 +28,7 @@ header('Content-Type: application/json');
 echo json_encode(['gearman_ret' => 0, 'response_string' => (string) array_sum([1, 2])]);
 """
 WAYS = ("http to nginx, fcgi to php-fpm", "http+unix to nginx, fcgi+unix to php-fpm", "fcgi to php-fpm",
-        "fcgi+unix to php-fpm")
+        "fcgi+unix to php-fpm", "php-gearman workers, no endpoint")
 
 
 class PhpFpm(Family):
@@ -95,6 +97,14 @@ class Driveshaft(Process):
                                                    f"127.0.0.1:{free_port()}", "--log_level", "warn"])
 
 
+class Workers(Family):
+    """php-gearman workers that do the work themselves, as many as the others have slots."""
+
+    def __init__(self, directory, gearmand):
+        super().__init__("workers", directory, ["sh", "-c", SEVERAL, "sh", SLOTS, "php", PEERS / "worker_itself.php",
+                                                gearmand.port, BENCH_FUNCTION])
+
+
 def uri_of(way, nginx, fpm, script):
     def quoted(socket):
         return urllib.parse.quote(str(socket), safe="")
@@ -108,15 +118,19 @@ def measure(way, options):
         directory = pathlib.Path(name)
         script = directory / "job.php"
         script.write_text(SCRIPT)
-        fpm = stack.enter_context(PhpFpm(directory, SLOTS))
-        nginx = stack.enter_context(Nginx(directory, fpm, script))
         gearmand = stack.enter_context(Gearmand(directory))
         client, admin = Client(gearmand.port), Admin(gearmand.port)
         stack.callback(client.close)
         stack.callback(admin.close)
         client.preload(BENCH_FUNCTION, workload_of(100), options.jobs)
-        daemon = stack.enter_context(Driveshaft(directory, options.ours, gearmand, uri_of(way, nginx, fpm, script)))
-        programs = {"driveshaft": daemon, "nginx": nginx, "php-fpm": fpm, "gearmand": gearmand}
+        if way == WAYS[-1]:
+            daemon = stack.enter_context(Workers(directory, gearmand))
+            programs = {"workers": daemon, "gearmand": gearmand}
+        else:
+            fpm = stack.enter_context(PhpFpm(directory, SLOTS))
+            nginx = stack.enter_context(Nginx(directory, fpm, script))
+            daemon = stack.enter_context(Driveshaft(directory, options.ours, gearmand, uri_of(way, nginx, fpm, script)))
+            programs = {"driveshaft": daemon, "nginx": nginx, "php-fpm": fpm, "gearmand": gearmand}
 
         def left():
             daemon.check_alive()
@@ -138,6 +152,11 @@ def measure(way, options):
                 "programs_us": sum(numbers.values()), **numbers}
 
 
+def shown(rounds, column):
+    """The median, or nothing for a program that this way does without."""
+    return f"{statistics.median(one[column] for one in rounds):15.0f}" if column in rounds[0] else f"{'-':>15}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often (default: 5)")
@@ -148,12 +167,12 @@ def main():
     for number in range(options.rounds):
         for way in WAYS[number % len(WAYS):] + WAYS[:number % len(WAYS)]:
             runs[way].append(measure(way, options))
-    columns = list(next(iter(runs.values()))[0])
+    columns = list(dict.fromkeys(column for rounds in runs.values() for column in rounds[0]))
     print(f"median of {options.rounds} rounds, {options.jobs} jobs each, {SLOTS} slots and processes of php-fpm")
     print(f"{'':42}" + "".join(f"{column:>15}" for column in columns))
     for way, numbers in runs.items():
-        print(f"{way:42}" + "".join(f"{statistics.median(one[column] for one in numbers):15.0f}" for column in columns))
-    for ours, other in ((WAYS[2], WAYS[0]), (WAYS[3], WAYS[1])):
+        print(f"{way:42}" + "".join(shown(numbers, column) for column in columns))
+    for ours, other in ((WAYS[2], WAYS[0]), (WAYS[3], WAYS[1]), (WAYS[3], WAYS[4])):
         ratios = {column: statistics.median(a[column] / b[column] for a, b in zip(runs[ours], runs[other]))
                   for column in columns[:3]}
         print(f"{ours} / {other}: " + ", ".join(f"{column} {ratio:.2f}" for column, ratio in ratios.items()))

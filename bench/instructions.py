@@ -25,10 +25,11 @@ FEW, MANY = 200, 1200
 ALLOWED = 0.03   # a job may cost so much more than on record
 SHOWN = 12       # functions, of those that changed most
 KEPT = 150       # functions on record
-INPUTS = {  # name: (bytes of the workload, level of the log)
-    "100 bytes, INFO": (100, "INFO"),
-    "100 bytes, WARN": (100, "WARN"),
-    "100 kB, WARN": (100_000, "WARN"),
+INPUTS = {  # name: (bytes of the workload, level of the log, backends)
+    "100 bytes, INFO": (100, "INFO", 1),
+    "100 bytes, WARN": (100, "WARN", 1),
+    "100 bytes, WARN, 3 backends": (100, "WARN", 3),
+    "100 kB, WARN": (100_000, "WARN", 1),
 }
 
 
@@ -40,12 +41,13 @@ class UnderCallgrind(Driveshaft):
             "valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/profile", *command])
 
 
-def count(path, size, level, jobs):
+def count(path, size, level, backends, jobs):
     """Instructions by function of a whole run."""
-    with tempfile.TemporaryDirectory(prefix="driveshaft-bench-") as directory, Nginx(directory) as nginx, \
+    with tempfile.TemporaryDirectory(prefix="driveshaft-bench-") as directory, Nginx(directory, backends) as nginx, \
             Gearmand(directory) as gearmand:
         client, workload = Client(gearmand.port), workload_of(size)
-        with UnderCallgrind("ours", path, level).start(directory, Work([gearmand], nginx.uri(), 4)) as daemon:
+        uri = nginx.uri() if backends == 1 else nginx.uris(backends)
+        with UnderCallgrind("ours", path, level).start(directory, Work([gearmand], uri, 4)) as daemon:
             for _ in range(jobs):
                 result, _ = client.run(BENCH_FUNCTION, workload)
                 if result != ANSWER:
@@ -70,8 +72,8 @@ def count(path, size, level, jobs):
     return functions
 
 
-def per_job(path, size, level):
-    few, many = count(path, size, level, FEW), count(path, size, level, MANY)
+def per_job(path, *what):
+    few, many = count(path, *what, FEW), count(path, *what, MANY)
     return {name: (many.get(name, 0) - few.get(name, 0)) / (MANY - FEW) for name in {*few, *many}}
 
 
@@ -80,10 +82,10 @@ def compare(name, functions, record):
     total = sum(functions.values())
     before = record.get("inputs", {}).get(name)
     if not before:
-        print(f"{name:18} {total:9,.0f} instructions a job; there is none on record")
+        print(f"{name:27} {total:9,.0f} instructions a job; there is none on record")
         return True
     change = total / before["total"] - 1
-    print(f"{name:18} {total:9,.0f} instructions a job, {change:+.1%} against {before['total']:,.0f} on record")
+    print(f"{name:27} {total:9,.0f} instructions a job, {change:+.1%} against {before['total']:,.0f} on record")
     changes = [(functions.get(one, 0) - was, one) for one, was in before["functions"].items()]
     changes += [(now, one) for one, now in functions.items() if one not in before["functions"]]
     for difference, one in sorted(changes, key=lambda entry: -abs(entry[0]))[:SHOWN]:
@@ -102,8 +104,8 @@ def main():
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     inputs, good = {}, True
     try:
-        for name, (size, level) in INPUTS.items():
-            functions = per_job(options.ours, size, level)
+        for name, what in INPUTS.items():
+            functions = per_job(options.ours, *what)
             good = compare(name, functions, record) and good
             kept = sorted(functions.items(), key=lambda entry: -entry[1])[:KEPT]
             inputs[name] = {"total": round(sum(functions.values())),

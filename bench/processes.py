@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The processes of a benchmark: each knows its command line, its files, when it is ready and what it has used."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -20,10 +21,16 @@ class CannotMeasure(Exception):
     """A process did not start, died, or did not do the work; the message says what to look at."""
 
 
+def free_ports(count):
+    with contextlib.ExitStack() as stack:  # all are bound at once, so that no port is there twice
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def wait_until(what, condition, timeout, every=0.005):
@@ -108,6 +115,13 @@ class Process:
             values = dict(line.split(":", 1) for line in f)
         return [int(values[field].split()[0]) for field in fields]
 
+    def connections(self):
+        """How many TCP connections it has."""
+        rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        established = {f"socket:[{row[9]}]" for row in rows if row[3] == "01"}
+        with os.scandir(f"/proc/{self.child.pid}/fd") as entries:
+            return len(established & {os.readlink(entry.path) for entry in entries})
+
 
 class Family(Process):
     """A process that has others do the work."""
@@ -162,13 +176,14 @@ class Gearmand(Process):
 
 class Nginx(Process):
     """One process that answers every request with the same JSON, at /job at once and at the others of PATHS after as
-    many seconds, and counts requests."""
+    many seconds, and counts requests. It listens on as many ports as it is told."""
 
     PATHS = {"/job": 0, "/after-100ms": 0.1, "/after-2s": 2}
     MODULE = "/usr/lib/nginx/modules/ngx_http_echo_module.so"
 
-    def __init__(self, directory):
-        self.port = free_port()
+    def __init__(self, directory, ports=1):
+        self.ports = free_ports(ports)
+        self.port = self.ports[0]
         self.config = pathlib.Path(directory) / "nginx.conf"
         super().__init__("nginx", directory, ["nginx", "-p", directory, "-c", self.config, "-e", "nginx.err"])
 
@@ -178,6 +193,7 @@ class Nginx(Process):
         answer = f'{{"gearman_ret":0,"response_string":"{ANSWER.decode()}"}}'
         slow = "\n".join(f"    location = {path} {{ echo_sleep {seconds}; echo_exec /job; }}"
                          for path, seconds in self.PATHS.items() if seconds and os.path.exists(self.MODULE))
+        listen = "\n".join(f"    listen 127.0.0.1:{port} backlog=4096;" for port in self.ports)
         self.config.write_text(f"""
 {f"load_module {self.MODULE};" if slow else ""}
 daemon off;
@@ -192,7 +208,7 @@ http {{
   keepalive_timeout 3600s;
   client_max_body_size 0;
   server {{
-    listen 127.0.0.1:{self.port} backlog=4096;
+{listen}
     default_type application/json;
     location = /job {{ return 200 '{answer}'; }}
 {slow}
@@ -207,6 +223,14 @@ http {{
 
     def uri(self, path="/job"):
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def uris(self, count):
+        """Of the first `count` ports: so many backends."""
+        return [f"http://127.0.0.1:{port}/job" for port in self.ports[:count]]
+
+    def cpu_by_name(self):
+        """CPU seconds of each program that the endpoint consists of."""
+        return {"nginx": self.cpu()}
 
     def requests(self):
         """Requests served so far, this question included."""

@@ -22,10 +22,13 @@ COLUMNS = {
     "dispatcher_us": ("CPU µs/job", 1, True),
     "gearmand_us": ("gearmand µs/job", 1, True),
     "nginx_us": ("nginx µs/job", 1, False),
+    "haproxy_us": ("haproxy µs/job", 1, False),
+    "with_haproxy_us": ("with haproxy's", 1, True),
     "start_ms": ("start ms", 0, False),
     "slowest_start_ms": ("slowest start ms", 0, False),
     "rss_mb": ("peak MB", 1, False),
     "threads": ("threads", 0, False),
+    "connections": ("connections", 0, False),
     "others_cores": ("others' cores", 2, False),
 }
 
@@ -71,10 +74,11 @@ def print_report(scenarios, runs):
     print("Medians of the rounds (lowest–highest); CPU is user + system time.\n")
     for scenario in scenarios:
         measured = {program: rounds for (name, program), rounds in runs.items() if name == scenario.name}
-        names = [name for name in COLUMNS if any(name in numbers for numbers in next(iter(measured.values())))]
+        names = [name for name in COLUMNS if any(name in rounds[0] for rounds in measured.values())]
         rows = [["program"] + [COLUMNS[name][0] for name in names]]
         for program, rounds in measured.items():
-            cells = [spread([numbers[name] for numbers in rounds], *COLUMNS[name][1:]) for name in names]
+            cells = [spread([numbers[name] for numbers in rounds], *COLUMNS[name][1:]) if name in rounds[0] else "-"
+                     for name in names]
             rows.append([program] + cells)
         print(f"{scenario.name}: {scenario.about}, {len(rounds)} rounds\n{table(rows)}\n")
     verdicts = targets(runs)

@@ -27,7 +27,7 @@ class Sample:
         self.time = time.monotonic()
         self.left = left
         self.cpu = {"dispatcher": program.cpu(), "gearmand": sum(server.cpu() for server in gearmands),
-                    "nginx": nginx.cpu()}
+                    **nginx.cpu_by_name()}
         self.own = time.process_time()
         self.machine = machine_cpu()
 
@@ -219,9 +219,10 @@ class Herd(Scenario):
 
 @dataclasses.dataclass(frozen=True)
 class Idle(Scenario):
-    """Slots that all wait: what they cost."""
+    """Slots that all wait: what they cost, once `jobs` have run one after another."""
 
     seconds: float = 5
+    jobs: int = 1
 
     @property
     def about(self):
@@ -234,14 +235,16 @@ class Idle(Scenario):
         with Servers(directory) as servers:
             with dispatcher.start(directory, Work(servers.processes, nginx.uri(), self.slots)) as program:
                 await_all_workers(servers, program)
-                servers.clients[0].run(BENCH_FUNCTION, workload_of(100))
+                for _ in range(self.jobs):
+                    servers.clients[0].run(BENCH_FUNCTION, workload_of(100))
                 first = Sample(program, servers.processes, nginx)
                 time.sleep(self.seconds)
                 last = Sample(program, servers.processes, nginx)
                 rss, threads = program.status("VmHWM", "Threads")
+                connections = program.connections()
         used = last.cpu["dispatcher"] - first.cpu["dispatcher"]
         return {"core_percent": 100 * used / (last.time - first.time), "rss_mb": rss / 1024, "threads": threads,
-                **first.others_until(last)}
+                "connections": connections, **first.others_until(last)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What driveshaft has to reach: ratios of two numbers of the same round, and bounds. `original` is the name that
 --against gives to the original program, `php` that of as many php-gearman workers among the peers; their rows need
-them."""
+them. Those of several backends are for backends.py."""
 
 import dataclasses
 import statistics
@@ -52,4 +52,16 @@ TARGETS = (
     Target("10,000 idle slots: % of a core", "core_percent", ("idle", "ours"), at_most=0.2),
     Target("10,000 jobs in flight: MB", "rss_mb", ("in-flight", "ours"), at_most=250),
     Target("exec to first job taken: ms", "start_ms", ("start", "ours"), at_most=50),
+    Target("jobs/s: three backends / one", "jobs_s", ("drain", "three backends"), ("drain", "one backend"), at_least=0.87),
+    Target("CPU a job: three backends / one", "dispatcher_us",
+           ("drain", "three backends"), ("drain", "one backend"), at_most=1.15),
+    Target("round trip: three backends / one", "rtt_ms", ("herd", "three backends"), ("herd", "one backend"), at_most=1.15),
+    Target("CPU a job: three backends / HAProxy before three", "with_haproxy_us",
+           ("drain", "three backends"), ("drain", "HAProxy"), at_most=1),
+    Target("round trip: three backends / HAProxy before three", "rtt_ms",
+           ("herd", "three backends"), ("herd", "HAProxy"), at_most=1),
+    Target("10,000 idle slots, fifty backends / one: MB", "rss_mb",
+           ("idle", "fifty backends"), ("idle", "one backend"), at_most=1.2),
+    Target("10,000 idle slots, fifty backends: % of a core", "core_percent", ("idle", "fifty backends"), at_most=0.2),
+    Target("10,000 idle slots, fifty backends: threads", "threads", ("idle", "fifty backends"), at_most=4),
 )
