@@ -12,13 +12,14 @@
 #include <string_view>
 #include <utility>
 
+#include "base/stderr.h"
+
 namespace driveshaft::daemon {
 
 namespace {
 
 using Kind = Message::Kind;
 
-// A pipe that does takes PIPE_BUF bytes at once: a write does not wait.
 bool stderr_takes_more() {
   pollfd out{STDERR_FILENO, POLLOUT, 0};
   return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
@@ -45,6 +46,7 @@ void Successor::start(const Inheritance& inheritance, Done done) {
   upgrade_.begin(program_.path);
   done_ = std::move(done);
   launched_ = *launched;
+  stderr_ = {};
   channel_.emplace(
       loop_, launched_.channel, [this](const Message& message) { on_message(message); },
       [this] { on_end(); });
@@ -84,7 +86,7 @@ void Successor::relay_stderr() {
   errors_.async_wait(asio::posix::stream_descriptor::wait_read,
                      [this](const boost::system::error_code& error) {
                        if (error) return;
-                       if (stderr_takes_more()) {
+                       if (write_stderr()) {
                          read_stderr(/*all=*/false);
                          if (errors_.is_open()) relay_stderr();
                          return;
@@ -96,18 +98,32 @@ void Successor::relay_stderr() {
                      });
 }
 
-// `all`: it has ended, and what it wrote last may say why.
+// `all`: nothing more will be read, and what it wrote last may say why it has ended.
 void Successor::read_stderr(bool all) {
   std::array<char, PIPE_BUF> bytes;
+  ssize_t size = 0;
   do {
-    const ssize_t size = ::read(errors_.native_handle(), bytes.data(), bytes.size());
-    if (size < 0) return;
-    if (size == 0) return errors_.close();
+    size = ::read(errors_.native_handle(), bytes.data(), bytes.size());
+    if (size <= 0) break;
     const std::string_view text(bytes.data(), static_cast<std::size_t>(size));
     upgrade_.on_stderr(text);
-    if (!stderr_takes_more()) continue;
-    [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, text.data(), text.size());
+    stderr_.add(text);
   } while (all);
+  if (all || size == 0) stderr_.end();
+  if (size == 0) errors_.close();
+  write_stderr();
+}
+
+// False: our stderr takes no more, and has not taken all.
+bool Successor::write_stderr() {
+  const std::size_t most = base::most_at_once_on_stderr();
+  while (true) {
+    const std::string_view text = stderr_.next(most);
+    if (text.empty()) return true;
+    if (!stderr_takes_more()) return false;
+    const ssize_t size = ::write(STDERR_FILENO, text.data(), text.size());
+    stderr_.remove(size < 0 ? text.size() : static_cast<std::size_t>(size));
+  }
 }
 
 void Successor::act(Upgrade::Action action, const std::string& text) {
@@ -142,6 +158,7 @@ void Successor::close() {
   time_out_.cancel();
   relay_again_.cancel();
   channel_.reset();
+  if (errors_.is_open()) read_stderr(/*all=*/true);
   boost::system::error_code ignored;
   errors_.close(ignored);
   if (launched_.process >= 0) ::close(std::exchange(launched_.process, -1));

@@ -9,6 +9,7 @@
 
 #include "daemon/channel.h"
 #include "daemon/launch.h"
+#include "daemon/line_relay.h"
 #include "daemon/upgrade.h"
 #include "net/asio.h"
 
@@ -57,6 +58,7 @@ class Successor {
   void on_end();
   void relay_stderr();
   void read_stderr(bool all);
+  bool write_stderr();
   void act(Upgrade::Action action, const std::string& text = {});
   void give_up(int signal);
   void answer(bool taken_over, const std::string& text);
@@ -69,6 +71,7 @@ class Successor {
   Launched launched_;
   std::optional<Channel> channel_;
   asio::posix::stream_descriptor errors_;
+  LineRelay stderr_;
   asio::steady_timer time_out_;
   asio::steady_timer relay_again_;
   Done done_;

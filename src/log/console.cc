@@ -18,6 +18,7 @@
 #include <memory>
 #include <system_error>
 
+#include "base/stderr.h"
 #include "log/fields.h"
 #include "log/file.h"
 #include "text/utf8.h"
@@ -77,8 +78,11 @@ class StderrStream final : public helpers::OutputStream {
   void flush(helpers::Pool&) override {}
   // Throws when it cannot be written; the position of `bytes` is then behind what was.
   void write(helpers::ByteBuffer& bytes, helpers::Pool&) override {
+    // In an upgrade two processes write to it.
+    const std::size_t most = base::most_at_once_on_stderr();
     while (bytes.remaining() > 0) {
-      const ssize_t size = ::write(STDERR_FILENO, bytes.current(), bytes.remaining());
+      const auto lines = base::first_lines({bytes.current(), bytes.remaining()}, most);
+      const ssize_t size = ::write(STDERR_FILENO, lines.data(), lines.size());
       if (size >= 0) {
         bytes.position(bytes.position() + static_cast<std::size_t>(size));
       } else if (errno == EAGAIN) {
