@@ -2,6 +2,7 @@
 """Child processes that a test starts and certainly ends, free ports, and waiting without fixed sleeps."""
 import contextlib
 import errno
+import itertools
 import os
 import random
 import signal
@@ -53,24 +54,25 @@ class HangingFile:
         return self.writer is not None
 
 
-_ports_given = set()
+def _shuffled_ports():
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    ports = range(10000 + worker % 16, 32000, 16)
+    return itertools.cycle(random.sample(ports, len(ports)))
+
+
+_ports = _shuffled_ports()
 
 
 def free_port():
-    """A port that nobody listens on. It lies below the range that the kernel gives to outgoing connections, is
-    given out once in this process, and parallel pytest workers draw from disjoint sets: so it stays free while
-    a server is down between kill and restart."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    while True:
-        port = random.randrange(10000, 32000, 16) + worker % 16
-        if port in _ports_given:
-            continue
+    """A port that nobody listens on. It lies below the range that the kernel gives to outgoing connections, is given
+    out again only after all others, and parallel pytest workers draw from disjoint sets: so it stays free while a
+    server is down between kill and restart."""
+    for port in _ports:
         with socket.socket() as probe:
             try:
                 probe.bind(("", port))
             except OSError:
                 continue
-        _ports_given.add(port)
         return port
 
 
