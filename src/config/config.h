@@ -103,10 +103,10 @@ enum class Fairness {
 struct PoolSettings {
   RequestFormat request_format = RequestFormat::json;
   FailureText failure_text = FailureText::warning;
-  bool explain_failures = false;                     // failures found by Driveshaft have the reason as text
-  int connections = 1;                               // to each gearmand server, 1 … 64
-  std::chrono::milliseconds connect_timeout{5000};   // name, TCP and TLS together; > 0
-  std::size_t max_response_size = 64 * 1024 * 1024;  // bytes of an endpoint's body; > 0
+  bool explain_failures = false;  // failures found by Driveshaft have the reason as text
+  int gearmand_connections = 1;   // to each gearmand server, 1 … 64
+  std::chrono::milliseconds endpoint_connect_timeout{5000};  // name, TCP and TLS together; > 0
+  std::size_t max_response_size = 64 * 1024 * 1024;          // bytes of an endpoint's body; > 0
   EndpointDown endpoint_down = EndpointDown::hold;
   std::vector<unsigned> hold_on{502, 503};  // statuses that mean that the application is not there
   BreakerSettings breaker;
@@ -179,8 +179,8 @@ struct PoolConfig {
   int worker_count = 0;                // slots: jobs running at once; 0 takes none
   std::vector<std::string> jobs_list;  // function names, in the file's order, each once
   PoolSettings settings;
-  net::TlsSettings tls = {};       // for an https URI
-  std::string document_root = {};  // for a FastCGI URI; empty: the script's folder
+  net::TlsSettings endpoint_tls = {};      // for an https URI
+  std::string fastcgi_document_root = {};  // for a FastCGI URI; empty: the script's folder
   std::map<std::string, FunctionSettings, std::less<>> functions = {};  // those of jobs_list that have any
   bool paused = false;                                                  // takes no jobs
 

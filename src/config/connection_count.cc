@@ -26,7 +26,7 @@ bool has_own_connections(const PoolConfig& pool, const std::string& function) {
 }
 
 std::size_t connection_count(const PoolConfig& pool, std::size_t servers) {
-  return group_count(pool) * servers * static_cast<std::size_t>(pool.settings.connections);
+  return group_count(pool) * servers * static_cast<std::size_t>(pool.settings.gearmand_connections);
 }
 
 std::vector<std::string> check_connections(const Config& config) {
@@ -47,7 +47,7 @@ std::vector<std::string> check_connections(const Config& config) {
       "for each of {} groups of functions; lower gearmand_connections, or have fewer functions with "
       "max_concurrency, "
       "job_processing_uri or fairness",
-      text::printable(biggest->name, 60), most, all, kMostConnections, biggest->settings.connections,
+      text::printable(biggest->name, 60), most, all, kMostConnections, biggest->settings.gearmand_connections,
       config.servers.size(), group_count(*biggest))};
 }
 

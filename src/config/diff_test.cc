@@ -74,9 +74,10 @@ TEST(Diff, WhatIsMadeAnewComesWithTheLines) {
   EXPECT_EQ(
       change_of([](PoolConfig& p) { p.endpoint = *net::parse_uri("http://user:new@h/job.php"); }).renewal,
       Renewal::none);
-  EXPECT_EQ(change_of([](PoolConfig& p) { p.tls.verify = false; }).renewal, Renewal::connections);
-  EXPECT_EQ(change_of([](PoolConfig& p) { p.document_root = "/srv"; }).renewal, Renewal::connections);
-  EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.connect_timeout = {}; }).renewal, Renewal::connections);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.endpoint_tls.verify = false; }).renewal, Renewal::connections);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.fastcgi_document_root = "/srv"; }).renewal, Renewal::connections);
+  EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.endpoint_connect_timeout = {}; }).renewal,
+            Renewal::connections);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.max_response_size = 1; }).renewal, Renewal::connections);
   EXPECT_EQ(change_of([](PoolConfig& p) { p.settings.headers.emplace_back(); }).renewal,
             Renewal::header_lines);
@@ -113,8 +114,8 @@ TEST(Diff, Settings) {
   EXPECT_THAT(lines_for([](PoolConfig& p) {
                 p.settings.request_format = RequestFormat::multipart;
                 p.settings.failure_text = FailureText::drop;
-                p.settings.connections = 2;
-                p.settings.connect_timeout = std::chrono::milliseconds(2500);
+                p.settings.gearmand_connections = 2;
+                p.settings.endpoint_connect_timeout = std::chrono::milliseconds(2500);
                 p.settings.max_response_size = 10;
               }),
               ElementsAre("pool Regular: request_format \"json\" -> \"multipart\"",
@@ -142,7 +143,7 @@ TEST(Diff, TlsOfAServer) {
 }
 
 TEST(Diff, TlsOfAPool) {
-  EXPECT_THAT(lines_for([](PoolConfig& p) { p.tls.server_name = "n"; }),
+  EXPECT_THAT(lines_for([](PoolConfig& p) { p.endpoint_tls.server_name = "n"; }),
               ElementsAre(R"(pool Regular: endpoint_tls {} -> {"server_name": "n"})"));
 }
 

@@ -25,9 +25,9 @@ bool DocumentRoot::read(const Value& value, std::string& folder) {
 std::string DocumentRoot::show(const std::string& folder) { return quoted_json(folder); }
 
 void check_document_root(const Value& pool_value, const PoolConfig& pool) {
-  if (pool.document_root.empty() || pool.endpoint.backends.empty()) return;
+  if (pool.fastcgi_document_root.empty() || pool.endpoint.backends.empty()) return;
   const Value value = pool_value.member(*pool_value.node().find("fastcgi_document_root"));
-  const std::string folder = pool.document_root == "/" ? "/" : pool.document_root + '/';
+  const std::string folder = pool.fastcgi_document_root == "/" ? "/" : pool.fastcgi_document_root + '/';
   bool of_use = false;
   const auto check = [&](const net::Uri& uri) {
     if (!uri.is_fastcgi()) return;

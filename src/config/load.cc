@@ -100,7 +100,7 @@ void add_tls_files(const Config& config, std::vector<std::string>& files) {
   for (const auto& server : config.servers) {
     if (server.tls) add(*server.tls);
   }
-  for (const auto& pool : config.pools) add(pool.tls);
+  for (const auto& pool : config.pools) add(pool.endpoint_tls);
 }
 
 // Our own certificates that have ended, or do soon: servers that ask for one refuse us then.
@@ -125,7 +125,7 @@ std::vector<std::string> certificate_warnings(const Config& config) {
   for (const auto& server : config.servers) {
     if (server.tls) look(*server.tls);
   }
-  for (const auto& pool : config.pools) look(pool.tls);
+  for (const auto& pool : config.pools) look(pool.endpoint_tls);
   std::vector<std::string> texts;
   texts.reserve(warnings.size());
   for (auto& [_, text] : warnings) texts.push_back(std::move(text));
@@ -177,7 +177,8 @@ std::vector<std::string> check_files(const Config& config) {
     }
   }
   for (const auto& pool : config.pools) {
-    users.push_back({fmt::format("pools_list.{}: endpoint_tls", text::printable(pool.name, 60)), &pool.tls});
+    users.push_back(
+        {fmt::format("pools_list.{}: endpoint_tls", text::printable(pool.name, 60)), &pool.endpoint_tls});
   }
   // Many pools may share the files; each is read once.
   std::vector<net::TlsSettings> good{{}};

@@ -63,8 +63,8 @@ TEST(Parse, EveryDefault) {
   EXPECT_EQ(pool.worker_count, 0);
   EXPECT_THAT(pool.jobs_list, ElementsAre("Sum3", "Sum"));
   EXPECT_EQ(pool.settings.request_format, RequestFormat::json);
-  EXPECT_EQ(pool.settings.connections, 1);
-  EXPECT_EQ(pool.settings.connect_timeout, std::chrono::seconds(5));
+  EXPECT_EQ(pool.settings.gearmand_connections, 1);
+  EXPECT_EQ(pool.settings.endpoint_connect_timeout, std::chrono::seconds(5));
   EXPECT_EQ(pool.settings.max_response_size, 64u << 20);
 }
 
@@ -85,14 +85,14 @@ TEST(Parse, SettingsOfTheTopLevelHoldForPoolsWithoutTheirOwn) {
   ASSERT_EQ(parsed.config.pools.size(), 2u);
   PoolSettings own;
   own.request_format = RequestFormat::urlencoded;
-  own.connections = 64;
-  own.connect_timeout = std::chrono::milliseconds(250);
+  own.gearmand_connections = 64;
+  own.endpoint_connect_timeout = std::chrono::milliseconds(250);
   own.max_response_size = 1;
   EXPECT_EQ(parsed.config.pools[0].settings, own);
   PoolSettings theirs;
   theirs.request_format = RequestFormat::multipart;
-  theirs.connections = 2;
-  theirs.connect_timeout = std::chrono::hours(1);
+  theirs.gearmand_connections = 2;
+  theirs.endpoint_connect_timeout = std::chrono::hours(1);
   theirs.max_response_size = 2147483647;
   EXPECT_EQ(parsed.config.pools[1].settings, theirs);
   EXPECT_EQ(parsed.config.pools[1].worker_count, 1000000);
@@ -200,7 +200,7 @@ TEST(Parse, AWholeNumberMayBeWrittenAsAFraction) {
 TEST(Parse, AConnectTimeoutIsNeverRoundedToNothing) {
   EXPECT_EQ(accepted(pool_with(R"(, "endpoint_connect_timeout": 0.00001)"))
                 .config.pools[0]
-                .settings.connect_timeout,
+                .settings.endpoint_connect_timeout,
             std::chrono::milliseconds(1));
 }
 
@@ -353,11 +353,12 @@ TEST(Parse, FormerNamesAreAccepted) {
       "Q": {"job_processing_uri": "http://h/", "worker_count": 1, "jobs_list": ["g"], "connect_timeout": "3s",
             "gearmand_connections": 2}}})");
   const auto& [p, q] = std::tie(parsed.config.pools.at(0), parsed.config.pools.at(1));
-  EXPECT_EQ(p.settings.connections, 3);
-  EXPECT_EQ(p.settings.connect_timeout, 2s);
-  EXPECT_FALSE(p.tls.verify);
-  EXPECT_EQ(q.settings.connections, 2) << "the top level's is under its former name, the pool's own is not";
-  EXPECT_EQ(q.settings.connect_timeout, 3s);
+  EXPECT_EQ(p.settings.gearmand_connections, 3);
+  EXPECT_EQ(p.settings.endpoint_connect_timeout, 2s);
+  EXPECT_FALSE(p.endpoint_tls.verify);
+  EXPECT_EQ(q.settings.gearmand_connections, 2)
+      << "the top level's is under its former name, the pool's own is not";
+  EXPECT_EQ(q.settings.endpoint_connect_timeout, 3s);
   EXPECT_THAT(parsed.warnings, IsEmpty());
   EXPECT_THAT(
       parsed.notes,
@@ -386,7 +387,7 @@ TEST(Parse, TimesAndSizesMayHaveUnits) {
   const auto pool = [](const std::string& setting) {
     return accepted(pool_with(", " + setting)).config.pools.at(0);
   };
-  EXPECT_EQ(pool(R"("endpoint_connect_timeout": "250ms")").settings.connect_timeout, 250ms);
+  EXPECT_EQ(pool(R"("endpoint_connect_timeout": "250ms")").settings.endpoint_connect_timeout, 250ms);
   EXPECT_EQ(pool(R"("max_running_time": "1.5h")").settings.max_running_time, 90min);
   EXPECT_EQ(pool(R"("max_running_time": "0s")").settings.max_running_time, 0s);
   EXPECT_EQ(pool(R"("retry": {"max_delay": "2m"})").settings.retry.max_delay, 2min);
@@ -561,7 +562,7 @@ TEST(Parse, TlsOfAServerAndOfAPool) {
   const Config full =
       accepted(with_tls(R"({"address": "a:1", "tls": )" + text + "}", R"(, "endpoint_tls": )" + text)).config;
   EXPECT_THAT(full.servers, ElementsAre(ServerConfig{{"a", 1}, all}));
-  EXPECT_EQ(full.pools[0].tls, all);
+  EXPECT_EQ(full.pools[0].endpoint_tls, all);
 
   const Config plain =
       accepted(with_tls(R"({"address": "a"}, {"address": "b", "tls": true}, {"address": "::1", "tls": {}})",
@@ -570,10 +571,10 @@ TEST(Parse, TlsOfAServerAndOfAPool) {
   EXPECT_THAT(plain.servers, ElementsAre(ServerConfig{{"a", 4730}, std::nullopt},
                                          ServerConfig{{"b", 4730}, net::TlsSettings{}},
                                          ServerConfig{{"::1", 4730}, net::TlsSettings{}}));
-  EXPECT_EQ(plain.pools[0].tls, net::TlsSettings{});
+  EXPECT_EQ(plain.pools[0].endpoint_tls, net::TlsSettings{});
   EXPECT_EQ(accepted(with_tls("\"a\"", R"(, "endpoint_tls": {"server_name": "::0:1"})"))
                 .config.pools[0]
-                .tls.server_name,
+                .endpoint_tls.server_name,
             "::1");
 }
 
@@ -620,7 +621,7 @@ std::string with_root(const std::string& uri, const std::string& root) {
 TEST(Parse, FastcgiDocumentRoot) {
   const auto root = [](const std::string& text) {
     const auto parsed = parse(with_root("fcgi://h/srv/app/job.php", text));
-    return parsed ? parsed->config.pools.at(0).document_root : "wrong";
+    return parsed ? parsed->config.pools.at(0).fastcgi_document_root : "wrong";
   };
   EXPECT_EQ(root("\"/srv/app\""), "/srv/app");
   EXPECT_EQ(root("\"/srv//\""), "/srv");

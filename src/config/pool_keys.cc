@@ -52,12 +52,13 @@ constexpr Key<PoolConfig> kPoolKeys[] = {
                     jobs_list_text, same_jobs_list}
         .is_required()
         .described_by(describe_jobs_list),
-    key<&PoolConfig::tls, Tls>("endpoint_tls", kTlsType, "from the next job on, over a new connection")
+    key<&PoolConfig::endpoint_tls, Tls>("endpoint_tls", kTlsType,
+                                        "from the next job on, over a new connection")
         .formerly("tls")
         .renews(Renewal::connections)
         .if_it(has_https),
-    key<&PoolConfig::document_root, DocumentRoot>("fastcgi_document_root", kDocumentRootType,
-                                                  "from the next job on, over a new connection")
+    key<&PoolConfig::fastcgi_document_root, DocumentRoot>("fastcgi_document_root", kDocumentRootType,
+                                                          "from the next job on, over a new connection")
         .renews(Renewal::connections)
         .if_it(has_fastcgi),
 };

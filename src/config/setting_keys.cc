@@ -152,10 +152,10 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
         "failure_text", R"("exception", "warning" or "drop")", "from the next job on"),
     key<&PoolSettings::explain_failures, YesOrNo>("explain_failures", "true or false",
                                                   "from the next job on"),
-    key<&PoolSettings::connections, Whole<1, 64>>("gearmand_connections", "a whole number from 1 to 64",
-                                                  "at once; running jobs finish")
+    key<&PoolSettings::gearmand_connections, Whole<1, 64>>(
+        "gearmand_connections", "a whole number from 1 to 64", "at once; running jobs finish")
         .formerly("connections"),
-    key<&PoolSettings::connect_timeout, SomeSeconds<3600>>(
+    key<&PoolSettings::endpoint_connect_timeout, SomeSeconds<3600>>(
         "endpoint_connect_timeout", "a time > 0 and ≤ 3600 s", "from the next connection on")
         .formerly("connect_timeout")
         .renews(Renewal::connections),

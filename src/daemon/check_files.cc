@@ -88,7 +88,7 @@ void check_jobs_files(const std::string& jobs_file, const config::Parsed& parsed
   for (const auto& server : parsed.config.servers) {
     if (server.tls) show(*server.tls);
   }
-  for (const auto& pool : parsed.config.pools) show(pool.tls);
+  for (const auto& pool : parsed.config.pools) show(pool.endpoint_tls);
   if (!user) return;
   const AsUser as_user(user);
   const auto errors = unusable_files(jobs_file, parsed);

@@ -87,7 +87,7 @@ class OnlineCheck {
 
   // One that several pools or functions have is asked once.
   void add(const config::PoolConfig& pool, const net::Uri& uri) {
-    auto tls = uri.scheme == net::Uri::Scheme::https ? tls_.client(pool.tls) : nullptr;
+    auto tls = uri.scheme == net::Uri::Scheme::https ? tls_.client(pool.endpoint_tls) : nullptr;
     const bool known = std::any_of(endpoints_.begin(), endpoints_.end(),
                                    [&](const auto& one) { return one->uri == uri && one->tls == tls; });
     if (known) return;
@@ -97,8 +97,8 @@ class OnlineCheck {
     asked->tls = tls;
     asked->endpoint = std::make_unique<http::Endpoint>(
         resolver_, deadlines_,
-        http::Endpoint::Settings{uri, std::min(pool.settings.connect_timeout, kPatience), kNoAnswer, tls,
-                                 pool.document_root});
+        http::Endpoint::Settings{uri, std::min(pool.settings.endpoint_connect_timeout, kPatience), kNoAnswer,
+                                 tls, pool.fastcgi_document_root});
     endpoints_.push_back(std::move(asked));
   }
 

@@ -57,10 +57,10 @@ http::Endpoint::Settings Backend::connection_settings() const {
   const auto& settings = settings_.settings;
   const bool https = config_.uri.scheme == net::Uri::Scheme::https;
   return {.uri = config_.uri,
-          .connect_timeout = settings.connect_timeout,
+          .connect_timeout = settings.endpoint_connect_timeout,
           .max_response_size = settings.max_response_size,
-          .tls = https ? context_.tls.client(settings_.tls) : nullptr,
-          .document_root = settings_.document_root,
+          .tls = https ? context_.tls.client(settings_.endpoint_tls) : nullptr,
+          .document_root = settings_.fastcgi_document_root,
           .addresses = addresses_of(addresses_, config_.uri.port),
           .max_connection_age = settings.max_connection_age};
 }

@@ -220,7 +220,8 @@ Lane& Pool::lane_of(const LanePlan& plan) {
 // `connections` to each server, none for a pool that is paused or has no slots.
 void Pool::keep_links() {
   const bool takes_jobs = !draining_ && !settings_.paused && !pauses_.pool && settings_.worker_count > 0;
-  for (const auto& lane : lanes_) lane->keep_links(servers_, takes_jobs ? settings_.settings.connections : 0);
+  for (const auto& lane : lanes_)
+    lane->keep_links(servers_, takes_jobs ? settings_.settings.gearmand_connections : 0);
 }
 
 void Pool::drain() {

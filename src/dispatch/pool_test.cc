@@ -397,9 +397,9 @@ TEST_F(PoolTest, AReloadWithAnotherConnectTimeoutHoldsForTheNextConnection) {
   // The endpoint speaks no TLS and says nothing, so the handshake is never done.
   pool().endpoint = *net::parse_uri("https" + endpoint.uri().substr(4));
   settings().endpoint_down = config::EndpointDown::fail;
-  settings().connect_timeout = 1h;
+  settings().endpoint_connect_timeout = 1h;
   apply();
-  settings().connect_timeout = 10ms;
+  settings().endpoint_connect_timeout = 10ms;
   apply();
   submit("H:a:1");
   wait_for_results(1);
