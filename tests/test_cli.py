@@ -64,7 +64,8 @@ def test_jobs_that_the_endpoint_refuses_are_failures(rig):
     assert len(daemon.lines("^Finished job: .* return_code=1 ", level="WARN")) == 10
     failures = run_binary("failures", str(daemon.port)).stdout.splitlines()
     assert len(failures) == 11 and all('gearman_ret 1: "no database"' in line for line in failures[1:])
-    assert run_binary("failures", f":{daemon.port}", "--pool", "Other").stdout == "No job of pool Other has failed since the daemon started.\n"
+    misspelt = run_binary("failures", f":{daemon.port}", "--pool", "Reglar")
+    assert (misspelt.returncode, misspelt.stdout) == (2, "") and misspelt.stderr == 'driveshaft: the daemon has no pool Reglar; did you mean "Regular"?\n'
 
 
 def test_failures_are_followed(rig):
@@ -85,6 +86,7 @@ def test_running_jobs_are_listed(rig):
     gate = Gate()
     server, daemon = start(rig, gate)
     assert run_binary("jobs", str(daemon.port)).stdout == "No job runs.\n"
+    assert run_binary("failures", str(daemon.port), "--pool", "Regular").stdout == "No job of pool Regular has failed since the daemon started.\n"
     with Client(server) as client:
         handle = client.submit("f")
         wait_until(lambda: handle.decode() in run_binary("jobs", str(daemon.port), "--pool", "Regular").stdout, "the job is listed")

@@ -241,6 +241,7 @@ def test_mistakes_are_answered(rig, path):
     daemon.expect_errors("control, .*: not done")
     assert "there is no pool Nobody" in control(path, "pause", "Nobody", expect=10)
     assert "has no function h" in control(path, "pause", "Web/h", expect=10)
+    assert 'no pool Wbe in the jobs file; did you mean "Web"?' in control(path, "pause", "Wbe", expect=10)
     assert "one of the levels debug, info, warn, error" in control(path, "log-level", "Main", "loud", expect=2)
     assert "expected handles, or --function" in control(path, "cancel", "--function", "Slow", expect=2)
     assert run_binary("pause").returncode == 2

@@ -30,8 +30,8 @@ using base::Error;
 constexpr std::chrono::seconds kFollowEvery{1};
 
 // The answer at that path, which has that field, or an exit code; why is on stderr.
-std::optional<boost::json::object> ask(const Command& command, const Daemon& daemon, std::string_view path,
-                                       std::string_view field) {
+std::optional<boost::json::object> ask(const Daemon& daemon, std::string_view path, std::string_view field,
+                                       bool print_it) {
   asio::io_context io;
   const auto answer = wait_for(io, get(daemon, path));
   auto object =
@@ -40,7 +40,7 @@ std::optional<boost::json::object> ask(const Command& command, const Daemon& dae
     fmt::print(stderr, "driveshaft: {}\n", object.error().message);
     return std::nullopt;
   }
-  if (command.json) fmt::print("{}\n", *answer);
+  if (print_it) fmt::print("{}\n", *answer);
   return std::move(*object);
 }
 
@@ -50,7 +50,7 @@ void print(const std::vector<std::string>& lines) {
 }
 
 int print_status(const Command& command, const Daemon& daemon) {
-  const auto status = ask(command, daemon, "/api/v1/status", "well");
+  const auto status = ask(daemon, "/api/v1/status", "well", command.json);
   if (!status) return base::kExitUnreachable;
   if (!command.json) print(report(*status, {.color = wants_color()}));
   return status->at("well").as_bool() ? base::kExitOk : base::kExitNotWell;
@@ -61,8 +61,16 @@ template <class Lines>
 int print_list(const Command& command, const Daemon& daemon, std::string_view path, std::string_view field,
                Lines lines) {
   const Style style{.color = wants_color()};
+  if (!command.pool.empty()) {
+    const auto pools = ask(daemon, "/api/v1/pools", "pools", false);
+    if (!pools) return base::kExitUnreachable;
+    if (const auto why = unknown_pool(*pools, command.pool)) {
+      fmt::print(stderr, "driveshaft: {}\n", *why);
+      return base::kExitUsage;
+    }
+  }
   while (true) {
-    const auto answer = ask(command, daemon, path, field);
+    const auto answer = ask(daemon, path, field, command.json);
     if (!answer) return base::kExitUnreachable;
     if (!command.json) print(lines(*answer, style));
     if (!command.follow) return base::kExitOk;
@@ -169,21 +177,20 @@ base::Result<Command> parse_command(std::span<const char* const> arguments) {
 
 std::string help_text() {
   return "driveshaft status [address] [--json]\n"
-         "  says how a running daemon fares; exits with 0 if all is well, 8 if not, 9 if it cannot be asked\n"
+         "  says whether a running daemon is well; exits with 0 if it is, 8 if not, 9 if no daemon answers\n"
          "driveshaft top [address]\n"
-         "  the same, refreshed every second, until q; it scrolls, / filters the pools, and n b f w sort "
-         "them by\n"
-         "  name, busy slots, failed and waiting jobs, t by trouble\n"
+         "  shows the same every second, until q; / filters the pools, t n b f w sort them by trouble, "
+         "name,\n"
+         "  busy slots, failed and waiting jobs\n"
          "driveshaft failures [address] [--pool name] [--follow | --json]\n"
-         "  the last failed jobs with their reasons, the newest last; --follow goes on with each new one\n"
+         "  prints the last failed jobs with their reasons, the newest last; --follow prints each new one\n"
          "driveshaft jobs [address] [--pool name] [--follow | --json]\n"
-         "  the running jobs, the oldest first; --follow goes on with those that it sees later\n"
+         "  prints the running jobs, the oldest first; --follow prints each new one\n"
          "\n"
-         "The address is the daemon's --exporter_addr, which --url may name as well; without one, "
-         "127.0.0.1:8888.\n"
-         "Over TLS it is https://address, and --ca_file names the authorities that are trusted. Where "
-         "reading wants\n"
-         "a token, --token_file names a file that has it, or the variable DRIVESHAFT_TOKEN_FILE does.\n";
+         "The address is the daemon's --exporter_addr (default: 127.0.0.1:8888); --url takes it, too. With "
+         "TLS it\n"
+         "is https://address, and --ca_file names the authorities that are trusted. If a token is needed,\n"
+         "--token_file, or the variable DRIVESHAFT_TOKEN_FILE, names a file with it.\n";
 }
 
 int run(const Command& command) {

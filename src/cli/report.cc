@@ -9,6 +9,7 @@
 
 #include "cli/figures.h"
 #include "cli/status_tables.h"
+#include "config/nearest.h"
 #include "text/printable.h"
 
 namespace driveshaft::cli {
@@ -135,6 +136,13 @@ std::vector<std::string> failure_lines(const json::object& answer, std::string_v
   auto lines = table.lines(style);
   if (goes_on) lines.erase(lines.begin());
   return lines;
+}
+
+std::optional<std::string> unknown_pool(const json::object& pools, std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const auto& pool : pools.at("pools").as_array()) names.emplace_back(pool.at("name").as_string());
+  if (std::find(names.begin(), names.end(), name) != names.end()) return std::nullopt;
+  return fmt::format("the daemon has no pool {}{}", shown(name), config::did_you_mean(name, names));
 }
 
 std::string title(const json::object& status, std::string_view address, const Style& style) {

@@ -35,6 +35,9 @@ std::vector<std::string> job_lines(const boost::json::object& answer, std::strin
 std::vector<std::string> failure_lines(const boost::json::object& answer, std::string_view pool,
                                        const Style& style, std::optional<double>& shown_until);
 
+// Why there is no such pool, given the answer of /api/v1/pools; nothing if there is one.
+std::optional<std::string> unknown_pool(const boost::json::object& pools, std::string_view name);
+
 // The line above it, of `top`.
 std::string title(const boost::json::object& status, std::string_view address, const Style& style);
 

@@ -46,6 +46,32 @@ TEST(Report, IsTheVerdictThenPoolsThenServers) {
                   "two:4730          0/2        -        -              -  down for 14s  cannot connect"));
 }
 
+TEST(Report, DeadLettersHaveAColumnOfTheirOwn) {
+  auto with_letters = status();
+  with_letters["pools"].as_array().clear();
+  with_letters["servers"].at(0).at("queue").as_object()["dead_letters"] = 3;
+  with_letters["servers"].as_array().pop_back();
+  EXPECT_THAT(
+      report(with_letters, {}),
+      testing::Contains("GEARMAND  CONNECTIONS  WAITING  DEAD LETTERS  RUNNING  OTHER WORKERS  STATE"));
+  EXPECT_THAT(
+      report(with_letters, {}),
+      testing::Contains("one:4730          2/2      312             3       12              3  up for 60s"));
+}
+
+TEST(Report, AnEndpointThatHasHadNoJobIsNotUsedYet) {
+  auto fresh = status();
+  fresh["pools"].as_array().pop_back();
+  fresh["pools"].at(0).at("endpoint").as_object()["state"] = "untried";
+  EXPECT_THAT(report(fresh, {}), testing::Contains(HasSubstr("  not used yet  http://e/")));
+}
+
+TEST(Report, NoPoolOfThatName) {
+  EXPECT_EQ(unknown_pool(status(), "Regular"), std::nullopt);
+  EXPECT_EQ(unknown_pool(status(), "Regluar"), "the daemon has no pool Regluar; did you mean \"Regular\"?");
+  EXPECT_EQ(unknown_pool(status(), "x"), "the daemon has no pool x");
+}
+
 TEST(Report, HasALineForEachOfSeveralBackends) {
   auto one_away = status();
   auto& pools = one_away["pools"].as_array();

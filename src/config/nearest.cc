@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "config/nearest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
+
+#include "text/printable.h"
 
 namespace driveshaft::config {
 namespace {
@@ -44,6 +48,11 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     }
   }
   return best;
+}
+
+std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {
+  const auto near = nearest(word, candidates);
+  return near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", text::printable(near, 128));
 }
 
 }  // namespace driveshaft::config

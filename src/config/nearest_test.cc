@@ -42,5 +42,11 @@ TEST(Nearest, TheNearerOfTwoWins) {
   EXPECT_EQ(nearest("pools_lis", kWords), "pools_list");
 }
 
+TEST(Nearest, TheEndOfAMessage) {
+  const std::string_view names[] = {"Web", "Mail"};
+  EXPECT_EQ(did_you_mean("Wbe", names), "; did you mean \"Web\"?");
+  EXPECT_EQ(did_you_mean("Newsfeed", names), "");
+}
+
 }  // namespace
 }  // namespace driveshaft::config

@@ -14,11 +14,6 @@ bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string hint(std::string_view key, std::span<const std::string_view> known) {
-  const auto near = nearest(key, known);
-  return near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", near);
-}
-
 }  // namespace
 
 void warn_of_unknown_keys(const Value& object, std::span<const std::string_view> known,
@@ -27,14 +22,14 @@ void warn_of_unknown_keys(const Value& object, std::span<const std::string_view>
     if (contains(known, child.key)) continue;
     object.member(child).key_warning("unknown key, ignored" + (contains(elsewhere, child.key)
                                                                    ? fmt::format("; it belongs {}", place)
-                                                                   : hint(child.key, known)));
+                                                                   : did_you_mean(child.key, known)));
   }
 }
 
 void refuse_unknown_keys(const Value& object, std::span<const std::string_view> known) {
   for (const Node& child : object.node().children) {
     if (contains(known, child.key)) continue;
-    object.member(child).key_error("unknown key, remove it" + hint(child.key, known));
+    object.member(child).key_error("unknown key, remove it" + did_you_mean(child.key, known));
   }
 }
 

@@ -71,6 +71,7 @@ class Pool final : public std::enable_shared_from_this<Pool>,
     const auto known = functions_.find(function);
     return known != functions_.end() && !known->second.withdrawn;
   }
+  const std::vector<std::string>& jobs_list() const { return settings_.jobs_list; }
   bool is_paused_by_file() const { return settings_.paused; }
   int running() const { return admission_.running(); }
   int slots() const { return draining_ ? 0 : settings_.worker_count; }

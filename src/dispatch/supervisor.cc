@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/nearest.h"
 #include "log/log.h"
 #include "text/printable.h"
 
@@ -42,13 +43,18 @@ void Supervisor::apply(const config::Config& config) {
 base::Result<Pool*> Supervisor::find(const std::string& pool, const std::string& function) const {
   const auto found = pools_.find(pool);
   if (found == pools_.end()) {
-    return base::Error{draining_
-                           ? "the daemon is shutting down"
-                           : fmt::format("there is no pool {} in the jobs file", text::printable(pool, 128))};
+    if (draining_) return base::Error{"the daemon is shutting down"};
+    std::vector<std::string_view> names;
+    for (const auto& [name, _] : pools_) names.push_back(name);
+    return base::Error{fmt::format("there is no pool {} in the jobs file{}", text::printable(pool, 128),
+                                   config::did_you_mean(pool, names))};
   }
   if (!function.empty() && !found->second->serves(function)) {
-    return base::Error{fmt::format("pool {} has no function {} in its jobs_list", text::printable(pool, 128),
-                                   text::printable(function, 128))};
+    const auto& functions = found->second->jobs_list();
+    const std::vector<std::string_view> names(functions.begin(), functions.end());
+    return base::Error{fmt::format("pool {} has no function {} in its jobs_list{}",
+                                   text::printable(pool, 128), text::printable(function, 128),
+                                   config::did_you_mean(function, names))};
   }
   return found->second.get();
 }
