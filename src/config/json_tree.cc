@@ -167,7 +167,7 @@ class Place {
       case '#':
         return ": JSON has no comments";
       case '\'':
-        return ": strings stand in double quotes";
+        return ": write strings in double quotes";
       case '{':
       case '[':
         if (before == '"') return "";  // of a name, perhaps

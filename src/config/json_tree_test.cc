@@ -90,7 +90,7 @@ TEST(JsonTree, CommonMistakesAreExplained) {
   EXPECT_EQ(failure("[1, ]"), "syntax error, found ']': remove the comma before it (line 1, column 5)");
   EXPECT_EQ(failure("{\n  // pools\n}"), "syntax error, found '/': JSON has no comments (line 2, column 3)");
   EXPECT_EQ(failure("{'a': 1}"),
-            "syntax error, found ''': strings stand in double quotes (line 1, column 2)");
+            "syntax error, found ''': write strings in double quotes (line 1, column 2)");
   EXPECT_EQ(failure("{\"a\": 1 \"b\": 2}"),
             "syntax error, found '\"': a comma is missing before it (line 1, column 9)");
   EXPECT_EQ(failure("[\"\xc3\xa9\" \"b\"]"),

@@ -253,7 +253,8 @@ TEST(Parse, EveryErrorAtOnceInTheOrderOfTheFile) {
           "or fcgi+unix:// URI, or an array of them, got 1 "
           "(line 13)",
           "pools_list.\"my pool\".worker_count: expected a whole number ≥ 0, got 1.5 (line 13)",
-          "pools_list.\"my pool\".jobs_list: expected an array of functions, got \"f\" (line 13)",
+          "pools_list.\"my pool\".jobs_list: expected an array of functions, got \"f\"; write [\"f\"] (line "
+          "13)",
           "pools_list.\"my pool\".request_format: expected \"json\", \"multipart\" or \"urlencoded\", got "
           "\"JSON\" "
           "(line 14)",
@@ -414,6 +415,33 @@ TEST(Parse, OtherTextIsNoTimeAndNoSize) {
               ElementsAre(HasSubstr("expected a size such as 65536, \"64k\" or \"64M\", got \"1\"")));
   EXPECT_THAT(error(R"("max_response_size": "2G")"),
               ElementsAre(HasSubstr("expected a size from 1 to 2147483647 bytes, got \"2G\"")));
+}
+
+TEST(Parse, ANumberInQuotesIsSaidToNeedNone) {
+  const auto error = [](const std::string& setting) { return errors(pool_with(", " + setting)); };
+  EXPECT_THAT(
+      error(R"("gearmand_connections": "3")"),
+      ElementsAre("pools_list.P.gearmand_connections: expected a whole number from 1 to 64, got \"3\"; "
+                  "write 3 without quotes (line 4)"));
+  for (const std::string setting :
+       {R"("trace_sampling": "0.5")", R"("endpoint_connect_timeout": "5")", R"("max_response_size": "1")",
+        R"("hold_on": ["503"])", R"("retry": {"attempts": "-1"})", R"("paused": "true")"}) {
+    EXPECT_THAT(error(setting), ElementsAre(HasSubstr(" without quotes (line 4)"))) << setting;
+  }
+  for (const std::string setting :
+       {R"("gearmand_connections": "ten")", R"("trace_sampling": "1.2.3")", R"("paused": "1")",
+        R"("gearmand_connections": true)", R"("retry": "5")", R"("endpoint_connect_timeout": "5 s")"}) {
+    EXPECT_THAT(error(setting), ElementsAre(testing::Not(HasSubstr("quotes")))) << setting;
+  }
+}
+
+TEST(Parse, OneElementIsSaidToNeedBrackets) {
+  EXPECT_THAT(
+      errors(R"({"gearman_servers_list": "localhost", "pools_list": {}})"),
+      ElementsAre("gearman_servers_list: expected a non-empty array of servers, got \"localhost\"; write "
+                  "[\"localhost\"] (line 1)"));
+  EXPECT_THAT(errors(R"({"gearman_servers_list": 5, "pools_list": {}})"),
+              ElementsAre(testing::Not(HasSubstr("write"))));
 }
 
 TEST(Parse, Limits) {

@@ -94,7 +94,7 @@ struct Statuses {
       const Value element = value.element(i);
       unsigned status = 0;
       if (!read_whole(element, 400, 599, status)) {
-        element.error(fmt::format("expected a whole number from 400 to 599, got {}", element.shown()));
+        element.expected("a whole number from 400 to 599");
       } else if (std::find(statuses.begin(), statuses.end(), status) == statuses.end()) {
         statuses.push_back(status);
       }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <iterator>
 #include <unordered_map>
 
 #include "text/printable.h"
@@ -23,6 +24,27 @@ std::string path_part(std::string_view name) {
                c == '-';
       });
   return bare ? std::string(name) : fmt::format("\"{}\"", text::printable(name, kMaxShown));
+}
+
+bool is_number(std::string_view text) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return !text.empty() && text.front() != '.' && text.back() != '.' &&
+         std::count(text.begin(), text.end(), '.') <= 1 && text.find_first_not_of("0123456789.") == text.npos;
+}
+
+// Whether the text would be right without its quotes, where `what` is expected.
+bool has_needless_quotes(const Node& node, std::string_view what) {
+  if (node.kind != Node::Kind::string) return false;
+  if (what.starts_with("true")) return node.text == "true" || node.text == "false";
+  constexpr std::string_view kNumbers[] = {"a whole number", "a number", "a time", "a size"};
+  return is_number(node.text) && std::any_of(std::begin(kNumbers), std::end(kNumbers),
+                                             [&](auto number) { return what.starts_with(number); });
+}
+
+// Whether one element of an array stands for the array.
+bool lacks_brackets(const Node& node, std::string_view what) {
+  return node.kind == Node::Kind::string && !node.text.empty() && node.text.size() <= kMaxShown &&
+         !is_number(node.text) && (what.starts_with("an array") || what.starts_with("a non-empty array"));
 }
 
 std::string joined(const std::string& path, std::string_view name) {
@@ -67,7 +89,13 @@ std::string Value::placed(std::string_view message) const {
 
 void Value::error(std::string_view message) const { problems_->error(node_->line, placed(message)); }
 bool Value::expected(std::string_view what) const {
-  error(fmt::format("expected {}, got {}", what, shown()));
+  std::string hint;
+  if (has_needless_quotes(*node_, what)) {
+    hint = fmt::format("; write {} without quotes", text::printable(node_->text, kMaxShown));
+  } else if (lacks_brackets(*node_, what)) {
+    hint = fmt::format("; write [{}]", shown());
+  }
+  error(fmt::format("expected {}, got {}{}", what, shown(), hint));
   return true;
 }
 void Value::warning(std::string_view message) const { problems_->warning(node_->line, placed(message)); }

@@ -72,7 +72,8 @@ class Value {
 
   // "path: message (line N)", at the line of the value.
   void error(std::string_view message) const;
-  // The error "expected …, got …". True, for readers that have then said what is wrong.
+  // The error "expected …, got …", with a hint if the value is right but for its quotes. True, for readers
+  // that have then said what is wrong.
   bool expected(std::string_view what) const;
   void warning(std::string_view message) const;
   // At the line of the value's name.

@@ -71,6 +71,12 @@ base::Result<Parts> split(std::string_view text) {
     text.remove_prefix(delimiter + 3);
   } else {
     // As users of curl write it: "localhost/job.php", "localhost:8080/job.php".
+    // And "unix:/run/php-fpm.sock", as in nginx's configuration.
+    if (text.starts_with("unix:")) {
+      return base::Error{
+          "a Unix socket is written as fcgi+unix://%2Fpath%2Fto.sock/path/of/script.php, or as "
+          "http+unix://%2Fpath%2Fto.sock/path"};
+    }
     const auto colon = text.find(':');
     if (colon != text.npos && find_scheme(text.substr(0, colon))) {
       return base::Error{"two slashes must follow the scheme's colon"};
@@ -147,7 +153,9 @@ base::Result<void> read_tcp_host(const urls::authority_view& authority, const Sc
 base::Result<void> read_unix_host(const urls::authority_view& authority, Uri& uri) {
   uri.socket_path = authority.host();
   if (!uri.socket_path.starts_with('/')) {
-    return base::Error{"the socket's absolute path stands where the host would, with %2F for each '/'"};
+    return base::Error{
+        "the absolute path of the socket must follow \"://\", with %2F for each '/' of it, as in "
+        "%2Frun%2Fapp.sock/path"};
   }
   if (std::any_of(uri.socket_path.begin(), uri.socket_path.end(), is_control)) {
     return base::Error{"the socket's path contains a control character"};

@@ -178,9 +178,14 @@ TEST(Uri, SaysWhatIsWrong) {
 
 TEST(Uri, SaysWhatIsWrongWithASocketPath) {
   const std::string absolute =
-      ": the socket's absolute path stands where the host would, with %2F for each '/'";
+      ": the absolute path of the socket must follow \"://\", with %2F for each '/' of it, as in "
+      "%2Frun%2Fapp.sock/path";
   EXPECT_EQ(reason("http+unix:///run/app.sock"), "http+unix:///run/app.sock\"" + absolute);
   EXPECT_EQ(reason("http+unix://run/app"), "http+unix://run/app\"" + absolute);
+  EXPECT_EQ(reason("unix:/run/php-fpm.sock"),
+            "unix:/run/php-fpm.sock\": a Unix socket is written as "
+            "fcgi+unix://%2Fpath%2Fto.sock/path/of/script.php, or as http+unix://%2Fpath%2Fto.sock/path");
+  EXPECT_TRUE(parse_uri("unix.example/job.php"));
   EXPECT_EQ(reason("http+unix://%2Fa:80/"), "http+unix://%2Fa:80/\": a Unix socket has no port");
   EXPECT_EQ(reason("http+unix://%2Fa%00/"),
             "http+unix://%2Fa%00/\": the socket's path contains a control character");
