@@ -77,7 +77,7 @@ def test_reading_wants_the_token(rig):
 def test_probes_need_no_token_and_say_no_more_than_the_status(rig):
     server, daemon = start(rig, admin_read_token_file=token_file(rig, READ))
     assert daemon.get("/healthz")[:2] == daemon.get("/readyz")[:2] == (200, "ok\n")
-    assert daemon.get("/readyz", headers=bearer(READ))[1] == "1 connection(s) to gearmand\n"
+    assert daemon.get("/readyz", headers=bearer(READ))[1] == "1 connection to gearmand\n"
     assert daemon.get("/readyz", headers=bearer(WRONG))[0] == 401
     server.kill()
     wait_until(lambda: daemon.get("/readyz")[:2] == (503, "not ok\n"), "not ready")

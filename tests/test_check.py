@@ -151,7 +151,7 @@ def test_several_errors_are_all_told(tmp_path):
                  admin_token_file=token_file(tmp_path, text="short"))
     table, last = rows(done)
     assert (done.returncode, last) == (2, "would not run: 4 errors")
-    assert table["jobs file"][1] == "error: 1 error, on the lines above; correct what they name"
+    assert table["jobs file"][1] == "error: 1 error, see above"
     assert f"{tmp_path}/jobs.json: gearman_servers_list: " in done.stderr
     assert check(tmp_path, {"pools_list": {}}, user="no-such-user").returncode == 1
 
@@ -185,7 +185,7 @@ def test_warnings_stay_warnings(tmp_path):
     assert table["token to read"][1].startswith("warning: every user of this machine may read it; chmod o=")
     assert "have the same token" in table["both tokens"][1]
     assert re.match(r"warning: .*add up to \d+ files open at once, and only 1024", table["open files"][1])
-    assert table["jobs file"][1] == "warning: 2 warnings, on the lines above"
+    assert table["jobs file"][1] == "warning: 2 warnings, see above"
     assert TOKEN not in done.stdout + done.stderr and "log4cxx" not in done.stdout + done.stderr
 
 
@@ -196,12 +196,12 @@ def test_beside_a_running_daemon_that_has_the_places_they_are_its_and_no_error(r
     table, last = rows(done)
     assert (done.returncode, last) == (0, "would run"), done.stdout + done.stderr
     for what in ("pid file", "control socket", "exporter"):
-        assert table[what][1].startswith(f"warning: a daemon that runs, process {daemon.pid}, "), table[what]
+        assert table[what][1].startswith(f"warning: a running daemon, process {daemon.pid}, "), table[what]
     assert daemon.get("/healthz")[0] == 200 and places["pid_file"].read_text() == f"{daemon.pid}\n"
     daemon.kill()
     table, last = rows(check(tmp_path, None, **places))
-    assert table["pid file"][1] == f"good: process {daemon.pid} has left it, and does not run"
-    assert table["control socket"][1] == "good: a daemon that does not run has left it; it is replaced"
+    assert table["pid file"][1] == f"good: process {daemon.pid} wrote it, and no longer runs"
+    assert table["control socket"][1] == "good: it is from a daemon that no longer runs; a start replaces it"
     assert places["pid_file"].exists() and places["control_socket"].exists()
     rig.started.remove(daemon)
 
@@ -256,6 +256,7 @@ def test_online_says_who_answers_and_sends_no_job(rig, tmp_path):
     assert table["job server"] == (server.address, "good: it answers")
     endpoints = [line for line in done.stdout.splitlines() if line.startswith("endpoint ")]
     assert len(endpoints) == 3 and all(line.endswith("good: it takes connections") for line in endpoints)
+    assert f"\n  driveshaft probe {endpoint.uri()}\n" in done.stdout
     assert endpoint.requests == []
     assert "job server" not in rows(check(tmp_path, config))[0]
 

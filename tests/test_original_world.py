@@ -252,4 +252,4 @@ def test_an_init_script_starts_stops_and_restarts_it_under_load_with_no_job_lost
     assert machine.init("status").returncode != 0
     assert machine.log("error") == ""
     assert machine.log("info").count("Finished job") == load.right
-    assert machine.log("info").count("goodbye") == 4
+    assert machine.log("info").count("all jobs are done; the daemon ends") == 4

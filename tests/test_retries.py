@@ -248,7 +248,7 @@ def test_the_end_of_a_shutdowns_window_ends_each_job_as_on_shutdown_says(rig, st
     if state == "held":
         endpoint.stop()
     server, daemon = start(rig, endpoint.uri(), LATE, on_shutdown=on_shutdown, max_running_time=LATER)
-    daemon.expect_errors("cannot be reached", "jobs still run at the end", "^Failed job: function=f .*shutdown")
+    daemon.expect_errors("cannot be reached", "still runs? and ends? now", "^Failed job: function=f .*shutdown")
     with Client(server) as client:
         jobs = client.submit_many("f", ["1", "2", "3"])
         reached = {"waiting": lambda: daemon.metric("driveshaft_retries_total") == 3,

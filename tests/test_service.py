@@ -58,7 +58,7 @@ def test_the_time_asked_for_covers_the_drain_and_figures_go_on_in_it(rig, manage
         fields = manager.wait_for("time to stop", lambda fields: "EXTEND_TIMEOUT_USEC" in fields)
         assert window * 7 < int(fields["EXTEND_TIMEOUT_USEC"]) / 1e6 <= window * 7 + 10
         manager.wait_for("figures of the drain", lambda fields: "STOPPING" in fields
-                         and fields["STATUS"].startswith("draining, 1 jobs still run, "))
+                         and fields["STATUS"].startswith("draining, 1 job still runs, "))
         gate.open()
         assert client.result(handle) == complete("done")
     assert daemon.wait() == 0
@@ -86,7 +86,7 @@ def test_the_status_is_a_line_of_live_figures(rig, manager):
     server, _, daemon = start(rig, env=manager.environment())
     assert run(server, "reverse", "ab") == complete("ba")
     manager.wait_for("figures that follow", lambda fields: fields.get("STATUS") ==
-                     "0 of 4 slots busy, 1 connections to gearmand, 1 jobs done")
+                     "0 of 4 slots busy, 1 connection to gearmand, 1 job done")
 
 
 def test_the_watchdog_is_fed_by_a_loop_that_turns_and_only_by_it(rig, manager):

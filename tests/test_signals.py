@@ -89,7 +89,7 @@ def test_a_drain_waits_as_long_as_shutdown_timeout_says(rig, number):
         handle = client.submit("f")
         wait_until(lambda: daemon.metric("driveshaft_threads", status="busy") == 1, "it runs")
         daemon.send(number)
-        daemon.wait_for_line("1 running ones have 60 s to finish")
+        daemon.wait_for_line("1 running job has 60 s to finish .--shutdown_timeout")
         wait_until(lambda: daemon.get("/readyz")[:2] == (503, "draining: no more jobs are taken, running ones finish\n"), "it is not ready any more")
         let_pass(6)
         assert daemon.running()
@@ -174,11 +174,11 @@ def test_a_daemon_without_a_server_ends_at_once(rig, web):
 
 def test_a_server_that_does_not_answer_holds_a_drain_up_for_its_window_only(rig, web):
     server, daemon = start(rig, web.uri(), loop_timeout=1)
-    daemon.expect_errors("answers no goodbye")
+    daemon.expect_errors("did not answer the last ping")
     server.send(signal.SIGSTOP)
     daemon.send(signal.SIGTERM)
     assert daemon.wait(2 + 2 + SOON) == 0  # the window, and two seconds to say goodbye
-    daemon.wait_for_line(f"gearmand {server.address}: it answers no goodbye", level="WARN")
+    daemon.wait_for_line(f"gearmand {server.address}: it did not answer the last ping", level="WARN")
 
 
 def test_a_server_that_reads_slowly_has_read_every_result_at_the_end_of_a_drain(rig):

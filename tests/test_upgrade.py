@@ -115,7 +115,7 @@ def test_fifty_upgrades_under_load_lose_and_repeat_no_job_and_fail_no_scrape(rig
     assert len(handles) == len(set(handles)) == right > upgrades * 40
     assert not scraper.failed and scraper.good > upgrades
     assert max(descriptors) - min(descriptors) < 12, "nothing is inherited besides"
-    assert len(daemon.lines("all jobs are done; goodbye")) == upgrades
+    assert len(daemon.lines("all jobs are done; the daemon ends")) == upgrades
     assert pid_file.exists() and path.exists()
     assert daemon.stop() == 0
     assert not pid_file.exists() and not path.exists()
@@ -129,7 +129,7 @@ def test_the_old_process_finishes_its_jobs_however_long_they_take(rig, path):
         first = client.submit("reverse", "ab")
         wait_until(lambda: endpoint.running == 1, "it runs")
         old = daemon.upgrade(path)
-        daemon.wait_for_line(f"process {daemon.pid}, .* has taken over; this one takes no more jobs, 1 finish")
+        daemon.wait_for_line(f"process {daemon.pid}, .* has taken over; this one takes no more jobs; 1 running job finishes here")
         second = client.submit("reverse", "cd")
         wait_until(lambda: endpoint.running == 2, "the new one takes jobs")
         assert daemon.metric("driveshaft_threads", status="busy") == 1, "its own"
@@ -138,7 +138,7 @@ def test_the_old_process_finishes_its_jobs_however_long_they_take(rig, path):
         gate.open()
         assert client.result(first) == complete("ba") and client.result(second) == complete("dc")
     assert wait_for_end(old) == 0
-    daemon.wait_for_line("all jobs are done; goodbye")
+    daemon.wait_for_line("all jobs are done; the daemon ends")
     assert run(server, "reverse", "ef") == complete("fe")
     assert len(endpoint.requests) == 3
 
@@ -308,7 +308,7 @@ def test_a_shutdown_of_the_new_process_is_one_of_both(rig, path):
     """A service manager kills what is left of a service when its main process ends."""
     with two_upgrades_while_a_job_runs(rig, path) as (daemon, old, oldest):
         daemon.send(signal.SIGTERM)
-        wait_until(lambda: len(daemon.lines("jobs that still run here have 60 s")) == 2, "both old ones know")
+        wait_until(lambda: len(daemon.lines("shuts down; in this one")) == 2, "both old ones know")
         daemon.wait_for_line("the process before this one has not ended yet")
         assert daemon.running() and old.poll() is None and oldest.poll() is None
 
@@ -318,7 +318,7 @@ def test_a_signal_to_all_processes_of_the_service_is_one_signal(rig, path):
     with two_upgrades_while_a_job_runs(rig, path) as (daemon, _, _):
         daemon.send_to_all(signal.SIGTERM)
         wait_until(lambda: len(daemon.lines("^SIGTERM: no more jobs are taken")) == 3, "it has reached all")
-        wait_until(lambda: len(daemon.lines("jobs that still run here have 60 s")) >= 2, "and through the new one")
+        wait_until(lambda: len(daemon.lines("shuts down; in this one")) >= 2, "and through the new one")
         let_pass(0.2)
         assert not daemon.lines("^SIGTERM again")
 
@@ -334,7 +334,7 @@ def test_a_second_signal_ends_what_runs_in_both(rig, path):
         second = client.submit("reverse", "ab")
         wait_until(lambda: endpoint.running == 2, "the other runs")
         daemon.send(signal.SIGTERM)
-        daemon.wait_for_line("jobs that still run here have 60 s")
+        daemon.wait_for_line("in this one 1 running job has 60 s")
         daemon.send(signal.SIGTERM)
         assert client.result(first).kind == client.result(second).kind == "fail"
         assert wait_for_end(old) == 0
@@ -351,14 +351,14 @@ def test_a_signal_to_the_old_process_ends_its_patience(rig, path):
         wait_until(lambda: endpoint.running == 1, "it runs")
         old = daemon.upgrade(path)
         os.kill(old.pid, signal.SIGTERM)
-        daemon.wait_for_line("SIGTERM: no more jobs are taken; 1 running ones have 60 s to finish")
+        daemon.wait_for_line("SIGTERM: no more jobs are taken; 1 running job has 60 s to finish")
         os.kill(old.pid, signal.SIGTERM)
         assert client.result(job).kind == "fail"
         assert wait_for_end(old) == 0
         gate.open()
         assert client.run("reverse", "cd") == complete("dc")
     os.kill(daemon.pid, signal.SIGHUP)
-    daemon.wait_for_line("log files are opened anew")
+    daemon.wait_for_line("the log files are opened again")
 
 
 # --- a service manager
@@ -535,7 +535,7 @@ def test_log_files_are_opened_anew_in_both(rig, path):
         old = daemon.upgrade(path)
         log.rename(rig.directory / "all.log.1")
         daemon.send(signal.SIGHUP)
-        wait_until(lambda: log.exists() and log.read_text().count("log files are opened anew") == 2, "both do")
+        wait_until(lambda: log.exists() and log.read_text().count("the log files are opened again") == 2, "both do")
         gate.open()
         assert client.result(job) == complete("ba")
     assert wait_for_end(old) == 0

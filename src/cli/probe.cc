@@ -15,6 +15,7 @@
 #include "http/endpoint.h"
 #include "net/asio.h"
 #include "net/resolver.h"
+#include "text/counted.h"
 #include "text/printable.h"
 
 namespace driveshaft::cli {
@@ -121,7 +122,7 @@ class Probe {
       : options_(options),
         endpoint_(
             resolver_, deadlines_,
-            {options.uri, std::min(config::PoolSettings{}.connect_timeout, options.timeout),
+            {options.uri, std::min(config::PoolSettings{}.endpoint_connect_timeout, options.timeout),
              config::PoolSettings{}.max_response_size,
              options.uri.scheme == net::Uri::Scheme::https ? std::make_shared<net::TlsClient>(options.tls)
                                                            : nullptr,
@@ -145,7 +146,8 @@ class Probe {
       fmt::print("it conforms\n");
       return base::kExitOk;
     }
-    fmt::print("{} finding(s){}\n", findings_, reached ? "" : "; what else there may be was not tried");
+    fmt::print("{}{}\n", text::counted(static_cast<std::uint64_t>(findings_), "finding"),
+               reached ? "" : "; the other samples were not sent");
     return base::kExitFindings;
   }
 

@@ -18,6 +18,7 @@
 #include "daemon/jobs_file.h"
 #include "daemon/privileges.h"
 #include "log/log.h"
+#include "text/counted.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -26,11 +27,10 @@ using Rows = std::vector<CheckRow>;
 
 CheckRow jobs_file_row(const std::string& path, const CheckedJobsFile& checked) {
   const auto count = [](std::size_t number, const char* of) {
-    return fmt::format("{} {}{}, on the lines above", number, of, number == 1 ? "" : "s");
+    return text::counted(number, of) + ", see above";
   };
   if (!checked.good) {
-    return error_row("jobs file", path, base::kExitConfig,
-                     count(checked.errors, "error") + "; correct what they name");
+    return error_row("jobs file", path, base::kExitConfig, count(checked.errors, "error"));
   }
   return checked.warnings == 0 ? good_row("jobs file", path)
                                : warning_row("jobs file", path, count(checked.warnings, "warning"));

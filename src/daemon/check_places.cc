@@ -40,7 +40,7 @@ std::string described(const net::Process& process) {
 }
 
 std::string daemon_has_it(pid_t pid, std::string_view has) {
-  return fmt::format("a daemon that runs{} {}; stop or upgrade it, as a second one would not start",
+  return fmt::format("a running daemon{} {}; stop or upgrade it: a second one would not start",
                      pid > 0 ? fmt::format(", process {},", pid) : "", has);
 }
 
@@ -80,7 +80,7 @@ CheckRow check_pid_file(const std::string& path) {
     }
     return good_row(
         kPidFile, path,
-        use.pid.empty() ? "it is empty" : fmt::format("process {} has left it, and does not run", use.pid));
+        use.pid.empty() ? "it is empty" : fmt::format("process {} wrote it, and no longer runs", use.pid));
   } catch (const base::StartupError& error) {
     return error_row(kPidFile, path, error.exit_code(), error.what());
   }
@@ -104,7 +104,7 @@ CheckRow check_control_socket(const std::string& path) {
       return refuse(admin::cannot_control(path, std::generic_category().message(errno)));
     }
     return good_row(kControlSocket, path,
-                    use.exists ? "a daemon that does not run has left it; it is replaced" : "");
+                    use.exists ? "it is from a daemon that no longer runs; a start replaces it" : "");
   } catch (const base::StartupError& error) {
     return refuse(error.what());
   }

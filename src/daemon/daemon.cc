@@ -30,6 +30,7 @@
 #include "log/writer.h"
 #include "net/descriptors.h"
 #include "net/tls.h"
+#include "text/counted.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -80,7 +81,7 @@ class Heartbeat {
   admin::Health health() const {
     const auto age = Clock::now() - Clock::time_point(Clock::duration(beat_.load(std::memory_order_relaxed)));
     if (age < kLoopStuckAfter) return {true, "the loop turns"};
-    return {false, fmt::format("the loop has not turned for {} s", age / 1s)};
+    return {false, fmt::format("the event loop has not worked for {} s", age / 1s)};
   }
 
  private:
@@ -183,9 +184,9 @@ class Daemon {
     server_->start();
     if (const auto warning = one_token_for_all(options_); !warning.empty()) kMainLog.warn("{}", warning);
     if (options_.exporter) {
-      kMainLog.info("metrics on {}://{}/metrics",
-                    options_.exporter_certificate_file.empty() ? "http" : "https",
-                    net::to_string(server_->address()));
+      const auto url = fmt::format("{}://{}", options_.exporter_certificate_file.empty() ? "http" : "https",
+                                   net::to_string(server_->address()));
+      kMainLog.info("metrics on {0}/metrics, page on {0}/", url);
     }
   }
 
@@ -205,8 +206,9 @@ class Daemon {
       return {false, "draining: no more jobs are taken, running ones finish"};
     }
     const int links = supervisor_.connected_links();
-    return {links > 0,
-            links > 0 ? fmt::format("{} connection(s) to gearmand", links) : "connected to no gearmand"};
+    return {links > 0, links > 0
+                           ? text::counted(static_cast<std::uint64_t>(links), "connection") + " to gearmand"
+                           : "connected to no gearmand"};
   }
 
   void put_in_force(const config::Config& config) {
@@ -292,10 +294,12 @@ class Daemon {
   std::string figures() const {
     const std::string slots =
         supervisor_.draining()
-            ? fmt::format("draining, {} jobs still run", supervisor_.running_jobs())
+            ? "draining, " + text::counted(static_cast<std::uint64_t>(supervisor_.running_jobs()), "job",
+                                           "still runs", "still run")
             : fmt::format("{} of {} slots busy", supervisor_.running_jobs(), supervisor_.slots());
-    return fmt::format("{}, {} connections to gearmand, {} jobs done", slots, supervisor_.connected_links(),
-                       context_.jobs_done);
+    const auto links = static_cast<std::uint64_t>(supervisor_.connected_links());
+    return fmt::format("{}, {} to gearmand, {} done", slots, text::counted(links, "connection"),
+                       text::counted(context_.jobs_done, "job"));
   }
 
   void await_signals() {

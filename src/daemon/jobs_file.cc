@@ -16,6 +16,7 @@
 #include "config/keys.h"
 #include "config/load.h"
 #include "log/log.h"
+#include "text/counted.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -150,8 +151,9 @@ void JobsFile::on_timer() {
   if (!looking_since_) return look();
   if (Clock::now() - *looking_since_ < kSilence) return;  // it expired just before the look began
   kMainLog.warn(
-      "jobs file {}: the file system has not answered for {} s; until it does no change is seen, and jobs go "
-      "on",
+      "jobs file {}: the file system has not answered for {} s; changes are not seen until it answers, and "
+      "jobs "
+      "still run",
       files_.path, kSilence / 1s);
 }
 
@@ -233,7 +235,8 @@ CheckedJobsFile check_jobs_file(const std::string& path) {
   for (const auto& warning : warnings) base::write_to_stderr(fmt::format("{}: warning: {}", path, warning));
   if (!loaded) {
     for (const auto& error : loaded.error().errors) base::write_to_stderr(fmt::format("{}: {}", path, error));
-    base::write_to_stderr(fmt::format("{}: not usable, {} error(s)", path, loaded.error().errors.size()));
+    base::write_to_stderr(
+        fmt::format("{}: not usable, {}", path, text::counted(loaded.error().errors.size(), "error")));
     return {{}, loaded.error().errors.size(), warnings.size()};
   }
   fmt::print("gearmand: {}\n", fmt::join(server_names(loaded->config), ", "));

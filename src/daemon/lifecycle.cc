@@ -8,6 +8,7 @@
 
 #include "base/exit_codes.h"
 #include "log/log.h"
+#include "text/counted.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -19,6 +20,13 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kReportEvery = 60s;  // how many jobs still run, after an upgrade
 constexpr auto kLookForLinksEvery = 10ms;
 constexpr auto kUntilTheyEnd = 1'000'000'000s;  // each job has its max_running_time
+
+std::string have_time(int running, std::chrono::milliseconds window) {
+  if (running == 0) return "no job runs";
+  return fmt::format("{} {} s to finish (--shutdown_timeout)",
+                     text::counted(static_cast<std::uint64_t>(running), "running job", "has", "have"),
+                     window / 1s);
+}
 
 }  // namespace
 
@@ -44,7 +52,7 @@ void Lifecycle::begin() {
 
 void Lifecycle::reopen_logs(const std::string& by) {
   log::reopen_logs();
-  kMainLog.info("{}: log files are opened anew", by);
+  kMainLog.info("{}: the log files are opened again", by);
   if (predecessor_) predecessor_->reopen_logs();
 }
 
@@ -63,8 +71,7 @@ void Lifecycle::drain(const std::string& by, std::chrono::milliseconds window) {
     say_now(inherited_->channel, {.kind = Message::Kind::failed, .text = "it shuts down: " + by});
     predecessor_.reset();
   }
-  kMainLog.info("{}: no more jobs are taken; {} running ones have {} s to finish", by,
-                parts_.supervisor.running_jobs(), window / 1s);
+  kMainLog.info("{}: no more jobs are taken; {}", by, have_time(parts_.supervisor.running_jobs(), window));
   if (predecessor_) predecessor_->drain(window);
   if (handed_over_) return parts_.supervisor.drain(window, {});
   hooks_.stop_following();
@@ -89,8 +96,8 @@ void Lifecycle::upgrade(const std::string& by, Done done) {
   if (parts_.pid_file) inheritance.pid_file = parts_.pid_file->descriptor();
   successor_.start(inheritance, [this, done = std::move(done)](bool taken_over, const std::string& text) {
     if (!taken_over) return done(false, shutting_down_ ? text : "this process goes on: " + text);
-    const auto jobs = parts_.supervisor.running_jobs();
-    done(true, fmt::format("{}; {} {} in this one", text, jobs, jobs == 1 ? "job finishes" : "jobs finish"));
+    const auto jobs = static_cast<std::uint64_t>(parts_.supervisor.running_jobs());
+    done(true, fmt::format("{}; {} in this one", text, text::counted(jobs, "job", "finishes", "finish")));
   });
 }
 
@@ -104,8 +111,10 @@ void Lifecycle::hand_over(pid_t successor, const std::string& version) {
   handed_over_ = true;
   if (parts_.pid_file) parts_.pid_file->leave();
   hooks_.stop_following();
-  kMainLog.info("upgrade: process {}, driveshaft {}, has taken over; this one takes no more jobs, {} finish",
-                successor, version, parts_.supervisor.running_jobs());
+  kMainLog.info("upgrade: process {}, driveshaft {}, has taken over; this one takes no more jobs; {}",
+                successor, version,
+                text::counted(static_cast<std::uint64_t>(parts_.supervisor.running_jobs()), "running job",
+                              "finishes here", "finish here"));
   server_is_quiet_ = !parts_.server;
   if (parts_.server) {
     parts_.server->retire([this] {
@@ -139,8 +148,8 @@ void Lifecycle::upgrade_failed(const std::string& reason) {
 }
 
 void Lifecycle::drain_too(std::chrono::milliseconds window) {
-  kMainLog.info("the process that has taken over shuts down: {} jobs that still run here have {} s",
-                parts_.supervisor.running_jobs(), window / 1s);
+  kMainLog.info("the process that has taken over shuts down; in this one {}",
+                have_time(parts_.supervisor.running_jobs(), window));
   if (predecessor_) predecessor_->drain(window);
   parts_.supervisor.drain(window, {});  // a signal to this process, which may come with it, is the first one
 }
@@ -148,14 +157,15 @@ void Lifecycle::drain_too(std::chrono::milliseconds window) {
 void Lifecycle::reopen_logs_too() { reopen_logs("SIGHUP of the process that has taken over"); }
 
 void Lifecycle::successor_ended() {
-  kMainLog.warn("the process that has taken over has ended; this one finishes its jobs");
+  kMainLog.warn("the process that has taken over has ended; this one finishes its running jobs");
 }
 
 void Lifecycle::report_running_jobs() {
   report_timer_.expires_after(kReportEvery);
   report_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
-    kMainLog.info("after the upgrade {} jobs still run in this process", parts_.supervisor.running_jobs());
+    const auto jobs = static_cast<std::uint64_t>(parts_.supervisor.running_jobs());
+    kMainLog.info("upgrade: {} in this process", text::counted(jobs, "job", "still runs", "still run"));
     report_running_jobs();
   });
 }
@@ -188,7 +198,7 @@ void Lifecycle::serve_now() {
 
 void Lifecycle::given_up() {
   if (shutting_down_) return;
-  kMainLog.error("the process that was to hand over has ended, or has given this one up");
+  kMainLog.error("the old process has ended, or has ended the upgrade");
   parts_.service.stop();
   hooks_.end(base::kExitInternal);
 }
@@ -218,7 +228,7 @@ void Lifecycle::jobs_are_done() {
   jobs_are_done_ = true;
   report_timer_.cancel();
   kMainLog.info("all jobs are done; {}",
-                predecessor_ ? "the process before this one has not ended yet" : "goodbye");
+                predecessor_ ? "the process before this one has not ended yet" : "the daemon ends");
   end_if_done();
 }
 

@@ -63,7 +63,7 @@ Service::Service(asio::io_context& loop, std::function<std::string()> figures)
   const auto path = from_environment("NOTIFY_SOCKET");
   if (path.empty()) return;
   if ((path.front() != '/' && path.front() != '@') || path.size() >= sizeof manager_.sun_path) {
-    log::kMainLog.warn("NOTIFY_SOCKET={}: expected a path or @name; no service manager is told anything",
+    log::kMainLog.warn("NOTIFY_SOCKET={}: expected a path or @name; the service manager gets no messages",
                        path);
     return;
   }

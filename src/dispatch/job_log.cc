@@ -157,8 +157,8 @@ void log_dropped(const LoggedJob& job, const gearman::Link& link) try {
   append_field(line, " server=", net::to_string(link.server()), 256);
   append_reason_and_trace(
       line,
-      link.requeues() ? "its connection to gearmand is gone: if gearmand still has the job, it runs it again"
-                      : "its connection to gearmand is gone, so the job has failed",
+      link.requeues() ? "its connection to gearmand was lost: if gearmand still has the job, it runs it again"
+                      : "its connection to gearmand was lost, so the job has failed",
       job);
   kThreadLog.write(Level::warn, line);
 } catch (const std::bad_alloc&) {

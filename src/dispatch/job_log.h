@@ -33,9 +33,9 @@ void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std:
 void log_held(const LoggedJob& job, int attempt, std::string_view reason);
 void log_sent_again(const LoggedJob& job, int attempt, std::string_view reason);
 void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason);
-// It was left unanswered.
+// No result was sent, so gearmand gives it to another worker.
 void log_requeued(const LoggedJob& job);
-// Its connection to gearmand was gone when its result came.
+// Its connection to gearmand was lost before its result came.
 void log_dropped(const LoggedJob& job, const gearman::Link& link);
 // Lines that the endpoint wrote for its log; each has its newline.
 void log_stderr(const LoggedJob& job, std::string_view lines);

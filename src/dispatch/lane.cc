@@ -152,7 +152,7 @@ void Lane::stop_links() {
   for (const auto& link : Links(links_)) {
     if (link->connected()) {
       log::kMainLog.warn(
-          "gearmand {}: it answers no goodbye; whether it has read the last results is not known",
+          "gearmand {}: it did not answer the last ping; it may not have read the last results",
           net::to_string(link->server()));
     }
     link->stop();

@@ -6,6 +6,7 @@
 
 #include "config/nearest.h"
 #include "log/log.h"
+#include "text/counted.h"
 #include "text/printable.h"
 
 namespace driveshaft::dispatch {
@@ -164,9 +165,10 @@ void Supervisor::window_is_over() {
   window_over_ = true;
   if (const int running = running_jobs(); running > 0) {
     kMainLog.warn(
-        "shutdown: {} jobs still run at the end of the window; each fails or is given back, as on_shutdown "
-        "says",
-        running);
+        "shutdown: {} now: on_shutdown of the pool says whether a job fails or gearmand runs it again; a "
+        "longer --shutdown_timeout lets jobs finish",
+        text::counted(static_cast<std::uint64_t>(running), "job", "still runs and ends",
+                      "still run and end"));
   }
   abort_jobs();
   context_.deadlines.set(goodbye_, kGoodbye);

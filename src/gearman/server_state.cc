@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "log/log.h"
+#include "text/counted.h"
 
 namespace driveshaft::gearman {
 namespace {
@@ -52,15 +53,19 @@ void ServerState::on_deadline() {
   std::string line = fmt::format("gearmand {}: {}", name_, why_);
   if (failures > 1) line += fmt::format(" ({} connections)", failures);
   if (running > 0) {
-    line +=
-        dialect_ == Dialect::gearmand
-            ? fmt::format(
-                  "; if it still has them, gearmand runs {} running job(s) again; their results are dropped",
-                  running)
-            : fmt::format("; {} running job(s) have failed, their results are dropped", running);
+    const auto jobs = text::counted(static_cast<std::uint64_t>(running), "job", "was", "were");
+    const bool one = running == 1;
+    line += fmt::format("; {} running: {}, and {} dropped", jobs,
+                        dialect_ == Dialect::perl ? (one ? "it has failed" : "they have failed")
+                        : one                     ? "gearmand runs it again if it still has it"
+                                                  : "gearmand runs them again if it still has them",
+                        one ? "its result is" : "their results are");
   }
   line += "; trying again until it answers";
-  if (!down) line += fmt::format("; {} other connection(s) to it are up", connections_);
+  if (!down) {
+    line += "; " + text::counted(static_cast<std::uint64_t>(connections_), "other connection", "is", "are") +
+            " up";
+  }
   kMainLog.write(log::Level::warn, line);
 }
 

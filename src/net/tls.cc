@@ -74,7 +74,7 @@ class TlsCategory final : public boost::system::error_category {
   const char* name() const noexcept override { return "tls"; }
   std::string message(int value) const override {
     const auto code = static_cast<unsigned long>(static_cast<unsigned>(value));
-    if (code == kCutOff) return "closed without TLS's goodbye";
+    if (code == kCutOff) return "closed without the end message of TLS";
     const char* words = ERR_reason_error_string(code);
     const auto what = ERR_GET_LIB(code) == ERR_LIB_SSL ? remedy(ERR_GET_REASON(code)) : std::string_view();
     const std::string text = words ? words : fmt::format("TLS error {:#x}", code);
@@ -330,9 +330,8 @@ bool TlsClient::hangs() {
   const auto patience = context_ ? kPatience : kFirstPatience;
   if (!looking_since_ || Clock::now() - *looking_since_ < patience) return false;
   if (context_ && !std::exchange(told_of_hanging_, true)) {
-    log::kMainLog.warn(
-        "tls: no answer of the file system of {}; new connections go on with what was read before",
-        file_names(settings_));
+    log::kMainLog.warn("tls: no answer of the file system of {}; new connections use the old files",
+                       file_names(settings_));
   }
   return true;
 }
@@ -359,9 +358,8 @@ void TlsClient::use(Look look) {
   } else if (!context_) {
     unusable_ = loaded.error();
   } else {
-    log::kMainLog.error(
-        "tls: a changed file is not used, new connections go on with what was read before: {}",
-        loaded.error().message);
+    log::kMainLog.error("tls: a changed file is not used, new connections use the old files: {}",
+                        loaded.error().message);
   }
 }
 

@@ -157,7 +157,7 @@ TEST(TlsErrors, SayWhatCanBeDone) {
   EXPECT_THAT(text(SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED),
               HasSubstr("give certificate_file and key_file in tls"));
   EXPECT_THAT(text(SSL_R_TLSV1_ALERT_UNKNOWN_CA), HasSubstr("it does not accept our certificate"));
-  EXPECT_THAT(text(SSL_R_UNEXPECTED_EOF_WHILE_READING), HasSubstr("closed without TLS's goodbye"));
+  EXPECT_THAT(text(SSL_R_UNEXPECTED_EOF_WHILE_READING), HasSubstr("closed without the end message of TLS"));
   EXPECT_THAT(text(SSL_R_BAD_DIGEST_LENGTH), Not(HasSubstr("(")));
 }
 
