@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "cli/shell_word.h"
 #include "text/printable.h"
 
 namespace driveshaft::cli {
@@ -58,16 +59,6 @@ std::string of_endpoint(const Surroundings& found) {
       "php-fpm listens on {}: put the path of your script in place of {}{}", text::printable(php.path, 256),
       kScript,
       php.may_connect ? "" : ". This user may not connect to it: the daemon's needs the group of the socket");
-}
-
-// As a word of a shell's command.
-std::string shell_word(const std::string& text) {
-  constexpr std::string_view kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/+:@%,=";
-  if (text.find_first_not_of(kPlain) == text.npos) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 }  // namespace

@@ -93,6 +93,7 @@ class OnlineCheck {
     if (known) return;
     auto asked = std::make_unique<AskedEndpoint>();
     asked->row = good_row("endpoint", uri.display, "it takes connections");
+    asked->row.more = probe_command(pool, uri);
     asked->uri = uri;
     asked->tls = tls;
     asked->endpoint = std::make_unique<http::Endpoint>(

@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "base/exit_codes.h"
+#include "cli/shell_word.h"
+#include "config/keys.h"
+#include "text/counted.h"
 
 namespace driveshaft::daemon {
 namespace {
@@ -39,10 +42,39 @@ std::string last_line(const std::vector<CheckRow>& rows) {
   if (errors == unanswered) {
     return fmt::format("would run, but {} of the job servers and endpoints cannot be reached", errors);
   }
-  return fmt::format("would not run: {} error{}", errors, errors == 1 ? "" : "s");
+  return "would not run: " + text::counted(static_cast<std::uint64_t>(errors), "error");
+}
+
+// The first few, as they are much alike.
+std::vector<std::string> commands(const std::vector<CheckRow>& rows) {
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> lines;
+  std::size_t count = 0;
+  for (const auto& row : rows) {
+    if (row.more.empty() || ++count > kShown) continue;
+    if (lines.empty())
+      lines.emplace_back("To see whether its answers are right, send an endpoint sample jobs:");
+    lines.push_back("  " + row.more);
+  }
+  if (count > kShown)
+    lines.push_back(fmt::format("  and so on, for {}", text::counted(count - kShown, "other endpoint")));
+  return lines;
 }
 
 }  // namespace
+
+std::string probe_command(const config::PoolConfig& pool, const net::Uri& uri) {
+  std::string command = "driveshaft probe " + cli::shell_word(uri.display);
+  const auto add = [&](std::string_view option, std::string_view value) {
+    if (!value.empty()) command += fmt::format(" --{} {}", option, cli::shell_word(value));
+  };
+  const auto format = pool.settings.request_format;
+  add("format", format == config::RequestFormat::json ? "" : config::name_of(format));
+  add("secret-file", pool.settings.signing.file);
+  if (uri.is_fastcgi()) add("document-root", pool.fastcgi_document_root);
+  if (uri.scheme == net::Uri::Scheme::https) add("ca-file", pool.endpoint_tls.ca_file);
+  return command;
+}
 
 CheckRow good_row(std::string what, std::string value, std::string text) {
   return {std::move(what), std::move(value), Grade::good, std::move(text)};
@@ -60,6 +92,7 @@ std::vector<std::string> check_report(const std::vector<CheckRow>& rows, const c
   cli::Table table({"WHAT", "VALUE", "VERDICT"}, 2);
   for (const auto& row : rows) table.add({{row.what}, {row.value}, verdict(row)});
   auto lines = table.lines(style);
+  for (auto& line : commands(rows)) lines.push_back(std::move(line));
   lines.push_back(last_line(rows));
   return lines;
 }

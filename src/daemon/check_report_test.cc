@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/check_report.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "base/exit_codes.h"
@@ -24,6 +25,36 @@ TEST(CheckReport, HasARowAThingAndSaysWhetherItWouldRun) {
                           "pid file    /run/d.pid      warning: process 7 holds it",         //
                           "user        nobody2         error: there is none; name another",  //
                           "would not run: 1 error"));
+}
+
+TEST(CheckReport, NamesTheCommandThatProbesAnEndpoint) {
+  config::PoolConfig pool{"P", *net::parse_uri("http://h/job.php"), 1, {"f"}, {}};
+  const auto command = [&](const char* uri) { return probe_command(pool, *net::parse_uri(uri)); };
+  EXPECT_EQ(command("http://h/job.php"), "driveshaft probe http://h/job.php");
+  pool.settings.request_format = config::RequestFormat::multipart;
+  pool.settings.signing.file = "/etc/my secret";
+  pool.fastcgi_document_root = "/srv";
+  pool.endpoint_tls.ca_file = "/ca.pem";
+  EXPECT_EQ(command("http://h/job.php"),
+            "driveshaft probe http://h/job.php --format multipart --secret-file '/etc/my secret'");
+  pool.settings = {};
+  EXPECT_EQ(command("fcgi://h/srv/job.php"), "driveshaft probe fcgi://h/srv/job.php --document-root /srv");
+  EXPECT_EQ(command("https://h/"), "driveshaft probe https://h/ --ca-file /ca.pem");
+}
+
+TEST(CheckReport, ShowsAFewSuchCommands) {
+  std::vector<CheckRow> rows;
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    rows.push_back(good_row("endpoint", name));
+    rows.back().more = fmt::format("probe {}", name);
+  }
+  EXPECT_THAT(check_report({rows[0]}, {}),
+              ElementsAre("WHAT      VALUE  VERDICT", "endpoint  a      good",
+                          "To see whether its answers are right, send an endpoint sample jobs:", "  probe a",
+                          "would run"));
+  const auto lines = check_report(rows, {});
+  EXPECT_EQ(lines[lines.size() - 3], "  probe c");
+  EXPECT_EQ(lines[lines.size() - 2], "  and so on, for 2 other endpoints");
 }
 
 TEST(CheckReport, WarningsStayWarnings) {
