@@ -93,7 +93,7 @@ def test_all_is_well(rig):
     status = api.wait_for_status(daemon, lambda status: status["servers"][0]["queue"] and
                                  status["servers"][0]["state"] == "up", "the server is up and its queue known")
     assert status["well"] and not status["problems"]
-    assert status["summary"] == "All is well: 1 pool, 0 of 4 slots busy, 0.0 jobs a second, nothing waits."
+    assert status["summary"] == "All is well: 1 pool, 0 of 4 slots busy, 0.0 jobs a second, no job waits."
     assert one_pool(status)["endpoint"]["state"] == "untried"
     assert status["daemon"]["pid"] == daemon.pid
 
@@ -205,7 +205,7 @@ def test_an_endpoint_that_is_down_and_comes_back(rig):
         handle = client.submit("f", "ab")
         status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["held"] == 1, "it is held")
         assert one_pool(status)["endpoint"]["state"] == "down"
-        assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused, for \d+ s; "
+        assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused, for \d+ s( \(next try in \d+ s\))?; "
                             r"1 job is held\.", status["summary"])
         assert status["problems"][0]["level"] == "bad"
         (job,) = api.get(daemon, "/jobs")["jobs"]
@@ -236,7 +236,7 @@ def test_an_endpoint_that_asks_to_be_left_alone(rig):
         handle = client.submit("f", "ab")
         status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "paused", "it pauses")
         assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: it answered HTTP status 503 and asks to wait 2 s, "
-                            r"for \d+ s; 1 job is held\.", status["summary"])
+                            r"for \d+ s( \(next try in \d+ s\))?; 1 job is held\.", status["summary"])
         assert status["problems"][0]["level"] == "warning"
         assert client.result(handle) == complete("ba")
     api.wait_for_status(daemon, lambda status: status["well"], "all is well")
@@ -329,7 +329,7 @@ def test_a_drain_is_shown(rig):
         assert status["summary"] == "shutting down: no more jobs are taken, 1 job still runs."
         assert one_pool(status)["state"] == "draining"
         assert status["servers"][0]["state"] == "draining"
-        assert "Regular  1 left " in run_binary("status", str(daemon.port)).stdout
+        assert "Regular  1, draining " in run_binary("status", str(daemon.port)).stdout
         gate.open()
         client.result(handle)
     assert daemon.wait() == 0

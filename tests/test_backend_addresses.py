@@ -216,7 +216,7 @@ def test_a_name_that_nobody_knows_costs_no_job_and_one_line(rig):
         daemon.wait_for_line("cannot be reached: its name cannot be resolved")
         let_pass(2)
         zone.set("127.0.0.2")
-        daemon.wait_for_line("jobs go on after")
+        daemon.wait_for_line("works again after")
         load.stop()
     assert daemon.metric("driveshaft_errors") == 0
     assert len(daemon.lines("cannot be reached")) == 1

@@ -156,7 +156,7 @@ def test_one_that_fails_at_once_costs_few_jobs_and_comes_back(rig):
         wait_until(lambda: trio.python.jobs > before + 50, "it has jobs again", 40)
         _, failed = stop(load, 2 * AT_EACH)
     assert 1 <= failed <= 2 * AT_EACH
-    trio.daemon.wait_for_line("jobs go on after", level="INFO")
+    trio.daemon.wait_for_line("works again after", level="INFO")
 
 
 @pytest.mark.once
@@ -279,4 +279,4 @@ def test_while_all_are_away_jobs_are_held(rig):
         wait_until(lambda: all(backend.jobs > 50 for backend in backends), "all have jobs")
         load.stop()
     assert daemon.metric("driveshaft_errors") == 0
-    assert len(daemon.lines("cannot be reached")) == len(daemon.lines("jobs go on after")) == 3
+    assert len(daemon.lines("cannot be reached")) == len(daemon.lines("works again after")) == 3

@@ -253,7 +253,7 @@ def has_pool(lines, name):
 def test_top_keeps_the_states_at_every_width(fifty_pools):
     server, _, top = fifty_pools
     heads = {60: "POOL BUSY FAILED/S WAITING ENDPOINT",
-             80: "POOL BUSY JOBS/S FAILED/S P50 P95 P99 WAITING ENDPOINT",
+             80: "POOL BUSY JOBS/S FAILED/S P95 P99 WAITING ENDPOINT",
              120: "POOL BUSY JOBS/S FAILED/S P50 P95 P99 WAITING ENDPOINT URI",
              200: "POOL BUSY JOBS/S FAILED/S P50 P95 P99 WAITING JOBS/S, LAST 30 S ENDPOINT URI"}
 

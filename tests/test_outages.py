@@ -50,7 +50,7 @@ def test_jobs_wait_while_the_endpoint_is_down_and_then_all_succeed(rig):
     assert not is_down(daemon) and daemon.metric("driveshaft_jobs_held") == 0
     assert daemon.metric("driveshaft_errors") == 0
     assert len(daemon.lines("cannot be reached: cannot connect: Connection refused", level="WARN")) == 1
-    assert len(daemon.lines("jobs go on after", level="INFO")) == 1
+    assert len(daemon.lines("works again after", level="INFO")) == 1
 
 
 def test_the_endpoint_is_told_of_in_readyz_and_probed_without_a_job(rig):
@@ -281,7 +281,7 @@ def test_a_probe_that_fails_after_holding_was_turned_off_starts_no_outage(rig):
         assert client.result(job) == FAILED
         time.sleep(1)  # and has failed
     wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
-    assert len(daemon.lines("jobs go on after")) == 1
+    assert len(daemon.lines("works again after")) == 1
 
 
 def test_what_comes_late_from_an_endpoint_of_before_says_nothing_of_todays(rig):

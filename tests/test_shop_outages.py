@@ -175,7 +175,7 @@ def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
     held = daemon.lines('^Holding job: .* attempt=1 reason=.*HTTP status 502.*; the job may have run" trace=', level="INFO")
     assert held and len(held) <= held_attempts(daemon)
     wait_until(lambda: not is_down(daemon), "the endpoint is up")
-    assert len(daemon.lines("jobs go on after", level="INFO")) == 1
+    assert len(daemon.lines("works again after", level="INFO")) == 1
 
 
 def test_reloads_of_php_fpm_cost_no_job(rig, shop):

@@ -78,19 +78,23 @@ TEST(Report, HasALineForEachOfSeveralBackends) {
   pools[1].at("endpoint").as_object()["backends"] = boost::json::parse(R"json([
     {"name": "http://f/ (10.0.0.1)", "state": "up", "since": 900, "why": null, "weight": 1, "running": 3, "limit": 4,
      "attempts_per_second": 1.5, "failures_per_second": 0, "share": 0.75, "p95": 0.251},
-    {"name": "http://f/ (10.0.0.2)", "state": "down", "since": 986, "why": "refused", "weight": 2, "running": 0,
+    {"name": "http://f/ (10.0.0.2)", "state": "down", "since": 986, "why": "refused", "next_try": 1001.2, "weight": 2, "running": 0,
      "limit": 0, "attempts_per_second": null, "failures_per_second": null, "share": null, "p95": null}])json");
   pools.erase(pools.begin());
   const auto lines = report(one_away, {});
   EXPECT_THAT(
       std::vector<std::string>(lines.begin() + 3, lines.begin() + 7),
       ElementsAre(
-          "POOL                    BUSY  JOBS/S  FAILED/S  P50    P95  P99  WAITING  ENDPOINT      URI",
-          "Ünïcode                  0/3       0         0    -      -    -        -  up, 1 of 2    http://f/",
-          "  http://f/ (10.0.0.1)   3/4    1.50         0       251ms                up            75% of "
+          "POOL                    BUSY  JOBS/S  FAILED/S  P50    P95  P99  WAITING  ENDPOINT                "
+          "      URI",
+          "Ünïcode                  0/3       0         0    -      -    -        -  up, 1 of 2              "
+          "      http://f/",
+          "  http://f/ (10.0.0.1)   3/4    1.50         0       251ms                up                      "
+          "      75% of "
           "the "
           "attempts",
-          "  http://f/ (10.0.0.2)   0/0       -         -           -                down for 14s  no "
+          "  http://f/ (10.0.0.2)   0/0       -         -           -                down for 14s, next try "
+          "in 2s  no "
           "attempts, "
           "weight 2: refused"));
   pools[0].at("endpoint").at("backends").as_array().pop_back();
@@ -190,7 +194,7 @@ TEST(Report, APoolThatDrainsHasNoSlots) {
   auto& pool = draining["pools"].as_array()[0].as_object();
   pool["state"] = "draining";
   pool["slots"] = 0;
-  EXPECT_THAT(report(draining, {})[4], testing::StartsWith("Regular  12 left "));
+  EXPECT_THAT(report(draining, {})[4], testing::StartsWith("Regular  12, draining "));
 }
 
 TEST(Report, OfServersWhoseQueuesAreUnknownTheOthersAreShown) {

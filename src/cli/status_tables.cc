@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
+#include <cmath>
 
 #include "cli/figures.h"
 
@@ -67,9 +68,14 @@ Count count_of(const Entries& backends) {
   return count;
 }
 
+std::string state_of(const json::object& of) {
+  const std::string state = safe(of.at("state"));
+  return state == "untried" ? "not used yet" : state;
+}
+
 std::string state_of_endpoint(const json::object& endpoint) {
   const auto [working, all] = count_of(backends_of(endpoint));
-  std::string state = safe(endpoint.at("state"));
+  std::string state = state_of(endpoint);
   return working == 0 || working == all ? state : fmt::format("{}, {} of {}", state, working, all);
 }
 
@@ -78,8 +84,12 @@ std::vector<Cell> backend_row(const json::object& backend, double now) {
   const std::string_view color = is_well || !is_given_jobs(backend)          ? ""
                                  : backend.at("state").as_string() == "down" ? kRed
                                                                              : kYellow;
-  std::string state = safe(backend.at("state"));
+  std::string state = state_of(backend);
   if (!is_well) state += fmt::format(" for {}", seconds(std::max(now - number_of(backend.at("since")), 0.0)));
+  if (const auto* next = backend.if_contains("next_try"); next && next->is_number()) {
+    const double left = std::max(std::ceil(number_of(*next) - now), 1.0);
+    state += ", next try in " + (left < 10 ? fmt::format("{:.0f}s", left) : seconds(left));
+  }
   std::string about = backend.at("share").is_null()
                           ? "no attempts"
                           : fmt::format("{:.0f}% of the attempts", 100 * number_of(backend.at("share")));
@@ -105,7 +115,7 @@ std::vector<Cell> pool_row(const json::object& pool) {
   const int trouble = trouble_of(endpoint);
   const std::string_view color = trouble == 2 ? kRed : trouble == 1 ? kYellow : "";
   return {{safe(pool.at("name")), kBold},
-          {pool_state == "draining" ? fmt::format("{:.0f} left", busy)
+          {pool_state == "draining" ? fmt::format("{:.0f}, draining", busy)
            : pool_state == "paused" ? fmt::format("{:.0f}, paused", busy)
                                     : fmt::format("{:.0f}/{:.0f}", busy, slots),
            slots > 0 && busy >= slots ? kYellow : ""},
@@ -117,6 +127,13 @@ std::vector<Cell> pool_row(const json::object& pool) {
           {waiting_jobs(pool)},
           {state_of_endpoint(endpoint), color},
           {about_endpoint(pool, endpoint), color}};
+}
+
+// An older daemon does not tell.
+double dead_letters(const json::object& server) {
+  const auto* queue = server.at("queue").if_object();
+  const auto* count = queue ? queue->if_contains("dead_letters") : nullptr;
+  return count ? number_of(*count) : 0;
 }
 
 }  // namespace
@@ -208,13 +225,16 @@ Table pool_table(const Entries& pools, double now, const PoolTableOptions& optio
 
 Table server_table(const Entries& servers, double now) {
   std::vector<Column> columns{{.head = "GEARMAND", .left = true, .least = 20, .cut_in_middle = true},
-                              {.head = "CONNECTIONS", .goes = 4},
-                              {.head = "WAITING", .goes = 5},
-                              {.head = "RUNNING", .goes = 3},
+                              {.head = "CONNECTIONS", .goes = 5},
+                              {.head = "WAITING", .goes = 6},
+                              {.head = "RUNNING", .goes = 4},
                               {.head = "OTHER WORKERS", .goes = 2},
                               {.head = "STATE", .left = true}};
   const auto has_reason = [](const auto* server) { return server->at("why").is_string(); };
   const bool some_have_reasons = std::any_of(servers.begin(), servers.end(), has_reason);
+  const bool some_have_letters = std::any_of(servers.begin(), servers.end(),
+                                             [](const auto* server) { return dead_letters(*server) > 0; });
+  if (some_have_letters) columns.insert(columns.begin() + 3, Column{.head = "DEAD LETTERS", .goes = 3});
   if (some_have_reasons) columns.push_back({.head = "REASON", .left = true, .goes = 1, .least = 16});
   Table table(std::move(columns));
   for (const auto* server : servers) {
@@ -232,6 +252,7 @@ Table server_table(const Entries& servers, double now) {
                           {of_queue("running")},
                           {of_queue("other_workers")},
                           {std::move(state), color}};
+    if (some_have_letters) row.insert(row.begin() + 3, Cell{fmt::format("{:.0f}", dead_letters(*server))});
     if (some_have_reasons) row.push_back({has_reason(server) ? safe(server->at("why")) : "", color});
     table.add(std::move(row));
   }

@@ -197,7 +197,7 @@ void Backend::log_outage() const {
   } else {
     follows = fmt::format("its jobs are held and no more are taken until {}",
                           others.all > 0              ? "a backend works again"
-                          : !is_reached               ? "it can be"
+                          : !is_reached               ? "it can be reached"
                           : health_.state() == absent ? "a job is answered"
                                                       : "then");
   }
@@ -205,7 +205,7 @@ void Backend::log_outage() const {
 }
 
 void Backend::log_recovery(Clock::time_point down_since) const {
-  kMainLog.info("{}: jobs go on after {:.1f} s; jobs held: {}", who(), seconds(Clock::now() - down_since),
+  kMainLog.info("{} works again after {:.1f} s; jobs held: {}", who(), seconds(Clock::now() - down_since),
                 owner_.held());
 }
 
@@ -263,6 +263,7 @@ BackendStatus Backend::status() const {
   }
   status.since = health_.since();
   status.why = health_.why();
+  status.next_try = health_.wake_at();
   return status;
 }
 

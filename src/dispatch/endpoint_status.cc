@@ -48,12 +48,14 @@ EndpointStatus endpoint_status(std::vector<BackendStatus> backends, int held, in
   status.held = held;
   const BackendStatus* best = nullptr;
   bool all_full = true;
+  std::optional<SteadyTime> next_try;
   for (const auto& backend : backends) {
     status.limit += backend.limit;
     status.connections += backend.connections;
     status.idle_connections += backend.idle_connections;
     if (backend.weight == 0 && backends.size() > 1) continue;
     all_full = all_full && backend.full;
+    if (backend.next_try) next_try = std::min(next_try.value_or(*backend.next_try), *backend.next_try);
     const int rank = rank_of(backend.state);
     const bool speaks = !best || rank < rank_of(best->state) ||
                         (rank == rank_of(best->state) && !works(backend) && backend.since > best->since);
@@ -63,7 +65,10 @@ EndpointStatus endpoint_status(std::vector<BackendStatus> backends, int held, in
   if (best) {
     status.state = state_of(best->state);
     status.since = best->since;
-    if (!works(*best)) status.why = best->why;
+    if (!works(*best)) {
+      status.why = best->why;
+      status.next_try = next_try;
+    }
     status.full = all_full;
   }
   status.backends = std::move(backends);

@@ -47,6 +47,16 @@ TEST(EndpointStatus, ItIsDownSinceTheLastBackendWentAway) {
   EXPECT_EQ(status.since, SteadyTime(9s));
 }
 
+TEST(EndpointStatus, ItIsTriedWhenTheFirstOfItsBackendsIs) {
+  auto later = backend(Backend::down);
+  later.next_try = SteadyTime(9s);
+  auto sooner = backend(Backend::paused);
+  sooner.next_try = SteadyTime(5s);
+  EXPECT_EQ(endpoint_status({later, sooner, backend(Backend::down)}, 0, 10).next_try, SteadyTime(5s));
+  EXPECT_EQ(endpoint_status({backend(Backend::down)}, 0, 10).next_try, std::nullopt);
+  EXPECT_EQ(endpoint_status({later, backend(Backend::up)}, 0, 10).next_try, std::nullopt);
+}
+
 TEST(EndpointStatus, OneThatIsFailingAnswers) {
   EXPECT_EQ(endpoint_status({backend(Backend::failing), backend(Backend::down)}, 0, 10).state, Endpoint::up);
   EXPECT_EQ(endpoint_status({backend(Backend::paused), backend(Backend::down)}, 0, 10).state,

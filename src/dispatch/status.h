@@ -73,18 +73,19 @@ struct BackendStatus {
     untried,  // nothing was sent there yet
     up,       // the last thing heard of it was an answer
     down,     // it could not be reached, or its application is absent
-    paused,   // it asked to be left alone for a while
+    paused,   // it asked to wait
     failing,  // far more of its jobs fail than of the others'
   };
   std::string name;  // its URI as it may be shown, and its address if the name has several
   State state = State::untried;
   SteadyTime since;
-  std::string why;         // it is neither untried nor up
-  bool suspected = false;  // failing, after few failures
-  int weight = 1;          // 0: it takes no more jobs
-  int running = 0;         // jobs that are there
-  int limit = 0;           // jobs it is given at once
-  bool full = false;       // the limit is what it has shown to take
+  std::string why;                     // it is neither untried nor up
+  std::optional<SteadyTime> next_try;  // when it is tried again; nothing: it is not away, or is tried now
+  bool suspected = false;              // failing, after few failures
+  int weight = 1;                      // 0: it takes no more jobs
+  int running = 0;                     // jobs that are there
+  int limit = 0;                       // jobs it is given at once
+  bool full = false;                   // the limit is what it has shown to take
   std::size_t connections = 0;
   std::size_t idle_connections = 0;
   metrics::Tally tally;  // of its attempts: completed ones succeeded, failed ones did not
@@ -95,7 +96,7 @@ struct EndpointStatus {
     untried,  // nothing was sent there yet
     up,       // a backend works
     down,     // none can be reached, or their application is absent
-    paused,   // all asked to be left alone for a while
+    paused,   // all asked to wait
   };
   State state = State::untried;
   SteadyTime since;
@@ -105,6 +106,7 @@ struct EndpointStatus {
   bool full = false;  // the limit is what it has shown to take
   std::size_t connections = 0;
   std::size_t idle_connections = 0;
+  std::optional<SteadyTime> next_try = {};   // when the first of its backends is tried again, as there
   std::vector<BackendStatus> backends = {};  // in the order of the jobs file; those that only finish left out
 };
 

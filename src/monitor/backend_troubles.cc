@@ -11,6 +11,7 @@
 namespace driveshaft::monitor {
 namespace {
 
+using namespace std::chrono_literals;
 using dispatch::BackendStatus;
 
 constexpr std::size_t kNamed = 3;
@@ -23,6 +24,12 @@ std::string_view in_words(BackendStatus::State state) {
 
 }  // namespace
 
+std::string next_try(const std::optional<dispatch::SteadyTime>& at, dispatch::SteadyTime now) {
+  if (!at) return {};
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(*at - now);
+  return fmt::format(" (next try in {})", in_words(std::max<std::chrono::nanoseconds>(seconds, 1s)));
+}
+
 std::string backend_troubles(const dispatch::EndpointStatus& endpoint, dispatch::SteadyTime now) {
   if (endpoint.backends.size() < 2) return {};
   std::size_t all = 0;
@@ -33,8 +40,9 @@ std::string backend_troubles(const dispatch::EndpointStatus& endpoint, dispatch:
     ++all;
     // One job may fail by itself; while few have failed in a row the next one may succeed.
     if (dispatch::works(backend) || backend.suspected || ++away > kNamed) continue;
-    named += fmt::format("{}{} {}, for {}: {}", away == 1 ? "" : "; ", backend.name, in_words(backend.state),
-                         in_words(now - backend.since), backend.why);
+    named +=
+        fmt::format("{}{} {}, for {}: {}{}", away == 1 ? "" : "; ", backend.name, in_words(backend.state),
+                    in_words(now - backend.since), backend.why, next_try(backend.next_try, now));
   }
   if (away == 0) return {};
   if (away > kNamed) named += fmt::format("; and {} more", away - kNamed);

@@ -16,6 +16,10 @@ using dispatch::EndpointStatus;
 using dispatch::PoolStatus;
 using Figures = BackendHistory::Figures;
 
+json::value time_or_null(const View& view, const std::optional<SteadyTime>& at) {
+  return at ? time(view, *at) : nullptr;
+}
+
 json::object backend(const View& view, const BackendStatus& backend, const std::optional<Figures>& figures,
                      std::uint64_t attempts_of_all) {
   constexpr std::string_view kStates[] = {"untried", "up", "down", "paused", "failing"};
@@ -24,6 +28,7 @@ json::object backend(const View& view, const BackendStatus& backend, const std::
                      {"state", kStates[static_cast<std::size_t>(backend.state)]},
                      {"since", tried ? time(view, backend.since) : nullptr},
                      {"why", text_or_null(backend.why)},
+                     {"next_try", time_or_null(view, backend.next_try)},
                      {"weight", backend.weight},
                      {"running", backend.running},
                      {"limit", backend.limit},
@@ -63,6 +68,7 @@ json::object shown(const View& view, const std::string& uri, const EndpointStatu
           {"state", kStates[static_cast<std::size_t>(endpoint.state)]},
           {"since", tried ? time(view, endpoint.since) : nullptr},
           {"why", text_or_null(endpoint.why)},
+          {"next_try", time_or_null(view, endpoint.next_try)},
           {"held", endpoint.held},
           {"limit", endpoint.limit},
           {"full", endpoint.full},

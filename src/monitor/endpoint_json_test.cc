@@ -53,18 +53,20 @@ class EndpointJson : public testing::Test {
 
 TEST_F(EndpointJson, HasAlwaysItsBackends) {
   pool.endpoint.backends = {backend("http://shop/", BackendStatus::State::untried)};
-  EXPECT_EQ(shown(endpoint_json(view(), pool)),
-            R"({"uri":"http://shop/","state":"up","since":990,"why":null,"held":0,"limit":0,"full":false,)"
-            R"("connections":0,"idle_connections":0,"backends":[{"name":"http://shop/","state":"untried",)"
-            R"("since":null,"why":null,"weight":1,"running":0,"limit":4,"full":false,"connections":0,)"
-            R"("idle_connections":0,"attempts_per_second":null,"failures_per_second":null,"share":null,)"
-            R"("p95":null}]})");
+  EXPECT_EQ(
+      shown(endpoint_json(view(), pool)),
+      R"({"uri":"http://shop/","state":"up","since":990,"why":null,"next_try":null,"held":0,"limit":0,"full":false,)"
+      R"("connections":0,"idle_connections":0,"backends":[{"name":"http://shop/","state":"untried",)"
+      R"("since":null,"why":null,"next_try":null,"weight":1,"running":0,"limit":4,"full":false,"connections":0,)"
+      R"("idle_connections":0,"attempts_per_second":null,"failures_per_second":null,"share":null,)"
+      R"("p95":null}]})");
 }
 
 TEST_F(EndpointJson, BackendsShareTheAttemptsOfAMinute) {
   pool.endpoint.backends = {backend("a", BackendStatus::State::up),
                             backend("b", BackendStatus::State::failing)};
   pool.endpoint.backends[1].why = "2 of 2 fail";
+  pool.endpoint.backends[1].next_try = SteadyTime(103s);
   second(0, 0);
   auto json = endpoint_json(view(), pool)["backends"].as_array();
   EXPECT_TRUE(json[0].at("share").is_null()) << "there were no attempts";
@@ -76,6 +78,7 @@ TEST_F(EndpointJson, BackendsShareTheAttemptsOfAMinute) {
   EXPECT_EQ(json[0].at("share"), 0.75);
   EXPECT_EQ(json[1].at("state"), "failing");
   EXPECT_EQ(json[1].at("why"), "2 of 2 fail");
+  EXPECT_EQ(json[1].at("next_try"), 1003);
   EXPECT_EQ(json[1].at("attempts_per_second"), 1);
   EXPECT_EQ(json[1].at("failures_per_second"), 1);
   EXPECT_EQ(json[1].at("share"), 0.25);

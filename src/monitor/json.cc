@@ -132,6 +132,7 @@ json::value queue_of(const View& view, const std::string& server) {
   if (found == view.queues.end() || !found->second.known) return nullptr;
   const QueueReport& report = found->second;
   json::object shown = queue(report.all);
+  shown["dead_letters"] = report.dead_letters;
   shown["other_workers"] = report.other_workers;
   shown["at"] = time(view, report.at);
   json::array& functions = shown["functions"].emplace_array();

@@ -116,8 +116,13 @@ void Monitor::note(const Snapshot& snapshot) {
 }
 
 void Monitor::keep_watches(const config::Config& config) {
-  std::set<std::string, std::less<>> functions;
-  for (const auto& pool : config.pools) functions.insert(pool.jobs_list.begin(), pool.jobs_list.end());
+  QueueWatch::Names functions;
+  QueueWatch::Names dead_letters;
+  for (const auto& pool : config.pools) {
+    functions.insert(pool.jobs_list.begin(), pool.jobs_list.end());
+    dead_letters.insert(pool.settings.dead_letter_function);
+  }
+  std::erase_if(dead_letters, [&](const auto& name) { return name.empty() || functions.contains(name); });
   std::set<std::string> servers;
   for (const auto& [address, tls] : config.servers) {
     const std::string server = net::to_string(address);
@@ -125,7 +130,7 @@ void Monitor::keep_watches(const config::Config& config) {
     Watch& watch = watches_[server];
     auto client = watched_.tls.client(tls);
     if (watch.queue && watch.tls == client) {
-      watch.queue->watch(functions);
+      watch.queue->watch(functions, dead_letters);
       continue;
     }
     if (watch.queue) watch.queue->stop();
@@ -134,7 +139,7 @@ void Monitor::keep_watches(const config::Config& config) {
     watch.queue =
         std::make_shared<QueueWatch>(resolver_, deadlines_, address, watch.tls, watched_.about.client_id,
                                      [this, server] { queue_changed(server); });
-    watch.queue->watch(functions);
+    watch.queue->watch(functions, dead_letters);
     watch.queue->start();
   }
   std::erase_if(watches_, [&](const auto& entry) {

@@ -25,8 +25,9 @@ constexpr auto kDeadAfter = 20s;
 // Makes a report of the two answers, which stand one behind the other.
 class Answers {
  public:
-  Answers(const std::set<std::string, std::less<>>& functions, std::string_view client_id)
-      : client_id_(client_id) {
+  Answers(const QueueWatch::Names& functions, const QueueWatch::Names& dead_letters,
+          std::string_view client_id)
+      : dead_letters_(dead_letters), client_id_(client_id) {
     for (const auto& function : functions) report_.functions[function];
   }
 
@@ -49,7 +50,7 @@ class Answers {
   void take_status(std::string_view line) {
     const auto queue = gearman::parse_status_line(line);
     if (!queue) return;
-    report_.all.queued += queue->queued;
+    (dead_letters_.contains(queue->function) ? report_.dead_letters : report_.all.queued) += queue->queued;
     report_.all.running += queue->running;
     const QueueCounts counts{queue->queued, queue->running, queue->workers};
     const auto known = report_.functions.find(queue->function);
@@ -68,6 +69,7 @@ class Answers {
     if (worker->client_id != client_id_) ++report_.other_workers;
   }
 
+  const QueueWatch::Names& dead_letters_;
   const std::string_view client_id_;
   gearman::LineReader lines_;
   int ends_ = 0;
@@ -144,7 +146,8 @@ asio::awaitable<std::string> QueueWatch::read() {
   }
 
   const auto functions = functions_;  // those of the jobs file may change meanwhile
-  Answers answers(functions, client_id_);
+  const auto dead_letters = dead_letters_;
+  Answers answers(functions, dead_letters, client_id_);
   std::array<char, 16 * 1024> bytes;
   for (std::size_t left = kMostBytes; !answers.complete();) {
     const auto [error, size] = co_await stream_.async_read_some(asio::buffer(bytes), kResult);

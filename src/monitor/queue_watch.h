@@ -35,7 +35,8 @@ struct QueueReport {
   Functions functions;  // every function of the jobs file, if known
   // Other functions whose jobs wait while no connection takes such jobs; at most kMostUnserved.
   Functions unserved = {};
-  QueueCounts all;                  // of all functions of the server, in the jobs file or not
+  QueueCounts all;                  // of all functions of the server, in the jobs file or not, but for:
+  std::uint64_t dead_letters = 0;   // jobs of dead letter functions that wait; nobody is to run them
   std::uint64_t other_workers = 0;  // connections that take jobs and are not ours
 };
 
@@ -60,8 +61,13 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   void start();
   void stop();  // `changed` is not called any more
 
-  // The next reading is the first with these functions.
-  void watch(std::set<std::string, std::less<>> functions) { functions_ = std::move(functions); }
+  using Names = std::set<std::string, std::less<>>;
+  // The next reading is the first with these functions. `dead_letters`: dead letter functions, but for those
+  // that a pool serves.
+  void watch(Names functions, Names dead_letters) {
+    functions_ = std::move(functions);
+    dead_letters_ = std::move(dead_letters);
+  }
 
   const QueueReport& report() const { return report_; }
 
@@ -76,7 +82,8 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   base::DeadlineWheel& deadlines_;
   const std::string client_id_;
   std::function<void()> changed_;
-  std::set<std::string, std::less<>> functions_;
+  Names functions_;
+  Names dead_letters_;
   QueueReport report_;
   asio::steady_timer pause_;
   gearman::Dialer dialer_;

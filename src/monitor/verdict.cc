@@ -11,6 +11,7 @@
 #include "dispatch/endpoint_status.h"
 #include "monitor/backend_troubles.h"
 #include "monitor/endpoints.h"
+#include "text/counted.h"
 #include "text/printable.h"
 
 namespace driveshaft::monitor {
@@ -39,9 +40,7 @@ constexpr auto kMuchWork = 30s;
 constexpr auto kLackIsSaidFor = 60s;
 constexpr auto kLossIsSaidFor = 5min;
 
-std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
-
-std::string jobs(std::uint64_t count) { return fmt::format("{} job{}", count, plural(count)); }
+std::string jobs(std::uint64_t count) { return text::counted(count, "job"); }
 
 class Judge {
  public:
@@ -86,7 +85,7 @@ class Judge {
   void judge_loop() {
     if (view_.silent < kStuckAfter) return;
     add(Level::bad,
-        fmt::format("the event loop has not turned for {}: no job moves, and what is shown is as old",
+        fmt::format("the event loop has not worked for {}: no job moves, and all figures are as old",
                     in_words(view_.silent)));
   }
 
@@ -117,8 +116,9 @@ class Judge {
   void judge_log() {
     const log::Loss& loss = view_.snapshot.process.log;
     if (!loss.last || view_.snapshot.at - *loss.last > kLossIsSaidFor) return;
-    add(Level::warning, fmt::format("{} log line{} lost, the last of them {} ago: {}", loss.lines,
-                                    loss.lines == 1 ? " is" : "s are", since(*loss.last), loss.why));
+    add(Level::warning,
+        fmt::format("{} lost, the last of them {} ago: {}",
+                    text::counted(loss.lines, "log line", "is", "are"), since(*loss.last), loss.why));
   }
 
   void judge_certificates(Level level) {
@@ -171,7 +171,7 @@ class Judge {
     const std::string of = waiting.everywhere()
                                ? "in the queue"
                                : fmt::format("at {} of {} servers", waiting.known, waiting.servers);
-    return fmt::format("{}{} wait{} {}", before, jobs(waiting.jobs), waiting.jobs == 1 ? "s" : "", of);
+    return fmt::format("{}{} {}", before, text::counted(waiting.jobs, "job", "waits", "wait"), of);
   }
 
   void judge_endpoint(const PoolStatus& pool) {
@@ -254,12 +254,12 @@ class Judge {
   std::string trouble(const PoolStatus& pool, const ServedEndpoint& of) const {
     const EndpointStatus& endpoint = of.status;
     const std::string troubles = backend_troubles(endpoint, view_.snapshot.at);
-    std::string text = troubles.empty() ? fmt::format("{}: endpoint {}: {}, for {}", pool.settings.name,
-                                                      of.uri, endpoint.why, since(endpoint.since))
+    std::string text = troubles.empty() ? fmt::format("{}: endpoint {}: {}, for {}{}", pool.settings.name,
+                                                      of.uri, endpoint.why, since(endpoint.since),
+                                                      next_try(endpoint.next_try, view_.snapshot.at))
                                         : fmt::format("{}: {}", whose(pool, of), troubles);
     if (endpoint.held > 0) {
-      const auto held = static_cast<std::uint64_t>(endpoint.held);
-      text += fmt::format("; {} {} held", jobs(held), held == 1 ? "is" : "are");
+      text += "; " + text::counted(static_cast<std::uint64_t>(endpoint.held), "job", "is", "are") + " held";
     }
     return text;
   }
@@ -329,14 +329,13 @@ class Judge {
     for (const auto& [function, waiting] : unserved) {
       const auto close = config::nearest(function, served_functions());
       add(Level::warning,
-          fmt::format("no pool and no other worker serves {}: {} wait{}, for {}{}",
-                      text::printable(function, 128), jobs(waiting.jobs), waiting.jobs == 1 ? "s" : "",
-                      since(waiting.since),
+          fmt::format("no pool and no other worker serves {}: {}, for {}{}", text::printable(function, 128),
+                      text::counted(waiting.jobs, "job", "waits", "wait"), since(waiting.since),
                       close.empty() ? "" : fmt::format("; is {} meant?", text::printable(close, 128))));
     }
   }
 
-  // Letters wait until somebody looks at them.
+  // Dead letters wait until somebody reads them.
   bool is_dead_letter_function(std::string_view function) const {
     const auto& pools = view_.snapshot.config.in_force->pools;
     return std::any_of(pools.begin(), pools.end(), [&](const config::PoolConfig& pool) {
@@ -401,7 +400,7 @@ class Judge {
     add(Level::warning,
         fmt::format("the jobs file on disk is rejected, and the one before stays in force: {}{}",
                     config.errors.front(),
-                    others == 0 ? "" : fmt::format(" (and {} more error{})", others, plural(others))));
+                    others == 0 ? "" : fmt::format(" (and {})", text::counted(others, "more error"))));
   }
 
   void judge_queue(const PoolStatus& pool) {
@@ -437,14 +436,14 @@ class Judge {
     if (!view_.snapshot.draining) return;
     std::uint64_t running = 0;
     for (const auto& pool : view_.snapshot.pools) running += static_cast<std::uint64_t>(pool.running);
-    add(Level::warning, fmt::format("shutting down: no more jobs are taken, {} still run{}", jobs(running),
-                                    running == 1 ? "s" : ""));
+    add(Level::warning,
+        "shutting down: no more jobs are taken, " + text::counted(running, "job", "still runs", "still run"));
   }
 
   std::string worst() const {
     const std::size_t others = verdict_.problems.size() - 1;
     std::string text = verdict_.problems.front().text;
-    if (others > 0) text += fmt::format(" (and {} more problem{})", others, plural(others));
+    if (others > 0) text += fmt::format(" (and {})", text::counted(others, "more problem"));
     return text + ".";
   }
 
@@ -461,11 +460,17 @@ class Judge {
     for (const auto& pool : view_.snapshot.config.in_force->pools)
       queued += view_.waiting(pool.jobs_list).jobs;
     const auto pools = view_.snapshot.pools.size();
-    return fmt::format(
-        "All is well: {} pool{}, {} of {} slots busy, {:.{}f} jobs a second, {}{}.", pools, plural(pools),
-        busy, slots, rate, rate < 10 ? 1 : 0,
-        queued == 0 ? "nothing waits" : fmt::format("{} wait{}", jobs(queued), queued == 1 ? "s" : ""),
-        last_failure());
+    return fmt::format("All is well: {}, {} of {} slots busy, {:.{}f} jobs a second, {}{}{}.",
+                       text::counted(pools, "pool"), busy, slots, rate, rate < 10 ? 1 : 0,
+                       queued == 0 ? "no job waits" : text::counted(queued, "job", "waits", "wait"),
+                       dead_letters(), last_failure());
+  }
+
+  std::string dead_letters() const {
+    std::uint64_t count = 0;
+    for (const auto& [_, report] : view_.queues) count += report.dead_letters;
+    if (count == 0) return {};
+    return fmt::format(", gearmand keeps {}", text::counted(count, "dead letter"));
   }
 
   std::string last_failure() const {

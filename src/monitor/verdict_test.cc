@@ -67,9 +67,10 @@ TEST(Verdict, AllIsWell) {
   Daemon daemon;
   EXPECT_TRUE(daemon.verdict().well());
   EXPECT_EQ(daemon.verdict().summary,
-            "All is well: 1 pool, 0 of 4 slots busy, 0.0 jobs a second, nothing waits.");
+            "All is well: 1 pool, 0 of 4 slots busy, 0.0 jobs a second, no job waits.");
   daemon.queues["one:4730"].functions["f"].queued = 1;
-  EXPECT_THAT(daemon.verdict().summary, HasSubstr(", 1 job waits."));
+  daemon.queues["one:4730"].dead_letters = 1;
+  EXPECT_THAT(daemon.verdict().summary, HasSubstr(", 1 job waits, gearmand keeps 1 dead letter."));
 }
 
 TEST(Verdict, AnEndpointThatIsDownIsShownWithItsConsequences) {
@@ -183,6 +184,23 @@ TEST(Verdict, AnEndpointWithoutABackendThatWorksIsBadAndSaidOnce) {
   EXPECT_THAT(daemon.problems(), ElementsAre("Regular: endpoint http://shop.example/job.php: refused, for 14 "
                                              "s; 3 jobs are held"))
       << "the only one is the endpoint";
+}
+
+TEST(Verdict, SaysWhenWhatIsAwayIsTriedNext) {
+  using enum dispatch::BackendStatus::State;
+  Daemon daemon;
+  daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused", 3};
+  daemon.pool.endpoint.next_try = SteadyTime(1h) + 1200ms;
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("Regular: endpoint http://shop.example/job.php: refused, for 14 s "
+                          "(next try in 2 s); 3 jobs are held"));
+  daemon.pool.endpoint.backends = {backend("http://a/", down), backend("http://b/", paused)};
+  daemon.pool.endpoint.backends[0].next_try = SteadyTime(1h) - 10ms;
+  daemon.pool.endpoint.backends[1].next_try = SteadyTime(1h) + 5min;
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("Regular: none of its 2 backends works: http://a/ is down, for 14 s: refused (next "
+                          "try in 1 s); http://b/ is paused, for 14 s: refused (next try in 5 min); 3 jobs "
+                          "are held"));
 }
 
 TEST(Verdict, ThreeBackendsAreNamedAndTheOthersCounted) {
@@ -365,7 +383,7 @@ TEST(Verdict, TheWorstComesFirstAndTheOthersAreCounted) {
   daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h), "why"};
   const auto verdict = daemon.verdict();
   ASSERT_EQ(verdict.problems.size(), 3U);
-  EXPECT_THAT(verdict.summary, testing::StartsWith("the event loop has not turned for 5 s"));
+  EXPECT_THAT(verdict.summary, testing::StartsWith("the event loop has not worked for 5 s"));
   EXPECT_THAT(verdict.summary, testing::EndsWith(" (and 2 more problems)."));
 }
 

@@ -87,6 +87,11 @@ export function since(at, now) {
   return at === null ? "" : `for ${seconds(Math.max(now - at, 0))}`;
 }
 
+function waiting_and_dead_letters(queue) {
+  const letters = queue?.dead_letters ?? 0;
+  return number(queue?.queued) + (letters > 0 ? ` and ${number(letters)} dead letter${letters > 1 ? "s" : ""}` : "");
+}
+
 export function queue_trend(trend) {
   if (!trend) return "";
   return `${number(Math.abs(trend))} ${trend > 0 ? "more" : "fewer"} than a minute ago`;
@@ -178,7 +183,7 @@ function server_row(first) {
       text(state, [since(server.since, at), server.why ?? server.queue_error ?? ""].filter(Boolean).join(": "));
       text(connections, `${server.connections.up} of ${server.connections.wanted}`);
       text(functions, number(server.queue?.functions.length));
-      text(queued, number(server.queue?.queued));
+      text(queued, waiting_and_dead_letters(server.queue));
       text(running, number(server.queue?.running));
       text(others, number(server.queue?.other_workers));
     },
