@@ -144,7 +144,7 @@ def test_letters_are_listed_and_stay(rig):
     found = {one["function_name"]: one for one in listed(server)}
     assert found["reverse"]["unique"] == "u1" and found["reverse"]["workload"] == "ab"
     assert base64.b64decode(found["f"]["workload"]) == bytes(range(256)) and found["f"]["server"] == server.address
-    assert letters("list", "--function", "none", server=server).stdout == "No letters.\n"
+    assert letters("list", "--function", "none", server=server).stdout == "No dead letters.\n"
 
 
 def test_a_letter_is_shown_whole_and_its_workload_alone(rig):
@@ -165,7 +165,7 @@ def test_a_letter_is_shown_whole_and_its_workload_alone(rig):
     assert {json.loads(line)["handle"] for line in both} == {text_letter, binary_letter}
     assert letters("show", "--job", f"H:job:{workload}", "--raw", server=server).stdout == workload
     done = letters("show", text_letter, "H:none", server=server, expect=1)
-    assert "there is no letter H:none" in done.stderr and text_letter in done.stdout
+    assert "there is no dead letter H:none" in done.stderr and text_letter in done.stdout
     assert status(server, QUEUE) == (2, 0, 0)
 
 
@@ -184,14 +184,14 @@ def test_filters_choose_letters_and_the_others_stay(rig):
     assert len(workloads(server, "--limit", "3")) == 3
     assert status(server, QUEUE) == (4, 0, 0)
     done = letters("rerun", "--older-than", "1h", "--function", "f", server=server)
-    assert done.stdout == "1 letter is run again\n" and done.stderr == ""
+    assert done.stdout == "1 dead letter is run again\n" and done.stderr == ""
     assert [workload for _, workload in take_all(server)] == [b"old"]
     assert workloads(server) == ["new", "other", "undated"]
-    assert letters("delete", "--error", "no answer", server=server).stdout == "1 letter is deleted\n"
+    assert letters("delete", "--error", "no answer", server=server).stdout == "1 dead letter is deleted\n"
     assert workloads(server) == ["new", "undated"]
-    assert letters("delete", "--limit", "1", server=server).stdout == "1 letter is deleted\n"
-    assert letters("delete", "--all", server=server).stdout == "1 letter is deleted\n"
-    assert letters("list", server=server).stdout == "No letters.\n"
+    assert letters("delete", "--limit", "1", server=server).stdout == "1 dead letter is deleted\n"
+    assert letters("delete", "--all", server=server).stdout == "1 dead letter is deleted\n"
+    assert letters("list", server=server).stdout == "No dead letters.\n"
 
 
 @pytest.mark.parametrize("verb", ["rerun", "delete"])
@@ -210,11 +210,11 @@ def test_a_dry_run_says_what_would_be_done(rig, verb, said):
     for _ in range(2):
         done = letters(verb, "--all", "--dry-run", server=server, expect=1 if verb == "rerun" else 0)
         chosen = 2 if verb == "rerun" else 3
-        assert done.stdout.startswith(f"{chosen} letters would be {said}") and "1 job that is no letter stays" in done.stdout
+        assert done.stdout.startswith(f"{chosen} dead letters would be {said}") and "1 job that is no dead letter stays" in done.stdout
         assert done.stderr.count(" stays: ") == 4 - chosen
     assert len(listed(server)) == 4 and status(server, "f").total == 0
     done = letters(verb, "--function", "f", "--limit", "1", "--dry-run", "--json", server=server)
-    assert json.loads(done.stdout)["function_name"] == "f" and done.stderr == f"1 letter would be {said}\n"
+    assert json.loads(done.stdout)["function_name"] == "f" and done.stderr == f"1 dead letter would be {said}\n"
 
 
 # Running again
@@ -226,7 +226,7 @@ def test_jobs_run_again_as_they_were(rig):
          letter(base64.b64encode(binary_workload).decode(), "u2", workload_encoding="base64"))
     done = letters("rerun", "--all", "--json", server=server)
     new = {json.loads(line)["new_handle"] for line in done.stdout.splitlines()}
-    assert len(new) == 2 and done.stderr == "2 letters are run again\n"
+    assert len(new) == 2 and done.stderr == "2 dead letters are run again\n"
     assert sorted(take_all(server)) == [("u1", "caf\u00e9 \"x\"".encode()), ("u2", binary_workload)]
     assert status(server, QUEUE).total == 0
 
@@ -242,7 +242,7 @@ def test_a_repaired_endpoint_gets_the_jobs_that_had_failed(rig):
     good = rig.endpoint(lambda request, sock: (seen.append(json.loads(request.body)), answer()(request, sock))[1])
     config = jobs_file([server], {"Regular": pool(good.uri(), ["f"], dead_letter_function=QUEUE)})
     repaired = rig.driveshaft(config, name="repaired")
-    assert letters("rerun", "--all", "--jobsconfig", repaired.config_path).stdout == "1 letter is run again\n"
+    assert letters("rerun", "--all", "--jobsconfig", repaired.config_path).stdout == "1 dead letter is run again\n"
     wait_until(lambda: seen, "it runs again")
     assert seen[0]["workload"] == "x"
 
@@ -262,7 +262,7 @@ def test_letters_of_one_unique_run_one_after_the_other(rig, before):
                 handle = receive(sock)[1].split(b"\0", 1)[0]
             done = letters("rerun", "--all", server=server, expect=1)
             assert done.stderr.count("stays: gearmand has a job of its unique 'u1'") == 3
-            assert done.stdout == "0 letters are run again, 3 stay\n"
+            assert done.stdout == "0 dead letters are run again, 3 stay\n"
             assert status(server, QUEUE) == (3, 0, 0)
             if handle:
                 finish(sock, handle)
@@ -283,7 +283,7 @@ def test_jobs_without_a_unique_of_their_own_all_run_again(rig, unique):
     """gearmand takes jobs of the unique "-" for one if their workloads are the same."""
     server = rig.gearmand()
     bury(server, *[letter("x", unique)] * 3)
-    assert letters("rerun", "--all", server=server).stdout == "3 letters are run again\n"
+    assert letters("rerun", "--all", server=server).stdout == "3 dead letters are run again\n"
     assert status(server, "f").total == 3 and status(server, QUEUE).total == 0
 
 
@@ -300,7 +300,7 @@ def test_it_ends_although_jobs_that_run_again_fail_again(rig):
     failing = threading.Thread(target=fail_again)
     failing.start()
     try:
-        assert letters("rerun", "--all", server=server).stdout == "300 letters are run again\n"
+        assert letters("rerun", "--all", server=server).stdout == "300 dead letters are run again\n"
     finally:
         over.set()
         failing.join()
@@ -316,7 +316,7 @@ def test_what_gearmand_does_not_take_stays(rig):
         assert sock.recv(100) == b"OK\r\n"
     done = letters("rerun", "--all", server=server, expect=1)
     assert "stays: gearmand does not take its job: " in done.stderr and "Job queue is full" in done.stderr
-    assert done.stdout == "2 letters are run again, 1 stays\n"
+    assert done.stdout == "2 dead letters are run again, 1 stays\n"
     assert status(server, QUEUE) == (1, 0, 0) and status(server, "g").total == 1
 
 
@@ -327,16 +327,16 @@ def test_what_is_no_letter_is_shown_and_deleted_by_its_handle_alone(rig):
     texts = ["no JSON", '{"function_name": "f"}', b"\xff\0",
              json.dumps(letter("not base64!", workload_encoding="base64")), json.dumps(letter("1", function="a\0b"))]
     handles = bury(server, *texts, letter("good"))
-    assert letters("list", server=server).stdout.count("(no letter)") == 5
+    assert letters("list", server=server).stdout.count("(no dead letter)") == 5
     assert sum("broken" in one for one in listed(server)) == 5
     done = letters("rerun", "--all", server=server)
-    assert done.stdout == "1 letter is run again, 5 jobs that are no letters stay\n"
-    assert done.stderr.count(" stays: it is no letter: ") == 5
-    assert letters("delete", "--all", server=server).stdout == "0 letters are deleted, 5 jobs that are no letters stay\n"
-    assert letters("delete", "--function", "f", server=server).stdout == "0 letters are deleted\n"
-    assert "it is no letter" in letters("rerun", handles[0], server=server, expect=1).stderr
+    assert done.stdout == "1 dead letter is run again, 5 jobs that are no dead letters stay\n"
+    assert done.stderr.count(" stays: it is no dead letter: ") == 5
+    assert letters("delete", "--all", server=server).stdout == "0 dead letters are deleted, 5 jobs that are no dead letters stay\n"
+    assert letters("delete", "--function", "f", server=server).stdout == "0 dead letters are deleted\n"
+    assert "it is no dead letter" in letters("rerun", handles[0], server=server, expect=1).stderr
     shown = letters("show", handles[2], server=server).stdout
-    assert "it is no letter" in shown and "\\xff\\x00" in shown
+    assert "it is no dead letter" in shown and "\\xff\\x00" in shown
     done = letters("delete", handles[0], "--handle", handles[1], "--json", server=server)
     assert {json.loads(line)["workload"] for line in done.stdout.splitlines()} == set(texts[:2])
     assert {one["handle"] for one in listed(server)} == set(handles[2:5])
@@ -365,7 +365,7 @@ def test_all_servers_and_functions_of_the_jobs_file(rig):
     assert found(server=other) == ["2", "3"]
     assert found("--dead_letter_function", "gone") == ["1", "3"]
     assert found("--dead_letter_function", "dead", server=one) == ["0"]
-    assert letters("rerun", "--all", "--jobsconfig", config).stdout == "4 letters are run again\n"
+    assert letters("rerun", "--all", "--jobsconfig", config).stdout == "4 dead letters are run again\n"
     assert (status(one, "f").total, status(other, "f").total) == (2, 2), "each where its letter was"
 
 
@@ -390,7 +390,7 @@ def test_letters_behind_tls(rig):
     for args in ([], ["--server", front.address]):
         assert letters("list", "--jobsconfig", config, *args).stdout.splitlines()[1].endswith(front.address)
     assert f"gearmand {front.address}: " in letters("list", server=front, expect=1).stderr, "without TLS"
-    assert letters("rerun", "--all", "--jobsconfig", config).stdout == "1 letter is run again\n"
+    assert letters("rerun", "--all", "--jobsconfig", config).stdout == "1 dead letter is run again\n"
     assert status(server, "f").total == 1
 
 
@@ -403,7 +403,7 @@ def test_a_server_that_is_away_keeps_none_from_the_others(rig):
     assert f"gearmand {away.address}: cannot connect: Connection refused" in done.stderr
     assert len(done.stdout.splitlines()) == 3
     done = letters("rerun", "--all", server=both, expect=1)
-    assert done.stdout == "2 letters are run again\n" and "Connection refused" in done.stderr
+    assert done.stdout == "2 dead letters are run again\n" and "Connection refused" in done.stderr
     done = letters("list", server=[away], expect=1)
     assert done.stdout == ""
 
@@ -426,7 +426,7 @@ def test_a_connection_that_is_lost_half_way(rig):
     relay.cut()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and f"gearmand {relay.address}: connection lost" in err
-    done = int(re.match(r"(\d+) letters? (is|are) run again", out)[1])
+    done = int(re.match(r"(\d+) dead letters? (is|are) run again", out)[1])
     wait_until(lambda: status(server, QUEUE).running == 0, "gearmand has the letters back")
     assert 0 < done < count and done <= status(server, "f").total <= done + 1
     # Of the letter that was done last gearmand may not have read that it is.
@@ -449,7 +449,7 @@ def test_a_handle_that_two_servers_have_changes_nothing(rig, verb, options):
         assert [status(server, QUEUE).total for server in servers] == [1, 2]
         assert [status(server, "f").total for server in servers] == [0, 0]
     handle = listed(servers[1], "--job", "H:job:1")[0]["handle"]
-    assert letters(verb, handle, server=servers[1]).stdout.startswith("1 letter is ")
+    assert letters(verb, handle, server=servers[1]).stdout.startswith("1 dead letter is ")
     assert workloads(servers[0]) == ["1"] and workloads(servers[1]) == ["2"]
 
 
@@ -461,9 +461,9 @@ def test_handles_that_one_server_has_each_change_their_letters(rig, verb, option
     bury(servers[1], letter("3"), letter("4"), letter("5"), letter("6"))
     last = listed(servers[1], "--job", "H:job:6")[0]["handle"]
     done = letters(verb, last, "H:none", server=servers, expect=1)
-    assert done.stdout.startswith("1 letter is ") and done.stderr == "driveshaft: there is no letter H:none\n"
+    assert done.stdout.startswith("1 dead letter is ") and done.stderr == "driveshaft: there is no dead letter H:none\n"
     done = letters(verb, "--job", "H:job:1", "--job", "H:job:3", "--job", "H:job:4", server=servers)
-    assert done.stdout.startswith("3 letters are ") and done.stderr == ""
+    assert done.stdout.startswith("3 dead letters are ") and done.stderr == ""
     assert workloads(servers[0]) == ["2"] and workloads(servers[1]) == ["5"]
 
 
@@ -476,7 +476,7 @@ def test_a_handle_of_jobs_of_two_servers_changes_nothing(rig, verb):
     for text in ("of job H:job:1", *(server.address for server in servers), "--server", "nothing was changed"):
         assert text in done.stderr
     assert [status(server, QUEUE).total for server in servers] == [1, 1]
-    assert letters(verb, "--job", "H:job:1", server=servers[1]).stdout.startswith("1 letter is ")
+    assert letters(verb, "--job", "H:job:1", server=servers[1]).stdout.startswith("1 dead letter is ")
     assert [status(server, QUEUE).total for server in servers] == [1, 0]
 
 
@@ -489,13 +489,13 @@ def test_a_handle_of_several_jobs_of_a_server_changes_nothing(rig, verb):
     done = letters(verb, "--job", "H:job:7", server=server, expect=1)
     assert "letters of several jobs H:job:7" in done.stderr and "nothing was changed" in done.stderr
     assert status(server, QUEUE).total == 4
-    assert letters(verb, "--job", "H:job:7", "--error", "none", server=server, expect=1).stdout.startswith("0 letters")
+    assert letters(verb, "--job", "H:job:7", "--error", "none", server=server, expect=1).stdout.startswith("0 dead letters")
     with worker(server, QUEUE) as sock:
         take(sock, complete=False)
         assert "with another worker" in letters(verb, "--job", "H:none", server=server, expect=1).stderr
     wait_until(lambda: status(server, QUEUE).running == 0, "gearmand has the letter back")
-    assert letters(verb, "--job", "H:job:3", "--limit", "1", server=server).stdout.startswith("1 letter is ")
-    assert letters(verb, "--job", "H:job:3", server=server).stdout.startswith("1 letter is ")
+    assert letters(verb, "--job", "H:job:3", "--limit", "1", server=server).stdout.startswith("1 dead letter is ")
+    assert letters(verb, "--job", "H:job:3", server=server).stdout.startswith("1 dead letter is ")
     assert workloads(server) == ["1", "2"]
 
 
@@ -513,7 +513,7 @@ def test_a_handle_changes_nothing_while_a_server_is_not_seen_to_the_end(rig, ver
     done = letters(verb, handle, server=[server, other], expect=1)
     assert "Connection refused" in done.stderr and "nothing was changed" in done.stderr and "--server" in done.stderr
     assert workloads(server) == ["1"]
-    assert letters(verb, handle, server=server).stdout.startswith("1 letter is ")
+    assert letters(verb, handle, server=server).stdout.startswith("1 dead letter is ")
 
 
 def test_the_workload_alone_is_of_one_letter(rig):
@@ -534,7 +534,7 @@ def test_letters_that_another_worker_has_are_told(rig):
     with worker(server, QUEUE) as sock:
         taken = take(sock, complete=False)
         done = letters("list", server=server)
-        assert "1 letter of failed_jobs at" in done.stderr and "with another worker" in done.stderr
+        assert "1 dead letter of failed_jobs at" in done.stderr and "with another worker" in done.stderr
         assert len(done.stdout.splitlines()) == 2 and json.loads(taken[1])["job_handle"] not in done.stdout
 
 
@@ -627,11 +627,11 @@ def test_a_gearmand_that_counts_attempts_loses_no_letter(rig):
         assert len(letters("list", server=server).stdout.splitlines()) == 4
         letters("rerun", "--older-than", "1d", server=server)
         letters("delete", "--all", "--dry-run", server=server)
-        assert "there is no letter H:none" in letters("show", "H:none", server=server, expect=1).stderr
+        assert "there is no dead letter H:none" in letters("show", "H:none", server=server, expect=1).stderr
     handle = listed(server, "--job", "H:job:1")[0]["handle"]
     assert letters("show", handle, "--raw", server=server).stdout == "1"
     assert status(server, QUEUE).total == 3
-    assert letters("rerun", "--all", server=server).stdout == "2 letters are run again, 1 job that is no letter stays\n"
+    assert letters("rerun", "--all", server=server).stdout == "2 dead letters are run again, 1 job that is no dead letter stays\n"
     assert all_functions(server) <= {QUEUE, "f"}, "nothing is left of what it tried"
 
 
@@ -639,7 +639,7 @@ def test_a_gearmand_that_hands_a_job_out_once_is_left_alone(rig):
     server = rig.gearmand(options=["--job-retries", "1"])
     bury(server, letter("1"))
     for verb, args in [("list", []), ("show", ["H:1"]), ("rerun", ["--all"]), ("delete", ["--all"])]:
-        assert "would lose letters" in letters(verb, *args, server=server, expect=1).stderr
+        assert "would lose dead letters" in letters(verb, *args, server=server, expect=1).stderr
     assert [json.loads(one)["workload"] for _, one in take_all(server, QUEUE)] == ["1"]
 
 
@@ -671,10 +671,10 @@ def test_a_terminal_is_told_how_far_it_is(rig):
     args = [binary(), "letters", "rerun", "--all", "--dry-run", "--server", relay.address, "--dead_letter_function", QUEUE]
     terminal = Tmux("sh", "-c", f"{' '.join(map(str, args))}; cat", columns=120)
     try:
-        terminal.has(f" of 100 letters at {relay.address}")
-        lines = terminal.has("100 letters would be run again")
+        terminal.has(f" of 100 dead letters at {relay.address}")
+        lines = terminal.has("100 dead letters would be run again")
         assert not any("of 100 letters" in line for line in lines)
     finally:
         terminal.close()
     done = subprocess.run(args, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("100 letters would be run again\n", "")
+    assert (done.stdout, done.stderr) == ("100 dead letters would be run again\n", "")

@@ -22,6 +22,7 @@
 #include "letters/named.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "text/counted.h"
 #include "text/printable.h"
 
 namespace driveshaft::cli {
@@ -88,13 +89,12 @@ class Teller final : public letters::Observer {
     complain(fmt::format("{} stays: {}", name_of(place, letter), why));
   }
   void on_progress(const Place& place, std::uint64_t taken, std::uint64_t of) override {
-    progress_.show(fmt::format("{} of {} letters at {}", taken, of, place.server));
+    progress_.show(fmt::format("{} of {} dead letters at {}", taken, of, place.server));
   }
   void on_handed_out(const Place& place, std::uint64_t count) override {
     complain(fmt::format("{} of {} at {} {} with another worker now, and {} not looked at",
-                         count == 1 ? "1 letter" : fmt::format("{} letters", count),
-                         text::printable(place.function, 128), place.server, count == 1 ? "is" : "are",
-                         count == 1 ? "was" : "were"));
+                         text::counted(count, "dead letter"), text::printable(place.function, 128),
+                         place.server, count == 1 ? "is" : "are", count == 1 ? "was" : "were"));
   }
   void on_server_lost(std::string_view server, std::string_view why) override {
     complain(fmt::format("gearmand {}: {}", server, why));
@@ -105,7 +105,7 @@ class Teller final : public letters::Observer {
   bool tell_missing(const letters::Account& account) {
     const auto missing = account.missing();
     for (const auto& handle : missing) {
-      complain(fmt::format("there is no letter {}", text::printable(handle, 128)));
+      complain(fmt::format("there is no dead letter {}", text::printable(handle, 128)));
     }
     return missing.empty();
   }
@@ -115,17 +115,17 @@ class Teller final : public letters::Observer {
     progress_.clear();
     bool good = tell_missing(account) && account.stay_count() == 0 && !failed_;
     if (raw_names_.size() > 1) {
-      complain(fmt::format(
-          "--raw is for one letter alone, and there are {}: {}; name the one that is meant by its "
-          "handle, and its server with --server",
-          raw_names_.size(), fmt::join(raw_names_, ", ")));
+      complain(
+          fmt::format("--raw is for one dead letter, and there are {}: {}; name the one that is meant by its "
+                      "handle, and its server with --server",
+                      raw_names_.size(), fmt::join(raw_names_, ", ")));
       good = false;
     } else if (!raw_names_.empty()) {
       good &= write(raw_);
     }
     if (options_.verb == Verb::list && !options_.json) {
       const auto lines = table_.lines({.color = wants_color()});
-      good &= write_lines(lines.empty() && !failed_ ? std::vector<std::string>{"No letters."} : lines);
+      good &= write_lines(lines.empty() && !failed_ ? std::vector<std::string>{"No dead letters."} : lines);
     } else if (options_.verb == Verb::rerun || options_.verb == Verb::delete_them) {
       const std::string text = summary(options_.verb, options_.dry_run, account);
       if (options_.json) {
@@ -218,8 +218,7 @@ bool look_first(letters::Order& order, letters::Selection& selection, Time now, 
   for (const auto& sentence : ambiguities) teller.complain(sentence);
   if (!looker.saw_all() && order.servers.size() > 1) {
     teller.complain(
-        "a letter that could not be looked at may have a handle that is named; name the server that is "
-        "meant with --server");
+        "a dead letter that could not be read may have this handle, too; name the server with --server");
   }
   if (!ambiguities.empty() || !looker.saw_all()) {
     teller.complain("nothing was changed");

@@ -142,31 +142,31 @@ constexpr Row kTable[] = {
      read_server},
     {{"dead_letter_function", "name", true},
      kAny,
-     "letters wait as jobs of it; instead of those of the jobs file; may be repeated",
+     "the function that has the dead letters, instead of those of the jobs file; may be repeated",
      read_dead_letter_function},
-    {{"function", "name"}, kList | kChange, "only letters of jobs of this function", read_function},
+    {{"function", "name"}, kList | kChange, "only dead letters of jobs of this function", read_function},
     {{"older-than", "time"},
      kList | kChange,
-     "only of jobs that failed so long ago: 90, 90s, 10m, 2h, 1d",
+     "only of jobs that failed at least so long ago: 90, 90s, 10m, 2h, 1d",
      read_age<&letters::Selection::older_than>},
     {{"newer-than", "time"},
      kList | kChange,
-     "only of jobs that failed since then",
+     "only of jobs that failed within this time",
      read_age<&letters::Selection::newer_than>},
     {{"error", "text"}, kList | kChange, "only those whose error contains this text", read_error},
-    {{"handle", "handle", true}, kAny, "only the letter of this handle; may be repeated", read_handle},
+    {{"handle", "handle", true}, kAny, "only the dead letter with this handle; may be repeated", read_handle},
     {{"job", "handle", true},
      kAny,
-     "only letters of the job of this handle, as logs have it; may be repeated",
+     "only dead letters of the job with this handle, as the log shows it; may be repeated",
      read_job},
-    {{"limit", "number"}, kList | kChange, "at most so many letters, those that come first", read_limit},
-    {kAll, kChange, "all letters: without a filter it must be given", nullptr},
+    {{"limit", "number"}, kList | kChange, "at most so many dead letters, the first ones", read_limit},
+    {kAll, kChange, "all dead letters; needed without a filter", nullptr},
     {{"dry-run", ""},
      kChange,
      "say what would be done, and change nothing",
      set_flag<&LettersOptions::dry_run>},
-    {{"json", ""}, kAny, "each letter as a JSON object on a line", set_flag<&LettersOptions::json>},
-    {{"raw", ""}, kShow, "the bytes of the workload and nothing else", set_flag<&LettersOptions::raw>},
+    {{"json", ""}, kAny, "print each dead letter as a line of JSON", set_flag<&LettersOptions::json>},
+    {{"raw", ""}, kShow, "print the bytes of the workload and nothing else", set_flag<&LettersOptions::raw>},
     {{"timeout", "time"}, kAny, "how long a gearmand may be silent (default: 30s)", read_timeout},
 };
 
@@ -183,22 +183,22 @@ Result<void> check(const LettersOptions& options, bool all) {
       return {};
     case Verb::show:
       if (any)
-        return Error{"letters show: expected the handles of letters; driveshaft letters list has them"};
+        return Error{"letters show: expected the handles of dead letters; driveshaft letters list has them"};
       if (options.raw && options.json) return Error{"letters show: --raw and --json exclude each other"};
       if (options.raw && options.selection.handles.size() + options.selection.jobs.size() > 1)
-        return Error{"letters show: --raw is for one letter alone"};
+        return Error{"letters show: --raw is for one dead letter alone"};
       return {};
     case Verb::rerun:
     case Verb::delete_them:
       const char* word = options.verb == Verb::rerun ? "rerun" : "delete";
       if (all && !any) {
         return Error{fmt::format(
-            "letters {}: --all is all letters, and the other options choose some; leave one of them out",
+            "letters {}: --all is all dead letters, and the other options choose some; leave one of them out",
             word)};
       }
       if (!all && any) {
         return Error{
-            fmt::format("letters {0}: expected handles or filters, or --all for all letters; "
+            fmt::format("letters {0}: expected handles or filters, or --all for all dead letters; "
                         "driveshaft letters {0} --help lists them",
                         word)};
       }
@@ -279,14 +279,15 @@ std::string letters_help_text() {
       "driveshaft letters delete HANDLE… | filters | --all [options]\n"
       "  removes them\n"
       "\n"
-      "Each gearmand gives out handles by itself: where one does not say which letter is meant, rerun and "
+      "Two servers can have the same handle. If it is not clear which dead letter is meant, rerun and "
       "delete\n"
-      "change nothing at any server; --server names the one that is meant.\n"
+      "change nothing. Then name the server with --server.\n"
       "\n"
-      "A letter is removed only once gearmand has taken its job: at the worst a job runs twice. It exits "
-      "with 0\n"
-      "if it has done what it should, 1 if a letter stays, a handle does not say which is meant or a server\n"
-      "could not be asked, 2 if the command line is wrong.\n\n";
+      "A dead letter is removed only after gearmand has taken its job: at worst a job runs twice.\n"
+      "\n"
+      "Exit codes: 0 done; 1 a dead letter stays, it is not clear which one is meant, or a server could not "
+      "be\n"
+      "asked; 2 the command line is wrong.\n\n";
   for (const Row& row : kTable) text += fmt::format("  {:<28} {}\n", shown(row.option), row.description);
   return text;
 }
@@ -319,7 +320,7 @@ Result<letters::Order> order_of(const LettersOptions& options, const config::Con
   }
   if (order.functions.empty()) {
     return Error{
-        "no pool has a dead_letter_function; name the function of the letters with "
+        "no pool has a dead_letter_function; name the function of the dead letters with "
         "--dead_letter_function"};
   }
   return order;

@@ -88,7 +88,7 @@ TEST(LettersOptions, TakeHandlesAsTheyAre) {
 TEST(LettersOptions, AJobIsEnoughToShow) {
   EXPECT_THAT(accepted({"letters", "show", "--job", "H:a:1", "--raw"}).selection.jobs, ElementsAre("H:a:1"));
   EXPECT_THAT(refused({"letters", "show", "--job", "H:a:1", "H:a:2", "--raw"}),
-              HasSubstr("one letter alone"));
+              HasSubstr("one dead letter alone"));
 }
 
 TEST(LettersOptions, ASlipChangesNothing) {
@@ -105,8 +105,9 @@ TEST(LettersOptions, ASlipChangesNothing) {
 TEST(LettersOptions, MistakesAreNamed) {
   EXPECT_THAT(refused({"letters"}), HasSubstr("expected list, show, rerun or delete, got \"\""));
   EXPECT_THAT(refused({"letters", "drop"}), HasSubstr("got \"drop\""));
-  EXPECT_THAT(refused({"letters", "show"}), HasSubstr("expected the handles of letters"));
-  EXPECT_THAT(refused({"letters", "show", "a", "b", "--raw"}), HasSubstr("--raw is for one letter alone"));
+  EXPECT_THAT(refused({"letters", "show"}), HasSubstr("expected the handles of dead letters"));
+  EXPECT_THAT(refused({"letters", "show", "a", "b", "--raw"}),
+              HasSubstr("--raw is for one dead letter alone"));
   EXPECT_THAT(refused({"letters", "show", "a", "--raw", "--json"}), HasSubstr("exclude each other"));
   EXPECT_THAT(refused({"letters", "list", "--all"}), HasSubstr("unknown option --all of letters list"));
   EXPECT_THAT(refused({"letters", "delete", "--al"}), HasSubstr("did you mean --all?"));
@@ -179,7 +180,7 @@ TEST_F(LettersOrder, NeedsADeadLetterFunction) {
   const auto none = order_of(accepted({"letters", "list"}), &config_);
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().message,
-              HasSubstr("name the function of the letters with --dead_letter_function"));
+              HasSubstr("name the function of the dead letters with --dead_letter_function"));
 }
 
 }  // namespace

@@ -91,12 +91,13 @@ std::vector<std::string> LetterTable::lines(const Style& style) const {
   columns.push_back({.head = "ERROR", .left = true});
   Table table(std::move(columns));
   for (const Entry* entry : sorted) {
-    std::vector<Cell> row{{age_text(entry->age)},
-                          entry->broken ? Cell{"(no letter)", kYellow} : Cell{safe(entry->function), kBold},
-                          {entry->attempts},
-                          {safe(entry->handle)},
-                          {safe(entry->job)},
-                          {entry->place.server}};
+    std::vector<Cell> row{
+        {age_text(entry->age)},
+        entry->broken ? Cell{"(no dead letter)", kYellow} : Cell{safe(entry->function), kBold},
+        {entry->attempts},
+        {safe(entry->handle)},
+        {safe(entry->job)},
+        {entry->place.server}};
     if (several) row.push_back({safe(entry->place.function)});
     row.push_back({safe(entry->error), kRed});
     table.add(std::move(row));
@@ -113,11 +114,11 @@ std::vector<std::string> shown_letter(const Place& place, const Letter& letter) 
     lines.push_back(fmt::format("{:<22}{}", "workload", plural(bytes.size(), "byte", "bytes")));
     if (!bytes.empty()) lines.push_back(text::printable(bytes, kAll));
   };
-  line("letter", letter.handle);
+  line("dead letter", letter.handle);
   line("server", place.server);
   line("dead_letter_function", place.function);
   if (!letter.content) {
-    line("broken", "it is no letter: " + letter.content.error().message);
+    line("broken", "it is no dead letter: " + letter.content.error().message);
     workload(letter.text);
     return lines;
   }
@@ -154,24 +155,25 @@ std::string json_line(const Place& place, const Letter& letter, std::string_view
 
 std::string name_of(const Place& place, const Letter& letter) {
   const std::string of = letter.content ? fmt::format(" ({})", safe(letter.content->function)) : "";
-  return fmt::format("letter {}{} of {} at {}", safe(letter.handle), of, safe(place.function), place.server);
+  return fmt::format("dead letter {}{} of {} at {}", safe(letter.handle), of, safe(place.function),
+                     place.server);
 }
 
 std::string summary(Verb verb, bool dry_run, const letters::Account& account) {
   const std::size_t count = account.count();
   std::string text;
   if (verb == Verb::rerun) {
-    text = plural(count, dry_run ? "letter would be run again" : "letter is run again",
-                  dry_run ? "letters would be run again" : "letters are run again");
+    text = plural(count, dry_run ? "dead letter would be run again" : "dead letter is run again",
+                  dry_run ? "dead letters would be run again" : "dead letters are run again");
   } else {
-    text = plural(count, dry_run ? "letter would be deleted" : "letter is deleted",
-                  dry_run ? "letters would be deleted" : "letters are deleted");
+    text = plural(count, dry_run ? "dead letter would be deleted" : "dead letter is deleted",
+                  dry_run ? "dead letters would be deleted" : "dead letters are deleted");
   }
   if (account.stay_count() > 0)
     text += fmt::format(", {} stay{}", account.stay_count(), account.stay_count() == 1 ? "s" : "");
   if (account.broken_count() > 0) {
-    text += fmt::format(", {}", plural(account.broken_count(), "job that is no letter stays",
-                                       "jobs that are no letters stay"));
+    text += fmt::format(", {}", plural(account.broken_count(), "job that is no dead letter stays",
+                                       "jobs that are no dead letters stay"));
   }
   return text;
 }

@@ -43,11 +43,12 @@ TEST(LetterTable, HasALineForEachTheNewestLast) {
   table.add(kPlace, letter("H:a:2", "x", 90s));
   table.add(kPlace, letter("H:a:3", "x", 3h));
   table.add(kPlace, broken("x\n"));
-  EXPECT_THAT(table.lines({}),
-              ElementsAre("AGE  FUNCTION     ATTEMPTS  HANDLE  JOB    SERVER  ERROR",
-                          "  -  (no letter)         -  H:a:9   -      a:4730  it is not JSON: syntax error",
-                          " 3h  sum                 3  H:a:3   H:a:1  a:4730  it \\x1b[31mbroke",
-                          "90s  sum                 3  H:a:2   H:a:1  a:4730  it \\x1b[31mbroke"));
+  EXPECT_THAT(
+      table.lines({}),
+      ElementsAre("AGE  FUNCTION          ATTEMPTS  HANDLE  JOB    SERVER  ERROR",
+                  "  -  (no dead letter)         -  H:a:9   -      a:4730  it is not JSON: syntax error",
+                  " 3h  sum                      3  H:a:3   H:a:1  a:4730  it \\x1b[31mbroke",
+                  "90s  sum                      3  H:a:2   H:a:1  a:4730  it \\x1b[31mbroke"));
   EXPECT_THAT(LetterTable(kNow).lines({}), IsEmpty());
 }
 
@@ -62,7 +63,7 @@ TEST(LetterTable, NamesTheFunctionsThatKeepThemIfThereAreSeveral) {
 TEST(ShownLetter, HasEverything) {
   EXPECT_THAT(
       shown_letter(kPlace, letter("H:a:2", "\x1b[2J\n")),
-      ElementsAre("letter                H:a:2", "server                a:4730", "dead_letter_function  dead",
+      ElementsAre("dead letter           H:a:2", "server                a:4730", "dead_letter_function  dead",
                   "function              sum", "job                   H:a:1", "unique                u1",
                   "error                 it \\x1b[31mbroke", "attempts              3",
                   "arrived               1994-11-06 08:49:36 UTC",
@@ -70,8 +71,8 @@ TEST(ShownLetter, HasEverything) {
                   "host                  web1", "workload              5 bytes", "\\x1b[2J\\x0a"));
   EXPECT_THAT(
       shown_letter(kPlace, broken("\xff")),
-      ElementsAre("letter                H:a:9", "server                a:4730", "dead_letter_function  dead",
-                  HasSubstr("broken                it is no letter: it is not JSON"),
+      ElementsAre("dead letter           H:a:9", "server                a:4730", "dead_letter_function  dead",
+                  HasSubstr("broken                it is no dead letter: it is not JSON"),
                   "workload              1 byte", "\\xff"));
 }
 
@@ -89,23 +90,23 @@ TEST(JsonLine, IsTheLetterWithItsPlace) {
 }
 
 TEST(NameOf, SaysWhereTheLetterIs) {
-  EXPECT_EQ(name_of(kPlace, letter("H:a:2", "x")), "letter H:a:2 (sum) of dead at a:4730");
-  EXPECT_EQ(name_of(kPlace, broken("x")), "letter H:a:9 of dead at a:4730");
+  EXPECT_EQ(name_of(kPlace, letter("H:a:2", "x")), "dead letter H:a:2 (sum) of dead at a:4730");
+  EXPECT_EQ(name_of(kPlace, broken("x")), "dead letter H:a:9 of dead at a:4730");
 }
 
 TEST(Summary, IsASentence) {
   Account account(Action::rerun, {}, kNow);
-  EXPECT_EQ(summary(Verb::rerun, false, account), "0 letters are run again");
+  EXPECT_EQ(summary(Verb::rerun, false, account), "0 dead letters are run again");
   account.done();
-  EXPECT_EQ(summary(Verb::rerun, false, account), "1 letter is run again");
-  EXPECT_EQ(summary(Verb::delete_them, true, account), "1 letter would be deleted");
+  EXPECT_EQ(summary(Verb::rerun, false, account), "1 dead letter is run again");
+  EXPECT_EQ(summary(Verb::delete_them, true, account), "1 dead letter would be deleted");
   account.done();
   account.has_to_stay();
-  EXPECT_EQ(summary(Verb::delete_them, false, account), "2 letters are deleted, 1 stays");
+  EXPECT_EQ(summary(Verb::delete_them, false, account), "2 dead letters are deleted, 1 stays");
   account.has_to_stay();
   static_cast<void>(account.judge(broken("x")));
   EXPECT_EQ(summary(Verb::rerun, true, account),
-            "2 letters would be run again, 2 stay, 1 job that is no letter stays");
+            "2 dead letters would be run again, 2 stay, 1 job that is no dead letter stays");
 }
 
 }  // namespace

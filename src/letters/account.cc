@@ -46,7 +46,7 @@ Judgement Account::judge(const Letter& letter) {
     const bool may_be_done = action_ == Action::look || (action_ == Action::delete_it && named);
     if (!may_be_done) {
       ++(named ? stay_ : broken_);
-      return {Fate::stays, "it is no letter: " + letter.content.error().message};
+      return {Fate::stays, "it is no dead letter: " + letter.content.error().message};
     }
   } else {
     if (!is_meant(*letter.content)) return {Fate::passed_over};

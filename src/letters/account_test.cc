@@ -71,7 +71,7 @@ TEST(Account, WhatIsNoLetterIsShownAndDeletedByItsHandleAlone) {
   Account all(Action::delete_it, {}, kNow);
   const auto judgement = all.judge(broken("H:1"));
   EXPECT_EQ(judgement.fate, Fate::stays);
-  EXPECT_EQ(judgement.why, "it is no letter: it is not JSON");
+  EXPECT_EQ(judgement.why, "it is no dead letter: it is not JSON");
   EXPECT_EQ(all.broken_count(), 1U);
   EXPECT_EQ(all.stay_count(), 0U);
 
@@ -100,7 +100,8 @@ TEST(Account, AJobIsNamedByItsHandle) {
   Account account(Action::rerun, {.jobs = {"H:1", "H:7"}}, kNow);
   EXPECT_EQ(account.judge(one).fate, Fate::chosen);
   EXPECT_EQ(account.judge(one).fate, Fate::chosen) << "a job may be in two letters";
-  EXPECT_EQ(account.judge(letter("H:1")).fate, Fate::passed_over) << "it is the letter that has this handle";
+  EXPECT_EQ(account.judge(letter("H:1")).fate, Fate::passed_over)
+      << "it is the dead letter that has this handle";
   EXPECT_EQ(account.judge(broken("H:1")).fate, Fate::passed_over);
   EXPECT_THAT(account.missing(), ElementsAre("of job H:7"));
 }

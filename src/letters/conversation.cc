@@ -55,7 +55,7 @@ asio::awaitable<Result<void>> Conversation::begin() {
   if (!answer) co_return answer.error();
   if (answer->type == PacketType::error) {
     co_return Error{
-        fmt::format("this is no gearmand, and would lose its letters: {}", said(answer->body).message)};
+        fmt::format("this is no gearmand, and would lose its dead letters: {}", said(answer->body).message)};
   }
   co_return Result<void>();
 }

@@ -30,7 +30,7 @@ std::vector<std::string> Named::ambiguities() const {
   std::vector<std::string> sentences;
   const auto several_servers = [&](std::string_view what, const std::string& handle, const Found& found) {
     sentences.push_back(
-        fmt::format("there are letters {}{} at {}; name the server that is meant with --server", what,
+        fmt::format("there are dead letters {}{} at {}; name the server that is meant with --server", what,
                     text::printable(handle, 128), fmt::join(found.servers, " and ")));
   };
   for (const auto& [handle, found] : by_handle_) {
@@ -40,10 +40,11 @@ std::vector<std::string> Named::ambiguities() const {
     if (found.servers.size() > 1) {
       several_servers("of job ", handle, found);
     } else if (found.several_jobs) {
-      sentences.push_back(fmt::format(
-          "there are letters of several jobs {} at {}; name the letters that are meant by their own "
-          "handles, which driveshaft letters list has",
-          text::printable(handle, 128), fmt::join(found.servers, "")));
+      sentences.push_back(
+          fmt::format("there are dead letters of several jobs {} at {}; name the dead letters that are meant "
+                      "by their own "
+                      "handles, which driveshaft letters list has",
+                      text::printable(handle, 128), fmt::join(found.servers, "")));
     }
   }
   return sentences;

@@ -44,9 +44,10 @@ TEST(Named, AHandleOfALetterIsOfOneServer) {
   named.add(kOther, letter("H:2"));
   EXPECT_THAT(named.ambiguities(), IsEmpty());
   named.add(kOther, letter("H:1"));
-  EXPECT_THAT(named.ambiguities(),
-              ElementsAre("there are letters H:1 at one:4730 and other:4730; name the server that is meant "
-                          "with --server"));
+  EXPECT_THAT(
+      named.ambiguities(),
+      ElementsAre("there are dead letters H:1 at one:4730 and other:4730; name the server that is meant "
+                  "with --server"));
 }
 
 TEST(Named, WhatIsNoLetterHasAHandleToo) {
@@ -60,9 +61,10 @@ TEST(Named, AHandleOfAJobIsOfOneServer) {
   Named named({.jobs = {"H:1"}});
   named.add(kOne, letter("H:7"));
   named.add(kOther, letter("H:8"));
-  EXPECT_THAT(named.ambiguities(),
-              ElementsAre("there are letters of job H:1 at one:4730 and other:4730; name the server that is "
-                          "meant with --server"));
+  EXPECT_THAT(
+      named.ambiguities(),
+      ElementsAre("there are dead letters of job H:1 at one:4730 and other:4730; name the server that is "
+                  "meant with --server"));
 }
 
 TEST(Named, AJobMayBeInSeveralLetters) {
@@ -73,8 +75,9 @@ TEST(Named, AJobMayBeInSeveralLetters) {
   named.add(kOne, letter("H:9", "H:1", "another"));
   EXPECT_THAT(
       named.ambiguities(),
-      ElementsAre("there are letters of several jobs H:1 at one:4730; name the letters that are meant "
-                  "by their own handles, which driveshaft letters list has"));
+      ElementsAre(
+          "there are dead letters of several jobs H:1 at one:4730; name the dead letters that are meant "
+          "by their own handles, which driveshaft letters list has"));
 }
 
 TEST(Named, ChoosesTheLettersByTheHandlesThatTheyHaveNow) {

@@ -68,7 +68,7 @@ class Visit {
     if (!attempts) co_return attempts.error();
     if (*attempts == 1) {
       co_return Error{
-          "it throws away a job that was handed out once, and so would lose letters; start it with "
+          "it throws away a job that was handed out once, and so would lose dead letters; start it with "
           "other --job-retries"};
     }
     attempts_ = *attempts;
@@ -156,7 +156,7 @@ class Visit {
     if (!copy) co_return copy.error();
     if (!copy->refused.empty()) {
       co_return Error{
-          "it does not take a letter back, which it throws away when it is handed out too often: " +
+          "it does not take a dead letter back, which it throws away when it is handed out too often: " +
           copy->refused};
     }
     gearmand_.complete(letter.handle);
