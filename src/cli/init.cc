@@ -101,14 +101,11 @@ Result<InitOptions> parse_init(std::span<const char* const> arguments) {
 
 std::string init_help_text() {
   return "driveshaft init [FOLDER]\n"
-         "  writes a jobs file to begin with into the folder, this one unless given: jobs.json, and beside "
-         "it\n"
-         "  jobs.schema.json, with which editors complete it. It names the gearmand and the php-fpm that run "
-         "on\n"
-         "  this machine, if there are any. What else is to be changed is printed. No file is overwritten; "
-         "it\n"
-         "  exits with 0, with 1 if a file is there already or cannot be written, 2 if the command line is "
-         "wrong\n";
+         "  writes jobs.json, a first jobs file, and jobs.schema.json, which helps editors to complete it,\n"
+         "  into the folder (default: the current one). The file names the gearmand and the php-fpm of this\n"
+         "  machine. The command prints what you still have to change. It overwrites no file.\n"
+         "\n"
+         "Exit codes: 0 done; 1 a file exists already or cannot be written; 2 the command line is wrong.\n";
 }
 
 int init(const InitOptions& options) {

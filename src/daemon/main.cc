@@ -21,11 +21,12 @@ int run_daemon(const driveshaft::daemon::Options& options, std::span<const char*
   using namespace driveshaft;
   if (options.help) {
     fmt::print(
-        "{}\nCommands that look at a running daemon:\n\n{}\nCommands that it obeys:\n\n{}\n"
-        "driveshaft init [FOLDER]\n  writes a jobs file to begin with; driveshaft init --help says more\n"
-        "driveshaft letters list | show | rerun | delete\n  dead letters, which gearmand keeps; driveshaft "
-        "letters --help says more\n"
-        "driveshaft probe URI\n  tries an endpoint with sample jobs; driveshaft probe --help says more\n",
+        "{}\nCommands that show a running daemon:\n\n{}\nCommands that change a running daemon:\n\n{}\n"
+        "driveshaft init [FOLDER]\n  writes a first jobs file; see driveshaft init --help\n"
+        "driveshaft letters list | show | rerun | delete\n  shows dead letters, runs their jobs again, "
+        "deletes them; see "
+        "driveshaft letters --help\n"
+        "driveshaft probe URI\n  tests an endpoint with sample jobs; see driveshaft probe --help\n",
         daemon::help_text(), cli::help_text(), cli::control_help_text());
     return base::kExitOk;
   }

@@ -79,9 +79,8 @@ Result<void> read_names(std::vector<std::string>& names, const std::string& text
     const auto name = text.substr(begin, end - begin);
     auto read = net::parse_host_name(name);
     if (!read) {
-      return Error{
-          fmt::format("expected names of hosts with commas between them, without ports, got \"{}\": {}",
-                      text::printable(text, 256), read.error().message)};
+      return Error{fmt::format("expected names of hosts, separated by commas, without ports, got \"{}\": {}",
+                               text::printable(text, 256), read.error().message)};
     }
     names.push_back(std::move(*read));
     begin = end + 1;
@@ -153,11 +152,11 @@ constexpr std::string_view kOnline = "online";
 constexpr OptionRow kCheck{
     "check",
     "",
-    "say whether it would run, and what is wrong, without starting anything; --check=online asks the job "
-    "servers and endpoints, too",
+    "say whether it would run, and what is wrong, and start nothing; --check=online also connects to the "
+    "job servers and endpoints",
     [](Options& options, const std::string& text) -> Result<void> {
       if (!text.empty() && text != kOnline) {
-        return Error{fmt::format("unexpected argument, only \"={}\" may stand behind it, got \"{}\"", kOnline,
+        return Error{fmt::format("unexpected argument, only \"={}\" may follow it, got \"{}\"", kOnline,
                                  text::printable(text, 60))};
       }
       options.check = true;
@@ -168,7 +167,7 @@ constexpr OptionRow kCheck{
     kOnline};
 
 constexpr OptionRow kUser{"user", "name",
-                          "become this user once the pid file and the exporter are set up (needs root)",
+                          "become this user after the pid file and the sockets are open (needs root)",
                           [](Options& options, const std::string& text) -> Result<void> {
                             if (text.empty()) return Error{"expected the name of a user, got an empty one"};
                             options.user = text;
@@ -177,15 +176,16 @@ constexpr OptionRow kUser{"user", "name",
                           [](const Options& options) { return options.user; }};
 
 constexpr OptionRow kExporter{
-    "exporter_addr", "address:port", "where metrics and health are served over HTTP; empty: nowhere",
+    "exporter_addr", "address:port",
+    "where the page, the API and the metrics are served over HTTP; empty: nowhere",
     [](Options& options, const std::string& text) { return read_exporter(options.exporter, text); },
     [](const Options& options) { return options.exporter ? net::to_string(*options.exporter) : ""; }};
 
 constexpr OptionRow kExporterHosts{
     "exporter_host", "names",
-    "names of this host, with commas between them, by which the exporter may be asked for, besides "
-    "localhost, "
-    "the machine's own name and that of --exporter_addr",
+    "names of this host, separated by commas, that requests may ask for, besides localhost, the machine's "
+    "own "
+    "name and that of --exporter_addr",
     [](Options& options, const std::string& text) { return read_names(options.exporter_hosts, text); },
     [](const Options& options) { return fmt::format("{}", fmt::join(options.exporter_hosts, ",")); }};
 
@@ -199,7 +199,7 @@ constexpr OptionRow kLogFormat{
     }};
 
 constexpr OptionRow kLogLevel{
-    "log_level", "level", "without --logconfig: the least of debug, info, warn and error to go to stderr",
+    "log_level", "level", "without --logconfig: log this level and higher ones: debug, info, warn, error",
     [](Options& options, const std::string& text) {
       return read_word(options.log_level, log::kLevelNames, text);
     },
@@ -208,34 +208,35 @@ constexpr OptionRow kLogLevel{
     }};
 
 constexpr OptionRow kTable[] = {
-    flag<&Options::help>("help", "print this and exit"),
+    flag<&Options::help>("help", "print this help and exit"),
     flag<&Options::version>("version", "print the version and exit"),
     kCheck,
     kUser,
     path_or_none<&Options::pid_file>("pid_file",
-                                     "write the process id to this file, and hold it while running"),
+                                     "write the process id to this file, and lock it while the daemon runs"),
     flag<&Options::daemonize>("daemonize", "run in the background; returns once the daemon is ready"),
     path<&Options::jobs_config>("jobsconfig", "the jobs file: servers, pools and their endpoints (required)"),
     path_or_none<&Options::log_config>("logconfig", "log4cxx XML or .properties file; default: to stderr"),
     kLogFormat,
     kLogLevel,
     time<&Options::max_running_time, kMaxRunningTime>("max_running_time",
-                                                      "how long a job may run before it has failed"),
-    time<&Options::loop_timeout, kMaxLoopTimeout>("loop_timeout", "silence after which gearmand is pinged"),
+                                                      "how long a job may run; then it fails"),
+    time<&Options::loop_timeout, kMaxLoopTimeout>("loop_timeout",
+                                                  "ping a gearmand connection that is silent for so long"),
     kShutdownTimeout,
     kExporter,
     kExporterHosts,
     path<&Options::exporter_certificate_file>(
         "exporter_certificate_file",
-        "a certificate in PEM, with its chain, with which the exporter speaks TLS"),
+        "a certificate in PEM, with its chain: the exporter address then speaks TLS"),
     path<&Options::exporter_key_file>("exporter_key_file", "the key of that certificate"),
     path<&Options::read_token_file>("admin_read_token_file",
-                                    "a file with a token that page, API and metrics then ask for"),
+                                    "a file with the token for reading the page, the API and the metrics"),
     path<&Options::admin_token_file>(
         "admin_token_file",
-        "a file with a token, with which the page and commands with --url may pause, cancel …"),
+        "a file with the token for acting: the buttons of the page, and commands with --url"),
     path_or_none<&Options::control_socket>("control_socket",
-                                           "a Unix socket on which `driveshaft pause` and others are obeyed"),
+                                           "a Unix socket for `driveshaft pause` and other commands"),
 };
 
 po::options_description describe_options() {

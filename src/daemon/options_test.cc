@@ -139,7 +139,7 @@ TEST(Options, NamesOfTheExportersHost) {
   for (const char* text : {",", "one,", "one,,two", "one:8888", "http://one", "*", "one two"}) {
     EXPECT_THAT(
         error_of(parse_with_jobs({"--exporter_host", text})),
-        HasSubstr(fmt::format("--exporter_host: expected names of hosts with commas between them, without "
+        HasSubstr(fmt::format("--exporter_host: expected names of hosts, separated by commas, without "
                               "ports, got \"{}\": ",
                               text)));
   }
@@ -214,7 +214,7 @@ TEST(Options, AbbreviatedNamesAreNotAccepted) {
 TEST(Options, OtherMistakes) {
   EXPECT_THAT(error_of(parse_with_jobs({"--check", "stray"})), HasSubstr("unexpected argument"));
   EXPECT_THAT(error_of(parse_with_jobs({"--check=stray"})),
-              HasSubstr("--check: unexpected argument, only \"=online\" may stand behind it, got \"stray\""));
+              HasSubstr("--check: unexpected argument, only \"=online\" may follow it, got \"stray\""));
   EXPECT_THAT(error_of(parse_with_jobs({"--daemonize", "stray"})),
               HasSubstr("unexpected argument \"stray\""));
   EXPECT_THAT(error_of(parse({"--jobsconfig"})), HasSubstr("--jobsconfig"));
