@@ -66,13 +66,13 @@ struct Families {
                                   .Name("driveshaft_timeouts")
                                   .Help("Jobs that failed because they ran out of time.")
                                   .Register(registry);
-  Family<Counter>& errors = prometheus::BuildCounter()
-                                .Name("driveshaft_errors")
-                                .Help(
-                                    "Jobs that failed otherwise than by the endpoint's own word: those in "
-                                    "driveshaft_http_errors and "
-                                    "driveshaft_timeouts, and any others.")
-                                .Register(registry);
+  Family<Counter>& errors =
+      prometheus::BuildCounter()
+          .Name("driveshaft_errors")
+          .Help(
+              "Jobs that failed and were not refused by the endpoint: those in driveshaft_http_errors and "
+              "driveshaft_timeouts, and others.")
+          .Register(registry);
   Family<Gauge>& threads = prometheus::BuildGauge()
                                .Name("driveshaft_threads")
                                .Help("Slots of a pool that are idle, and that are busy with a function.")
@@ -87,8 +87,8 @@ struct Families {
           .Name("driveshaft_jobs_total")
           .Help(
               "Jobs that ended, by outcome: complete, refused (the endpoint answered that the job failed), "
-              "failed (anything else, as in driveshaft_errors), requeued (left unanswered, so that gearmand "
-              "gives it to another worker).")
+              "failed (any other failure, as in driveshaft_errors), requeued (gearmand gives it to another "
+              "worker).")
           .Register(registry);
   Family<Counter>& retries =
       prometheus::BuildCounter()
@@ -109,8 +109,8 @@ struct Families {
       prometheus::BuildGauge()
           .Name("driveshaft_endpoints")
           .Help(
-              "Endpoints of the pool and of its functions by state: up (or not tried yet), paused (it asked "
-              "to be left alone), absent (its application is not there), down (it cannot be reached).")
+              "Endpoints of the pool and of its functions by state: up (or not used yet), paused (it asked "
+              "to wait), absent (its application is not there), down (it cannot be reached).")
           .Register(registry);
   Family<Gauge>& breakers_open =
       prometheus::BuildGauge()
@@ -136,18 +136,17 @@ struct Families {
                              .Register(registry);
   Family<Gauge>& jobs_held = prometheus::BuildGauge()
                                  .Name("driveshaft_jobs_held")
-                                 .Help("Jobs that wait in their slots for the pool's endpoint.")
+                                 .Help("Jobs that are held in their slots until an endpoint works again.")
                                  .Register(registry);
   Family<Counter>& results_dropped =
       prometheus::BuildCounter()
           .Name("driveshaft_results_dropped_total")
           .Help("Results dropped because the connection the job came from was lost; gearmand runs it again.")
           .Register(registry);
-  Family<Counter>& results_refused =
-      prometheus::BuildCounter()
-          .Name("driveshaft_results_refused_total")
-          .Help("Results for jobs that gearmand did not know, or no longer tied to us.")
-          .Register(registry);
+  Family<Counter>& results_refused = prometheus::BuildCounter()
+                                         .Name("driveshaft_results_refused_total")
+                                         .Help("Results for jobs that gearmand did not know.")
+                                         .Register(registry);
   Family<Counter>& config_reloads = prometheus::BuildCounter()
                                         .Name("driveshaft_config_reloads_total")
                                         .Help("Changed jobs files that were put in force or rejected.")
@@ -197,7 +196,7 @@ struct Families {
   Family<Gauge>& backend_connections =
       prometheus::BuildGauge()
           .Name("driveshaft_backend_connections")
-          .Help("Connections to the backend: idle ones, and those that are being opened, among them.")
+          .Help("Connections to the backend, idle ones and those that are being opened included.")
           .Register(registry);
   Family<Counter>& backend_attempts =
       prometheus::BuildCounter()
@@ -212,12 +211,12 @@ struct Families {
   Family<Gauge>& queue_jobs =
       prometheus::BuildGauge()
           .Name("driveshaft_queue_jobs")
-          .Help("Jobs of a function at a gearmand, whoever takes them: queued (waiting) and running.")
+          .Help("Jobs of a function at a gearmand, for all workers: queued (waiting) and running.")
           .Register(registry);
   Family<Gauge>& queue_workers =
       prometheus::BuildGauge()
           .Name("driveshaft_queue_workers")
-          .Help("Connections of anybody to a gearmand that take jobs of a function.")
+          .Help("Connections of all workers to a gearmand that take jobs of a function.")
           .Register(registry);
   Family<Gauge>& queue_waiting = prometheus::BuildGauge()
                                      .Name("driveshaft_queue_waiting_seconds")
@@ -228,7 +227,7 @@ struct Families {
   Family<Gauge>& gearmand_up =
       prometheus::BuildGauge()
           .Name("driveshaft_gearmand_up")
-          .Help("1 while a pool is connected to the gearmand, 0 while none is that wants to be.")
+          .Help("1 while a pool is connected to the gearmand, otherwise 0. No series: no pool needs it.")
           .Register(registry);
   Family<Gauge>& queue_up = prometheus::BuildGauge()
                                 .Name("driveshaft_queue_up")
@@ -241,7 +240,7 @@ struct Families {
   Gauge& reload_success_time = last_reload_success.Add({});
   Counter& log_lines_lost = prometheus::BuildCounter()
                                 .Name("driveshaft_log_lines_lost_total")
-                                .Help("Log lines that could not be written, or came faster than they were.")
+                                .Help("Log lines that could not be written.")
                                 .Register(registry)
                                 .Add({});
   Histogram& loop_lag = prometheus::BuildHistogram()
