@@ -43,8 +43,8 @@ enum class JobAction {
   hold,        // it waits in its slot until the endpoint takes jobs again, and is then sent
   send_again,  // it is sent at once over a new connection; this is the same attempt
   resubmit,    // it is sent as soon as may be to the endpoint that its function has by now
-  requeue,     // it is left unanswered, and gearmand gives it to another worker
-  drop,        // nobody waits for it: its connection to gearmand is gone, and gearmand has requeued it
+  requeue,     // no result is sent, and gearmand gives it to another worker
+  drop,        // its connection to gearmand was lost, and gearmand has given it to another worker
 };
 
 // What the attempt says of the endpoint.
@@ -92,11 +92,11 @@ struct JobHistory {
   // Jobs that were sent again after an empty answer got another one: the script gives them, not a reload.
   bool empty_answers_are_usual = false;
   std::chrono::nanoseconds time_left{};  // of max_running_time
-  bool result_wanted = true;             // its connection to gearmand is still there
-  bool data_delivered = false;           // the client has a part of the result: a second one would repeat it
+  bool result_wanted = true;             // its connection to gearmand was not lost
+  bool data_delivered = false;           // the client has a part of the result, and would get it twice
   bool endpoint_replaced = false;        // its function has another endpoint by now, after a reload
-  bool another_backend_works = false;    // of its endpoint: an outage of this one costs the job nothing
-  bool server_requeues = true;           // its server gives a job that is left unanswered to another worker
+  bool another_backend_works = false;    // of its endpoint: the job can go there
+  bool server_requeues = true;           // its server gives a job without a result to another worker
 };
 
 struct AttemptDecision {

@@ -523,7 +523,7 @@ void Job::note_failure(const Failure& failure, std::string_view reason) try {
 void Job::give_failure(std::string_view text, std::string_view reason) {
   const auto result = failure_result(settings_->failure_text, text);
   const std::string& letters = settings_->dead_letter_function;
-  // A letter that fails is not put into another one, which would fail again.
+  // A dead letter that fails gets no dead letter of its own, which would fail again.
   if (letters.empty() || letters == fields_.function || !result_wanted()) return conclude(result, text);
   try {
     send_dead_letter(result, text, reason);

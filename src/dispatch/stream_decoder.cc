@@ -146,7 +146,7 @@ NotAnAnswer StreamDecoder::follows_the_answer(std::string_view line) const {
   }
   return invalid(
       fmt::format("has {} bytes and is not the last: one without gearman_ret may have {}; send data in "
-                  "smaller pieces",
+                  "smaller parts",
                   line_.size(), kMaxProgressLine),
       line_);
 }

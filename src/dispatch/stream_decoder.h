@@ -14,14 +14,14 @@ namespace driveshaft::dispatch {
 // An answer of the type application/x-ndjson, read as it comes: lines of JSON, each an object that says how
 // the job fares, and for the last one the answer itself. Empty lines say nothing; a line of progress may hold
 // several of
-//   {"status": [3, 10]}     so many parts done of so many
-//   {"data": "…"}           a piece of the result
+//   {"status": [3, 10]}     3 of 10 parts are done
+//   {"data": "…"}           a part of the result
 //   {"data_base64": "…"}    the same, of any bytes
 //   {"warning": "…"}        a text for the client
 // Pure. Memory: the line that is not complete yet.
 class StreamDecoder {
  public:
-  // Larger lines may only be answers: data comes in pieces.
+  // Larger lines may only be answers: data comes in parts.
   static constexpr std::size_t kMaxProgressLine = 1024 * 1024;
 
   class Sink {

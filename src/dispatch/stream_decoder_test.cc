@@ -112,7 +112,7 @@ TEST_P(Stream, OnlyTheAnswerMayBeALongLine) {
       answer_or_error(data + "{\"gearman_ret\":0,\"response_string\":\"x\"}\n"),
       HasSubstr(
           "has 1048587 bytes and is not the last: one without gearman_ret may have 1048576; send data in "
-          "smaller pieces: \"{\"data\":\"xxx"));
+          "smaller parts: \"{\"data\":\"xxx"));
   EXPECT_THAT(answer_or_error("{\"data\":\"" + text + text),
               HasSubstr("longer than max_response_size (2097152 bytes)"));
 }

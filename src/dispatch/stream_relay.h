@@ -20,7 +20,7 @@ class StreamRelay final : private StreamDecoder::Sink {
   StreamRelay(gearman::Link& link, std::uint64_t generation, std::string_view handle, std::size_t max_line)
       : link_(link), generation_(generation), handle_(handle), decoder_(max_line) {}
 
-  // False: the link is congested, and more has to wait until its owner is told that it is relieved.
+  // False: the link is congested, and more has to wait for on_writable() of its owner.
   base::Result<bool, NotAnAnswer> feed(std::string_view bytes);
   base::Result<Answer, NotAnAnswer> finish(AnswerDecoder& decoder) { return decoder_.finish(decoder, *this); }
 
