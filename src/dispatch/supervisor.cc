@@ -192,7 +192,7 @@ void Supervisor::goodbye_is_over() {
 
 void Supervisor::abort_jobs() {
   for (const auto& pool : std::vector(leaving_))
-    pool->abort_jobs("shutdown: it was not done within the window");
+    pool->abort_jobs("shutdown: it was not done within --shutdown_timeout");
 }
 
 void Supervisor::pool_drained(Pool& pool) {
