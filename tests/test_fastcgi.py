@@ -192,6 +192,16 @@ def test_more_slots_than_processes_starve_no_job(rig):
         pass
 
 
+def test_no_job_waits_for_a_process_that_is_idle(rig):
+    """Ten connections at once for two processes: those that have answered are kept for a second, unless others wait."""
+    server, _ = start(rig, rig.php_fpm(children=2).uri_unix(), 10)
+    with Client(server) as client:
+        for _ in range(3):
+            began = time.monotonic()
+            assert client.run_all("reverse", ["ab"] * 10, window=10) == [complete("ba")] * 10
+            assert time.monotonic() - began < 0.7
+
+
 @pytest.mark.slow
 def test_a_unix_socket_whose_queue_is_full_costs_no_job(rig):
     server, daemon = start(rig, rig.php_fpm(children=1, backlog=1).uri_unix(), 16)

@@ -292,6 +292,11 @@ void Connection::out_of_memory() {
   endpoint_.forget(*this);
 }
 
+bool Connection::waits_for_first_answer(Clock::duration for_long) const {
+  return state_ == State::busy && exchange_ && !was_idle_ && !protocol_->started() &&
+         Clock::now() - sent_at_ >= for_long;
+}
+
 void Connection::abandon() { exchange_ = nullptr; }
 
 void Connection::close() {

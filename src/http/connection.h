@@ -43,6 +43,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   // another exchange.
   void abandon();
 
+  // Its first exchange has been sent for that long, and no byte of an answer has come.
+  bool waits_for_first_answer(Clock::duration for_long) const;
+
   // Its age when the last response began.
   Clock::duration age_when_heard() const { return heard_at_ - opening_at_; }
 

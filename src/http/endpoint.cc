@@ -15,6 +15,7 @@ namespace driveshaft::http {
 namespace {
 
 using namespace std::chrono_literals;
+using std::chrono::milliseconds;
 
 // So many connections are opened at once. More of them overflow the backlog of the endpoint's listening
 // socket, and each overflow delays its job by a second.
@@ -23,6 +24,8 @@ constexpr auto kSweepEvery = 15s;  // a connection that is unused for a whole su
 // A php-fpm process serves one connection until that connection is closed; other connections wait for a free
 // process meanwhile. So a connection that is older than this is not used again, and an unused one is closed.
 constexpr auto kFastcgiTurn = 1s;
+// If a new connection has waited that long for its first answer, no process may be free for it.
+constexpr auto kFastcgiPatience = 100ms;
 constexpr auto kAddressesFor = 5s;  // one name look-up serves all connections that are opened in this time
 
 std::string make_head(const net::Uri& uri, std::string_view lines) {
@@ -78,8 +81,8 @@ bool Endpoint::is_over_its_age(const Connection& connection) const {
          Renewals::is_over(connection.age_when_heard(), max_connection_age_, connection.age_share);
 }
 
-std::chrono::seconds Endpoint::sweep_every() const {
-  return settings_.uri.is_fastcgi() ? kFastcgiTurn : kSweepEvery;
+std::chrono::milliseconds Endpoint::sweep_every() const {
+  return settings_.uri.is_fastcgi() ? kFastcgiPatience : milliseconds(kSweepEvery);
 }
 
 void Endpoint::set_header_lines(std::string_view lines) { head_ = make_head(settings_.uri, lines); }
@@ -229,7 +232,7 @@ void Endpoint::opening_done(Connection& connection, base::Result<void, Failure> 
 
 void Endpoint::became_idle(Connection& connection) {
   if (Exchange* next = next_waiting()) return connection.send(*next);
-  if (connection.closes_when_idle) return close(connection);
+  if (connection.closes_when_idle || gives_up_process()) return close(connection);
   idle_.push_back(&connection);
   if (is_over_its_age(connection)) renew(connection);
 }
@@ -262,11 +265,33 @@ void Endpoint::close_idle() {
   while (!idle_.empty()) close(*idle_.back());
 }
 
-void Endpoint::close_unused() {
-  renewals_.try_again();
+// Of FastCGI. As many connections as wait for a process have another one closed: those that are idle now, and
+// those that become idle next.
+void Endpoint::give_up_processes() {
+  const auto waits = [](const auto& entry) { return entry.second->waits_for_first_answer(kFastcgiPatience); };
+  processes_wanted_ = std::count_if(connections_.begin(), connections_.end(), waits);
   const auto idle = idle_;
   for (Connection* connection : idle) {
-    if (!std::exchange(connection->used_since_sweep, false)) close(*connection);
+    if (!gives_up_process() && !has_had_its_turn(*connection)) continue;
+    close(*connection);
+  }
+}
+
+bool Endpoint::gives_up_process() {
+  if (processes_wanted_ == 0) return false;
+  --processes_wanted_;
+  return true;
+}
+
+void Endpoint::close_unused() {
+  renewals_.try_again();
+  if (settings_.uri.is_fastcgi()) {
+    give_up_processes();
+  } else {
+    const auto idle = idle_;
+    for (Connection* connection : idle) {
+      if (!std::exchange(connection->used_since_sweep, false)) close(*connection);
+    }
   }
   if (!connections_.empty()) deadlines_.set(sweep_, sweep_every());
 }

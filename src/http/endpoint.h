@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -117,7 +118,9 @@ class Endpoint {
   void note_result(const base::Result<Response, Failure>& result);
   void note_reachability(const std::optional<Failure>& unreachable);  // nothing: the endpoint was reached
 
-  std::chrono::seconds sweep_every() const;
+  void give_up_processes();
+  bool gives_up_process();
+  std::chrono::milliseconds sweep_every() const;
   bool is_over_its_age(const Connection& connection) const;
 
   // Called by the connections.
@@ -141,6 +144,7 @@ class Endpoint {
   std::deque<Exchange*> waiting_;  // until they may open a connection: at most kMaxOpening are opened at once
   int opening_ = 0;
   std::chrono::milliseconds max_connection_age_;
+  std::ptrdiff_t processes_wanted_ = 0;  // by connections that wait for one of FastCGI
   Renewals renewals_;
   Connection* probing_ = nullptr;
   Probed probed_;
