@@ -156,6 +156,7 @@ void BackendHealth::begin_failing(const Attempt& attempt, Clock::time_point now)
   since_ = now;
   why_ = attempt.why;
   others_fail_ = *attempt.others_fail;
+  failed_began_at_ = now - attempt.took;
   window_before_ = window_;
   turn_ = Turn::of_nobody;
   turn_began_at_ = Clock::time_point::max();
@@ -180,16 +181,23 @@ void BackendHealth::attempt_ended_while_failing(const Attempt& attempt, int post
     wake_at_.reset();
     return take_in(attempt, posted, hold, now, draw);
   }
-  const bool is_trial = now - attempt.took >= turn_began_at_;
+  const auto began = now - attempt.took;
+  const bool is_trial = began >= turn_began_at_;
   if (attempt.score == AttemptScore::success) {
     const bool is_chance = !is_sure_ && !is_outlier(share_failed_, others_fail_);
-    if (is_trial || is_chance) recover(posted - 1);
-    if (is_chance) window_ = window_before_;
+    if (is_trial || (is_chance && began > failed_began_at_)) {
+      recover(posted - 1);
+      if (is_chance) window_ = window_before_;
+    } else if (is_chance && wake_at_) {
+      try_one(posted - 1, now);
+      is_early_ = true;
+    }
   } else if (has_failed(attempt)) {
     why_ = attempt.why;
+    failed_began_at_ = std::max(failed_began_at_, began);
     const bool was_sure = std::exchange(is_sure_, is_sure_ || failures_in_a_row_ >= kManyInARow);
     if (!is_trial && is_sure_ == was_sure) return;
-    if (is_trial) ++trials_;
+    if (is_trial && !is_early_) ++trials_;
     wake_at_ = now + trial_pause();
   } else if (is_trial) {  // it says nothing: the next one may
     wake_at_ = now + trial_pause();
@@ -198,6 +206,7 @@ void BackendHealth::attempt_ended_while_failing(const Attempt& attempt, int post
 
 void BackendHealth::try_one(int posted, Clock::time_point now) {
   begin_turn(Turn::of_held_job, posted + 1, now);
+  is_early_ = false;
   wake_at_.reset();
 }
 

@@ -50,8 +50,10 @@ struct OtherBackends {
 // share of failures is far above that of the others (see is_outlier()), it gets no more jobs: it is failing.
 // Connections that break together, as a process dies, are one failure.
 // Successes of jobs that it still has lift that once its share is no longer so high, unless many have failed
-// in a row. Otherwise one job tries it after a second, or after ten if many have failed in a row, then after
-// pauses that double.
+// in a row. Those that were sent before the last one that failed say nothing of how it is now: each lets one
+// job try it at once. Otherwise one job tries it after a second, or after ten if many have failed in a row,
+// then after pauses that double. So a backend that begins to fail costs no more jobs than it had, and the
+// trials.
 class BackendHealth {
  public:
   using Clock = std::chrono::steady_clock;
@@ -191,9 +193,11 @@ class BackendHealth {
   int failures_in_a_row_ = 0;
   std::optional<Clock::time_point> broke_off_at_;  // when that last counted as a failure
   // Of State::failing, with turn_, turn_began_at_ and window_before_.
-  double others_fail_ = 0;  // when it began
-  bool is_sure_ = false;    // many have failed in a row
-  int trials_ = 0;          // that have failed
+  double others_fail_ = 0;               // when it began
+  Clock::time_point failed_began_at_{};  // of the jobs that failed, the one that was sent last
+  bool is_early_ = false;                // the last trial came before its time
+  bool is_sure_ = false;                 // many have failed in a row
+  int trials_ = 0;                       // that have failed, early ones left out
 };
 
 // Whether a share of failures is so far above that of the others that it is not chance.

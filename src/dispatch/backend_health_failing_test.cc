@@ -2,6 +2,8 @@
 // A backend whose jobs fail while those of the others do not.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "dispatch/backend_health.h"
 
 namespace driveshaft::dispatch {
@@ -63,6 +65,49 @@ TEST_F(Failing, AfterAFewFailuresAFewSuccessesOfJobsThatItHadAreEnough) {
   EXPECT_TRUE(health.works());
   EXPECT_EQ(health.limit(), kNoLimit) << "as before";
   EXPECT_EQ(health.wake_at(), std::nullopt);
+}
+
+// It answers 500 at once, and jobs that it has had for longer still succeed.
+TEST_F(Failing, ASuccessOfAJobThatWasSentBeforeLetsOneJobTryIt) {
+  failed(kStart, 8);
+  EXPECT_FALSE(succeeded(kStart + 1ms, 7, 10ms));
+  EXPECT_TRUE(health.is_failing());
+  EXPECT_EQ(health.limit(), 7) << "the six that it has, and one";
+  succeeded(kStart + 2ms, 6, 10ms);
+  EXPECT_TRUE(health.job_is_sent());
+  EXPECT_EQ(health.limit(), 0);
+  succeeded(kStart + 3ms, 6, 10ms);
+  EXPECT_EQ(health.limit(), 0) << "one at a time";
+  EXPECT_FALSE(failed(kStart + 4ms, 5)) << "people are not told of that";
+  EXPECT_EQ(health.wake_at(), kStart + 4ms + 1s) << "no longer than without it";
+  for (int i = 0; i < 3; ++i) succeeded(kStart + 5ms, 4 - i, 10ms);
+  EXPECT_EQ(health.limit(), 3) << "by its share it could be chance again";
+}
+
+TEST_F(Failing, ASingleFailureKeepsItFromJobsForNoLongerThanThatTrialTakes) {
+  failed(kStart, 8);
+  succeeded(kStart + 1ms, 7, 10ms);
+  health.job_is_sent();
+  EXPECT_FALSE(succeeded(kStart + 3ms, 7, 1ms));
+  EXPECT_TRUE(health.works());
+  EXPECT_EQ(health.limit(), kNoLimit);
+}
+
+// Each job that it is sent from now on fails, as soon as it comes.
+TEST_F(Failing, OneThatBeginsToFailFailsNoMoreJobsThanItHad) {
+  constexpr int kSlots = 9;
+  auto now = kStart;
+  failed(now, kSlots);
+  int failures = 1;
+  for (int old = kSlots - 1; old > 0; --old) {
+    now += 1ms;
+    succeeded(now, old, 1s);
+    int sent = 0;
+    for (; old - 1 + sent < std::min(health.limit(), kSlots); ++sent) health.job_is_sent();
+    failures += sent;
+    for (; sent > 0; --sent) failed(now + 10us, old - 1 + sent, 0.0, 5us);
+  }
+  EXPECT_LT(failures, kSlots);
 }
 
 TEST_F(Failing, AfterManyInARowItIsFailingAndOnlyATrialEndsThat) {
