@@ -109,6 +109,24 @@ def test_attempts_are_told_of_each_backend(watched):
     assert watched.metric("weight", watched.two) == 1 and watched.metric("jobs", watched.two) == 0
 
 
+def test_backends_that_look_alike_have_series_of_their_own(rig):
+    """User and password are shown nowhere."""
+    server = rig.gearmand()
+    endpoint = rig.endpoint(reverse)
+    uris = [endpoint.uri().replace("//", f"//{user}:secret@") for user in ("one", "two")]
+    daemon = rig.driveshaft(jobs_file([server], {"P": pool(uris, ["f"])}))
+    name = endpoint.uri().replace("//", "//***@")
+    with Client(server) as client:
+        for _ in range(6):
+            assert client.run("f", b"ab") == complete("ba")
+
+    def attempts(backend):
+        return daemon.metric("driveshaft_backend_attempts_total", pool="P", backend=backend, outcome="succeeded")
+    wait_until(lambda: [attempts(name), attempts(f"{name} #2")] == [3, 3], "each has its own")
+    assert [backend["name"] for backend in api.pool(daemon, "P")["endpoint"]["backends"]] == [name, f"{name} #2"]
+    assert "secret" not in daemon.get("/metrics")[1]
+
+
 def test_the_series_of_a_backend_go_with_it(rig):
     server = rig.gearmand()
     one, two = rig.endpoint(reverse), rig.endpoint(reverse)

@@ -155,7 +155,10 @@ struct EndpointConfig {
 
   bool operator==(const EndpointConfig&) const = default;
 
-  // As it may be shown: its URIs, the first few of many.
+  // What people are told of its backends: their URIs as they may be shown. Of those that look alike, as user,
+  // password and query are not shown, the second has " #2" after it, and so on.
+  std::vector<std::string> names() const;
+  // As it may be shown: these names, the first few of many.
   std::string display() const;
   template <class Is>
   bool has_uri(Is is) const {

@@ -5,6 +5,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include "config/key_table.h"
@@ -94,11 +96,22 @@ std::vector<std::string> describe(const std::string& before, const std::string& 
 
 }  // namespace
 
+std::vector<std::string> EndpointConfig::names() const {
+  std::vector<std::string> names;
+  std::map<std::string_view, int> alike;
+  for (const auto& backend : backends) {
+    const int number = ++alike[backend.uri.display];
+    names.push_back(number == 1 ? backend.uri.display : fmt::format("{} #{}", backend.uri.display, number));
+  }
+  return names;
+}
+
 std::string EndpointConfig::display() const {
   constexpr std::size_t kShown = 3;
+  const auto all = names();
   std::string text;
   for (std::size_t i = 0; i < std::min(backends.size(), kShown); ++i) {
-    text += (i > 0 ? ", " : "") + backends[i].uri.display;
+    text += (i > 0 ? ", " : "") + all[i];
   }
   if (backends.size() > kShown) text += fmt::format(" and {} more", backends.size() - kShown);
   return text;

@@ -283,6 +283,10 @@ TEST(Parse, AnEndpointMayHaveSeveralBackends) {
   EXPECT_EQ(endpoint.backends[1], (BackendConfig{*net::parse_uri("https://b/"), 3, 0}));
   EXPECT_EQ(endpoint.backends[2].weight, 0);
   EXPECT_EQ(endpoint.backends[2].max_concurrency, 4);
+  const auto alike =
+      accepted(with_backends(R"(["http://u:1@a/", "http://a/?x", "http://v:2@a/", "http://a/?y"])"));
+  EXPECT_THAT(alike.config.pools[0].endpoint.names(),
+              ElementsAre("http://***@a/", "http://a/?***", "http://***@a/ #2", "http://a/?*** #2"));
   EXPECT_EQ(accepted(with_backends(R"(["http://a/"])")).config,
             accepted(with_backends(R"("http://a/")")).config);
 }

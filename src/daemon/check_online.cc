@@ -82,17 +82,18 @@ class OnlineCheck {
   }
 
   void add(const config::PoolConfig& pool, const config::EndpointConfig& endpoint) {
-    for (const auto& backend : endpoint.backends) add(pool, backend.uri);
+    const auto names = endpoint.names();
+    for (std::size_t i = 0; i < names.size(); ++i) add(pool, endpoint.backends[i].uri, names[i]);
   }
 
   // One that several pools or functions have is asked once.
-  void add(const config::PoolConfig& pool, const net::Uri& uri) {
+  void add(const config::PoolConfig& pool, const net::Uri& uri, const std::string& name) {
     auto tls = uri.scheme == net::Uri::Scheme::https ? tls_.client(pool.endpoint_tls) : nullptr;
     const bool known = std::any_of(endpoints_.begin(), endpoints_.end(),
                                    [&](const auto& one) { return one->uri == uri && one->tls == tls; });
     if (known) return;
     auto asked = std::make_unique<AskedEndpoint>();
-    asked->row = good_row("endpoint", uri.display, "it takes connections");
+    asked->row = good_row("endpoint", name, "it takes connections");
     asked->row.more = probe_command(pool, uri);
     asked->uri = uri;
     asked->tls = tls;

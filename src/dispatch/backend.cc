@@ -19,9 +19,9 @@ using base::seconds;
 using log::kMainLog;
 using Clock = BackendHealth::Clock;
 
-std::string name_of(const net::Uri& uri, const BackendAddresses& addresses) {
-  if (addresses.empty()) return uri.display;
-  return fmt::format("{} ({})", uri.display, addresses.front().to_string());
+std::string name_at(const std::string& name, const BackendAddresses& addresses) {
+  if (addresses.empty()) return name;
+  return fmt::format("{} ({})", name, addresses.front().to_string());
 }
 
 std::vector<asio::ip::tcp::endpoint> addresses_of(const BackendAddresses& addresses, std::uint16_t port) {
@@ -34,7 +34,7 @@ std::vector<asio::ip::tcp::endpoint> addresses_of(const BackendAddresses& addres
 
 Backend::Backend(Context& context, BackendOwner& owner, Admission& admission,
                  Admission::EndpointCounters& endpoint, const config::PoolConfig& settings,
-                 const config::BackendConfig& config, BackendAddresses addresses)
+                 const config::BackendConfig& config, const std::string& name, BackendAddresses addresses)
     : context_(context),
       owner_(owner),
       admission_(admission),
@@ -42,7 +42,7 @@ Backend::Backend(Context& context, BackendOwner& owner, Admission& admission,
       settings_(settings),
       config_(config),
       addresses_(std::move(addresses)),
-      name_(name_of(config_.uri, addresses_)),
+      name_(name_at(name, addresses_)),
       connections_(context.resolver, context.deadlines, connection_settings()),
       health_(ceiling(), settings.settings.adaptive) {
   connections_.set_header_lines(header_lines(settings_.settings.headers));
@@ -65,9 +65,11 @@ http::Endpoint::Settings Backend::connection_settings() const {
           .max_connection_age = settings.max_connection_age};
 }
 
-void Backend::configure(const config::Changes& changes, const config::BackendConfig& config) {
+void Backend::configure(const config::Changes& changes, const config::BackendConfig& config,
+                        const std::string& name) {
   using config::Renewal;
   config_ = config;
+  name_ = is_by_name_ ? name : name_at(name, addresses_);
   const auto& now = settings_.settings;
   if (renews(changes, Renewal::header_lines)) connections_.set_header_lines(header_lines(now.headers));
   if (renews(changes, Renewal::pace)) connections_.set_max_connection_age(now.max_connection_age);

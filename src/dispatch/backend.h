@@ -44,13 +44,14 @@ class Backend final : public Admission::BackendCounters {
   // `settings` are the pool's; they outlive the backend and may change, which configure() is then told of.
   // Without `addresses` its URI's name is looked up for each new connection.
   Backend(Context& context, BackendOwner& owner, Admission& admission, Admission::EndpointCounters& endpoint,
-          const config::PoolConfig& settings, const config::BackendConfig& config,
+          const config::PoolConfig& settings, const config::BackendConfig& config, const std::string& name,
           BackendAddresses addresses = {});
   Backend(const Backend&) = delete;
   ~Backend();
 
   // The pool's settings have these changes, none of which renews connections.
-  void configure(const config::Changes& changes, const config::BackendConfig& config);
+  void configure(const config::Changes& changes, const config::BackendConfig& config,
+                 const std::string& name);
   // It takes no more jobs, finishes those that it runs, and may be let go when it is unused().
   void retire();
   bool retired() const { return retired_; }
@@ -86,7 +87,7 @@ class Backend final : public Admission::BackendCounters {
   bool is_by_name() const { return is_by_name_; }
   // What its name has been found to stand for, if it was made without.
   void note_addresses(BackendAddresses addresses) { addresses_ = std::move(addresses); }
-  // As people are told: its URI, and its address if the name has several.
+  // As people are told: that of the jobs file, and its address if the URI's name has several.
   const std::string& name() const { return name_; }
   // Jobs that people are told it is given at once.
   int shown_limit() const;
@@ -119,7 +120,7 @@ class Backend final : public Admission::BackendCounters {
   config::BackendConfig config_;  // with the same URI, always
   BackendAddresses addresses_;
   const bool is_by_name_ = addresses_.empty();
-  const std::string name_;
+  std::string name_;
   http::Endpoint connections_;
   BackendHealth health_;
   metrics::Tally tally_;

@@ -27,13 +27,14 @@ bool is_name(const net::Uri& uri) {
 
 BackendGroup::BackendGroup(Context& context, BackendOwner& owner, Admission& admission,
                            Admission::EndpointCounters& endpoint, const config::PoolConfig& settings,
-                           config::BackendConfig config)
+                           config::BackendConfig config, std::string name)
     : context_(context),
       owner_(owner),
       admission_(admission),
       endpoint_(endpoint),
       settings_(settings),
       config_(std::move(config)),
+      name_(std::move(name)),
       has_name_(is_name(config_.uri)) {
   add({});
 }
@@ -42,8 +43,9 @@ void BackendGroup::start() {
   if (has_name_) look_up();
 }
 
-void BackendGroup::configure(const config::Changes& changes, config::BackendConfig config) {
+void BackendGroup::configure(const config::Changes& changes, config::BackendConfig config, std::string name) {
   config_ = std::move(config);
+  name_ = std::move(name);
   if (renews(changes, config::Renewal::connections)) {
     std::vector<Backend*> before;
     for (const auto& backend : backends_) {
@@ -54,7 +56,7 @@ void BackendGroup::configure(const config::Changes& changes, config::BackendConf
       backend->retire();
     }
   }
-  for (const auto& backend : backends_) backend->configure(changes, config_);
+  for (const auto& backend : backends_) backend->configure(changes, config_, name_);
   if (has_name_ && renews(changes, config::Renewal::pace)) look_up_later();
 }
 
@@ -72,7 +74,7 @@ void BackendGroup::sweep() {
 
 void BackendGroup::add(BackendAddresses addresses) {
   backends_.push_back(std::make_unique<Backend>(context_, owner_, admission_, endpoint_, settings_, config_,
-                                                std::move(addresses)));
+                                                name_, std::move(addresses)));
 }
 
 void BackendGroup::look_up() {

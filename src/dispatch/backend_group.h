@@ -25,12 +25,12 @@ class BackendGroup : public std::enable_shared_from_this<BackendGroup> {
   // `settings` as for Backend. start() follows.
   BackendGroup(Context& context, BackendOwner& owner, Admission& admission,
                Admission::EndpointCounters& endpoint, const config::PoolConfig& settings,
-               config::BackendConfig config);
+               config::BackendConfig config, std::string name);
   BackendGroup(const BackendGroup&) = delete;
   void start();
 
   // The pool's settings have these changes; `config` has the same URI.
-  void configure(const config::Changes& changes, config::BackendConfig config);
+  void configure(const config::Changes& changes, config::BackendConfig config, std::string name);
   void retire();
   bool retired() const { return retired_; }
   bool unused() const { return backends_.empty(); }
@@ -63,6 +63,7 @@ class BackendGroup : public std::enable_shared_from_this<BackendGroup> {
   const config::PoolConfig& settings_;
 
   config::BackendConfig config_;
+  std::string name_;  // of each backend, before its address
   Backends backends_;
   const bool has_name_;  // and no address, nor a path
   bool looking_up_ = false;

@@ -139,5 +139,18 @@ TEST_F(PoolBackends, TheyAreShownInTheOrderOfTheJobsFile) {
   EXPECT_THAT(names(), ElementsAre(third.uri(), two.uri(), one.uri()));
 }
 
+TEST_F(PoolBackends, ThoseThatLookAlikeHaveNamesOfTheirOwn) {
+  const auto uri = [&](const std::string& user) {
+    return *net::parse_uri("http://" + user + "@" + one.uri().substr(7));
+  };
+  const std::string shown = "http://***@" + one.uri().substr(7);
+  pool().endpoint = endpoint_of({{uri("a:1")}, {uri_of(two)}, {uri("b:2")}});
+  apply();
+  EXPECT_THAT(names(), ElementsAre(shown, two.uri(), shown + " #2"));
+  pool().endpoint = endpoint_of({{uri("b:2")}, {uri("c:3")}});
+  apply();
+  EXPECT_THAT(names(), ElementsAre(shown, shown + " #2"));
+}
+
 }  // namespace
 }  // namespace driveshaft::dispatch

@@ -56,6 +56,10 @@ void PoolEndpoint::configure(const config::Changes& changes, const config::Endpo
 // Those of config_; the others finish.
 void PoolEndpoint::set_groups(const config::Changes& changes) {
   name_ = config_.display();
+  const auto names = config_.names();
+  const auto name_of = [&](std::vector<config::BackendConfig>::const_iterator backend) {
+    return names[static_cast<std::size_t>(backend - config_.backends.begin())];
+  };
   const auto before = groups_;
   for (const auto& group : before) {
     if (group->retired()) continue;
@@ -63,16 +67,16 @@ void PoolEndpoint::set_groups(const config::Changes& changes) {
     if (same == config_.backends.end()) {
       group->retire();
     } else {
-      group->configure(changes, *same);
+      group->configure(changes, *same, name_of(same));
     }
   }
-  for (const auto& backend : config_.backends) {
+  for (auto backend = config_.backends.cbegin(); backend != config_.backends.cend(); ++backend) {
     const bool is_there = std::any_of(before.begin(), before.end(), [&](const auto& group) {
-      return !group->retired() && group->uri() == backend.uri;
+      return !group->retired() && group->uri() == backend->uri;
     });
     if (is_there) continue;
     groups_.push_back(std::make_shared<BackendGroup>(context_, static_cast<BackendOwner&>(*this), admission_,
-                                                     permits_, settings_, backend));
+                                                     permits_, settings_, *backend, name_of(backend)));
     groups_.back()->start();
   }
   sort_groups();
