@@ -9,6 +9,7 @@ import pytest
 
 from backends import PythonBackend, shares
 from clients import Client, complete
+import api
 from driveshaft import jobs_file, pool
 from load import Load, under_load
 from processes import free_port, let_pass, wait_until
@@ -126,6 +127,10 @@ def test_an_address_that_is_added_has_its_share_and_one_that_is_removed_finishes
         two.set(wait_for=1)
         wait_until(lambda: two.running_jobs == 4, "it runs what it has")
         zone.set("127.0.0.1", "127.0.0.3")
+def backends_shown(daemon):
+    return api.pool(daemon, "Regular")["endpoint"]["backends"]
+
+
         daemon.wait_for_line(r"backend \S+ \(127\.0\.0\.2\) is gone", 1 + 2)
         gone = two.jobs
         then = load.right
@@ -154,9 +159,13 @@ def test_a_name_that_is_not_found_keeps_its_backends(rig):
         load.stop()
     assert not daemon.lines("is gone")
 
+        shown = [(backend["name"], backend["state"], backend["running"]) for backend in backends_shown(daemon)
+                 if backend["state"] == "draining"]
+        assert shown == [(f"{one.uri(NAME)} (127.0.0.2)", "draining", 4)]
 
 @pytest.mark.once
 def test_an_address_that_fails_is_asked_for_at_once(rig):
+    wait_until(lambda: len(backends_shown(daemon)) == 2, "it is gone")
     """Without dns_refresh: a backend that cannot be reached is looked up again."""
     one, two, third = servers(rig, "127.0.0.1", "127.0.0.2", "127.0.0.3")
     zone = Zone(rig)

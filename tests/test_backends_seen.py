@@ -3,6 +3,7 @@
 import pytest
 
 import api
+from backends import PythonBackend
 from behaviours import reverse
 from clients import Client, complete
 from driveshaft import jobs_file, pool, run_binary
@@ -107,6 +108,37 @@ def test_attempts_are_told_of_each_backend(watched):
     assert all(backend["p95"] > 0 and backend["failures_per_second"] == 0 for backend in watched.backends())
     assert watched.metric("connections", watched.one) == watched.backends()[0]["connections"] == 1
     assert watched.metric("weight", watched.two) == 1 and watched.metric("jobs", watched.two) == 0
+
+
+def test_a_backend_that_is_removed_is_seen_until_its_last_job_is_done(rig):
+    server = rig.gearmand()
+    stays, goes = (rig.start(PythonBackend(rig.directory, name)) for name in ("stays", "goes"))
+    goes.set(wait_for=1)
+    daemon = rig.driveshaft(jobs_file([server], {"P": pool([stays.uri(), goes.uri()], ["f"])}))
+
+    def backends():
+        return {backend["name"]: backend for backend in api.pool(daemon, "P")["endpoint"]["backends"]}
+
+    def metric(name):
+        return daemon.metric(f"driveshaft_backend_{name}", pool="P", backend=goes.uri())
+    with Client(server) as client:
+        handles = client.submit_many("f", ["ab"] * 4)
+        wait_until(lambda: goes.running_jobs == 2, "two jobs run there")
+        daemon.reload(jobs_file([server], {"P": pool([stays.uri()], ["f"])}))
+        seen = backends()
+        assert list(seen) == [stays.uri(), goes.uri()]
+        assert seen[stays.uri()]["state"] == "up"
+        assert (seen[goes.uri()]["state"], seen[goes.uri()]["running"], seen[goes.uri()]["weight"]) == ("draining", 2, 0)
+        wait_until(lambda: metric("jobs") == 2 and metric("weight") == metric("up") == 0, "the metrics say so")
+        status = run_binary("status", f"127.0.0.1:{daemon.port}")
+        assert status.returncode == 0 and "All is well" in status.stdout
+        line, = (line for line in status.stdout.splitlines() if line.startswith(f"  {goes.uri()} "))
+        assert "2 left" in line and "draining for" in line
+        assert [job["backend"] for job in api.pool(daemon, "P")["jobs"]] == [goes.uri()] * 2
+        goes.set(wait_for=0)
+        assert [client.result(handle) for handle in handles] == [complete("ba")] * 4
+    wait_until(lambda: list(backends()) == [stays.uri()], "it is gone")
+    wait_until(lambda: not any(labels.get("backend") == goes.uri() for _, labels, _ in daemon.samples()), "its series are")
 
 
 def test_backends_that_look_alike_have_series_of_their_own(rig):

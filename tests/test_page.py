@@ -125,6 +125,28 @@ def test_the_backends_of_an_endpoint(rig, browser):
     browser.shows("#pool .title .chip", "endpoint up")
 
 
+def test_a_backend_that_drains(rig, browser):
+    gate = Gate(reverse)
+    server = rig.gearmand()
+    stays, goes = rig.endpoint(reverse), rig.endpoint(gate)
+    daemon = rig.driveshaft(jobs_file([server], {"P": pool([stays.uri(), goes.uri()], ["f"])}))
+    row = "section[aria-labelledby=t-backends] tbody tr:nth-child({})".format
+    with Client(server) as client:
+        handles = client.submit_many("f", ["x"] * 2)
+        wait_until(lambda: goes.running == 1, "a job runs there")
+        daemon.reload(jobs_file([server], {"P": pool(stays.uri(), ["f"])}))
+        browser.open_page(daemon, "/#/pool/P")
+        browser.shows(row(2), goes.uri())
+        browser.shows(row(2) + " .chip", "finishing its last jobs")
+        browser.shows(row(2), "1 left")
+        browser.shows("#pool .title .chip", "endpoint up")
+        assert browser.axe() == []
+        gate.open()
+        for handle in handles:
+            client.result(handle)
+    wait_until(lambda: not browser.visible(selector="#t-backends"), "it is gone")
+
+
 def test_a_server_that_is_down(rig, browser):
     one, two = rig.gearmand("one"), rig.gearmand("two")
     daemon = rig.driveshaft(jobs_file([one, two], {"Regular": pool(rig.endpoint(reverse).uri(), ["f"])}))

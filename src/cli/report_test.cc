@@ -121,6 +121,23 @@ TEST(Report, ABackendOfWeight0IsNotMissed) {
   EXPECT_THAT(report(drained, {}), Not(testing::Contains(HasSubstr("1 of"))));
 }
 
+TEST(Report, ABackendThatDrainsIsShownAndNotMissed) {
+  auto reloaded = status();
+  auto& pools = reloaded["pools"].as_array();
+  pools[1].at("endpoint").as_object()["backends"] = boost::json::parse(R"json([
+    {"name": "http://f/", "state": "up", "since": 900, "why": null, "weight": 1, "running": 3, "limit": 4,
+     "attempts_per_second": 1.5, "failures_per_second": 0, "share": 1, "p95": 0.251},
+    {"name": "http://e/", "state": "draining", "since": 986, "why": null, "weight": 0, "running": 2,
+     "limit": 0, "attempts_per_second": 0, "failures_per_second": 0, "share": 0, "p95": null}])json");
+  pools.erase(pools.begin());
+  const auto lines = report(reloaded, {});
+  EXPECT_EQ(lines[4],
+            "Ünïcode         0/3       0         0    -      -    -        -  up                http://f/");
+  EXPECT_EQ(lines[6],
+            "  http://e/  2 left       0         0           -                draining for 14s  0% of the "
+            "attempts");
+}
+
 boost::json::object failures() {
   return boost::json::parse(R"({"at": 1000, "failures": [
     {"pool": "b", "function": "f", "handle": "H:x:9", "at": 990.5, "attempts": 3, "took": 0.25, "kind": "no answer", "reason": "no\nroom"},

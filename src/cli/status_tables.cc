@@ -81,6 +81,7 @@ std::string state_of_endpoint(const json::object& endpoint) {
 
 std::vector<Cell> backend_row(const json::object& backend, double now) {
   const bool is_well = works(backend);
+  const bool is_draining = backend.at("state").as_string() == "draining";
   const std::string_view color = is_well || !is_given_jobs(backend)          ? ""
                                  : backend.at("state").as_string() == "down" ? kRed
                                                                              : kYellow;
@@ -93,10 +94,12 @@ std::vector<Cell> backend_row(const json::object& backend, double now) {
   std::string about = backend.at("share").is_null()
                           ? "no attempts"
                           : fmt::format("{:.0f}% of the attempts", 100 * number_of(backend.at("share")));
-  if (number_of(backend.at("weight")) != 1) about += fmt::format(", weight {}", number(backend.at("weight")));
+  if (!is_draining && number_of(backend.at("weight")) != 1)
+    about += fmt::format(", weight {}", number(backend.at("weight")));
   if (backend.at("why").is_string()) about += ": " + safe(backend.at("why"));
   return {{"  " + safe(backend.at("name"))},
-          {fmt::format("{}/{}", number(backend.at("running")), number(backend.at("limit")))},
+          {is_draining ? fmt::format("{} left", number(backend.at("running")))
+                       : fmt::format("{}/{}", number(backend.at("running")), number(backend.at("limit")))},
           {number(backend.at("attempts_per_second"))},
           {number(backend.at("failures_per_second"))},
           {""},

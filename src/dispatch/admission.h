@@ -72,6 +72,7 @@ class Admission {
   class BackendCounters {
    public:
     int posted() const { return posted_; }
+    std::uint64_t id() const { return id_; }  // no other backend has had it
 
    private:
     friend class Admission;

@@ -80,6 +80,7 @@ void Backend::configure(const config::Changes& changes, const config::BackendCon
 
 void Backend::retire() {
   retired_ = true;
+  retired_at_ = Clock::now();
   health_.recover(posted());
   connections_.close_idle();
   health_changed();
@@ -233,6 +234,7 @@ BackendStatus Backend::status() const {
   using enum BackendStatus::State;
   const auto seen = connections_.health();
   BackendStatus status;
+  status.id = id();
   status.name = name_;
   status.weight = config_.weight;
   status.running = posted();
@@ -241,6 +243,13 @@ BackendStatus Backend::status() const {
   status.connections = seen.connections;
   status.idle_connections = seen.idle_connections;
   status.tally = tally_;
+  if (retired_) {
+    status.state = draining;
+    status.since = retired_at_;
+    status.weight = 0;
+    status.full = false;
+    return status;
+  }
   const bool is_suspected = health_.is_failing() && health_.state() == BackendHealth::State::up;
   status.suspected = is_suspected;
   switch (is_suspected ? BackendHealth::State::failing : health_.state()) {

@@ -42,7 +42,8 @@ class BackendOwner {
 class Backend final : public Admission::BackendCounters {
  public:
   // `settings` are the pool's; they outlive the backend and may change, which configure() is then told of.
-  // Without `addresses` its URI's name is looked up for each new connection.
+  // `name`: see EndpointConfig::names(). Without `addresses` its URI's name is looked up for each new
+  // connection.
   Backend(Context& context, BackendOwner& owner, Admission& admission, Admission::EndpointCounters& endpoint,
           const config::PoolConfig& settings, const config::BackendConfig& config, const std::string& name,
           BackendAddresses addresses = {});
@@ -92,6 +93,8 @@ class Backend final : public Admission::BackendCounters {
   // Jobs that people are told it is given at once.
   int shown_limit() const;
   BackendStatus status() const;
+  // It is retired, and has jobs yet.
+  bool is_draining() const { return retired_ && posted() > 0; }
 
  private:
   using Timer = base::MemberDeadline<Backend>;
@@ -126,6 +129,7 @@ class Backend final : public Admission::BackendCounters {
   metrics::Tally tally_;
   bool said_full_ = false;  // in the log
   bool retired_ = false;
+  BackendHealth::Clock::time_point retired_at_{};
   Timer wait_{*this, &Backend::wait_is_over};
 };
 

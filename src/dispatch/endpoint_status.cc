@@ -20,6 +20,8 @@ EndpointStatus::State state_of(State backend) {
       return EndpointStatus::State::down;
     case State::paused:
       return EndpointStatus::State::paused;
+    case State::draining:  // it does not speak for the endpoint
+      break;
   }
   return EndpointStatus::State::untried;
 }
@@ -32,8 +34,14 @@ int rank_of(State state) {
 
 }  // namespace
 
+bool drains(const BackendStatus& backend) { return backend.state == State::draining; }
+
+std::size_t count_of_lasting(const std::vector<BackendStatus>& backends) {
+  return backends.size() - static_cast<std::size_t>(std::count_if(backends.begin(), backends.end(), drains));
+}
+
 bool has_no_weight(const EndpointStatus& endpoint) {
-  return !endpoint.backends.empty() &&
+  return count_of_lasting(endpoint.backends) > 0 &&
          std::all_of(endpoint.backends.begin(), endpoint.backends.end(),
                      [](const BackendStatus& backend) { return backend.weight == 0; });
 }
@@ -49,11 +57,12 @@ EndpointStatus endpoint_status(std::vector<BackendStatus> backends, int held, in
   const BackendStatus* best = nullptr;
   bool all_full = true;
   std::optional<SteadyTime> next_try;
+  const bool has_several = count_of_lasting(backends) > 1;
   for (const auto& backend : backends) {
     status.limit += backend.limit;
     status.connections += backend.connections;
     status.idle_connections += backend.idle_connections;
-    if (backend.weight == 0 && backends.size() > 1) continue;
+    if (drains(backend) || (backend.weight == 0 && has_several)) continue;
     all_full = all_full && backend.full;
     if (backend.next_try) next_try = std::min(next_try.value_or(*backend.next_try), *backend.next_try);
     const int rank = rank_of(backend.state);

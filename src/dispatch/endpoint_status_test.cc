@@ -79,5 +79,20 @@ TEST(EndpointStatus, OneWithoutWeightDoesNotSpeakForTheOthers) {
   EXPECT_TRUE(has_no_weight(endpoint_status({drained}, 0, 10)));
 }
 
+TEST(EndpointStatus, OneThatDrainsSaysNothingOfTheEndpoint) {
+  auto draining = backend(Backend::draining);
+  draining.weight = 0;
+  draining.limit = 0;
+  auto status = endpoint_status({backend(Backend::down), draining}, 0, 10);
+  EXPECT_EQ(status.state, Endpoint::down);
+  EXPECT_EQ(status.limit, 4);
+  EXPECT_EQ(status.connections, 6u);
+  auto weightless = backend(Backend::up);
+  weightless.weight = 0;
+  status = endpoint_status({weightless, draining}, 0, 10);
+  EXPECT_EQ(status.state, Endpoint::up) << "it is alone";
+  EXPECT_TRUE(has_no_weight(status));
+}
+
 }  // namespace
 }  // namespace driveshaft::dispatch

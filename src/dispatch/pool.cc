@@ -332,13 +332,18 @@ void Pool::job_failed(FailedJob failure) {
 }
 
 PoolStatus Pool::status(Detail detail) const {
+  std::vector<BackendStatus> draining;
+  for (const auto& endpoint : function_endpoints_) {
+    if (!endpoint->retired()) continue;
+    for (auto& backend : endpoint->draining()) draining.push_back(std::move(backend));
+  }
   PoolStatus status{.settings = settings_,
                     .draining = draining_,
                     .running = admission_.running(),
                     .reusable = admission_.reusable_slots(),
                     .pauses = pauses_,
                     .tally = detail == Detail::figures ? metrics_->take_tally() : metrics_->tally(),
-                    .endpoint = endpoint_->status(),
+                    .endpoint = endpoint_->status(std::move(draining)),
                     .function_endpoints = {},
                     .breakers = {},
                     .links = {},

@@ -139,6 +139,48 @@ TEST_F(PoolBackends, TheyAreShownInTheOrderOfTheJobsFile) {
   EXPECT_THAT(names(), ElementsAre(third.uri(), two.uri(), one.uri()));
 }
 
+TEST_F(PoolBackends, OneThatIsRemovedIsShownUntilItsLastJobIsDone) {
+  one.answer = never();
+  two.answer = never();
+  apply();
+  submit(4);
+  wait_until([&] { return one.requests == 2 && two.requests == 2; });
+  const auto before = status().backends[0].id;
+  pool().endpoint = endpoint_of({{uri_of(two)}});
+  apply();
+  ASSERT_THAT(names(), ElementsAre(two.uri(), one.uri()));
+  const auto draining = status().backends[1];
+  EXPECT_EQ(draining.state, BackendStatus::State::draining);
+  EXPECT_EQ(draining.id, before);
+  EXPECT_EQ(draining.running, 2);
+  EXPECT_EQ(draining.weight, 0);
+  EXPECT_EQ(draining.limit, 0);
+  EXPECT_EQ(status().state, EndpointStatus::State::untried);
+  one.peers[0]->send(test_answer("done"));
+  wait_until([&] { return server.results.size() == 1; });
+  EXPECT_EQ(status().backends.at(1).running, 1);
+  one.peers[1]->send(test_answer("done"));
+  wait_until([&] { return server.results.size() == 2; });
+  EXPECT_THAT(names(), ElementsAre(two.uri()));
+}
+
+TEST_F(PoolBackends, ThoseOfAFunctionThatHasNoneOfItsOwnAnyMoreAreShownWithThePools) {
+  one.answer = two.answer = never();
+  pool().endpoint = endpoint_of({{uri_of(two)}});
+  pool().functions["f"].endpoint = endpoint_of({{uri_of(one)}});
+  apply();
+  submit(1);
+  wait_until([&] { return one.requests == 1; });
+  pool().functions.clear();
+  apply();
+  EXPECT_TRUE(supervisor.status(Detail::all).at(0).function_endpoints.empty());
+  ASSERT_THAT(names(), ElementsAre(two.uri(), one.uri()));
+  EXPECT_EQ(status().backends[1].state, BackendStatus::State::draining);
+  one.peers[0]->send(test_answer("done"));
+  wait_until([&] { return server.results.size() == 1; });
+  EXPECT_THAT(names(), ElementsAre(two.uri()));
+}
+
 TEST_F(PoolBackends, ThoseThatLookAlikeHaveNamesOfTheirOwn) {
   const auto uri = [&](const std::string& user) {
     return *net::parse_uri("http://" + user + "@" + one.uri().substr(7));

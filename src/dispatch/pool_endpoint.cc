@@ -213,11 +213,21 @@ std::optional<metrics::EndpointState> PoolEndpoint::counted_state() const {
   return has(BackendHealth::State::paused) ? EndpointState::paused : EndpointState::down;
 }
 
-EndpointStatus PoolEndpoint::status() const {
+std::vector<BackendStatus> PoolEndpoint::draining() const {
+  std::vector<BackendStatus> backends;
+  for_each_backend([&](const Backend& backend) {
+    if (backend.is_draining()) backends.push_back(backend.status());
+  });
+  return backends;
+}
+
+EndpointStatus PoolEndpoint::status(std::vector<BackendStatus> others) const {
   std::vector<BackendStatus> backends;
   for_each_backend([&](const Backend& backend) {
     if (!backend.retired()) backends.push_back(backend.status());
   });
+  for (auto& backend : draining()) backends.push_back(std::move(backend));
+  for (auto& backend : others) backends.push_back(std::move(backend));
   return endpoint_status(std::move(backends), permits_.held(), settings_.worker_count);
 }
 

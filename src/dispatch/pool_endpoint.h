@@ -60,7 +60,10 @@ class PoolEndpoint final : private BackendOwner {
   const std::string& name() const { return name_; }
   // Null: requests are not signed.
   Signer* signer() { return signer_ ? &*signer_ : nullptr; }
-  EndpointStatus status() const;
+  // Its backends that only finish.
+  std::vector<BackendStatus> draining() const;
+  // `others` drain, and are shown with its own.
+  EndpointStatus status(std::vector<BackendStatus> others = {}) const;
 
  private:
   // BackendOwner

@@ -70,19 +70,21 @@ struct LinkStatus {
 // One backend of an endpoint.
 struct BackendStatus {
   enum class State {
-    untried,  // nothing was sent there yet
-    up,       // the last thing heard of it was an answer
-    down,     // it could not be reached, or its application is absent
-    paused,   // it asked to wait
-    failing,  // far more of its jobs fail than of the others'
+    untried,   // nothing was sent there yet
+    up,        // the last thing heard of it was an answer
+    down,      // it could not be reached, or its application is absent
+    paused,    // it asked to wait
+    failing,   // far more of its jobs fail than of the others'
+    draining,  // it is removed from the jobs file, or its address from the name, and finishes its jobs
   };
-  std::string name;  // its URI as it may be shown, and its address if the name has several
+  std::uint64_t id = 0;  // no other backend of the pool has had it
+  std::string name;      // see config::EndpointConfig::names(), and its address if the name has several
   State state = State::untried;
   SteadyTime since;
   std::string why;                     // it is neither untried nor up
   std::optional<SteadyTime> next_try;  // when it is tried again; nothing: it is not away, or is tried now
   bool suspected = false;              // failing, after few failures
-  int weight = 1;                      // 0: it takes no more jobs
+  int weight = 1;                      // 0: it takes no more jobs, as one that drains
   int running = 0;                     // jobs that are there
   int limit = 0;                       // jobs it is given at once
   bool full = false;                   // the limit is what it has shown to take
@@ -106,8 +108,10 @@ struct EndpointStatus {
   bool full = false;  // the limit is what it has shown to take
   std::size_t connections = 0;
   std::size_t idle_connections = 0;
-  std::optional<SteadyTime> next_try = {};   // when the first of its backends is tried again, as there
-  std::vector<BackendStatus> backends = {};  // in the order of the jobs file; those that only finish left out
+  std::optional<SteadyTime> next_try = {};  // when the first of its backends is tried again, as there
+  // In the order of the jobs file; then those that drain. The pool's own has those of functions' endpoints
+  // that are gone, too.
+  std::vector<BackendStatus> backends = {};
 };
 
 // Functions whose jobs fail; see breaker.h.

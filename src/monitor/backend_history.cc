@@ -2,7 +2,6 @@
 #include "monitor/backend_history.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "base/seconds.h"
@@ -50,39 +49,41 @@ std::map<std::string, metrics::PoolGauges::Backend> BackendHistories::add(dispat
                                                                           const dispatch::PoolStatus& pool) {
   Told told;
   Histories before = std::exchange(histories_, {});
-  add(at, {}, pool.endpoint, before, told);
-  for (const auto& [_, endpoint, functions] : pool.function_endpoints) {
-    if (!functions.empty()) add(at, functions.front(), endpoint, before, told);
+  std::vector<const dispatch::EndpointStatus*> endpoints{&pool.endpoint};
+  for (const auto& of_functions : pool.function_endpoints) endpoints.push_back(&of_functions.endpoint);
+  for (const bool draining : {false, true}) {  // those that drain last: there are histories for kMost alone
+    for (const auto* endpoint : endpoints) {
+      for (const auto& backend : endpoint->backends) {
+        if (dispatch::drains(backend) == draining) add(at, backend, before, told);
+      }
+    }
   }
   return told;
 }
 
-void BackendHistories::add(dispatch::SteadyTime at, const std::string& function,
-                           const dispatch::EndpointStatus& endpoint, Histories& before, Told& told) {
-  for (const auto& backend : endpoint.backends) {
-    if (histories_.size() == kMost) return;
-    Key key{function, backend.name, 0};
-    while (histories_.contains(key)) ++std::get<std::size_t>(key);
-    auto known = before.extract(key);
-    auto& history = known ? histories_.insert(std::move(known)).position->second : histories_[key];
-    const auto came = history.add(at, backend.tally);
-    const auto [entry, is_new] = told.try_emplace(backend.name);
-    auto& of_name = entry->second;
+void BackendHistories::add(dispatch::SteadyTime at, const dispatch::BackendStatus& backend, Histories& before,
+                           Told& told) {
+  if (histories_.size() == kMost) return;
+  auto known = before.extract(backend.id);
+  auto& history = known ? histories_.insert(std::move(known)).position->second : histories_[backend.id];
+  const auto came = history.add(at, backend.tally);
+  const auto [entry, is_new] = told.try_emplace(backend.name);
+  auto& of_name = entry->second;
+  if (!dispatch::drains(backend)) {
     of_name.up = (is_new || of_name.up) && backend.weight > 0 && dispatch::works(backend);
     of_name.weight = std::max(of_name.weight, backend.weight);
-    of_name.jobs += backend.running;
-    of_name.connections += backend.connections;
-    of_name.succeeded += came.completed;
-    of_name.failed += came.failed;
   }
+  of_name.jobs += backend.running;
+  of_name.connections += backend.connections;
+  of_name.succeeded += came.completed;
+  of_name.failed += came.failed;
 }
 
 std::vector<std::optional<BackendHistory::Figures>> BackendHistories::of(
-    const std::string& function, const dispatch::EndpointStatus& endpoint) const {
+    const dispatch::EndpointStatus& endpoint) const {
   std::vector<std::optional<BackendHistory::Figures>> figures;
-  std::map<std::string_view, std::size_t> seen;
   for (const auto& backend : endpoint.backends) {
-    const auto found = histories_.find({function, backend.name, seen[backend.name]++});
+    const auto found = histories_.find(backend.id);
     figures.push_back(found == histories_.end() ? std::nullopt : std::optional(found->second.figures()));
   }
   return figures;

@@ -6,7 +6,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "dispatch/status.h"
@@ -49,23 +48,18 @@ class BackendHistories {
   static constexpr std::size_t kMost = 64;
 
   // Is called once a second. Returns what the metrics are told of the backends, by their names. Where two
-  // endpoints of the pool share a backend's name, it is told of both together.
+  // endpoints of the pool share a backend's name, it is told of both together. One that drains has but its
+  // jobs, connections and attempts told: it may have a successor of its name.
   std::map<std::string, metrics::PoolGauges::Backend> add(dispatch::SteadyTime at,
                                                           const dispatch::PoolStatus& pool);
 
   // Of the backends of an endpoint, in their order; nothing is known of those beyond the first kMost.
-  // `function` is the first one of those that have the endpoint; it is empty for the pool's own endpoint.
-  std::vector<std::optional<BackendHistory::Figures>> of(const std::string& function,
-                                                         const dispatch::EndpointStatus& endpoint) const;
+  std::vector<std::optional<BackendHistory::Figures>> of(const dispatch::EndpointStatus& endpoint) const;
 
  private:
   using Told = std::map<std::string, metrics::PoolGauges::Backend>;
-  // Function, as above; name of the backend; how many before it have the same name, as a password or a query
-  // is not shown.
-  using Key = std::tuple<std::string, std::string, std::size_t>;
-  using Histories = std::map<Key, BackendHistory>;
-  void add(dispatch::SteadyTime at, const std::string& function, const dispatch::EndpointStatus& endpoint,
-           Histories& before, Told& told);
+  using Histories = std::map<std::uint64_t, BackendHistory>;  // by BackendStatus::id
+  void add(dispatch::SteadyTime at, const dispatch::BackendStatus& backend, Histories& before, Told& told);
 
   Histories histories_;
 };

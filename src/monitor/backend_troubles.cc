@@ -31,7 +31,7 @@ std::string next_try(const std::optional<dispatch::SteadyTime>& at, dispatch::St
 }
 
 std::string backend_troubles(const dispatch::EndpointStatus& endpoint, dispatch::SteadyTime now) {
-  if (endpoint.backends.size() < 2) return {};
+  if (dispatch::count_of_lasting(endpoint.backends) < 2) return {};
   std::size_t all = 0;
   std::size_t away = 0;
   std::string named;

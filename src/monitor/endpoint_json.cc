@@ -22,7 +22,7 @@ json::value time_or_null(const View& view, const std::optional<SteadyTime>& at) 
 
 json::object backend(const View& view, const BackendStatus& backend, const std::optional<Figures>& figures,
                      std::uint64_t attempts_of_all) {
-  constexpr std::string_view kStates[] = {"untried", "up", "down", "paused", "failing"};
+  constexpr std::string_view kStates[] = {"untried", "up", "down", "paused", "failing", "draining"};
   const bool tried = backend.state != BackendStatus::State::untried;
   json::object shown{{"name", backend.name},
                      {"state", kStates[static_cast<std::size_t>(backend.state)]},
@@ -45,13 +45,11 @@ json::object backend(const View& view, const BackendStatus& backend, const std::
   return shown;
 }
 
-// `function` as in BackendHistories::of().
-json::array backends(const View& view, const std::string& pool, const std::string& function,
-                     const EndpointStatus& endpoint) {
+json::array backends(const View& view, const std::string& pool, const EndpointStatus& endpoint) {
   const auto histories = view.backends.find(pool);
   const auto figures = histories == view.backends.end()
                            ? std::vector<std::optional<Figures>>(endpoint.backends.size())
-                           : histories->second.of(function, endpoint);
+                           : histories->second.of(endpoint);
   std::uint64_t attempts = 0;
   for (const auto& one : figures) attempts += one ? one->attempts : 0;
   json::array shown;
@@ -80,7 +78,7 @@ json::object shown(const View& view, const std::string& uri, const EndpointStatu
 
 json::object endpoint_json(const View& view, const PoolStatus& pool) {
   json::object endpoint = shown(view, pool.settings.endpoint.display(), pool.endpoint);
-  endpoint["backends"] = backends(view, pool.settings.name, {}, pool.endpoint);
+  endpoint["backends"] = backends(view, pool.settings.name, pool.endpoint);
   return endpoint;
 }
 
@@ -89,8 +87,7 @@ json::array function_endpoints_json(const View& view, const PoolStatus& pool) {
   for (const auto& one : pool.function_endpoints) {
     json::object endpoint = shown(view, one.uri, one.endpoint);
     endpoint["functions"] = strings(one.functions);
-    const auto first = one.functions.empty() ? std::string() : one.functions.front();
-    endpoint["backends"] = backends(view, pool.settings.name, first, one.endpoint);
+    endpoint["backends"] = backends(view, pool.settings.name, one.endpoint);
     endpoints.push_back(std::move(endpoint));
   }
   return endpoints;

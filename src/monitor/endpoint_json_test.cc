@@ -12,7 +12,9 @@ using namespace std::chrono_literals;
 using dispatch::BackendStatus;
 
 BackendStatus backend(const std::string& name, BackendStatus::State state) {
+  static std::uint64_t last_id = 0;
   BackendStatus status;
+  status.id = ++last_id;
   status.name = name;
   status.state = state;
   status.since = SteadyTime(90s);

@@ -203,6 +203,20 @@ TEST(Verdict, SaysWhenWhatIsAwayIsTriedNext) {
                           "are held"));
 }
 
+TEST(Verdict, ABackendThatDrainsIsNoneOfThem) {
+  using enum dispatch::BackendStatus::State;
+  Daemon daemon;
+  auto leaving = backend("http://b/", draining);
+  leaving.weight = 0;
+  daemon.pool.endpoint.state = EndpointStatus::State::up;
+  daemon.pool.endpoint.backends = {backend("http://a/", up), leaving};
+  EXPECT_TRUE(daemon.verdict().well());
+  daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused"};
+  daemon.pool.endpoint.backends = {backend("http://a/", down), leaving};
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre(HasSubstr("Regular: endpoint http://shop.example/job.php: refused, for 14 s")));
+}
+
 TEST(Verdict, ThreeBackendsAreNamedAndTheOthersCounted) {
   using enum dispatch::BackendStatus::State;
   Daemon daemon;

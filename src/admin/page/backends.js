@@ -21,10 +21,11 @@ function backend_row({ backend: first, functions }) {
       attribute(chip, "data-state", backend.state);
       text(chip, endpoint_chip(backend));
       text(why, [since(backend.since, at), backend.why].filter(Boolean).join(": "));
-      const shown = [`${number(backend.running)} of ${number(backend.limit)}`, backend.share === null ? "–" : `${number(backend.share * 100)}%`,
+      const drains = backend.state === "draining";
+      const shown = [drains ? `${number(backend.running)} left` : `${number(backend.running)} of ${number(backend.limit)}`, backend.share === null ? "–" : `${number(backend.share * 100)}%`,
         number(backend.attempts_per_second), number(backend.failures_per_second), seconds(backend.p95),
         `${number(backend.connections)}, ${number(backend.idle_connections)} idle`,
-        backend.weight === 0 ? "0: no jobs" : number(backend.weight)];
+        drains ? "–" : backend.weight === 0 ? "0: no jobs" : number(backend.weight)];
       shown.forEach((value, i) => text(values[i], value));
       values[3].className = backend.failures_per_second > 0 ? "bad" : "";
     },
