@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One backend of three is killed, stopped, slow, or fails: the jobs go on at the others, and it comes back by itself."""
+import collections
 import os
 import signal
 import time
@@ -212,6 +213,27 @@ def test_a_rolling_restart_of_all_costs_no_job(rig):
     runs = sum(sum(jobs_of(record).values()) for record in trio.records)
     assert runs <= jobs, "none was run twice"
     assert trio.daemon.metric("driveshaft_retries_total", reason="connection_lost") <= 2 * AT_EACH
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_rolling_reloads_of_three_php_fpm_cost_no_job_with_retry_and_repeat_none(rig):
+    """As docs/guides/deploying.md has it."""
+    backends = [rig.php_fpm(children=AT_EACH, control_timeout=30) for _ in range(3)]
+    records = [rig.directory / f"record-{number}" for number in (1, 2, 3)]
+    uris = [backend.uri_unix(record=record, delay=0.002) for backend, record in zip(backends, records)]
+    server = rig.gearmand(options=["--hashtable-buckets=100003"])
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(
+        uris, ["reverse"], SLOTS, retry={"attempts": 3, "on": ["connection_lost"]})}))
+    with Load(server, window=60) as load:
+        for turn in range(9):
+            go_on(load, 300)
+            backends[turn % 3].reload()
+        go_on(load, 300)
+        load.stop()
+    assert daemon.metric("driveshaft_errors") == 0
+    ran = sum((jobs_of(record) for record in records), collections.Counter())
+    assert len(ran) == load.right and set(ran.values()) == {1}
 
 
 @pytest.mark.once
