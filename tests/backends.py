@@ -24,7 +24,8 @@ class PythonBackend(Process):
         super().__init__(name, directory, [sys.executable, SERVER, self.host, self.port, *certificate])
 
     def uri(self, host=None, path="/job"):
-        return f"http{'s' if self.certificate else ''}://{host or self.host}:{self.port}{path}"
+        host = host or self.host
+        return f"http{'s' if self.certificate else ''}://{f'[{host}]' if ':' in host else host}:{self.port}{path}"
 
     def start(self):
         super().start()

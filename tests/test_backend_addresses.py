@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A name with several addresses: each is a backend, and the name is looked up again."""
+import ctypes
+import os
 import socket
 import struct
 import subprocess
@@ -7,9 +9,9 @@ import threading
 
 import pytest
 
+import api
 from backends import PythonBackend, shares
 from clients import Client, complete
-import api
 from driveshaft import jobs_file, pool
 from load import Load, under_load
 from processes import free_port, let_pass, wait_until
@@ -98,10 +100,35 @@ def zone(request, rig):
         made.close()
 
 
+@pytest.fixture
+def ipv6_addresses():
+    """On the loopback interface of a network of its own. This thread is in it, and so is what it starts."""
+    addresses = ["::1", "2001:db8::2", "2001:db8::3"]
+    new_network = 0x40000000
+    libc = ctypes.CDLL(None)
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        if libc.unshare(new_network):
+            pytest.skip("this machine allows no network namespace")
+        try:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            for address in addresses[1:]:
+                subprocess.run(["ip", "address", "add", f"{address}/128", "dev", "lo", "nodad"], check=True)
+            yield addresses
+        finally:
+            assert libc.setns(before, new_network) == 0
+    finally:
+        os.close(before)
+
+
 def start(rig, zone, uri, worker_count=12, **settings):
     server = rig.gearmand()
     config = jobs_file([server], {"Regular": pool(uri, ["reverse"], worker_count, **settings)})
     return server, rig.driveshaft(config, prefix=zone.prefix)
+
+
+def backends_shown(daemon):
+    return api.pool(daemon, "Regular")["endpoint"]["backends"]
 
 
 def counts(backends):
@@ -127,18 +154,18 @@ def test_an_address_that_is_added_has_its_share_and_one_that_is_removed_finishes
         two.set(wait_for=1)
         wait_until(lambda: two.running_jobs == 4, "it runs what it has")
         zone.set("127.0.0.1", "127.0.0.3")
-def backends_shown(daemon):
-    return api.pool(daemon, "Regular")["endpoint"]["backends"]
-
-
         daemon.wait_for_line(r"backend \S+ \(127\.0\.0\.2\) is gone", 1 + 2)
         gone = two.jobs
         then = load.right
         wait_until(lambda: load.right > then + 500, "jobs go on")
         assert (two.jobs, two.running_jobs) == (gone, 4)
+        shown = [(backend["name"], backend["state"], backend["running"]) for backend in backends_shown(daemon)
+                 if backend["state"] == "draining"]
+        assert shown == [(f"{one.uri(NAME)} (127.0.0.2)", "draining", 4)]
         two.set(wait_for=0)
         load.stop()
     assert two.jobs == gone
+    wait_until(lambda: len(backends_shown(daemon)) == 2, "it is gone")
     assert daemon.metric("driveshaft_errors") == 0
     told = [backend.told()["handles"] for backend in backends]
     assert len({handle for handles in told for handle in handles}) == sum(map(len, told)) == load.right
@@ -159,13 +186,9 @@ def test_a_name_that_is_not_found_keeps_its_backends(rig):
         load.stop()
     assert not daemon.lines("is gone")
 
-        shown = [(backend["name"], backend["state"], backend["running"]) for backend in backends_shown(daemon)
-                 if backend["state"] == "draining"]
-        assert shown == [(f"{one.uri(NAME)} (127.0.0.2)", "draining", 4)]
 
 @pytest.mark.once
 def test_an_address_that_fails_is_asked_for_at_once(rig):
-    wait_until(lambda: len(backends_shown(daemon)) == 2, "it is gone")
     """Without dns_refresh: a backend that cannot be reached is looked up again."""
     one, two, third = servers(rig, "127.0.0.1", "127.0.0.2", "127.0.0.3")
     zone = Zone(rig)
@@ -245,3 +268,27 @@ def test_localhost_is_one_backend(rig):
         assert client.run_all("reverse", ["ab"] * 200) == [complete("ba")] * 200
     assert one.jobs == 400
     assert not daemon.lines("is new|is gone|cannot be reached")
+
+
+@pytest.mark.once
+def test_a_name_with_several_ipv6_addresses_is_a_backend_for_each(ipv6_addresses, rig, zone):
+    """Its IPv4 address belongs to one of these hosts, for all that is known, and gets no job."""
+    one, two, third, v4 = servers(rig, *ipv6_addresses, "127.0.0.1")
+    zone.set("127.0.0.1", *ipv6_addresses[:2])
+    server, daemon = start(rig, zone, one.uri(NAME), dns_refresh=1)
+    daemon.expect_failed_jobs()
+    with Load(server, window=40) as load:
+        wait_until(lambda: one.jobs > 50 and two.jobs > 50, "both have jobs")
+        assert [backend["name"] for backend in backends_shown(daemon)] == [
+            f"{one.uri(NAME)} ({address})" for address in ipv6_addresses[:2]]
+        zone.set("127.0.0.1", *ipv6_addresses)
+        wait_until(lambda: third.jobs > 0, "the new one has jobs", 1 + 2)
+        before, then = counts([one, two, third]), load.right
+        wait_until(lambda: load.right > then + 3000, "jobs go on")
+        after = counts([one, two, third])
+        assert all(abs(share - 1 / 3) < 0.05 for share in shares([now - b for b, now in zip(before, after)]))
+        two.kill()
+        then = load.right
+        wait_until(lambda: load.right > then + 500, "jobs go on at the others")
+        assert v4.jobs == 0
+        assert len(load.wrong) <= 5, "what it ran"

@@ -12,8 +12,10 @@ from driveshaft import jobs_file, pool
 from fakes import SocketServer
 from load import Load, under_load
 from packets import Kind
-from processes import let_pass, wait_until
+from processes import let_pass, wait_for_end, wait_until
 from test_signatures import new_secret, write
+from test_streaming import DONE, stream
+from test_upgrade import upgrade_by_signal
 
 JOBS = 10_000
 
@@ -104,6 +106,19 @@ def test_a_weight_of_0_takes_no_more_and_finishes_what_runs(rig):
     assert daemon.metric("driveshaft_errors") == 0
 
 
+def test_with_every_weight_0_jobs_wait_in_gearmand(rig):
+    backends = three(rig)
+    server, daemon = start(rig, [{"uri": backend.uri(), "weight": 0} for backend in backends])
+    with Client(server) as client:
+        handles = client.submit_many("reverse", texts(30))
+        wait_until(lambda: "each backend of endpoint" in daemon.get("/readyz")[1], "/readyz says that none takes jobs")
+        found = status(server, "reverse")
+        assert (found.total, found.running) == (30, 0)
+        change(daemon, [{"uri": backend.uri(), "weight": weight} for backend, weight in zip(backends, (0, 1, 0))], server)
+        all_succeed([client.result(handle) for handle in handles], 30)
+    assert [backend.jobs for backend in backends] == [0, 30, 0]
+
+
 def test_a_slow_backend_gets_less(rig):
     backends = three(rig)
     for backend, delay in zip(backends, [0.1, 0.01, 0.01]):
@@ -158,6 +173,25 @@ def test_a_full_php_fpm_beside_a_free_backend_is_full_and_not_down(rig):
     assert not daemon.lines("cannot be reached|HTTP status|Holding job")
     assert 1 <= len(daemon.lines("is full: it takes no more than")) <= 3
     assert len(daemon.lines("^pool Regular")) < 10
+
+
+def test_no_job_waits_for_a_child_of_php_fpm_while_another_backend_is_idle(rig):
+    """One php-fpm with two children, whose `max_concurrency` says so: each is in a long job."""
+    record = rig.directory / "record"
+    free = rig.start(PythonBackend(rig.directory))
+    fpm = rig.php_fpm(children=2)
+    long = {"uri": fpm.uri_unix(record=record, delay=3), "max_concurrency": 2}
+    server, daemon = start(rig, [long, {"uri": free.uri(), "weight": 0}])
+    with Client(server) as client:
+        slow = client.submit_many("reverse", ["slow"] * 2)
+        wait_until(lambda: sum(jobs_of(record).values()) == 2, "both children are busy")
+        change(daemon, [long, free.uri()], server)
+        began = time.monotonic()
+        all_succeed(client.run_all("reverse", texts(300), 20), 300)
+        assert time.monotonic() - began < 2
+        assert free.jobs == 300
+        assert [client.result(handle) for handle in slow] == [complete("wols")] * 2
+    assert daemon.metric("driveshaft_errors") == 0
 
 
 # --- reloads
@@ -299,6 +333,75 @@ def test_signatures_and_streams_are_those_of_each_backend(rig):
             assert head["host"] == f"127.0.0.1:{backend.port}" and head["webhook-signature"].startswith("v1,")
 
 
+def test_headers_go_to_each_backend_and_so_do_those_of_a_reload(rig):
+    backends = three(rig)
+    server, daemon = start(rig, uris(backends), headers={"X-Shop": "one"})
+    run_jobs(server, 30)
+    change(daemon, uris(backends), server, headers={"X-Shop": "two"})
+    before = [backend.told() for backend in backends]
+    run_jobs(server, 30)
+    after = [backend.told() for backend in backends]
+    for then, now in zip(before, after):
+        assert {head["x-shop"] for head in then["heads"]} == {"one"}
+        assert len(now["handles"]) >= len(then["handles"]) + 5, "all heads that it tells of are new"
+        assert {head["x-shop"] for head in now["heads"]} == {"two"}
+
+
+def test_a_stream_goes_to_another_backend_unless_its_first_lines_have_gone_to_the_client(rig):
+    """By retry, where the connection breaks before the first line."""
+    good = rig.endpoint(stream({"data": "part"}, DONE))
+    silent = rig.endpoint(stream(close=True))
+    more = {"functions": ["f"], "retry": {"attempts": 3, "initial_delay": 0.01}}
+    server, daemon = start(rig, [silent.uri(), good.uri()], **more)
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        assert client.run_all("f", texts(20)) == [complete("done")] * 20
+        assert client.told() == [(Kind.WORK_DATA, b"part")] * 20
+        assert silent.requests and daemon.metric("driveshaft_errors") == 0
+
+        talks = rig.endpoint(stream({"data": "half"}, close=True))
+        change(daemon, [talks.uri(), good.uri()], server, **more)
+        results = client.run_all("f", texts(20))
+        broke = len(talks.requests)
+        assert results.count(FAILED) == broke > 0 and results.count(complete("done")) == 20 - broke
+        told = client.told()
+        assert told.count((Kind.WORK_DATA, b"half")) == broke and told.count((Kind.WORK_DATA, b"part")) == 20 - broke
+
+
+def test_jobs_that_stream_go_to_the_others_when_a_backend_is_away(rig):
+    one, *others = three(rig)
+    server, daemon = start(rig, uris([one, *others]), functions=["stream"])
+    one.kill()
+    with Client(server) as client:
+        all_succeed(client.run_all("stream", texts(300)), 300)
+        assert client.told() == [(Kind.WORK_DATA, b"part")] * 300
+    assert daemon.metric("driveshaft_errors") == 0
+
+
+def test_a_breaker_opens_for_a_bad_deployment_and_not_for_one_bad_backend(rig):
+    backends = three(rig)
+    server, daemon = start(rig, uris(backends), breaker=True)
+    daemon.expect_failed_jobs()
+    daemon.expect_errors("its breaker opens")
+    backends[0].set(status=500)
+    with Client(server) as client:
+        results = client.run_all("reverse", texts(1000))
+        assert results.count(FAILED) <= 11
+        assert not daemon.lines("its breaker opens")
+
+        for backend in backends:
+            backend.set(status=500)
+        handles = client.submit_many("reverse", texts(1000))
+        daemon.wait_for_line("its breaker opens")
+        assert daemon.metric("driveshaft_breakers_open", pool="Regular") == 1
+        for backend in backends:
+            backend.set(status=200)
+        results = [client.result(handle) for handle in handles]
+        assert 10 <= results.count(FAILED) <= 60
+        assert all(result in (FAILED, complete(text[::-1])) for result, text in zip(results, texts(1000)))
+    assert daemon.metric("driveshaft_breakers_open", pool="Regular") == 0
+
+
 def test_endpoint_down_fail_holds_no_jobs_and_loses_none_to_one_that_is_away(rig):
     one, two, third = backends = three(rig)
     server, daemon = start(rig, uris(backends), endpoint_down="fail")
@@ -342,6 +445,26 @@ def test_one_that_asks_to_be_left_alone_costs_no_job_however_long_it_asks(rig):
     run_jobs(server, 500)
     assert one.jobs <= 30
     assert daemon.metric("driveshaft_errors") == 0
+
+
+# --- upgrades
+
+@pytest.mark.once
+def test_upgrades_under_load_lose_and_repeat_no_job(rig):
+    backends = three(rig)
+    for backend in backends:
+        backend.set(delay=0.005)
+    path = rig.directory / "control.sock"
+    server, daemon = start(rig, uris(backends), more={"control_socket": path})
+    with under_load(server, daemon=daemon) as load:
+        for turn in range(6):
+            then = load.right
+            wait_until(lambda: load.right > then + 200, "jobs run")
+            old = daemon.upgrade(path) if turn % 2 else upgrade_by_signal(daemon)
+            assert wait_for_end(old) == 0
+    told = [backend.told()["handles"] for backend in backends]
+    assert len({handle for handles in told for handle in handles}) == sum(map(len, told)) == load.right
+    assert min(map(len, told)) > load.right / 6, "all of them had jobs"
 
 
 # --- connections
