@@ -11,7 +11,7 @@ import many_pools
 from behaviours import Gate, answer, contract, in_turn, reverse
 from browser import Browser, missing
 from certificates import Authority
-from clients import Client, run
+from clients import Client, run, status
 from driveshaft import jobs_file, pool
 from packets import Kind
 from processes import let_pass, wait_for_end, wait_until
@@ -541,11 +541,15 @@ TOKEN = "a-token-that-may-act"
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def start_with_token(rig, behave=reverse, **options):
+def admin_token(rig):
     path = rig.directory / "admin_token"
     path.write_text(TOKEN + "\n")
     path.chmod(0o600)
-    return start(rig, behave, functions=("f", "g"), admin_token_file=path, **options)
+    return path
+
+
+def start_with_token(rig, behave=reverse, **options):
+    return start(rig, behave, functions=("f", "g"), admin_token_file=admin_token(rig), **options)
 
 
 def test_a_pool_and_a_function_are_paused_and_resumed_on_the_page(rig, browser):
@@ -595,6 +599,50 @@ def test_a_pool_and_a_function_are_paused_and_resumed_on_the_page(rig, browser):
     browser.click(selector=".title button.act")
     assert browser.visible(selector="#action-token"), "another tab knows no token"
     assert TOKEN not in daemon.log()
+
+
+def test_dead_letters_are_run_again_on_the_page(rig, browser):
+    broken = [True]
+    endpoint = rig.endpoint(lambda request, sock: (answer(b"oops", status="500 Internal Server Error") if broken[0] else reverse)(request, sock))
+    server = rig.gearmand()
+    daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri(), ["f"], dead_letter_function="failed_jobs")}),
+                            admin_token_file=admin_token(rig))
+    daemon.expect_failed_jobs()
+    daemon.expect_errors("control, .*: not done")
+    browser.open_page(daemon, "/#/pool/Regular")
+    browser.shows("#pool .facts", "Dead letters")
+    button = "#pool .facts button.act"
+    assert not browser.visible(selector=button), "there is none"
+    with Client(server) as client:
+        for job in client.submit_many("f", [str(number) for number in range(12)]):
+            assert client.result(job).kind == "fail"
+        browser.shows(button, "Run again …")
+        browser.shows("#pool .facts", "12")
+        browser.click(selector=button)
+        browser.shows("#action-title", "Run the dead letters of Regular again?")
+        browser.shows("#action-says", "failed_jobs has 12 letters, which may be of other pools, too. Their jobs are submitted again; those that fail become dead letters again.")
+        assert browser.axe() == []
+        browser.press(key="Escape")
+        assert status(server, "failed_jobs").total == 12, "nothing was done"
+        broken[0] = False
+        browser.click(selector=button)
+        browser.choose(selector="#action-limit", value="1")
+        browser.fill(selector="#action-token", text=TOKEN)
+        browser.click(selector="#action-do")
+        browser.shows("#done", "Done: 1 letter of failed_jobs is run again, at least 11 are left.")
+        browser.click(selector=button)
+        browser.click(selector="#action-do")
+        browser.shows("#done", "Done: 11 letters of failed_jobs are run again.")
+        wait_until(lambda: status(server, "failed_jobs").total == status(server, "f").total == 0, "all have run")
+        wait_until(lambda: not browser.visible(selector=button), "there is nothing more to do")
+        assert browser.axe() == []
+        daemon.wait_for_line("control, token, 127.0.0.1: 11 letters of failed_jobs are run again", level="INFO")
+
+        client.submit_background("failed_jobs", "no letter")
+        browser.shows(button, "Run again …")
+        browser.click(selector=button)
+        browser.click(selector="#action-do")
+        browser.shows("#action-error", "It is not done: 0 letters of failed_jobs are run again, 1 is left; the first of those that have to stay: it is no letter")
 
 
 def test_a_running_job_is_cancelled_on_the_page_of_a_phone_by_keyboard(rig, browser):

@@ -48,6 +48,16 @@ class Body {
     wrong(key, "a number of seconds above 0");
     return {};
   }
+  // From 1 to `most`, which it is unless given.
+  std::size_t count(std::string_view key, std::size_t most) {
+    const json::value* value = take(key);
+    if (!value) return most;
+    boost::system::error_code error;
+    const auto number = value->to_number<std::size_t>(error);
+    if (!error && number >= 1 && number <= most) return number;
+    wrong(key, fmt::format("a whole number from 1 to {}", most));
+    return most;
+  }
   bool flag(std::string_view key) {
     const json::value* value = take(key);
     if (value && !value->is_bool()) wrong(key, "true or false");
@@ -112,6 +122,11 @@ Action read_cancel(Body& body) {
   return cancel;
 }
 
+Action read_rerun_letters(Body& body) {
+  return RerunLettersAction{body.required_text("pool"), body.text("function"),
+                            body.count("limit", RerunLettersAction::kMost)};
+}
+
 Action read_reload(Body&) { return ReloadAction{}; }
 Action read_drain(Body&) { return DrainAction{}; }
 Action read_upgrade(Body&) { return UpgradeAction{}; }
@@ -139,9 +154,10 @@ struct Row {
 };
 
 // In the order of the variant.
-constexpr Row kRows[] = {{"pause", read_pause},        {"resume", read_resume}, {"cancel", read_cancel},
-                         {"reload", read_reload},      {"drain", read_drain},   {"upgrade", read_upgrade},
-                         {"log-level", read_log_level}};
+constexpr Row kRows[] = {{"pause", read_pause},     {"resume", read_resume},
+                         {"cancel", read_cancel},   {"rerun-letters", read_rerun_letters},
+                         {"reload", read_reload},   {"drain", read_drain},
+                         {"upgrade", read_upgrade}, {"log-level", read_log_level}};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -34,6 +35,13 @@ struct CancelAction {
   std::chrono::milliseconds older_than{0};
   bool requeue = false;
 };
+// Of the letters of a pool's dead_letter_function, or of those of jobs of one function.
+struct RerunLettersAction {
+  static constexpr std::size_t kMost = 10'000;
+  std::string pool;
+  std::string function;  // of the jobs; empty: any
+  std::size_t limit = kMost;
+};
 struct ReloadAction {};
 struct DrainAction {};
 struct UpgradeAction {};
@@ -42,8 +50,8 @@ struct LogLevelAction {
   log::Level level = log::Level::info;
   std::optional<std::chrono::milliseconds> lasts;
 };
-using Action = std::variant<PauseAction, ResumeAction, CancelAction, ReloadAction, DrainAction, UpgradeAction,
-                            LogLevelAction>;
+using Action = std::variant<PauseAction, ResumeAction, CancelAction, RerunLettersAction, ReloadAction,
+                            DrainAction, UpgradeAction, LogLevelAction>;
 
 struct ActionResult {
   unsigned status = 200;  // of HTTP: 404 there is no such thing, 409 not in this state

@@ -42,6 +42,13 @@ TEST(Action, EachIsRead) {
   EXPECT_EQ(cancel.function, "f");
   EXPECT_EQ(cancel.older_than, 300s);
   EXPECT_TRUE(cancel.requeue);
+  const auto rerun =
+      accepted<RerunLettersAction>("rerun-letters", R"({"pool": "P", "function": "f", "limit": 10000})");
+  EXPECT_EQ(rerun.pool, "P");
+  EXPECT_EQ(rerun.function, "f");
+  EXPECT_EQ(rerun.limit, 10'000U);
+  EXPECT_EQ(accepted<RerunLettersAction>("rerun-letters", R"({"pool": "P"})").limit,
+            RerunLettersAction::kMost);
   accepted<ReloadAction>("reload", "");
   accepted<DrainAction>("drain", "{}");
   accepted<UpgradeAction>("upgrade", "{}");
@@ -57,6 +64,7 @@ TEST(Action, HasTheNameOfItsRequest) {
   EXPECT_EQ(name_of(PauseAction{}), "pause");
   EXPECT_EQ(name_of(ResumeAction{}), "resume");
   EXPECT_EQ(name_of(CancelAction{}), "cancel");
+  EXPECT_EQ(name_of(RerunLettersAction{}), "rerun-letters");
   EXPECT_EQ(name_of(LogLevelAction{}), "log-level");
 }
 
@@ -74,6 +82,11 @@ TEST(Action, WhatCannotBeUnderstoodIsRefusedWithItsReason) {
       {"pause", R"({"pool": "P", "for": "10"})", "for: expected"},
       {"pause", R"({"pool": "P", "fro": 1})",
        "unknown member \\\"fro\\\"; expected pool, function, for, reason"},
+      {"rerun-letters", "{}", "pool: expected a string"},
+      {"rerun-letters", R"({"pool": "P", "limit": 0})", "limit: expected a whole number from 1 to 10000"},
+      {"rerun-letters", R"({"pool": "P", "limit": 10001})", "limit: expected a whole number"},
+      {"rerun-letters", R"({"pool": "P", "limit": 1.5})", "limit: expected a whole number"},
+      {"rerun-letters", R"({"pool": "P", "limit": "1"})", "limit: expected a whole number"},
       {"cancel", "{}", "handles: expected these, or a function and older_than"},
       {"cancel", R"({"handles": []})", "handles: expected an array"},
       {"cancel", R"({"handles": [1]})", "handles: expected an array"},

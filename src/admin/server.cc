@@ -40,6 +40,7 @@ using log::kMainLog;
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kActsWithin{10};
 constexpr std::chrono::seconds kUpgradesWithin{40};     // beyond what the daemon itself allows for one
+constexpr std::chrono::seconds kRerunsWithin{30};       // likewise, of letters
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as "too many open files"
 constexpr std::chrono::minutes kNoteEvery{1};
 constexpr std::chrono::seconds kAnswersWithin{1};  // at the end
@@ -296,6 +297,11 @@ asio::awaitable<void> Server::Impl::stream_to(Stream& stream, bool head) {
   co_await stream_events(stream, monitor, limits.request, head);
 }
 
+std::chrono::seconds answers_within(const Action& action) {
+  if (std::holds_alternative<UpgradeAction>(action)) return kUpgradesWithin;
+  return std::holds_alternative<RerunLettersAction>(action) ? kRerunsWithin : kActsWithin;
+}
+
 // Waits for the loop's thread, which carries the action out.
 asio::awaitable<Reply> Server::Impl::act_on(std::string_view method, std::string_view target,
                                             std::string_view body, std::string by) {
@@ -306,8 +312,7 @@ asio::awaitable<Reply> Server::Impl::act_on(std::string_view method, std::string
     asio::steady_timer done;
     std::optional<ActionResult> result;
   };
-  const bool upgrades = std::holds_alternative<UpgradeAction>(*action);
-  const auto pending = std::make_shared<Pending>(io, upgrades ? kUpgradesWithin : kActsWithin);
+  const auto pending = std::make_shared<Pending>(io, answers_within(*action));
   // It may be called when this server is gone: then nobody runs what is posted.
   act(std::move(*action), std::move(by), [&io = io, weak = std::weak_ptr(pending)](ActionResult result) {
     asio::post(io, [weak, result = std::move(result)] {

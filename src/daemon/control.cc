@@ -40,20 +40,18 @@ const log::Logger& logger_of(std::string_view name) {
 
 }  // namespace
 
-Control::Control(base::DeadlineWheel& deadlines, dispatch::Supervisor& supervisor, JobsFile& jobs_file,
-                 metrics::Registry& metrics, Signals signals)
-    : deadlines_(deadlines),
-      supervisor_(supervisor),
-      jobs_file_(jobs_file),
-      metrics_(metrics),
-      signals_(std::move(signals)) {
-  for (const auto name : admin::action_names()) metrics_.add_control_action(name);
+Control::Control(const Parts& parts, Signals signals, std::function<void()> idle)
+    : parts_(parts),
+      signals_(std::move(signals)),
+      idle_(std::move(idle)),
+      letters_(parts.loop, parts.deadlines) {
+  for (const auto name : admin::action_names()) parts_.metrics.add_control_action(name);
 }
 
 void Control::act(const admin::Action& action, const std::string& by, Done done) {
   by_ = by;
   const auto answer = [this, by, name = admin::name_of(action), done = std::move(done)](ActionResult result) {
-    metrics_.control_action(name, result.status == 200);
+    parts_.metrics.control_action(name, result.status == 200);
     if (result.status == 200) {
       kMainLog.info("control, {}: {}", by, result.text);
     } else {
@@ -66,8 +64,10 @@ void Control::act(const admin::Action& action, const std::string& by, Done done)
         using One = std::decay_t<decltype(one)>;
         if constexpr (std::is_same_v<One, admin::ReloadAction>) {
           reload(answer);
+        } else if constexpr (std::is_same_v<One, admin::RerunLettersAction>) {
+          rerun_letters(one, answer);
         } else if constexpr (std::is_same_v<One, admin::DrainAction>) {
-          if (supervisor_.draining()) {
+          if (parts_.supervisor.draining()) {
             return answer(
                 {kConflict, "the daemon drains already, and ends when no job runs; a SIGTERM ends the jobs"});
           }
@@ -87,11 +87,11 @@ void Control::act(const admin::Action& action, const std::string& by, Done done)
 // Names may have slashes: of "A/B/F" the pool may be "A", "A/B" or all of it.
 std::pair<std::string, std::string> Control::named(const std::string& pool,
                                                    const std::string& function) const {
-  if (function.empty() || supervisor_.has_pool(pool)) return {pool, function};
+  if (function.empty() || parts_.supervisor.has_pool(pool)) return {pool, function};
   const std::string whole = fmt::format("{}/{}", pool, function);
-  if (supervisor_.has_pool(whole)) return {whole, ""};
+  if (parts_.supervisor.has_pool(whole)) return {whole, ""};
   for (auto slash = whole.find('/'); slash != whole.npos; slash = whole.find('/', slash + 1)) {
-    if (supervisor_.has_pool(whole.substr(0, slash)))
+    if (parts_.supervisor.has_pool(whole.substr(0, slash)))
       return {whole.substr(0, slash), whole.substr(slash + 1)};
   }
   return {pool, function};
@@ -103,7 +103,7 @@ ActionResult Control::carry_out(const admin::PauseAction& action) {
   dispatch::Pause pause{now, {}, text::printable(action.reason, 256)};
   if (action.lasts) pause.until = now + *action.lasts;
   const std::string why = pause.reason.empty() ? "" : fmt::format(" ({})", pause.reason);
-  if (const auto paused = supervisor_.pause(pool, function, std::move(pause)); !paused) {
+  if (const auto paused = parts_.supervisor.pause(pool, function, std::move(pause)); !paused) {
     return {kNotFound, paused.error().message};
   }
   return {200, fmt::format("{} is paused{}{}: no more jobs are taken, running ones finish",
@@ -112,7 +112,7 @@ ActionResult Control::carry_out(const admin::PauseAction& action) {
 
 ActionResult Control::carry_out(const admin::ResumeAction& action) {
   const auto [pool, function] = named(action.pool, action.function);
-  if (const auto resumed = supervisor_.resume(pool, function); !resumed) {
+  if (const auto resumed = parts_.supervisor.resume(pool, function); !resumed) {
     return {kConflict, fmt::format("{}: {}", place(pool, function), resumed.error().message)};
   }
   return {200, fmt::format("{} takes jobs again", place(pool, function))};
@@ -130,8 +130,8 @@ ActionResult Control::carry_out(const admin::CancelAction& action) {
     unknown.erase(*named);
     return true;
   };
-  const int cancelled =
-      supervisor_.cancel_jobs(is, fmt::format("it was cancelled by an operator ({})", by_), action.requeue);
+  const int cancelled = parts_.supervisor.cancel_jobs(
+      is, fmt::format("it was cancelled by an operator ({})", by_), action.requeue);
   if (cancelled == 0 && unknown.empty()) {
     return {kNotFound, fmt::format("no job of the function {} has run for so long",
                                    text::printable(action.function, 128))};
@@ -173,12 +173,31 @@ void Control::end_log_levels() {
   log_levels_.clear();
   const auto first = std::min_element(log_levels_end_.begin(), log_levels_end_.end(),
                                       [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (first != log_levels_end_.end()) deadlines_.set(log_levels_, first->second);
+  if (first != log_levels_end_.end()) parts_.deadlines.set(log_levels_, first->second);
+}
+
+void Control::rerun_letters(const admin::RerunLettersAction& action, Done done) {
+  if (parts_.supervisor.draining()) return done({kConflict, "the daemon is shutting down"});
+  const config::Config& config = *parts_.config.in_force;
+  const auto pool = std::find_if(config.pools.begin(), config.pools.end(),
+                                 [&](const config::PoolConfig& one) { return one.name == action.pool; });
+  if (pool == config.pools.end()) {
+    return done({kNotFound, fmt::format("there is no pool {} in the jobs file", shown(action.pool))});
+  }
+  const auto& letters = pool->settings.dead_letter_function;
+  if (letters.empty()) {
+    return done({kConflict, fmt::format("pool {} has no dead_letter_function", shown(action.pool))});
+  }
+  letters_.start(config.servers, letters, action.function, action.limit,
+                 [this, done = std::move(done)](ActionResult result) {
+                   done(std::move(result));
+                   if (is_idle()) idle_();
+                 });
 }
 
 void Control::reload(Done done) {
-  if (supervisor_.draining()) return done({kConflict, "the daemon is shutting down"});
-  jobs_file_.reload([done = std::move(done)](const std::vector<std::string>& errors) {
+  if (parts_.supervisor.draining()) return done({kConflict, "the daemon is shutting down"});
+  parts_.jobs_file.reload([done = std::move(done)](const std::vector<std::string>& errors) {
     if (errors.empty()) return done({200, "the jobs file was read, and is in force"});
     done({kConflict, fmt::format("the jobs file is rejected, the one in force stays: {}", errors.front())});
   });

@@ -8,8 +8,10 @@
 
 #include "admin/action.h"
 #include "base/deadlines.h"
+#include "daemon/letter_rerun.h"
 #include "dispatch/supervisor.h"
 #include "log/log.h"
+#include "monitor/snapshot.h"
 
 namespace driveshaft::daemon {
 
@@ -26,12 +28,25 @@ class Control {
     std::function<void(const std::string& by, std::function<void(bool done, const std::string& text)>)>
         upgrade;
   };
+  struct Parts {
+    asio::io_context& loop;
+    base::DeadlineWheel& deadlines;
+    dispatch::Supervisor& supervisor;
+    JobsFile& jobs_file;
+    const monitor::ConfigState& config;
+    metrics::Registry& metrics;
+  };
 
-  Control(base::DeadlineWheel& deadlines, dispatch::Supervisor& supervisor, JobsFile& jobs_file,
-          metrics::Registry& metrics, Signals signals);
+  // All of the parts outlive this object. `idle` is called when is_idle() has become true.
+  Control(const Parts& parts, Signals signals, std::function<void()> idle);
 
   // Calls `done` once, perhaps from within; not if the daemon ends before.
   void act(const admin::Action& action, const std::string& by, Done done);
+
+  // Whether nothing is under way in another thread that has to end before the process does.
+  bool is_idle() const { return !letters_.is_running(); }
+  // What is under way in another thread ends soon; `why` is for whoever asked for it.
+  void stop(const std::string& why) { letters_.stop(why); }
 
  private:
   admin::ActionResult carry_out(const admin::PauseAction& action);
@@ -39,14 +54,14 @@ class Control {
   admin::ActionResult carry_out(const admin::CancelAction& action);
   admin::ActionResult carry_out(const admin::LogLevelAction& action);
   std::pair<std::string, std::string> named(const std::string& pool, const std::string& function) const;
+  void rerun_letters(const admin::RerunLettersAction& action, Done done);
   void reload(Done done);
   void end_log_levels();
 
-  base::DeadlineWheel& deadlines_;
-  dispatch::Supervisor& supervisor_;
-  JobsFile& jobs_file_;
-  metrics::Registry& metrics_;
+  const Parts parts_;
   const Signals signals_;
+  const std::function<void()> idle_;
+  LetterRerun letters_;
   std::string by_;  // who asked for the action that is carried out
   std::map<std::string, base::Deadline::Clock::time_point> log_levels_end_;  // by logger
   base::MemberDeadline<Control> log_levels_{*this, &Control::end_log_levels};

@@ -159,7 +159,12 @@ class Daemon {
                 },
             .run_pools = [this] { put_in_force(config_); },
             .serve = [this] { serve(); },
-            .stop_following = [this] { jobs_file_.stop(); },
+            .stop_following =
+                [this] {
+                  jobs_file_.stop();
+                  control_.stop("it has ended, as this process takes no more jobs");
+                },
+            .is_idle = [this] { return control_.is_idle(); },
             .end =
                 [this](int exit_code) {
                   exit_code_ = exit_code;
@@ -350,16 +355,14 @@ class Daemon {
   config::Config config_;
   monitor::ConfigState config_state_;
   Control control_{
-      deadlines_,
-      supervisor_,
-      jobs_file_,
-      metrics_,
+      {loop_, deadlines_, supervisor_, jobs_file_, config_state_, metrics_},
       {.drain =
            [this](const std::string& by) {
              lifecycle_.drain("control, " + by, drain_window(options_, /*patient=*/false));
            },
        .upgrade = [this](const std::string& by,
-                         Lifecycle::Done done) { lifecycle_.upgrade("control, " + by, std::move(done)); }}};
+                         Lifecycle::Done done) { lifecycle_.upgrade("control, " + by, std::move(done)); }},
+      [this] { lifecycle_.end_if_done(); }};
   asio::signal_set signals_{loop_};
   Heartbeat heartbeat_{loop_, metrics_};
   Service service_{loop_, [this] { return figures(); }};

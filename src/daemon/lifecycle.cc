@@ -234,7 +234,7 @@ void Lifecycle::jobs_are_done() {
 
 // A service manager kills what is left of the service when its main process ends, so that is the last.
 void Lifecycle::end_if_done() {
-  if (!jobs_are_done_ || !server_is_quiet_ || !manager_knows_ || predecessor_) return;
+  if (!jobs_are_done_ || !server_is_quiet_ || !manager_knows_ || predecessor_ || !hooks_.is_idle()) return;
   parts_.service.stop();
   hooks_.end(base::kExitOk);
 }

@@ -35,7 +35,8 @@ class Lifecycle final : Successor::Owner, Predecessor::Owner {
     std::function<bool()> takes_jobs;      // whether the jobs file has a pool that needs a gearmand
     std::function<void()> run_pools;       // from now on jobs are taken
     std::function<void()> serve;           // requests are answered, and changes of the jobs file followed
-    std::function<void()> stop_following;  // no more changes
+    std::function<void()> stop_following;  // no more changes, and operators' actions that last end
+    std::function<bool()> is_idle;         // whether no such action is under way
     std::function<void(int exit_code)> end;
   };
   // Told whether another process has taken over: which, or why none has.
@@ -55,6 +56,8 @@ class Lifecycle final : Successor::Owner, Predecessor::Owner {
   // Has another process take over.
   void upgrade(const std::string& by, Done done);
   void reopen_logs(const std::string& by);
+  // Ends the process after a drain, unless something is still under way.
+  void end_if_done();
 
  private:
   // The new process, seen from the old one.
@@ -76,7 +79,6 @@ class Lifecycle final : Successor::Owner, Predecessor::Owner {
   void serve_now();
 
   void jobs_are_done();
-  void end_if_done();
 
   const Parts parts_;
   const std::optional<Inheritance> inherited_;

@@ -40,6 +40,7 @@ Conversation::Conversation(net::Resolver& resolver, base::DeadlineWheel& deadlin
       stream_(resolver.loop()) {}
 
 asio::awaitable<Result<net::Stream>> Conversation::dial() {
+  if (closed_) co_return Error{"given up"};
   auto dialled = co_await dialer_.dial();
   if (!dialled) co_return Error{dialled.error().message};
   co_return Result<net::Stream>(in_place_value, std::move(*dialled));
@@ -187,6 +188,7 @@ asio::awaitable<Result<Conversation::Submission>> Conversation::submit_backgroun
 }
 
 asio::awaitable<Result<void>> Conversation::send(net::Stream& stream, std::string& bytes) {
+  if (closed_) co_return lost({});
   for (std::size_t sent = 0; sent < bytes.size();) {
     error_code error;
     sent += stream.write_some(asio::const_buffer(asio::buffer(bytes)) + sent, error);
@@ -223,7 +225,8 @@ asio::awaitable<Result<Conversation::Answer>> Conversation::ask(PacketType expec
 }
 
 Error Conversation::lost(const error_code& error) const {
-  return {fmt::format("connection lost: {}", too_late_                   ? "no answer in time"
+  return {fmt::format("connection lost: {}", closed_                     ? "given up"
+                                             : too_late_                 ? "no answer in time"
                                              : error == asio::error::eof ? "closed by the server"
                                                                          : error.message())};
 }
@@ -236,6 +239,12 @@ void Conversation::wait_for(net::Stream& stream) {
 void Conversation::too_late() {
   too_late_ = true;
   waited_for_->close();
+}
+
+void Conversation::close() {
+  closed_ = true;
+  dialer_.cancel();
+  if (deadline_.is_set()) waited_for_->close();
 }
 
 }  // namespace driveshaft::letters

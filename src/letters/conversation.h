@@ -33,6 +33,9 @@ class Conversation {
   // Connects, and makes sure that it is a server that takes jobs back when a connection ends.
   asio::awaitable<base::Result<void>> begin();
 
+  // Ends it: the question that waits for its answer fails at once, and so does each that comes later.
+  void close();
+
   // Connects, and has it send a few bytes back: whether there is a job server at all. It is asked nothing
   // else then. Connecting counts into the patience.
   asio::awaitable<base::Result<void>> greet();
@@ -101,6 +104,7 @@ class Conversation {
   std::string out_;  // not yet sent
   net::Stream* waited_for_ = nullptr;
   bool too_late_ = false;
+  bool closed_ = false;
   base::MemberDeadline<Conversation> deadline_{*this, &Conversation::too_late};
 };
 

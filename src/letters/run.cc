@@ -25,6 +25,7 @@ class Visit {
       : order_(order),
         account_(account),
         observer_(observer),
+        deadlines_(deadlines),
         server_(net::to_string(server.address)),
         gearmand_(resolver, deadlines, server, order.patience) {}
 
@@ -39,7 +40,12 @@ class Visit {
     co_return Result<void>();
   }
 
-  bool is_over() const { return account_.is_complete() || output_failed_; }
+  bool is_over() const { return account_.is_complete() || output_failed_ || stopped_; }
+
+  void stop() {
+    if (std::exchange(stopped_, true)) return;
+    deadlines_.set(leave_, kFinishesWithin);
+  }
 
  private:
   asio::awaitable<Result<void>> take_all(const Place& place) {
@@ -165,15 +171,20 @@ class Visit {
     co_return Result<void>();
   }
 
+  void leave_server() { gearmand_.close(); }
+
   const Order& order_;
   Account& account_;
   Observer& observer_;
+  base::DeadlineWheel& deadlines_;
   const std::string server_;
   Conversation gearmand_;
   std::optional<unsigned> attempts_;            // how often a letter is handed out; 0: as often as need be
   std::set<std::string, std::less<>> renewed_;  // handles of letters that were submitted anew
   std::set<std::string, std::less<>> uniques_;  // of a dry run
   bool output_failed_ = false;                  // a letter could not be shown
+  bool stopped_ = false;
+  base::MemberDeadline<Visit> leave_{*this, &Visit::leave_server};
 };
 
 }  // namespace
@@ -182,7 +193,14 @@ void run(const Order& order, Account& account, Observer& observer) {
   asio::io_context loop(1);
   base::DeadlineWheel deadlines(loop);
   net::Resolver resolver(loop);
+  Visit* visiting = nullptr;
+  const std::stop_callback on_stop(order.stop, [&] {
+    asio::post(loop, [&visiting] {
+      if (visiting) visiting->stop();
+    });
+  });
   for (const auto& server : order.servers) {
+    if (order.stop.stop_requested()) return;
     Visit visit(resolver, deadlines, server, order, account, observer);
     bool ended = false;
     asio::co_spawn(loop, visit.run(), [&](const std::exception_ptr& bug, const Result<void>& result) {
@@ -190,8 +208,10 @@ void run(const Order& order, Account& account, Observer& observer) {
       ended = true;
       if (!result) observer.on_server_lost(net::to_string(server.address), result.error().message);
     });
+    visiting = &visit;
     loop.restart();
     while (!ended) loop.run_one();
+    visiting = nullptr;
     if (visit.is_over()) return;
   }
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,10 +52,15 @@ struct Order {
   std::chrono::milliseconds patience;  // how long a server may be silent
   // Of the letters of these servers only those may be meant; nothing: any.
   std::optional<Named::Letters> only = {};
+  // Ends it early, from any thread: the letter in hand is done with, and gearmand has back the others. A
+  // server that does not answer within kFinishesWithin is left.
+  std::stop_token stop = {};
 };
 
+inline constexpr std::chrono::seconds kFinishesWithin{1};
+
 // Does for the account what its action is, one server after the other. Ends when all servers have been asked,
-// the account is complete, or a letter could not be shown.
+// the account is complete, a letter could not be shown, or it is stopped.
 void run(const Order& order, Account& account, Observer& observer);
 
 }  // namespace driveshaft::letters

@@ -53,6 +53,18 @@ json::value paused(const View& view, const PoolStatus& pool) {
   return json::object{{"since", nullptr}, {"until", nullptr}, {"reason", "paused in the jobs file"}};
 }
 
+json::object known(const Waiting& waiting) {
+  return {{"jobs", waiting.jobs}, {"servers", waiting.known}, {"of", waiting.servers}};
+}
+
+json::value dead_letters(const View& view, const PoolStatus& pool) {
+  const auto& function = pool.settings.settings.dead_letter_function;
+  if (function.empty()) return nullptr;
+  const auto waiting = view.waiting({function});
+  return json::object{
+      {"function", function}, {"queued", number(waiting.everywhere())}, {"queued_known", known(waiting)}};
+}
+
 json::object pool(const View& view, const PoolStatus& pool) {
   const auto figures = figures_of(view, pool.settings.name);
   const auto waiting = view.waiting(pool.settings.jobs_list);
@@ -73,8 +85,9 @@ json::object pool(const View& view, const PoolStatus& pool) {
           {"last_minute", outcomes(figures.last_minute)},
           {"total", outcomes(pool.tally.outcomes)},
           {"queued", number(waiting.everywhere())},
-          {"queued_known", {{"jobs", waiting.jobs}, {"servers", waiting.known}, {"of", waiting.servers}}},
+          {"queued_known", known(waiting)},
           {"queue_trend", number(figures.queue_trend)},
+          {"dead_letters", dead_letters(view, pool)},
           {"endpoint", endpoint_json(view, pool)},
           {"function_endpoints", function_endpoints_json(view, pool)},
           {"breakers", breakers(view, pool)},

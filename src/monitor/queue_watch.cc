@@ -27,8 +27,9 @@ class Answers {
  public:
   Answers(const QueueWatch::Names& functions, const QueueWatch::Names& dead_letters,
           std::string_view client_id)
-      : dead_letters_(dead_letters), client_id_(client_id) {
+      : client_id_(client_id) {
     for (const auto& function : functions) report_.functions[function];
+    for (const auto& function : dead_letters) report_.dead_letter_functions[function];
   }
 
   void take(std::string_view bytes) {
@@ -50,12 +51,16 @@ class Answers {
   void take_status(std::string_view line) {
     const auto queue = gearman::parse_status_line(line);
     if (!queue) return;
-    (dead_letters_.contains(queue->function) ? report_.dead_letters : report_.all.queued) += queue->queued;
     report_.all.running += queue->running;
     const QueueCounts counts{queue->queued, queue->running, queue->workers};
     const auto known = report_.functions.find(queue->function);
+    const auto dead_letters = report_.dead_letter_functions.find(queue->function);
+    const bool is_of_dead_letters = dead_letters != report_.dead_letter_functions.end();
+    (is_of_dead_letters ? report_.dead_letters : report_.all.queued) += queue->queued;
     if (known != report_.functions.end()) {
       known->second = counts;
+    } else if (is_of_dead_letters) {
+      dead_letters->second = counts;
     } else if (counts.queued > 0 && counts.workers == 0 &&
                report_.unserved.size() < QueueWatch::kMostUnserved) {
       report_.unserved.emplace(queue->function, counts);
@@ -69,7 +74,6 @@ class Answers {
     if (worker->client_id != client_id_) ++report_.other_workers;
   }
 
-  const QueueWatch::Names& dead_letters_;
   const std::string_view client_id_;
   gearman::LineReader lines_;
   int ends_ = 0;
@@ -77,6 +81,13 @@ class Answers {
 };
 
 }  // namespace
+
+const QueueCounts* QueueReport::find(std::string_view function) const {
+  for (const Functions* one : {&functions, &dead_letter_functions}) {
+    if (const auto found = one->find(function); found != one->end()) return &found->second;
+  }
+  return nullptr;
+}
 
 QueueWatch::QueueWatch(net::Resolver& resolver, base::DeadlineWheel& deadlines, const net::Address& server,
                        std::shared_ptr<net::TlsClient> tls, std::string client_id,

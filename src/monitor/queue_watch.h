@@ -33,11 +33,16 @@ struct QueueReport {
   dispatch::SteadyTime at;
   using Functions = std::map<std::string, QueueCounts, std::less<>>;
   Functions functions;  // every function of the jobs file, if known
+  // The dead letter functions of the jobs file, but for those that a pool serves.
+  Functions dead_letter_functions = {};
   // Other functions whose jobs wait while no connection takes such jobs; at most kMostUnserved.
   Functions unserved = {};
   QueueCounts all;                  // of all functions of the server, in the jobs file or not, but for:
   std::uint64_t dead_letters = 0;   // jobs of dead letter functions that wait; nobody is to run them
   std::uint64_t other_workers = 0;  // connections that take jobs and are not ours
+
+  // Of a function of the jobs file, of dead letters or not; null if it has not been asked for yet.
+  const QueueCounts* find(std::string_view function) const;
 };
 
 // Reads the queue of one gearmand every few seconds, over a connection of its own that speaks the text

@@ -11,13 +11,14 @@ Waiting waiting(const std::vector<std::string>& functions, const config::Config&
   for (const auto& server : config.servers) {
     const auto report = queues.find(net::to_string(server.address));
     if (report == queues.end() || !report->second.known) continue;
-    const auto& known = report->second.functions;
+    const QueueReport& queues_there = report->second;
     // A new function has not been asked for yet.
-    const bool has_all = std::all_of(functions.begin(), functions.end(),
-                                     [&](const std::string& function) { return known.contains(function); });
+    const bool has_all = std::all_of(functions.begin(), functions.end(), [&](const std::string& function) {
+      return queues_there.find(function) != nullptr;
+    });
     if (!has_all) continue;
     ++waiting.known;
-    for (const auto& function : functions) waiting.jobs += known.at(function).queued;
+    for (const auto& function : functions) waiting.jobs += queues_there.find(function)->queued;
   }
   return waiting;
 }

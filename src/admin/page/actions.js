@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What the page has the daemon do. A dialog says what will happen, asks for the token once, and shows in words why something was
 // not done. The token is kept for this tab, and sent with actions alone.
-import { $, el, text } from "./dom.js";
+import { $, el, number, text } from "./dom.js";
 
 const KEPT_AS = "driveshaft-token";
 const ANSWERS_WITHIN = 15000; // ms
+const RERUNS_WITHIN = 35000;
+const MOST_LETTERS = 10000; // of one run
 const TIMES = [["", "until it is resumed"], ["600", "for 10 minutes"], ["3600", "for an hour"], ["28800", "for 8 hours"]];
 
 let allowed = false;
@@ -69,6 +71,26 @@ export function cancel(job, then) {
   };
 }
 
+// `letters`: those of the pool, as the API has them.
+export function rerun_letters(pool, letters, then) {
+  const count = letters.queued ?? letters.queued_known.jobs;
+  const all = Math.min(count, MOST_LETTERS);
+  const limits = [1, 10, 100, 1000].filter((limit) => limit < all);
+  const limit = el("select", { id: "action-limit" }, el("option", { value: MOST_LETTERS }, all < count ? `the first ${number(all)}` : "all of them"),
+    ...limits.map((value) => el("option", { value }, value === 1 ? "the first one" : `the first ${number(value)}`)));
+  return {
+    title: `Run the dead letters of ${pool} again?`,
+    says: `${letters.function} has ${letters.queued === null ? "at least " : ""}${number(count)} ${count === 1 ? "letter" : "letters"}, which may be of other pools, too. ` +
+      "Their jobs are submitted again; those that fail become dead letters again. A letter is removed once gearmand has taken its job. This may take 20 seconds.",
+    verb: "Run again",
+    fields: [el("label", {}, "Which ", limit)],
+    action: "rerun-letters",
+    within: RERUNS_WITHIN,
+    body: () => ({ pool, limit: Number(limit.value) }),
+    then,
+  };
+}
+
 function say_error(words) {
   text($("action-error"), words);
 }
@@ -98,7 +120,7 @@ async function send(about, token) {
     method: "POST",
     headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
     body: JSON.stringify(about.body()),
-    signal: AbortSignal.timeout(ANSWERS_WITHIN),
+    signal: AbortSignal.timeout(about.within ?? ANSWERS_WITHIN),
   });
   const said = await answer.json().catch(() => ({}));
   return { status: answer.status, done: said.done, error: said.error ?? `The daemon answers with HTTP status ${answer.status}.` };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A pool's own page: figures, charts, functions, running jobs, failures, settings. It asks for what it shows, every two
 // seconds while it is seen, and for the charts' history less often.
-import { act_button, cancel, pause, resume, show_button } from "./actions.js";
+import { act_button, cancel, pause, rerun_letters, resume, show_button } from "./actions.js";
 import { $, attribute, cell, el, keyed, number, seconds, text, time } from "./dom.js";
 import { BACKEND_COLUMNS, show_backends } from "./backends.js";
 import { Chart, key } from "./charts.js";
@@ -56,6 +56,25 @@ function pause_button(pool, of, then) {
       one = now;
       const label = !may || (one.paused && !resumable(one.paused)) ? null : one.paused ? "Resume …" : "Pause …";
       show_button(button, label, `${one.paused ? "Resume" : "Pause"} the ${of ? `function ${of}` : `pool ${pool}`}`);
+    },
+  };
+}
+
+// How many dead letters wait, and the button that has their jobs run again. Not there for a pool that keeps none.
+function dead_letters(pool, then) {
+  let letters = null;
+  const count = el("span");
+  const button = act_button(() => rerun_letters(pool, letters, then));
+  const node = el("div", { hidden: "" }, el("dt", {}, "Dead letters"), el("dd", {}, count, el("div", {}, button)));
+  return {
+    node,
+    update(now) {
+      letters = now;
+      node.hidden = !letters;
+      if (node.hidden) return;
+      text(count, waiting_jobs(letters));
+      attribute(count, "title", `in ${letters.function}`);
+      show_button(button, letters.queued || letters.queued_known.jobs ? "Run again …" : null, `Run the dead letters of ${pool} again`);
     },
   };
 }
@@ -152,6 +171,8 @@ export class PoolPage {
       this.#facts.set(name, { value, note });
       facts.append(el("div", long ? { class: "long" } : {}, el("dt", {}, name), value));
     }
+    const letters = dead_letters(this.#name, this.#again);
+    this.#facts.get("Waiting").value.parentNode.after(letters.node);
     const spans = el("div", { class: "spans", role: "group", "aria-label": "Stretch of time of the charts" },
       ...[["15m", "15 minutes"], ["24h", "24 hours"]].map(([span, label]) => {
         const button = el("button", { type: "button", "aria-pressed": span === this.#span }, label);
@@ -183,7 +204,7 @@ export class PoolPage {
     failed.node.append(el("p", {}, more));
     const settings = el("dl", { class: "settings" });
     const loaded = el("p", { class: "quiet" });
-    this.#parts = { chip, pausing, backends, of_backends, functions, jobs, failures, running, failed, more, settings, loaded };
+    this.#parts = { chip, pausing, letters, backends, of_backends, functions, jobs, failures, running, failed, more, settings, loaded };
     return [
       el("p", { class: "crumb" }, el("a", { href: "#/" }, "← All pools")),
       el("div", { class: "title" }, el("h2", { tabindex: "-1", id: "pool-title" }, this.#name), chip, pausing.button),
@@ -269,6 +290,7 @@ export class PoolPage {
       .filter(Boolean).join("; ")).join(". "));
     this.#parts.of_backends.hidden = !show_backends(this.#parts.backends, this.#kept.backends, pool);
     this.#parts.pausing.update(pool, pool.state !== "draining");
+    this.#parts.letters.update(pool.dead_letters);
     keyed(this.#parts.functions, this.#kept.functions, pool.functions, (one) => one.name, (one) => function_row(one, this.#name, this.#again));
     const in_jobs = this.#parts.jobs.contains(document.activeElement);
     keyed(this.#parts.jobs, this.#kept.jobs, pool.jobs, (one) => `${one.server} ${one.handle}`, (one) => job_row(one, this.#again));
