@@ -620,7 +620,7 @@ def test_dead_letters_are_run_again_on_the_page(rig, browser):
         browser.shows("#pool .facts", "12")
         browser.click(selector=button)
         browser.shows("#action-title", "Run the dead letters of Regular again?")
-        browser.shows("#action-says", "failed_jobs has 12 letters, which may be of other pools, too. Their jobs are submitted again; those that fail become dead letters again.")
+        browser.shows("#action-says", "failed_jobs has 12 dead letters, which may be of other pools, too. Their jobs are submitted again; those that fail become dead letters again.")
         assert browser.axe() == []
         browser.press(key="Escape")
         assert status(server, "failed_jobs").total == 12, "nothing was done"
@@ -629,20 +629,20 @@ def test_dead_letters_are_run_again_on_the_page(rig, browser):
         browser.choose(selector="#action-limit", value="1")
         browser.fill(selector="#action-token", text=TOKEN)
         browser.click(selector="#action-do")
-        browser.shows("#done", "Done: 1 letter of failed_jobs is run again, at least 11 are left.")
+        browser.shows("#done", "Done: 1 dead letter of failed_jobs is run again, at least 11 are left.")
         browser.click(selector=button)
         browser.click(selector="#action-do")
-        browser.shows("#done", "Done: 11 letters of failed_jobs are run again.")
+        browser.shows("#done", "Done: 11 dead letters of failed_jobs are run again.")
         wait_until(lambda: status(server, "failed_jobs").total == status(server, "f").total == 0, "all have run")
         wait_until(lambda: not browser.visible(selector=button), "there is nothing more to do")
         assert browser.axe() == []
-        daemon.wait_for_line("control, token, 127.0.0.1: 11 letters of failed_jobs are run again", level="INFO")
+        daemon.wait_for_line("control, token, 127.0.0.1: 11 dead letters of failed_jobs are run again", level="INFO")
 
         client.submit_background("failed_jobs", "no letter")
         browser.shows(button, "Run again …")
         browser.click(selector=button)
         browser.click(selector="#action-do")
-        browser.shows("#action-error", "It is not done: 0 letters of failed_jobs are run again, 1 is left; the first of those that have to stay: it is no letter")
+        browser.shows("#action-error", "It is not done: 0 dead letters of failed_jobs are run again, 1 is left; the first of those that have to stay: it is no dead letter")
 
 
 def test_a_running_job_is_cancelled_on_the_page_of_a_phone_by_keyboard(rig, browser):

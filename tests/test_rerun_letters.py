@@ -51,7 +51,7 @@ def rerun(path, pool="Web", **more):
 
 
 def done_of(text):
-    return int(re.match(r"(\d+) letters? of failed_jobs (is|are) run again", text)[1])
+    return int(re.match(r"(\d+) dead letters? of failed_jobs (is|are) run again", text)[1])
 
 
 def counted(daemon, outcome):
@@ -90,11 +90,11 @@ def test_letters_are_run_again_once_each_under_load(rig, path):
         jobs = client.submit_many("f", [f"{number:04}" for number in range(3000)])
         asked = pool_of_one.submit(rerun, path)
         assert [client.result(job) for job in jobs] == [complete(f"{number:04}"[::-1]) for number in range(3000)]
-        assert asked.result() == (200, "400 letters of failed_jobs are run again")
+        assert asked.result() == (200, "400 dead letters of failed_jobs are run again")
     wait_until(lambda: status(server, "f").total == 0, "they have run")
     assert sorted(one["workload"] for one in seen if one["workload"].startswith("letter")) == sorted(everything)
     assert status(server, QUEUE) == (0, 0, 0)
-    daemon.wait_for_line(r"^control, uid \d+, pid \d+: 400 letters of failed_jobs are run again$", level="INFO")
+    daemon.wait_for_line(r"^control, uid \d+, pid \d+: 400 dead letters of failed_jobs are run again$", level="INFO")
     assert len(daemon.lines("^control")) == 1
     assert counted(daemon, "done") == 1
     wait_until(lambda: api.pool(daemon, "Web")["dead_letters"]["queued"] == 0, "none waits any more")
@@ -104,17 +104,17 @@ def test_which_letters_are_meant(rig, path):
     server = rig.gearmand()
     daemon = start(rig, path, [server])
     daemon.expect_errors("control, .*: not done")
-    assert rerun(path) == (404, "no letter of failed_jobs waits")
+    assert rerun(path) == (404, "no dead letter of failed_jobs waits")
     bury(server, letter("1"), letter("2"), letter("3", function="g", pool="Gone"), "no letter", letter("4", "u"), letter("5", "u"))
     assert rerun(path, "Nope") == (404, "there is no pool Nope in the jobs file")
     assert rerun(path, "Other") == (409, "pool Other has no dead_letter_function")
-    assert rerun(path, function="h") == (409, "0 letters of failed_jobs are run again, 6 are left")
-    assert rerun(path, function="g") == (200, "1 letter of failed_jobs is run again, 5 are left")
-    assert rerun(path, limit=1) == (200, "1 letter of failed_jobs is run again, at least 4 are left")
+    assert rerun(path, function="h") == (409, "0 dead letters of failed_jobs are run again, 6 are left")
+    assert rerun(path, function="g") == (200, "1 dead letter of failed_jobs is run again, 5 are left")
+    assert rerun(path, limit=1) == (200, "1 dead letter of failed_jobs is run again, at least 4 are left")
     got, said = rerun(path)
-    assert got == 200 and said.startswith("2 letters of failed_jobs are run again, 2 are left; the first of those that have to stay: ")
+    assert got == 200 and said.startswith("2 dead letters of failed_jobs are run again, 2 are left; the first of those that have to stay: ")
     got, said = rerun(path)
-    assert got == 409 and said.startswith("0 letters of failed_jobs are run again, 2 are left; ")
+    assert got == 409 and said.startswith("0 dead letters of failed_jobs are run again, 2 are left; ")
     assert status(server, QUEUE) == (2, 0, 0) and status(server, "g").total == 1
     ran = [workload.decode() for _, workload in take_all(server)]
     assert len(ran) == 3 and {"1", "2"} < set(ran) < {"1", "2", "4", "5"}
@@ -130,8 +130,8 @@ def test_it_wants_the_token(rig, path):
     assert act(daemon, "rerun-letters", {**bearer(ACT), "Origin": "http://evil.example"}, {"pool": "Web"})[0] == 403
     assert daemon.get("/api/v1/control/rerun-letters", headers=bearer(ACT))[0] == 405
     assert status(server, QUEUE) == (1, 0, 0)
-    assert act(daemon, "rerun-letters", bearer(ACT), {"pool": "Web"})[:2] == (200, "1 letter of failed_jobs is run again")
-    daemon.wait_for_line("^control, token, 127.0.0.1: 1 letter of failed_jobs is run again$", level="INFO")
+    assert act(daemon, "rerun-letters", bearer(ACT), {"pool": "Web"})[:2] == (200, "1 dead letter of failed_jobs is run again")
+    daemon.wait_for_line("^control, token, 127.0.0.1: 1 dead letter of failed_jobs is run again$", level="INFO")
 
 
 def test_jobs_that_fail_become_letters_again(rig, path):
@@ -139,7 +139,7 @@ def test_jobs_that_fail_become_letters_again(rig, path):
     daemon = start(rig, path, [server], rig.endpoint(answer(b"oops", status="500 Internal Server Error")).uri(), 4, until="/readyz")
     daemon.expect_failed_jobs()
     bury(server, *(letter(str(number), f"u{number}") for number in range(100)))
-    assert rerun(path) == (200, "100 letters of failed_jobs are run again")
+    assert rerun(path) == (200, "100 dead letters of failed_jobs are run again")
     wait_until(lambda: status(server, QUEUE) == (100, 0, 0), "they are letters again")
     assert workloads(server) == sorted(map(str, range(100)))
 
@@ -154,7 +154,7 @@ def test_one_run_at_a_time(rig, path):
         got, said = rerun(path)
         assert got == 409 and "already" in said and time.monotonic() - began < 5
         assert daemon.get("/healthz")[0] == daemon.get("/api/v1/status")[0] == 200, "nobody waits for it"
-        assert asked.result() == (200, "200 letters of failed_jobs are run again")
+        assert asked.result() == (200, "200 dead letters of failed_jobs are run again")
     assert rerun(path)[0] == 404, "and the next one is taken"
 
 
@@ -244,7 +244,7 @@ def test_an_upgrade_ends_it_and_the_next_process_goes_on(rig, path):
     letters_are_back(server)
     first = done_of(said)
     got, said = rerun(path)
-    assert (got, said) == (200, f"{200 - first} letters of failed_jobs are run again")
+    assert (got, said) == (200, f"{200 - first} dead letters of failed_jobs are run again")
     ran = [workload.decode() for _, workload in take_all(server)]
     assert sorted(ran) == sorted(map(str, range(200))), "each once"
 
@@ -256,8 +256,8 @@ def test_a_gearmand_that_is_away(rig, path):
     away.stop()
     bury(server, letter("1"))
     why = f"gearmand {away.address}: cannot connect: Connection refused"
-    assert rerun(path) == (200, f"1 letter of failed_jobs is run again; {why}")
-    assert rerun(path) == (409, f"0 letters of failed_jobs are run again; {why}")
+    assert rerun(path) == (200, f"1 dead letter of failed_jobs is run again; {why}")
+    assert rerun(path) == (409, f"0 dead letters of failed_jobs are run again; {why}")
 
 
 @pytest.mark.slow
@@ -277,4 +277,4 @@ def test_letters_that_another_worker_has_stay_there(rig, path):
     bury(server, letter("1"))
     with worker(server, QUEUE) as sock:
         take(sock, complete=False)
-        assert rerun(path) == (409, "0 letters of failed_jobs are run again; 1 letter of failed_jobs is with another worker now")
+        assert rerun(path) == (409, "0 dead letters of failed_jobs are run again; 1 dead letter of failed_jobs is with another worker now")

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "net/exceptions.h"
+#include "text/counted.h"
 #include "text/printable.h"
 
 namespace driveshaft::daemon {
@@ -20,8 +21,10 @@ constexpr unsigned kConflict = 409;
 constexpr unsigned kInternal = 500;
 constexpr unsigned kNoThread = 503;
 
-std::string letters_of(std::uint64_t count, const std::string& function) {
-  return fmt::format("{} letter{} of {}", count, count == 1 ? "" : "s", text::printable(function, 128));
+// "3 dead letters of failed_jobs are".
+std::string letters_are(std::uint64_t count, const std::string& function) {
+  return fmt::format("{} of {} {}", text::counted(count, "dead letter"), text::printable(function, 128),
+                     count == 1 ? "is" : "are");
 }
 
 // Keeps no letter.
@@ -59,8 +62,8 @@ base::Result<Rerun> run(const letters::Order& order, letters::Selection selectio
         rerun.lost.empty() && !order.stop.stop_requested() && !(is_limited && account.is_complete());
     return rerun;
   } catch (...) {
-    net::log_exception(std::current_exception(), "running letters again");
-    return base::Error{"internal error, see the log; letters that were not run again are still there"};
+    net::log_exception(std::current_exception(), "running dead letters again");
+    return base::Error{"internal error, see the log; dead letters that were not run again are still there"};
   }
 }
 
@@ -68,8 +71,7 @@ base::Result<Rerun> run(const letters::Order& order, letters::Selection selectio
 
 admin::ActionResult to_result(const Rerun& rerun) {
   const auto left = rerun.waited - std::min(rerun.waited, rerun.done);
-  std::string text =
-      fmt::format("{} {} run again", letters_of(rerun.done, rerun.function), rerun.done == 1 ? "is" : "are");
+  std::string text = letters_are(rerun.done, rerun.function) + " run again";
   if (left > 0) {
     text += fmt::format(", {}{} {} left", rerun.saw_all ? "" : "at least ", left, left == 1 ? "is" : "are");
   }
@@ -78,15 +80,12 @@ admin::ActionResult to_result(const Rerun& rerun) {
   };
   add(rerun.ended);
   add(rerun.stays.empty() ? "" : "the first of those that have to stay: " + rerun.stays);
-  add(rerun.elsewhere == 0
-          ? ""
-          : fmt::format("{} {} with another worker now", letters_of(rerun.elsewhere, rerun.function),
-                        rerun.elsewhere == 1 ? "is" : "are"));
+  add(rerun.elsewhere == 0 ? "" : letters_are(rerun.elsewhere, rerun.function) + " with another worker now");
   for (const auto& server : rerun.lost) add(server);
   if (rerun.done > 0) return {200, text};
   const bool nothing_there = left == 0 && rerun.elsewhere == 0 && rerun.saw_all;
   if (nothing_there) {
-    return {kNotFound, fmt::format("no letter of {} waits", text::printable(rerun.function, 128))};
+    return {kNotFound, fmt::format("no dead letter of {} waits", text::printable(rerun.function, 128))};
   }
   return {kConflict, text};
 }
@@ -94,8 +93,7 @@ admin::ActionResult to_result(const Rerun& rerun) {
 void LetterRerun::start(std::vector<config::ServerConfig> servers, const std::string& dead_letter_function,
                         const std::string& function, std::size_t limit, const Done& done) {
   if (running_) {
-    return done(
-        {kConflict, "letters are being run again already, as was asked before; ask when that has ended"});
+    return done({kConflict, "dead letters are being run again already; try it when that has ended"});
   }
   stop_.emplace();
   stopped_.clear();

@@ -12,18 +12,21 @@ TEST(LetterRerun, SaysWhatWasDoneAndWhatIsLeft) {
     unsigned status;
     const char* text;
   } cases[] = {
-      {{.function = "dead", .done = 1, .waited = 1}, 200, "1 letter of dead is run again"},
-      {{.function = "dead", .done = 12, .waited = 13}, 200, "12 letters of dead are run again, 1 is left"},
-      {{.function = "dead", .done = 2, .waited = 5, .stays = "it is no letter: empty"},
+      {{.function = "dead", .done = 1, .waited = 1}, 200, "1 dead letter of dead is run again"},
+      {{.function = "dead", .done = 12, .waited = 13},
        200,
-       "2 letters of dead are run again, 3 are left; the first of those that have to stay: it is no letter: "
+       "12 dead letters of dead are run again, 1 is left"},
+      {{.function = "dead", .done = 2, .waited = 5, .stays = "it is no dead letter: empty"},
+       200,
+       "2 dead letters of dead are run again, 3 are left; the first of those that have to stay: it is no "
+       "dead letter: "
        "empty"},
       {{.function = "dead", .done = 2, .waited = 5, .saw_all = false, .ended = "it has ended after 20 s"},
        200,
-       "2 letters of dead are run again, at least 3 are left; it has ended after 20 s"},
+       "2 dead letters of dead are run again, at least 3 are left; it has ended after 20 s"},
       {{.function = "dead", .done = 5, .waited = 5, .saw_all = false},
        200,
-       "5 letters of dead are run again"},
+       "5 dead letters of dead are run again"},
       {{.function = "dead",
         .done = 1,
         .waited = 1,
@@ -31,17 +34,18 @@ TEST(LetterRerun, SaysWhatWasDoneAndWhatIsLeft) {
         .lost = {"gearmand a:1: away"},
         .saw_all = false},
        200,
-       "1 letter of dead is run again; 2 letters of dead are with another worker now; gearmand a:1: away"},
-      {{.function = "dead"}, 404, "no letter of dead waits"},
-      {{.function = "dead", .waited = 2}, 409, "0 letters of dead are run again, 2 are left"},
+       "1 dead letter of dead is run again; 2 dead letters of dead are with another worker now; gearmand "
+       "a:1: away"},
+      {{.function = "dead"}, 404, "no dead letter of dead waits"},
+      {{.function = "dead", .waited = 2}, 409, "0 dead letters of dead are run again, 2 are left"},
       {{.function = "dead", .elsewhere = 1},
        409,
-       "0 letters of dead are run again; 1 letter of dead is with another worker now"},
+       "0 dead letters of dead are run again; 1 dead letter of dead is with another worker now"},
       {{.function = "dead", .lost = {"gearmand a:1: away"}, .saw_all = false},
        409,
-       "0 letters of dead are run again; gearmand a:1: away"},
+       "0 dead letters of dead are run again; gearmand a:1: away"},
       // More were done than there were: others came meanwhile.
-      {{.function = "d\n", .done = 3, .waited = 2}, 200, "3 letters of d\\x0a are run again"},
+      {{.function = "d\n", .done = 3, .waited = 2}, 200, "3 dead letters of d\\x0a are run again"},
   };
   for (const auto& one : cases) {
     const auto result = to_result(one.rerun);

@@ -80,8 +80,8 @@ export function rerun_letters(pool, letters, then) {
     ...limits.map((value) => el("option", { value }, value === 1 ? "the first one" : `the first ${number(value)}`)));
   return {
     title: `Run the dead letters of ${pool} again?`,
-    says: `${letters.function} has ${letters.queued === null ? "at least " : ""}${number(count)} ${count === 1 ? "letter" : "letters"}, which may be of other pools, too. ` +
-      "Their jobs are submitted again; those that fail become dead letters again. A letter is removed once gearmand has taken its job. This may take 20 seconds.",
+    says: `${letters.function} has ${letters.queued === null ? "at least " : ""}${number(count)} dead ${count === 1 ? "letter" : "letters"}, which may be of other pools, too. ` +
+      "Their jobs are submitted again; those that fail become dead letters again. A dead letter is removed once gearmand has taken its job. This may take 20 seconds.",
     verb: "Run again",
     fields: [el("label", {}, "Which ", limit)],
     action: "rerun-letters",
