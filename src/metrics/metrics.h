@@ -21,7 +21,7 @@ class Gauge;
 class Histogram;
 }  // namespace prometheus
 
-// The counters of the daemon, by name; metrics.cc is the only file that includes prometheus-cpp.
+// The counters of the daemon, by name. Its .cc files and families.h alone include prometheus-cpp.
 //
 // One thread (the loop's) makes, counts and destroys; another may call Registry::text() at any time.
 namespace driveshaft::metrics {
