@@ -207,9 +207,9 @@ class Probe {
     report("two at once", {Grade::good, "both are answered", ""});
   }
 
-  // An error answer may close the connection, and says nothing of others.
+  // An error answer may close the connection, and says nothing of others. With FastCGI each request has one.
   void connections() {
-    if (!answered_) return;
+    if (!answered_ || options_.uri.is_fastcgi()) return;
     if (!closes_) return report("keep-alive", {Grade::good, "connections stay open", ""});
     report("keep-alive",
            {Grade::note, "it closes the connection after an answer, or does not say how long the answer is",

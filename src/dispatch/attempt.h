@@ -23,7 +23,7 @@ enum class AttemptEnd {
   empty_answer,       // status 200 without a body: the script printed nothing, or a gateway lost it
   invalid_response,   // not HTTP, not FastCGI, not the contract, or too large
   connection_lost,    // the connection broke before the response was complete
-  stale_connection,   // the endpoint had closed a kept-alive connection before the request came
+  stale_connection,   // the connection broke at once; the endpoint has most likely not read the request
   full,               // the endpoint takes no more connections now
   unreachable,        // the request never reached the endpoint: name, connect, TLS
   attempt_timeout,    // no complete response within attempt_timeout

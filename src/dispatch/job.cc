@@ -64,8 +64,8 @@ AttemptEnd end_of(NotAnAnswer::Kind kind, unsigned status, const config::PoolSet
   return AttemptEnd::invalid_response;
 }
 
-// Whether the endpoint may have begun with the job. That a used connection had been closed before the request
-// came is only likely (stale_connection): a process that was killed with the job looks the same.
+// Whether the endpoint may have begun with the job. That it has not read the request on a connection that
+// broke at once is only likely (stale_connection): a process that was killed with the job looks the same.
 bool may_have_run(http::Failure::Kind kind) {
   using enum http::Failure::Kind;
   return kind != unreachable && kind != full && kind != overloaded;

@@ -250,13 +250,14 @@ void Connection::take_response(const error_code& error) {
   pass_stderr(/*over=*/true);
   Response response = protocol_->response();
   response.keep_alive = response.keep_alive && !error && filled_ == 0 && request_sent_;
-  const bool keep = response.keep_alive && !endpoint_.has_had_its_turn(*this);
   Exchange& exchange = *std::exchange(exchange_, nullptr);
   exchange.connection_ = nullptr;
   state_ = State::idle;
+  const bool keep = response.keep_alive;
   endpoint_.deliver(exchange, response);
 
   if (!keep) {
+    if (!error && endpoint_.waits_for_close(*this)) return read();
     close();
     endpoint_.forget(*this);
     return;
@@ -271,7 +272,9 @@ void Connection::take_response(const error_code& error) {
 }
 
 void Connection::fail(Failure failure) {
-  if (failure.kind == Failure::Kind::connection_lost && was_idle_ && !protocol_->started() &&
+  // php-fpm that ends resets the connections that none of its processes has read from.
+  const bool may_be_unread = was_idle_ || endpoint_.uri().is_fastcgi();
+  if (failure.kind == Failure::Kind::connection_lost && may_be_unread && !protocol_->started() &&
       Clock::now() - sent_at_ < kStaleWithin + 2 * opened_in_) {
     failure.kind = Failure::Kind::stale_connection;
   }
@@ -290,11 +293,6 @@ void Connection::out_of_memory() {
   if (exchange_) return fail({Failure::Kind::too_large, "out of memory"});
   close();
   endpoint_.forget(*this);
-}
-
-bool Connection::waits_for_first_answer(Clock::duration for_long) const {
-  return state_ == State::busy && exchange_ && !was_idle_ && !protocol_->started() &&
-         Clock::now() - sent_at_ >= for_long;
 }
 
 void Connection::abandon() { exchange_ = nullptr; }

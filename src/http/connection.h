@@ -38,13 +38,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void close();
 
   bool opening() const { return state_ == State::opening || state_ == State::settling; }
-  Clock::duration age() const { return Clock::now() - opening_at_; }  // since open()
   // The exchange was cancelled while the connection was opening. The connection is opened all the same, for
   // another exchange.
   void abandon();
-
-  // Its first exchange has been sent for that long, and no byte of an answer has come.
-  bool waits_for_first_answer(Clock::duration for_long) const;
 
   // Its age when the last response began.
   Clock::duration age_when_heard() const { return heard_at_ - opening_at_; }

@@ -15,17 +15,15 @@ namespace driveshaft::http {
 namespace {
 
 using namespace std::chrono_literals;
-using std::chrono::milliseconds;
 
 // So many connections are opened at once. More of them overflow the backlog of the endpoint's listening
 // socket, and each overflow delays its job by a second.
 constexpr int kMaxOpening = 64;
 constexpr auto kSweepEvery = 15s;  // a connection that is unused for a whole such period is closed
-// A php-fpm process serves one connection until that connection is closed; other connections wait for a free
-// process meanwhile. So a connection that is older than this is not used again, and an unused one is closed.
-constexpr auto kFastcgiTurn = 1s;
-// If a new connection has waited that long for its first answer, no process may be free for it.
-constexpr auto kFastcgiPatience = 100ms;
+// A process of php-fpm that has taken a connection waits for the request on it, for up to five seconds.
+constexpr auto kFastcgiSweepEvery = 1s;
+// Connections that the other side is to close. Beyond that many, the oldest is closed here.
+constexpr std::size_t kMostClosing = 64;
 constexpr auto kAddressesFor = 5s;  // one name look-up serves all connections that are opened in this time
 
 std::string make_head(const net::Uri& uri, std::string_view lines) {
@@ -72,17 +70,12 @@ std::unique_ptr<Protocol> Endpoint::make_protocol() const {
   return std::make_unique<HttpProtocol>();
 }
 
-bool Endpoint::has_had_its_turn(const Connection& connection) const {
-  return settings_.uri.is_fastcgi() && connection.age() > kFastcgiTurn;
-}
-
 bool Endpoint::is_over_its_age(const Connection& connection) const {
-  return !settings_.uri.is_fastcgi() &&
-         Renewals::is_over(connection.age_when_heard(), max_connection_age_, connection.age_share);
+  return Renewals::is_over(connection.age_when_heard(), max_connection_age_, connection.age_share);
 }
 
-std::chrono::milliseconds Endpoint::sweep_every() const {
-  return settings_.uri.is_fastcgi() ? kFastcgiPatience : milliseconds(kSweepEvery);
+std::chrono::seconds Endpoint::sweep_every() const {
+  return settings_.uri.is_fastcgi() ? kFastcgiSweepEvery : kSweepEvery;
 }
 
 void Endpoint::set_header_lines(std::string_view lines) { head_ = make_head(settings_.uri, lines); }
@@ -232,7 +225,7 @@ void Endpoint::opening_done(Connection& connection, base::Result<void, Failure> 
 
 void Endpoint::became_idle(Connection& connection) {
   if (Exchange* next = next_waiting()) return connection.send(*next);
-  if (connection.closes_when_idle || gives_up_process()) return close(connection);
+  if (connection.closes_when_idle) return close(connection);
   idle_.push_back(&connection);
   if (is_over_its_age(connection)) renew(connection);
 }
@@ -244,8 +237,18 @@ Exchange* Endpoint::next_waiting() {
   return next;
 }
 
+// php-fpm closes after its response. The side that closes first keeps the port for a minute (TIME_WAIT of RFC
+// 9293), and ours would run out of ports for one address at 470 requests a second.
+bool Endpoint::waits_for_close(Connection& connection) {
+  if (!settings_.uri.is_fastcgi() || !settings_.uri.socket_path.empty()) return false;
+  if (closing_.size() >= kMostClosing) close(*closing_.front());
+  closing_.push_back(&connection);
+  return true;
+}
+
 void Endpoint::forget(Connection& connection) {
   std::erase(idle_, &connection);
+  std::erase(closing_, &connection);
   renewals_.forget(connection);
   connections_.erase(&connection);
 }
@@ -265,33 +268,12 @@ void Endpoint::close_idle() {
   while (!idle_.empty()) close(*idle_.back());
 }
 
-// Of FastCGI. As many connections as wait for a process have another one closed: those that are idle now, and
-// those that become idle next.
-void Endpoint::give_up_processes() {
-  const auto waits = [](const auto& entry) { return entry.second->waits_for_first_answer(kFastcgiPatience); };
-  processes_wanted_ = std::count_if(connections_.begin(), connections_.end(), waits);
-  const auto idle = idle_;
-  for (Connection* connection : idle) {
-    if (!gives_up_process() && !has_had_its_turn(*connection)) continue;
-    close(*connection);
-  }
-}
-
-bool Endpoint::gives_up_process() {
-  if (processes_wanted_ == 0) return false;
-  --processes_wanted_;
-  return true;
-}
-
 void Endpoint::close_unused() {
   renewals_.try_again();
-  if (settings_.uri.is_fastcgi()) {
-    give_up_processes();
-  } else {
-    const auto idle = idle_;
-    for (Connection* connection : idle) {
-      if (!std::exchange(connection->used_since_sweep, false)) close(*connection);
-    }
+  auto candidates = idle_;
+  candidates.insert(candidates.end(), closing_.begin(), closing_.end());
+  for (Connection* connection : candidates) {
+    if (!std::exchange(connection->used_since_sweep, false)) close(*connection);
   }
   if (!connections_.empty()) deadlines_.set(sweep_, sweep_every());
 }

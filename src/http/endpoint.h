@@ -50,7 +50,7 @@ class Endpoint {
   // A connection that is older is replaced between two exchanges, so that load spreads anew behind a
   // balancer: a new one is opened meanwhile, and the old one is used until that is ready. 0: never. Each
   // connection draws its own limit, from 80% to 120% of this. It holds for connections that exist, too.
-  // FastCGI has a rule of its own, and this changes nothing there.
+  // FastCGI keeps none.
   void set_max_connection_age(std::chrono::milliseconds age) { max_connection_age_ = age; }
 
   // Appends the head of a POST with a body of that type and length, without the empty line that ends the
@@ -118,17 +118,15 @@ class Endpoint {
   void note_result(const base::Result<Response, Failure>& result);
   void note_reachability(const std::optional<Failure>& unreachable);  // nothing: the endpoint was reached
 
-  void give_up_processes();
-  bool gives_up_process();
-  std::chrono::milliseconds sweep_every() const;
+  std::chrono::seconds sweep_every() const;
   bool is_over_its_age(const Connection& connection) const;
 
   // Called by the connections.
   std::unique_ptr<Protocol> make_protocol() const;
-  bool has_had_its_turn(const Connection& connection) const;
   void opening_done(Connection& connection, base::Result<void, Failure> result);
   void deliver(Exchange& exchange, base::Result<Response, Failure> result);
   void became_idle(Connection& connection);
+  bool waits_for_close(Connection& connection);  // it is not to be used again
   void forget(Connection& connection);
 
   // Constant after construction.
@@ -140,11 +138,11 @@ class Endpoint {
   std::string head_;  // of every request, up to the type of the body
   net::Connector connector_;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
-  std::vector<Connection*> idle_;  // the connection that was used last is used next
+  std::vector<Connection*> idle_;    // the connection that was used last is used next
+  std::deque<Connection*> closing_;  // they wait for the other side's close, the oldest first
   std::deque<Exchange*> waiting_;  // until they may open a connection: at most kMaxOpening are opened at once
   int opening_ = 0;
   std::chrono::milliseconds max_connection_age_;
-  std::ptrdiff_t processes_wanted_ = 0;  // by connections that wait for one of FastCGI
   Renewals renewals_;
   Connection* probing_ = nullptr;
   Probed probed_;

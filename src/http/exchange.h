@@ -20,7 +20,8 @@ struct Failure {
     unreachable,      // the request never reached the endpoint: name, connect, TLS
     full,             // likewise: the endpoint takes no more connections, or too slowly
     connection_lost,  // closed or reset before the response was complete
-    // The endpoint had closed a kept-alive connection just before, and has not read the request.
+    // It broke at once. Most likely the endpoint has not read the request: it had closed a kept-alive
+    // connection just before, or is php-fpm and ends.
     stale_connection,
     malformed,   // not HTTP, or not FastCGI
     too_large,   // header or body above its limit

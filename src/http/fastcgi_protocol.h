@@ -9,7 +9,9 @@
 
 namespace driveshaft::http {
 
-// FastCGI, as php-fpm implements it.
+// FastCGI, as php-fpm implements it. Each request has a connection of its own. A process of php-fpm that is
+// to end, because php-fpm is reloaded, finishes its request and does not read the next one that has come on
+// the connection. A request on a new connection waits for a process that takes it.
 class FastcgiProtocol final : public Protocol {
  public:
   // `params`: the parameters of every request; see script_params().
@@ -27,7 +29,8 @@ class FastcgiProtocol final : public Protocol {
   bool started() const override { return reader_.started(); }
   bool done() const override { return reader_.done(); }
   Response response() const override {
-    return {reader_.status(), reader_.body(), reader_.retry_after(), /*keep_alive=*/true, reader_.streamed()};
+    return {reader_.status(), reader_.body(), reader_.retry_after(), /*keep_alive=*/false,
+            reader_.streamed()};
   }
   std::string_view chunk() const override { return reader_.streamed() ? reader_.body() : std::string_view(); }
   void chunk_taken() override { reader_.body_taken(); }

@@ -41,9 +41,9 @@ constexpr Header kEndOfBody = record_header(Type::in, 0);
 void append(std::string& out, const Header& header) { out.append(header.data(), header.size()); }
 
 void append_begin(std::string& out) {
-  constexpr char kResponderKeepConnection[] = {0, 1, 1, 0, 0, 0, 0, 0};
-  append(out, record_header(Type::begin_request, sizeof kResponderKeepConnection));
-  out.append(kResponderKeepConnection, sizeof kResponderKeepConnection);
+  constexpr char kResponder[] = {0, 1, 0, 0, 0, 0, 0, 0};
+  append(out, record_header(Type::begin_request, sizeof kResponder));
+  out.append(kResponder, sizeof kResponder);
 }
 
 void append_length(std::string& out, std::size_t length) {

@@ -96,7 +96,7 @@ TEST(FastcgiRequest, TheLinesOfTheHeadBecomeParameters) {
   request.start(pieces);
   EXPECT_EQ(request.unwritten().size(), 1u);  // one write
   const Sent sent = decode(write(request, 1 << 20));
-  EXPECT_EQ(sent.begin, std::string_view("\0\1\1\0\0\0\0\0", 8));
+  EXPECT_EQ(sent.begin, std::string_view("\0\1\0\0\0\0\0\0", 8));
   EXPECT_EQ(sent.params, (std::map<std::string, std::string>{{"HTTP_HOST", "a:1"},
                                                              {"HTTP_DRIVESHAFT_UNIQUE", ""},
                                                              {"HTTP_X_A_B", "it is: so"},

@@ -142,29 +142,53 @@ TEST_F(KeptConnectionsTest, ALimitHoldsForThoseThatExist) {
   EXPECT_EQ(connections(), 2u);
 }
 
-TEST_F(KeptConnectionsTest, FastcgiHasItsOwnRule) {
-  auto fastcgi = settings();
-  fastcgi.uri = *net::parse_uri("fcgi" + server.uri().substr(4) + "/worker.php");
-  fastcgi.max_connection_age = 1ms;
-  Endpoint other(resolver, deadlines, fastcgi);
-  const std::string out("\1\6\0\1\0\4\0\0\r\n\r\n", 12);
-  const std::string end("\1\3\0\1\0\10\0\0\0\0\0\0\0\0\0\0", 16);
-  std::size_t opened = 0;
-  const auto exchange_after = [&](std::chrono::milliseconds more) {
-    Access::age(other, more);
-    TestExchange exchange(other);
-    other.post(exchange);
+class FastcgiConnectionsTest : public KeptConnectionsTest {
+ protected:
+  FastcgiConnectionsTest() : fastcgi(resolver, deadlines, fastcgi_settings()) {}
+
+  // An exchange on a new connection.
+  void exchange() {
+    const std::string out("\1\6\0\1\0\4\0\0\r\n\r\n", 12);
+    const std::string end("\1\3\0\1\0\10\0\0\0\0\0\0\0\0\0\0", 16);
+    const auto before = server.peers.size();
+    TestExchange exchange(fastcgi);
+    fastcgi.post(exchange);
     wait_until([&] { return Endpoint::sent(exchange); });  // the test's server cannot read FastCGI
-    if (exchange.connected()) ++opened;
-    wait_until([&] { return server.peers.size() == opened; });
+    wait_until([&] { return server.peers.size() == before + 1; });
     server.peers.back()->send(out + end);
     finish(exchange);
     EXPECT_EQ(exchange.status, 200u) << exchange.message;
-  };
-  exchange_after(0ms);
-  exchange_after(100ms);
-  // It is closed if it has had its turn meanwhile.
-  EXPECT_LE(other.health().connections, 1u) << "none is opened to replace it";
+  }
+
+  Endpoint fastcgi;
+
+ private:
+  Endpoint::Settings fastcgi_settings() {
+    auto changed = settings();
+    changed.uri = *net::parse_uri("fcgi" + server.uri().substr(4) + "/worker.php");
+    return changed;
+  }
+};
+
+TEST_F(FastcgiConnectionsTest, EachExchangeHasOneOfItsOwnThatTheOtherSideCloses) {
+  exchange();
+  exchange();
+  EXPECT_EQ(fastcgi.health().idle_connections, 0u);
+  EXPECT_EQ(fastcgi.health().connections, 2u) << "the other side keeps the port of the one that closes first";
+  server.peers[0]->close();
+  server.peers[1]->close();
+  wait_until([&] { return fastcgi.health().connections == 0; });
+}
+
+TEST_F(FastcgiConnectionsTest, FewWaitForTheOtherSideAndNotForLong) {
+  for (int i = 0; i < 70; ++i) exchange();
+  EXPECT_EQ(fastcgi.health().connections, 64u);
+  wait_until([&] { return server.peers[5]->ended(); });
+  EXPECT_FALSE(server.peers[6]->ended());
+  Access::sweep(fastcgi);
+  EXPECT_EQ(fastcgi.health().connections, 64u);
+  Access::sweep(fastcgi);
+  EXPECT_EQ(fastcgi.health().connections, 0u);
 }
 
 TEST_F(KeptConnectionsTest, OneThatNobodyUsesIsNotReplaced) {
