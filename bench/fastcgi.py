@@ -50,7 +50,7 @@ class PhpFpm(Family):
 
 
 class Nginx(Process):
-    """Before php-fpm, with connections to it that are kept, so that the comparison is fair."""
+    """Before php-fpm, with connections to it that are kept, as it is set up for speed."""
 
     def __init__(self, directory, fpm, script):
         self.port, self.socket = free_port(), directory / "nginx.sock"

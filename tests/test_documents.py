@@ -116,3 +116,8 @@ def test_the_readme_leads_to_every_guide_and_to_the_tutorial():
 def test_the_readme_has_the_two_commands():
     readme = (ROOT / "README.md").read_text()
     assert re.search(r"^    \./dev demo\b", readme, re.M) and re.search(r"^    \./dev test\b", readme, re.M)
+
+
+def test_the_reference_of_the_jobs_file_stays_short():
+    words = (DOCS / "configuration.md").read_text().replace("|", " ").split()
+    assert len(words) < 2500
