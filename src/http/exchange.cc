@@ -6,7 +6,7 @@
 namespace driveshaft::http {
 
 bool is_streamed_type(std::string_view content_type) {
-  constexpr auto size = kStreamedType.size();
+  const auto size = kStreamedType.size();
   if (content_type.size() < size) return false;  // as with almost every answer
   const bool ends = content_type.size() == size ||
                     std::string_view("; \t").find(content_type[size]) != std::string_view::npos;
