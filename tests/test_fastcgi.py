@@ -373,6 +373,17 @@ def test_a_connection_that_is_closed_at_once_costs_nothing(rig):
     assert daemon.metric("driveshaft_errors") == 0
 
 
+def test_a_script_whose_process_dies_at_once_runs_twice_and_no_more(rig, fpm):
+    server, daemon = start(rig, fpm.uri_unix(run="die and say so"))
+    daemon.expect_failed_jobs()
+    runs = rig.directory / "runs"
+    with Client(server) as client:
+        assert client.run_all("f", [str(runs)] * 5) == [FAILED] * 5
+    assert runs.read_text() == "run\n" * 10
+    wait_until(lambda: len(daemon.lines("^Sending job again: ")) == 5, "each is logged")
+    wait_until(lambda: daemon.metric("driveshaft_backend_attempts_total", outcome="failed") == 5, "the attempts are counted")
+
+
 def test_stderr_of_a_request_that_fails_is_logged_to_its_last_word(rig):
     said = record(7, b"PHP Fatal error: out of ") + record(7, b"memory")
     endpoint = rig.start(FakeFastcgi([said], closes=True))

@@ -272,8 +272,9 @@ void Connection::take_response(const error_code& error) {
 }
 
 void Connection::fail(Failure failure) {
-  // php-fpm that ends resets the connections that none of its processes has read from.
-  const bool may_be_unread = was_idle_ || endpoint_.uri().is_fastcgi();
+  // php-fpm that ends resets the connections that none of its processes has read from. A script that makes
+  // its process die looks the same: it is the second time.
+  const bool may_be_unread = (was_idle_ || endpoint_.uri().is_fastcgi()) && !exchange_->sent_again_;
   if (failure.kind == Failure::Kind::connection_lost && may_be_unread && !protocol_->started() &&
       Clock::now() - sent_at_ < kStaleWithin + 2 * opened_in_) {
     failure.kind = Failure::Kind::stale_connection;

@@ -100,6 +100,7 @@ void Endpoint::begin(Exchange& exchange, Send send) {
 
 void Endpoint::post(Exchange& exchange) {
   exchange.phases_ = {};
+  exchange.sent_again_ = false;
   begin(exchange, [&] {
     if (idle_.empty()) return open_connection(exchange);
     Connection& connection = *idle_.back();
@@ -109,6 +110,7 @@ void Endpoint::post(Exchange& exchange) {
 }
 
 void Endpoint::send_again(Exchange& exchange) {
+  exchange.sent_again_ = true;
   begin(exchange, [&] { open_connection(exchange); });
 }
 

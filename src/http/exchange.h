@@ -88,6 +88,7 @@ class Exchange {
   friend class Connection;
   friend class Endpoint;
   Connection* connection_ = nullptr;  // carries this exchange, or will carry it once it is open
+  bool sent_again_ = false;           // by Endpoint::send_again(), after the last post()
 };
 
 }  // namespace driveshaft::http

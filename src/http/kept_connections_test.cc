@@ -180,6 +180,20 @@ TEST_F(FastcgiConnectionsTest, EachExchangeHasOneOfItsOwnThatTheOtherSideCloses)
   wait_until([&] { return fastcgi.health().connections == 0; });
 }
 
+TEST_F(FastcgiConnectionsTest, OneThatBreaksAtOnceIsLostTheSecondTime) {
+  TestExchange exchange(fastcgi);
+  server.closes_at_once = true;
+  fastcgi.post(exchange);
+  finish(exchange);
+  EXPECT_EQ(exchange.failure, Kind::stale_connection) << exchange.message;
+  fastcgi.send_again(exchange);
+  wait_until([&] { return exchange.times_finished == 2; });
+  EXPECT_EQ(exchange.failure, Kind::connection_lost) << exchange.message;
+  fastcgi.post(exchange);
+  wait_until([&] { return exchange.times_finished == 3; });
+  EXPECT_EQ(exchange.failure, Kind::stale_connection) << "another attempt";
+}
+
 TEST_F(FastcgiConnectionsTest, FewWaitForTheOtherSideAndNotForLong) {
   for (int i = 0; i < 70; ++i) exchange();
   EXPECT_EQ(fastcgi.health().connections, 64u);

@@ -60,6 +60,14 @@ function without_database(): array
     exit();
 }
 
+// As a job that crashes PHP.
+function die_and_say_so(string $file): never
+{
+    file_put_contents($file, "run\n", FILE_APPEND | LOCK_EX);
+    posix_kill(getmypid(), 9);
+    exit();
+}
+
 function run_job(string $function, array $job): array
 {
     $workload = $job['workload'];
@@ -71,6 +79,7 @@ function run_job(string $function, array $job): array
         'digest' => succeed(strlen($workload) . ' ' . hash('sha256', $workload)),
         'sleep' => sleep_for($workload),
         'wait_for' => wait_for($workload),
+        'die and say so' => die_and_say_so($workload),
         'fail_with_text' => ['gearman_ret' => 1, 'response_string' => $workload],
         'pid' => succeed((string) getmypid()),
         'log' => error_log($workload) ? succeed('logged') : ['gearman_ret' => 1],
