@@ -2,6 +2,7 @@
 """The control socket: what operators have a running daemon do, and who may."""
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -208,6 +209,8 @@ def test_reload_says_what_is_wrong_with_the_file(rig, path):
     assert control(path, "reload") == "the jobs file was read, and is in force"
     daemon.config_path.write_text("{")
     assert "the jobs file is rejected, the one in force stays: not valid JSON" in control(path, "reload", expect=10)
+    daemon.config_path.write_text("{}")
+    assert re.search(r"missing.* \(line 1\) \(and 1 more error\)$", control(path, "reload", expect=10))
     assert run(server, "f", "ab") == complete("ba")
 
 

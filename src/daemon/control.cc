@@ -9,6 +9,7 @@
 
 #include "base/seconds.h"
 #include "daemon/jobs_file.h"
+#include "text/counted.h"
 #include "text/printable.h"
 
 namespace driveshaft::daemon {
@@ -36,6 +37,10 @@ std::string lasting(const std::optional<std::chrono::milliseconds>& time) {
 
 const log::Logger& logger_of(std::string_view name) {
   return name == "Main" ? log::kMainLog : log::kThreadLog;
+}
+
+std::string and_more(std::size_t errors) {
+  return errors == 0 ? "" : fmt::format(" (and {})", text::counted(errors, "more error"));
 }
 
 }  // namespace
@@ -199,7 +204,8 @@ void Control::reload(Done done) {
   if (parts_.supervisor.draining()) return done({kConflict, "the daemon is shutting down"});
   parts_.jobs_file.reload([done = std::move(done)](const std::vector<std::string>& errors) {
     if (errors.empty()) return done({200, "the jobs file was read, and is in force"});
-    done({kConflict, fmt::format("the jobs file is rejected, the one in force stays: {}", errors.front())});
+    done({kConflict, fmt::format("the jobs file is rejected, the one in force stays: {}{}", errors.front(),
+                                 and_more(errors.size() - 1))});
   });
 }
 
