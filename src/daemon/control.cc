@@ -39,10 +39,6 @@ const log::Logger& logger_of(std::string_view name) {
   return name == "Main" ? log::kMainLog : log::kThreadLog;
 }
 
-std::string and_more(std::size_t errors) {
-  return errors == 0 ? "" : fmt::format(" (and {})", text::counted(errors, "more error"));
-}
-
 }  // namespace
 
 Control::Control(const Parts& parts, Signals signals, std::function<void()> idle)
@@ -205,7 +201,7 @@ void Control::reload(Done done) {
   parts_.jobs_file.reload([done = std::move(done)](const std::vector<std::string>& errors) {
     if (errors.empty()) return done({200, "the jobs file was read, and is in force"});
     done({kConflict, fmt::format("the jobs file is rejected, the one in force stays: {}{}", errors.front(),
-                                 and_more(errors.size() - 1))});
+                                 text::and_more(errors.size() - 1, "more error"))});
   });
 }
 

@@ -399,8 +399,7 @@ class Judge {
     const std::size_t others = config.errors.size() - 1;
     add(Level::warning,
         fmt::format("the jobs file on disk is rejected, and the one before stays in force: {}{}",
-                    config.errors.front(),
-                    others == 0 ? "" : fmt::format(" (and {})", text::counted(others, "more error"))));
+                    config.errors.front(), text::and_more(others, "more error")));
   }
 
   void judge_queue(const PoolStatus& pool) {

@@ -25,4 +25,13 @@ inline std::string counted(std::uint64_t count, std::string_view what, std::stri
   return text;
 }
 
+// " (and 2 more errors)", behind the first of them; nothing if there is only that. `what`: "more error".
+inline std::string and_more(std::uint64_t others, std::string_view what) {
+  if (others == 0) return {};
+  std::string text = " (and ";
+  text += counted(others, what);
+  text += ')';
+  return text;
+}
+
 }  // namespace driveshaft::text

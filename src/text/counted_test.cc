@@ -18,5 +18,11 @@ TEST(Counted, TheVerbAgrees) {
   EXPECT_EQ(counted(12, "other connection", "is", "are"), "12 other connections are");
 }
 
+TEST(Counted, WhatFollowsTheFirst) {
+  EXPECT_EQ(and_more(0, "more error"), "");
+  EXPECT_EQ(and_more(1, "more error"), " (and 1 more error)");
+  EXPECT_EQ(and_more(2, "more error"), " (and 2 more errors)");
+}
+
 }  // namespace
 }  // namespace driveshaft::text
