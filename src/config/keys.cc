@@ -52,12 +52,10 @@ bool read_pools(const Value& value, TopLevel& top) {
 
 // The entries of the lists are compared one by one in diff.cc.
 constexpr Key<TopLevel> kListKeys[] = {
-    Key<TopLevel>{"gearman_servers_list", "a non-empty array of servers", "at once; running jobs finish",
-                  read_servers, nullptr, nullptr}
-        .is_required(),
-    Key<TopLevel>{"pools_list", "an object of pools", "at once; running jobs finish", read_pools, nullptr,
+    Key<TopLevel>{"gearman_servers_list", "a non-empty array of servers", "at once", read_servers, nullptr,
                   nullptr}
         .is_required(),
+    Key<TopLevel>{"pools_list", "an object of pools", "at once", read_pools, nullptr, nullptr}.is_required(),
 };
 
 constexpr Key<Config> kConfigKeys[] = {

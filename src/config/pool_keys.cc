@@ -44,12 +44,10 @@ constexpr Key<PoolConfig> kPoolKeys[] = {
     key<&PoolConfig::endpoint, EndpointValue>("job_processing_uri", kUriType, "from the next job on")
         .is_required()
         .described_by(describe_endpoint),
-    key<&PoolConfig::worker_count, SlotCount>("worker_count", "a whole number ≥ 0",
-                                              "at once; running jobs finish")
-        .is_required(),
-    key<&PoolConfig::paused, YesOrNo>("paused", "true or false", "at once; running jobs finish"),
-    Key<PoolConfig>{"jobs_list", "an array of functions", "at once; running jobs finish", read_jobs_list,
-                    jobs_list_text, same_jobs_list}
+    key<&PoolConfig::worker_count, SlotCount>("worker_count", "a whole number ≥ 0", "at once").is_required(),
+    key<&PoolConfig::paused, YesOrNo>("paused", "true or false", "at once"),
+    Key<PoolConfig>{"jobs_list", "an array of functions", "at once", read_jobs_list, jobs_list_text,
+                    same_jobs_list}
         .is_required()
         .described_by(describe_jobs_list),
     key<&PoolConfig::endpoint_tls, Tls>("endpoint_tls", kTlsType,

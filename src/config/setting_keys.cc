@@ -152,8 +152,8 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
         "failure_text", R"("exception", "warning" or "drop")", "from the next job on"),
     key<&PoolSettings::explain_failures, YesOrNo>("explain_failures", "true or false",
                                                   "from the next job on"),
-    key<&PoolSettings::gearmand_connections, Whole<1, 64>>(
-        "gearmand_connections", "a whole number from 1 to 64", "at once; running jobs finish")
+    key<&PoolSettings::gearmand_connections, Whole<1, 64>>("gearmand_connections",
+                                                           "a whole number from 1 to 64", "at once")
         .formerly("connections"),
     key<&PoolSettings::endpoint_connect_timeout, SomeSeconds<3600>>(
         "endpoint_connect_timeout", "a time > 0 and ≤ 3600 s", "from the next connection on")
@@ -196,8 +196,7 @@ constexpr Key<PoolSettings> kSettingKeys[] = {
         .described_by(describe_signing),
     key<&PoolSettings::trace_sampling, Number<0, 1>>("trace_sampling", "a number from 0 to 1",
                                                      "from the next job on"),
-    key<&PoolSettings::fairness, OneOf<kFairnesses>>("fairness", R"("none" or "function")",
-                                                     "at once; running jobs finish"),
+    key<&PoolSettings::fairness, OneOf<kFairnesses>>("fairness", R"("none" or "function")", "at once"),
 };
 
 }  // namespace
