@@ -14,7 +14,6 @@
 #include "dispatch/dead_letter.h"
 #include "dispatch/failure_hint.h"
 #include "dispatch/pool_endpoint.h"
-#include "http/retry_after.h"
 #include "text/printable.h"
 
 namespace driveshaft::dispatch {
@@ -23,8 +22,6 @@ namespace {
 using namespace std::chrono_literals;
 using base::seconds;
 
-// Memory that a big job leaves behind is given back.
-constexpr std::size_t kKeepCapacity = 32 * 1024;
 // For gearmand to take a dead letter.
 constexpr auto kDeadLetterWithin = 10s;
 constexpr auto kDeadLetterAtShutdown = 1s;
@@ -32,63 +29,6 @@ constexpr auto kDeadLetterAtShutdown = 1s;
 constexpr std::size_t kShownStderr = 1024;
 constexpr std::size_t kShownAnswer = 1024;
 constexpr std::size_t kShownReason = 2048;
-
-AttemptEnd end_of(http::Failure::Kind kind) {
-  switch (kind) {
-    case http::Failure::Kind::unreachable:
-      return AttemptEnd::unreachable;
-    case http::Failure::Kind::full:
-      return AttemptEnd::full;
-    case http::Failure::Kind::stale_connection:
-      return AttemptEnd::stale_connection;
-    case http::Failure::Kind::connection_lost:
-      return AttemptEnd::connection_lost;
-    case http::Failure::Kind::overloaded:
-      return AttemptEnd::server_error;
-    case http::Failure::Kind::malformed:
-    case http::Failure::Kind::too_large:
-      return AttemptEnd::invalid_response;
-  }
-  return AttemptEnd::invalid_response;
-}
-
-AttemptEnd end_of(NotAnAnswer::Kind kind, unsigned status, const config::PoolSettings& settings) {
-  switch (kind) {
-    case NotAnAnswer::Kind::http_status:
-      return end_of_status(status, settings);
-    case NotAnAnswer::Kind::empty:
-      return AttemptEnd::empty_answer;
-    case NotAnAnswer::Kind::invalid:
-      return AttemptEnd::invalid_response;
-  }
-  return AttemptEnd::invalid_response;
-}
-
-// Whether the endpoint may have begun with the job. That it has not read the request on a connection that
-// broke at once is only likely (stale_connection): a process that was killed with the job looks the same.
-bool may_have_run(http::Failure::Kind kind) {
-  using enum http::Failure::Kind;
-  return kind != unreachable && kind != full && kind != overloaded;
-}
-
-// 429 and 503 may say when to come again.
-std::optional<std::chrono::milliseconds> asked_wait(const http::Response& response) {
-  if (response.retry_after.empty() || (response.status != 429 && response.status != 503)) return std::nullopt;
-  return http::parse_retry_after(response.retry_after, std::chrono::system_clock::now());
-}
-
-gearman::JobResult failure_result(config::FailureText setting, std::string_view text) {
-  if (text.empty()) return gearman::JobResult::fail;
-  switch (setting) {
-    case config::FailureText::exception:
-      return gearman::JobResult::exception;
-    case config::FailureText::warning:
-      return gearman::JobResult::warning_and_fail;
-    case config::FailureText::drop:
-      return gearman::JobResult::fail;
-  }
-  return gearman::JobResult::fail;
-}
 
 }  // namespace
 
@@ -111,33 +51,21 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   ends_at_ = started_at_ + function.max_running_time;
   context_.deadlines.set(*this, ends_at_);
   try {
-    keep(assignment, std::move(storage));
+    bytes_.keep(assignment, std::move(storage));
   } catch (const std::bad_alloc&) {  // without a dead letter: its names are gone when this call returns
     return fail_at_once({AttemptEnd::internal_error, "there is no memory for it"});
   }
   try {
-    request_bytes_.encode(settings.request_format, fields_);
+    request_bytes_.encode(settings.request_format, fields());
   } catch (const std::bad_alloc&) {
     return attempt_failed(
         {AttemptEnd::internal_error,
-         fmt::format("no memory for a request with its workload of {} bytes", fields_.workload.size())});
+         fmt::format("no memory for a request with its workload of {} bytes", fields().workload.size())});
   }
   owner_.attempt_ready(*this);
   if (state() != State::idle) log_started(logged());  // on its way: what only people wait for comes after it
 } catch (const std::bad_alloc&) {
   out_of_memory();
-}
-
-void Job::keep(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage) {
-  fields_ = {assignment.function, assignment.handle, assignment.unique, assignment.workload};
-  if (storage) {
-    storage_ = std::move(storage);
-  } else {
-    copy_.assign(assignment.bytes);
-    for (auto* field : {&fields_.function, &fields_.handle, &fields_.unique, &fields_.workload}) {
-      *field = std::string_view(copy_.data() + (field->data() - assignment.bytes.data()), field->size());
-    }
-  }
 }
 
 void Job::post(Backend& backend) try {
@@ -161,14 +89,14 @@ bool Job::prepare_request() {
     time_left = std::min<Clock::duration>(time_left, attempt_timeout);
     context_.deadlines.set(attempt_timer_, attempt_timeout);
   }
-  const AttemptFacts facts{fields_.handle, fields_.unique, attempt_, now + time_left, trace_, new_span()};
+  const AttemptFacts facts{fields().handle, fields().unique, attempt_, now + time_left, trace_, new_span()};
   std::optional<JobRequest::Signature> signature;
   std::string server;
   if (Signer* signer = function_->endpoint->signer()) {
     server = net::to_string(origin_.link->server());
     signature.emplace(JobRequest::Signature{*signer, server, now});
   }
-  const auto request = request_bytes_.build(backend_->connections(), function_->header_lines, fields_, facts,
+  const auto request = request_bytes_.build(backend_->connections(), function_->header_lines, fields(), facts,
                                             signature ? &*signature : nullptr);
   if (request) {
     request_ = *request;
@@ -183,11 +111,10 @@ void Job::finished(base::Result<http::Response, http::Failure> result) try {
   if (phases_.connect) function_->metrics.connected(*phases_.connect);
   if (phases_.first_byte) function_->metrics.answer_began(*phases_.first_byte);
   if (result || may_have_run(result.error().kind)) may_have_run_ = true;
-  if (!result) return attempt_failed({end_of(result.error().kind), result.error().message});
+  if (!result) return attempt_failed(failure_of(result.error()));
   const auto answer = decode(*result);
   if (answer) return answered(*answer);
-  attempt_failed({end_of(answer.error().kind, result->status, *settings_), answer.error().message,
-                  result->status, result->body, std::nullopt, asked_wait(*result)});
+  attempt_failed(failure_of(*result, answer.error(), *settings_, std::chrono::system_clock::now()));
 } catch (const std::bad_alloc&) {
   out_of_memory();
 }
@@ -219,7 +146,7 @@ void Job::on_stderr(std::string_view lines) {
 
 StreamRelay& Job::stream() {
   if (!stream_) {
-    stream_ = std::make_unique<StreamRelay>(*origin_.link, origin_.generation, fields_.handle,
+    stream_ = std::make_unique<StreamRelay>(*origin_.link, origin_.generation, fields().handle,
                                             settings_->max_response_size);
   }
   return *stream_;
@@ -245,7 +172,8 @@ JobHistory Job::history() const {
           .server_requeues = origin_.link->requeues()};
 }
 
-void Job::end_attempt(BackendNews news, AttemptScore score, Clock::time_point now, const Failure* failure) {
+void Job::end_attempt(BackendNews news, AttemptScore score, Clock::time_point now,
+                      const JobFailure* failure) {
   attempt_timer_.clear();
   BackendHealth::Attempt attempt{
       .news = news, .function = function_, .took = now - posted_at_, .score = score};
@@ -261,10 +189,7 @@ void Job::end_attempt(BackendNews news, AttemptScore score, Clock::time_point no
 
 void Job::answered(const Answer& answer) {
   if (answer.gearman_ret == 0) return completed(answer);
-  attempt_failed({AttemptEnd::refused,
-                  fmt::format("the endpoint answered gearman_ret {}: \"{}\"", answer.gearman_ret,
-                              text::printable(answer.response_string, context_.log_workload_size)),
-                  0, answer.response_string, answer.gearman_ret});
+  attempt_failed(failure_of(answer, context_.log_workload_size));
 }
 
 void Job::completed(const Answer& answer) {
@@ -273,7 +198,7 @@ void Job::completed(const Answer& answer) {
   end_attempt(decide(AttemptEnd::completed, {}, *settings_, 0).news, score(AttemptEnd::completed), now);
   bool delivered = false;
   try {
-    delivered = origin_.link->send_result(origin_.generation, fields_.handle, gearman::JobResult::complete,
+    delivered = origin_.link->send_result(origin_.generation, fields().handle, gearman::JobResult::complete,
                                           answer.response_string);
   } catch (const std::bad_alloc&) {
     return fail({AttemptEnd::internal_error, fmt::format("there is no memory for its result of {} bytes",
@@ -290,7 +215,7 @@ void Job::completed(const Answer& answer) {
   end();
 }
 
-void Job::attempt_failed(const Failure& failure) {
+void Job::attempt_failed(const JobFailure& failure) {
   if (failure.end == AttemptEnd::absent) note_absence();
   if (failure.end == AttemptEnd::empty_answer) backend_->note_empty_answer(++empty_answers_ > 1);
   const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
@@ -333,21 +258,13 @@ void Job::count_repeat(const char* reason) {
   function_->metrics.retried(reason);
 }
 
-// What the metrics call the reason for which a job is held whose request may have reached the endpoint; null
-// for a job whose request has not.
-const char* Job::held_for(const Failure& failure) {
-  if (failure.asked) return "retry_after";
-  if (failure.end == AttemptEnd::absent) return "hold_on";
-  return failure.end == AttemptEnd::empty_answer ? "empty_answer" : nullptr;
-}
-
 // Its answer says that the application is absent. The job itself is to blame if others fare better.
 void Job::note_absence() {
   if (absent_at_ && function_->endpoint->has_succeeded_since(*absent_at_)) ++absences_;
   absent_at_ = Clock::now();
 }
 
-void Job::wait_for_retry(const AttemptDecision& decision, const Failure& failure) {
+void Job::wait_for_retry(const AttemptDecision& decision, const JobFailure& failure) {
   function_->metrics.retried(config::name_of(*retried_as(failure.end)));
   log_retry(logged(), attempt_ - held_attempts_, settings_->retry.attempts, decision.delay,
             explained(failure));
@@ -442,11 +359,9 @@ void Job::drop() {
 }
 
 // It has finally failed.
-void Job::fail(const Failure& failure) {
+void Job::fail(const JobFailure& failure) {
   const std::string reason = explained(failure);
-  count_failure(failure);
-  failure_counted_ = true;
-  note_failure(failure, reason);
+  count_failure(failure, reason);
   if (failure.end == AttemptEnd::refused) {
     log_finished(logged(), {*failure.gearman_ret, failure.answer}, Clock::now() - started_at_);
     return give_failure(failure.answer, reason);
@@ -455,42 +370,21 @@ void Job::fail(const Failure& failure) {
   give_failure(settings_->explain_failures ? std::string_view(reason) : std::string_view(), reason);
 }
 
-void Job::fail_at_once(const Failure& failure) {
+void Job::fail_at_once(const JobFailure& failure) {
   const std::string reason = explained(failure);
-  count_failure(failure);
-  failure_counted_ = true;
-  note_failure(failure, reason);
+  count_failure(failure, reason);
   log_failed(logged(), place(), Clock::now() - started_at_, reason);
   conclude(gearman::JobResult::fail, {});
-}
-
-void Job::count_failure(const Failure& failure) {
-  function_->metrics.failed_after(Clock::now() - started_at_);
-  switch (failure_kind(failure.end)) {
-    case FailureKind::refused:
-      return function_->metrics.refused();
-    case FailureKind::out_of_time:
-      return function_->metrics.timed_out();
-    case FailureKind::error_answer:
-      if (failure.status != 0) return function_->metrics.http_error(static_cast<int>(failure.status));
-      return function_->metrics.failed();
-    case FailureKind::none:
-    case FailureKind::invalid_answer:
-    case FailureKind::no_answer:
-    case FailureKind::internal_error:
-    case FailureKind::cancelled:
-      return function_->metrics.failed();
-  }
 }
 
 // Where it was, or would have gone, as people are told.
 const std::string& Job::place() const { return backend_ ? backend_->name() : function_->endpoint->name(); }
 
-std::string Job::explained(const Failure& failure) const {
+std::string Job::explained(const JobFailure& failure) const {
   return explain_failure(failure.message, facts_of(failure));
 }
 
-FailureFacts Job::facts_of(const Failure& failure) const {
+FailureFacts Job::facts_of(const JobFailure& failure) const {
   return {.end = failure.end,
           .status = failure.status,
           .took = Clock::now() - posted_at_,
@@ -500,13 +394,24 @@ FailureFacts Job::facts_of(const Failure& failure) const {
           .stderr_line = stderr_line_};
 }
 
-void Job::note_failure(const Failure& failure, std::string_view reason) try {
-  FailedJob failed{.function = text::printable(fields_.function, 512),
-                   .handle = text::printable(fields_.handle, 128),
-                   .unique = text::printable(fields_.unique, 128),
+// In the metrics, and for people to look at.
+void Job::count_failure(const JobFailure& failure, std::string_view reason) {
+  const auto took = Clock::now() - started_at_;
+  dispatch::count_failure(function_->metrics, failure, took);
+  failure_counted_ = true;
+  try {
+    owner_.job_failed(described(failure, reason, took));
+  } catch (const std::bad_alloc&) {  // people are shown one failure less
+  }
+}
+
+FailedJob Job::described(const JobFailure& failure, std::string_view reason, Clock::duration took) const {
+  FailedJob failed{.function = text::printable(fields().function, 512),
+                   .handle = text::printable(fields().handle, 128),
+                   .unique = text::printable(fields().unique, 128),
                    .server = origin_.link->server(),
                    .at = std::chrono::system_clock::now(),
-                   .took = Clock::now() - started_at_,
+                   .took = took,
                    .attempts = attempt_,
                    .kind = name_of(failure_kind(failure.end)),
                    .reason = text::printable(reason, kShownReason),
@@ -514,8 +419,7 @@ void Job::note_failure(const Failure& failure, std::string_view reason) try {
                    .gearman_ret = failure.gearman_ret,
                    .answer = text::printable(failure.answer, kShownAnswer)};
   if (failure.status != 0) failed.http_status = failure.status;
-  owner_.job_failed(std::move(failed));
-} catch (const std::bad_alloc&) {  // people are shown one failure less
+  return failed;
 }
 
 // The last word on a failed job. With a dead letter it is said only when gearmand has the letter: should
@@ -524,7 +428,7 @@ void Job::give_failure(std::string_view text, std::string_view reason) {
   const auto result = failure_result(settings_->failure_text, text);
   const std::string& letters = settings_->dead_letter_function;
   // A dead letter that fails gets no dead letter of its own, which would fail again.
-  if (letters.empty() || letters == fields_.function || !result_wanted()) return conclude(result, text);
+  if (letters.empty() || letters == fields().function || !result_wanted()) return conclude(result, text);
   try {
     send_dead_letter(result, text, reason);
   } catch (const std::bad_alloc&) {
@@ -543,7 +447,7 @@ void Job::send_dead_letter(gearman::JobResult result, std::string_view text, std
   dead_letter_->result = result;
   dead_letter_->text = text;
   dead_letter_->letter =
-      encode(DeadLetter{fields_, reason, attempt_, now - ran, now, owner_.name(), context_.host});
+      encode(DeadLetter{fields(), reason, attempt_, now - ran, now, owner_.name(), context_.host});
   dead_letter_->submission = origin_.link->submit_background(
       settings_->dead_letter_function, new_unique(), dead_letter_->letter,
       [this](gearman::Submitted what, std::string_view why) { dead_letter_answered(what, why); });
@@ -574,7 +478,7 @@ void Job::out_of_memory() {
 // The end of a job that has failed.
 void Job::conclude(gearman::JobResult result, std::string_view data) {
   try {
-    if (origin_.link->send_result(origin_.generation, fields_.handle, result, data)) {
+    if (origin_.link->send_result(origin_.generation, fields().handle, result, data)) {
       owner_.result_ready();
     } else {
       function_->metrics.result_dropped();
@@ -593,11 +497,9 @@ void Job::end() {
   stream_.reset();
   function_->metrics.ended();
   origin_.link.reset();
-  storage_.reset();
-  fields_ = {};
+  bytes_.clear();
   request_bytes_.clear();
   stderr_line_ = {};
-  if (copy_.capacity() > kKeepCapacity) std::string().swap(copy_);
   owner_.job_done(*this);
 }
 
@@ -606,9 +508,9 @@ RunningJob Job::status() const {
                      : state() == State::held  ? "held"
                      : state() == State::taken ? "waiting"
                                                : "running";
-  return {.function = text::printable(fields_.function, 512),
-          .handle = text::printable(fields_.handle, 128),
-          .unique = text::printable(fields_.unique, 128),
+  return {.function = text::printable(fields().function, 512),
+          .handle = text::printable(fields().handle, 128),
+          .unique = text::printable(fields().unique, 128),
           .server = origin_.link->server(),
           .started = started_at_,
           .ends = ends_at_,

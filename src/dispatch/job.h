@@ -14,6 +14,8 @@
 #include "dispatch/backend_health.h"
 #include "dispatch/context.h"
 #include "dispatch/failure_hint.h"
+#include "dispatch/job_bytes.h"
+#include "dispatch/job_failure.h"
 #include "dispatch/job_log.h"
 #include "dispatch/job_request.h"
 #include "dispatch/status.h"
@@ -97,7 +99,7 @@ class Job final : public http::Exchange,
   Function& function() { return *function_; }
   // Whether it has failed for good.
   bool has_failed() const { return failure_counted_; }
-  const JobFields& fields() const { return fields_; }
+  const JobFields& fields() const { return bytes_.fields(); }
   Clock::time_point started_at() const { return started_at_; }
   // It has failed, and gearmand is taking its dead letter.
   bool is_dead_lettering() const { return dead_letter_ != nullptr; }
@@ -111,15 +113,6 @@ class Job final : public http::Exchange,
   RunningJob status() const;
 
  private:
-  // How an attempt failed, or the job in whole.
-  struct Failure {
-    AttemptEnd end;
-    std::string message;
-    unsigned status = 0;                               // of HTTP, if an answer came
-    std::string_view answer{};                         // its body; valid during the call that brought it
-    std::optional<std::uint32_t> gearman_ret{};        // if the endpoint said that the job failed
-    std::optional<std::chrono::milliseconds> asked{};  // by Retry-After
-  };
   using Timer = base::MemberDeadline<Job>;
 
   void finished(base::Result<http::Response, http::Failure> result) override;
@@ -128,38 +121,36 @@ class Job final : public http::Exchange,
   void on_deadline() override;
   void attempt_timer_is_over();
 
-  void keep(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage);
   base::Result<Answer, NotAnAnswer> decode(const http::Response& response);
   StreamRelay& stream();
   JobHistory history() const;
   void end_attempt(BackendNews news, AttemptScore score, Clock::time_point now,
-                   const Failure* failure = nullptr);
+                   const JobFailure* failure = nullptr);
   void requeue();
   void answered(const Answer& answer);
   void completed(const Answer& answer);
-  void attempt_failed(const Failure& failure);
+  void attempt_failed(const JobFailure& failure);
   void cut_off(BackendNews news = BackendNews::none, AttemptScore score = AttemptScore::none);
-  static const char* held_for(const Failure& failure);
   bool prepare_request();
   void count_repeat(const char* reason);
   void note_absence();
   void leave_endpoint();
-  void wait_for_retry(const AttemptDecision& decision, const Failure& failure);
-  void fail(const Failure& failure);
-  void fail_at_once(const Failure& failure);
-  void count_failure(const Failure& failure);
-  void note_failure(const Failure& failure, std::string_view reason);
+  void wait_for_retry(const AttemptDecision& decision, const JobFailure& failure);
+  void fail(const JobFailure& failure);
+  void fail_at_once(const JobFailure& failure);
+  void count_failure(const JobFailure& failure, std::string_view reason);
+  FailedJob described(const JobFailure& failure, std::string_view reason, Clock::duration took) const;
   const std::string& place() const;
   // What people are told of it.
-  std::string explained(const Failure& failure) const;
-  FailureFacts facts_of(const Failure& failure) const;
+  std::string explained(const JobFailure& failure) const;
+  FailureFacts facts_of(const JobFailure& failure) const;
   void give_failure(std::string_view text, std::string_view reason);
   void send_dead_letter(gearman::JobResult result, std::string_view text, std::string_view reason);
   void dead_letter_answered(gearman::Submitted what, std::string_view why);
   void out_of_memory();
   void conclude(gearman::JobResult result, std::string_view data);
   void end();
-  LoggedJob logged() const { return {fields_, trace_, owner_.name(), context_.log_workload_size}; }
+  LoggedJob logged() const { return {fields(), trace_, owner_.name(), context_.log_workload_size}; }
 
   Context& context_;
   JobOwner& owner_;
@@ -168,9 +159,7 @@ class Job final : public http::Exchange,
   Origin origin_;
   Function* function_ = nullptr;
   const config::PoolSettings* settings_ = nullptr;
-  std::string copy_;                 // handle, function, unique and workload of a small job
-  std::unique_ptr<char[]> storage_;  // or of a big one
-  JobFields fields_;                 // views into either
+  JobBytes bytes_;
   JobRequest request_bytes_;
   std::string stderr_line_;  // the first one of the attempt's script, printable
   Trace trace_;
