@@ -6,19 +6,19 @@
 #include <algorithm>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <condition_variable>
 #include <cstring>
-#include <list>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "admin/access.h"
 #include "admin/api.h"
+#include "admin/clients.h"
 #include "admin/events.h"
 #include "admin/listen.h"
+#include "admin/pending_actions.h"
 #include "admin/response.h"
+#include "admin/served_certificate.h"
 #include "admin/token_file.h"
 #include "admin/wrong_tokens.h"
 #include "log/log.h"
@@ -76,127 +76,6 @@ asio::ip::address client_of(Stream& stream) {
   return client.address();
 }
 
-// What connections of the exporter address share over TLS. The admin thread's, but for certificate().
-struct Tls {
-  net::TlsContext context;  // null: they are plain text
-
-  void use(net::TlsContext now, const net::TlsSettings& own) {
-    context = std::move(now);
-    const std::lock_guard lock(mutex_);
-    shown_ = net::certificate_in(*context, own);
-  }
-  // Any thread.
-  std::optional<net::Certificate> certificate() const {
-    const std::lock_guard lock(mutex_);
-    return shown_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::optional<net::Certificate> shown_;  // under it
-};
-
-// Puts into `tls`, which outlives what this returns, what the files have.
-WatchedFiles<net::TlsContext> certificate_files(asio::io_context& io, const ExporterSettings& settings,
-                                                Tls& tls) {
-  std::vector<std::string> paths;
-  if (!settings.certificate_file.empty()) paths = {settings.certificate_file, settings.key_file};
-  const net::TlsSettings own{.ca_file = {},
-                             .certificate_file = settings.certificate_file,
-                             .key_file = settings.key_file,
-                             .server_name = {}};
-  const auto read = [own]() -> base::Result<net::TlsContext> {
-    auto context = net::load_tls_server(own);
-    if (!context) return base::Error{"--exporter_" + context.error().message};
-    return context;
-  };
-  return {io, std::move(paths), read,
-          [&tls, own](net::TlsContext context) { tls.use(std::move(context), own); }};
-}
-
-// While this object lives, its stream is in the list of streams that wait for their clients. The stream that
-// has waited longest is the first.
-class Waits {
- public:
-  using Streams = std::list<Stream*>;
-  Waits(Streams& waiting, Stream& stream)
-      : waiting_(waiting), place_(waiting.insert(waiting.end(), &stream)) {}
-  ~Waits() { waiting_.erase(place_); }
-  Waits(const Waits&) = delete;
-  Waits& operator=(const Waits&) = delete;
-
- private:
-  Streams& waiting_;
-  const Streams::iterator place_;
-};
-
-// Adds one to a counter as long as this object lives.
-class Counted {
- public:
-  explicit Counted(std::size_t& count) : count_(&count) { ++count; }
-  ~Counted() {
-    if (count_) --*count_;
-  }
-  Counted(Counted&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-  Counted& operator=(Counted&&) = delete;
-
- private:
-  std::size_t* count_;  // null when it was moved from
-};
-
-// Actions whose answers have not been sent yet. Any thread.
-class Acting {
- public:
-  // Of one action, as long as it lives.
-  class One {
-   public:
-    explicit One(Acting& all) : all_(all) { all_.add(1); }
-    ~One() { all_.add(-1); }
-    One(const One&) = delete;
-    One& operator=(const One&) = delete;
-
-   private:
-    Acting& all_;
-  };
-
-  // Returns once there is none, or this time is over.
-  void wait_for_end(std::chrono::milliseconds time) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, time, [this] { return count_ == 0; });
-  }
-
- private:
-  void add(int more) {
-    const std::lock_guard lock(mutex_);
-    count_ += more;
-    changed_.notify_all();
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int count_ = 0;
-};
-
-// Where clients come in. A crowd at one does not keep anybody out at the other.
-struct Door {
-  Door(const char* what, std::size_t limit, std::uint64_t bytes)
-      : name(what), most(limit), body_bytes(bytes) {}
-
-  // Clients that connect and send nothing, or do not read the answer, must keep out neither a scrape nor a
-  // health check.
-  bool make_room() {
-    if (waiting.empty()) return false;
-    waiting.front()->close();
-    return true;
-  }
-
-  const char* const name;
-  const std::size_t most;          // connections
-  const std::uint64_t body_bytes;  // of a request, at most
-  std::size_t open = 0;            // connections
-  Waits::Streams waiting;
-};
-
 }  // namespace
 
 struct Server::Impl {
@@ -213,7 +92,7 @@ struct Server::Impl {
         control("the control socket", bounds.control_connections, bounds.control_body_bytes),
         read_token(io, kReadToken, access.read_token_file, rules.read_token),
         admin_token(io, kAdminToken, access.admin_token_file, rules.admin_token),
-        certificate(certificate_files(io, access, tls)),
+        certificate(io, access.certificate_file, access.key_file),
         monitor(io, std::move(watched)) {
     if (inherited.exporter >= 0) {
       acceptor.emplace(adopt(io, inherited.exporter));
@@ -236,38 +115,37 @@ struct Server::Impl {
   }
 
   template <class Acceptor>
-  void spawn(const char* what, Acceptor& from, Door& door);
+  void spawn(const char* what, Acceptor& from, Clients& clients);
   template <class Acceptor>
-  asio::awaitable<void> accept_all(Acceptor& from, Door& door);
-  asio::awaitable<void> serve(Stream::Socket socket, Door& door, Counted open);
-  asio::awaitable<bool> answer_one(Stream& stream, Door& door, beast::flat_buffer& buffer);
+  asio::awaitable<void> accept_all(Acceptor& from, Clients& clients);
+  asio::awaitable<void> serve(Stream::Socket socket, Clients& clients, ScopedCount open);
+  asio::awaitable<bool> answer_one(Stream& stream, Clients& clients, beast::flat_buffer& buffer);
   asio::awaitable<Reply> act_on(std::string_view method, std::string_view target, std::string_view body,
                                 std::string by);
   asio::awaitable<Reply> reply_to(std::string_view method, std::string_view target);
   asio::awaitable<void> stream_to(Stream& stream, bool head);
-  asio::awaitable<bool> send(Stream& stream, Door& door, Response response, bool head);
+  asio::awaitable<bool> send(Stream& stream, Clients& clients, Response response, bool head);
   asio::awaitable<void> retire(std::function<void()> done);
-  asio::awaitable<Reply> turn_away(Refusal refusal, Stream& stream, Door& door);
+  asio::awaitable<Reply> turn_away(Refusal refusal, Stream& stream, Clients& clients);
 
   const Sources sources;
   AccessRules rules;  // once it runs, the admin thread's, as all that follows `control_path`
   const Limits limits;
   Act act;
-  Acting acting;
+  PendingActions pending_actions;
   std::string control_path;
   bool owns_control_path = false;
-  Door exporter;
-  Door control;
+  Clients exporter;
+  Clients control;
   Waits::Streams streams;  // of those who listen to events
   std::size_t busy = 0;    // connections that have not only answered requests behind them
   bool retiring = false;
   WrongTokens wrong_tokens;
-  Tls tls;                                             // of the exporter address
   std::chrono::steady_clock::time_point host_noted{};  // when the log was told of an unknown host
   asio::io_context io{1};                              // destroys the coroutines, which use what is above
   TokenFile read_token;
   TokenFile admin_token;
-  WatchedFiles<net::TlsContext> certificate;
+  ServedCertificate certificate;
   monitor::Monitor monitor;
   std::optional<tcp::acceptor> acceptor;
   std::optional<stream_protocol::acceptor> control_acceptor;
@@ -328,7 +206,7 @@ asio::awaitable<Reply> Server::Impl::act_on(std::string_view method, std::string
 }
 
 template <class Acceptor>
-asio::awaitable<void> Server::Impl::accept_all(Acceptor& from, Door& door) {
+asio::awaitable<void> Server::Impl::accept_all(Acceptor& from, Clients& clients) {
   asio::steady_timer pause(io);
   bool failing = false;
   while (true) {
@@ -336,57 +214,57 @@ asio::awaitable<void> Server::Impl::accept_all(Acceptor& from, Door& door) {
     const auto [error] = co_await from.async_accept(socket, kResult);
     if (error && retiring) co_return;
     if (error) {
-      if (!failing) kMainLog.warn("cannot accept connections on {}: {}", door.name, error.message());
+      if (!failing) kMainLog.warn("cannot accept connections on {}: {}", clients.name, error.message());
       failing = true;
       if (error == asio::error::no_descriptors) {
         net::note_lack_of_descriptors();
-        if (door.make_room()) continue;
+        if (clients.make_room()) continue;
       }
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(kResult);
       continue;
     }
     failing = false;
-    if (door.open >= door.most && !door.make_room()) continue;
-    asio::co_spawn(io, serve(std::move(socket), door, Counted(door.open)), net::kRethrow);
+    if (clients.open >= clients.most && !clients.make_room()) continue;
+    asio::co_spawn(io, serve(std::move(socket), clients, ScopedCount(clients.open)), net::kRethrow);
   }
 }
 
-asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Door& door, Counted) {
+asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Clients& clients, ScopedCount) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   // With a small buffer the server soon notices a client that does not read, before it has made many pages
   // for it.
   socket.set_option(asio::socket_base::send_buffer_size(64 * 1024), ignored);
-  const bool is_tls = &door == &exporter && tls.context;
-  net::TlsSession session = is_tls ? net::server_session(*tls.context) : nullptr;
+  const bool is_tls = &clients == &exporter && certificate.context();
+  net::TlsSession session = is_tls ? net::server_session(*certificate.context()) : nullptr;
   if (is_tls && !session) co_return;
   Stream stream(std::move(socket), std::move(session));
   if (is_tls) {
     stream.expires_after(limits.request);
-    const Waits waits(door.waiting, stream);
+    const Waits waits(clients.waiting, stream);
     if (co_await stream.handshake()) co_return;
   }
-  beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(door.body_bytes));
-  std::optional<Counted> unanswered(busy);
+  beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(clients.body_bytes));
+  std::optional<ScopedCount> unanswered(busy);
   while (true) {
     if (buffer.size() == 0) {
       stream.expires_after(unanswered ? limits.request : limits.keep_alive);
-      const Waits waits(door.waiting, stream);
+      const Waits waits(clients.waiting, stream);
       auto [error, size] = co_await stream.async_read_some(buffer.prepare(1024), kResult);
       if (error) co_return;
       buffer.commit(size);
       if (!unanswered) unanswered.emplace(busy);
     }
-    if (!co_await answer_one(stream, door, buffer)) break;
+    if (!co_await answer_one(stream, clients, buffer)) break;
     if (buffer.size() == 0) unanswered.reset();
   }
   unanswered.reset();
   // What the client still sends is not read: a reset could overtake the answer, so let it see the end first.
   stream.shutdown_send();
   stream.expires_after(limits.request);
-  const Waits waits(door.waiting, stream);
-  for (std::size_t left = door.body_bytes; left > 0;) {
+  const Waits waits(clients.waiting, stream);
+  for (std::size_t left = clients.body_bytes; left > 0;) {
     buffer.clear();
     auto [error, size] = co_await stream.async_read_some(buffer.prepare(1024), kResult);
     if (error) break;
@@ -395,36 +273,36 @@ asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Door& door, Cou
 }
 
 // Whether the connection is good for another request.
-asio::awaitable<bool> Server::Impl::answer_one(Stream& stream, Door& door, beast::flat_buffer& buffer) {
+asio::awaitable<bool> Server::Impl::answer_one(Stream& stream, Clients& clients, beast::flat_buffer& buffer) {
   Request request;
   request.header_limit(limits.header_bytes);
-  request.body_limit(door.body_bytes);
+  request.body_limit(clients.body_bytes);
   stream.expires_after(limits.request);
-  std::optional<Waits> waits(std::in_place, door.waiting, stream);
+  std::optional<Waits> waits(std::in_place, clients.waiting, stream);
   auto [error, size] = co_await http::async_read(stream, buffer, request, kResult);
   waits.reset();
   if (error) {
     if (auto reply = refusal(error))
-      co_await send(stream, door, to_response(std::move(*reply), 11, false), false);
+      co_await send(stream, clients, to_response(std::move(*reply), 11, false), false);
     co_return false;
   }
   const auto& message = request.get();
   const std::string_view method(message.method_string().data(), message.method_string().size());
   const std::string_view target(message.target().data(), message.target().size());
   const bool head = message.method() == http::verb::head;
-  const bool over_control = &door == &control;
+  const bool over_control = &clients == &control;
   auto access =
       over_control ? base::Result<Access, Refusal>(Access::read) : decide(asked_for(message), rules);
   const auto peer =
       over_control && is_control(target) ? peer_of(stream.socket().native_handle()) : std::nullopt;
-  std::optional<Acting::One> acts;
+  std::optional<PendingActions::One> acts;
   if (peer || (access && *access == Access::act)) {
-    acts.emplace(acting);
+    acts.emplace(pending_actions);
     stream.expires_never();  // act_on() has a limit of its own
   }
   Reply reply;
   if (!access) {
-    reply = co_await turn_away(std::move(access).error(), stream, door);
+    reply = co_await turn_away(std::move(access).error(), stream, clients);
   } else if (peer) {
     reply = co_await act_on(method, target, message.body(), *peer);
   } else if (*access == Access::act) {
@@ -444,12 +322,12 @@ asio::awaitable<bool> Server::Impl::answer_one(Stream& stream, Door& door, beast
     co_return false;
   }
   Response response = to_response(std::move(reply), message.version(), message.keep_alive() && !retiring);
-  co_return co_await send(stream, door, std::move(response), head);
+  co_return co_await send(stream, clients, std::move(response), head);
 }
 
 // The answer to a request that is refused. Who shows wrong tokens waits for it. What an operator has to know
 // is logged: a scraper that is refused says no more than the status.
-asio::awaitable<Reply> Server::Impl::turn_away(Refusal refusal, Stream& stream, Door& door) {
+asio::awaitable<Reply> Server::Impl::turn_away(Refusal refusal, Stream& stream, Clients& clients) {
   const auto now = std::chrono::steady_clock::now();
   const auto client = client_of(stream);
   if (refusal.why == Refusal::Why::host && now - host_noted >= kNoteEvery) {
@@ -460,20 +338,20 @@ asio::awaitable<Reply> Server::Impl::turn_away(Refusal refusal, Stream& stream, 
   asio::steady_timer wait(io, wrong_tokens.add(client, now));
   if (const auto count = wrong_tokens.to_note(now)) {
     kMainLog.warn("{} wrong token{} shown on {}, the last one by {}", *count, *count == 1 ? " was" : "s were",
-                  door.name, client.to_string());
+                  clients.name, client.to_string());
   }
-  const Waits waits(door.waiting, stream);
+  const Waits waits(clients.waiting, stream);
   co_await wait.async_wait(kResult);
   co_return std::move(refusal.reply);
 }
 
 // Whether the connection is good for another request.
-asio::awaitable<bool> Server::Impl::send(Stream& stream, Door& door, Response response, bool head) {
+asio::awaitable<bool> Server::Impl::send(Stream& stream, Clients& clients, Response response, bool head) {
   const bool keep_alive = response.keep_alive();
   http::response_serializer<http::string_body> serializer(response);
   error_code failed;
   stream.expires_after(limits.request);
-  const Waits waits(door.waiting, stream);
+  const Waits waits(clients.waiting, stream);
   if (head) {
     serializer.split(true);
     auto [error, size] = co_await http::async_write_header(stream, serializer, kResult);
@@ -509,8 +387,8 @@ void Server::read_files() {
 }
 
 template <class Acceptor>
-void Server::Impl::spawn(const char* what, Acceptor& from, Door& door) {
-  asio::co_spawn(io, net::restarted(what, [this, &from, &door] { return accept_all(from, door); }),
+void Server::Impl::spawn(const char* what, Acceptor& from, Clients& clients) {
+  asio::co_spawn(io, net::restarted(what, [this, &from, &clients] { return accept_all(from, clients); }),
                  net::kRethrow);
 }
 
@@ -534,7 +412,7 @@ void Server::start() {
 
 // Who has it end hears so: an action may end this process before its answer is sent.
 void Server::stop() {
-  if (impl_->thread.joinable()) impl_->acting.wait_for_end(kAnswersWithin);
+  if (impl_->thread.joinable()) impl_->pending_actions.wait_for_end(kAnswersWithin);
   impl_->io.stop();
   if (impl_->thread.joinable()) impl_->thread.join();
 }
@@ -563,7 +441,7 @@ void Server::retire(std::function<void()> done) {
   asio::co_spawn(impl_->io, impl_->retire(std::move(done)), net::kRethrow);
 }
 
-std::optional<net::Certificate> Server::certificate() const { return impl_->tls.certificate(); }
+std::optional<net::Certificate> Server::certificate() const { return impl_->certificate.shown(); }
 
 net::Address Server::address() const {
   const auto endpoint = impl_->acceptor->local_endpoint();
