@@ -39,10 +39,28 @@ po::options_description describe(std::span<const OptionName> options) {
   return all;
 }
 
-// `--name=` with nothing behind it is an empty value; the library takes it for a mistake.
-std::vector<std::string> with_empty_values(std::span<const char* const> arguments) {
+bool is_same_name(std::string_view one, std::string_view other) {
+  const auto with_underscores = [](char c) { return c == '-' ? '_' : c; };
+  return std::ranges::equal(one, other, {}, with_underscores, with_underscores);
+}
+
+// Some options have `-` in their names and others `_`, so both spellings of each are right.
+void use_declared_name(std::string& token, std::span<const OptionName> options) {
+  if (!token.starts_with("--")) return;
+  const auto name = std::string_view(token).substr(2, token.find('=') - 2);
+  for (const auto& option : options) {
+    if (!is_same_name(option.name, name)) continue;
+    token.replace(2, name.size(), option.name);
+    return;
+  }
+}
+
+// The arguments in the form that the library takes: for it, `--name=` with no value behind it is a mistake.
+std::vector<std::string> tokens_of(std::span<const char* const> arguments,
+                                   std::span<const OptionName> options) {
   std::vector<std::string> tokens;
   for (std::string token : arguments) {
+    use_declared_name(token, options);
     const bool empty_value = token.starts_with("--") && token.find('=') == token.size() - 1;
     if (empty_value) token.pop_back();
     tokens.push_back(std::move(token));
@@ -80,7 +98,7 @@ Result<std::vector<Argument>> split_arguments(std::span<const char* const> argum
   const po::options_description described = describe(options);
   std::vector<Argument> split;
   try {
-    const auto parsed = po::command_line_parser(with_empty_values(arguments))
+    const auto parsed = po::command_line_parser(tokens_of(arguments, options))
                             .options(described)
                             .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
                             .run();

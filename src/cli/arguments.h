@@ -26,7 +26,7 @@ struct Argument {
   std::string text;
 };
 
-// Splits the arguments, in their order. Errors name the mistake and what was probably meant. `command` is
+// Splits the arguments, in their order. In the name of an option `-` and `_` mean the same. Errors name the mistake and what was probably meant. `command` is
 // named in them: "probe", or empty for the program itself.
 base::Result<std::vector<Argument>> split_arguments(std::span<const char* const> arguments,
                                                     std::span<const OptionName> options,

@@ -64,6 +64,12 @@ TEST(ProbeOptions, All) {
   EXPECT_TRUE(parsed({"--help"})->help);
 }
 
+TEST(ProbeOptions, AnUnderscoreInANameIsAsGoodAsADash) {
+  EXPECT_EQ(parsed({"fcgi://h/a.php", "--document_root", "/srv"})->document_root, "/srv");
+  EXPECT_EQ(error_of({"https://h/", "--server_name=other", "--server-name=x"}),
+            "--server-name is given twice");
+}
+
 TEST(ProbeOptions, ADocumentRootEndsWithoutASlash) {
   EXPECT_EQ(parsed({"fcgi://h/srv/a.php", "--document-root", "/srv//"})->document_root, "/srv");
 }

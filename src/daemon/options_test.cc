@@ -192,9 +192,18 @@ TEST(Options, AnUnknownOptionGetsTheNearestNameAsAHint) {
               HasSubstr("unknown option --jobconfig; did you mean --jobsconfig?"));
   EXPECT_THAT(error_of(parse({"--jobs", "x"})),
               HasSubstr("unknown option --jobs; did you mean --jobsconfig?"));
-  EXPECT_THAT(error_of(parse_with_jobs({"--pid-file", "x"})), HasSubstr("did you mean --pid_file?"));
+  EXPECT_THAT(error_of(parse_with_jobs({"--pid-fiel", "x"})), HasSubstr("did you mean --pid_file?"));
   EXPECT_EQ(error_of(parse_with_jobs({"--frobnicate"})),
             "unknown option --frobnicate; --help lists them all");
+}
+
+TEST(Options, ADashInANameIsAsGoodAsAnUnderscore) {
+  EXPECT_EQ(parse_with_jobs({"--pid-file", "/x-y_z"})->pid_file, "/x-y_z");
+  EXPECT_EQ(parse_with_jobs({"--pid-file=/x-y_z"})->pid_file, "/x-y_z");
+  EXPECT_EQ(parse_with_jobs({"--pid-file="})->pid_file, "");
+  EXPECT_EQ(error_of(parse_with_jobs({"--loop-timeout", "1", "--loop_timeout", "2"})),
+            "--loop_timeout is given twice");
+  EXPECT_THAT(error_of(parse_with_jobs({"--jobs-config", "x"})), HasSubstr("did you mean --jobsconfig?"));
 }
 
 TEST(Options, ACheckMayBeOnline) {
