@@ -102,6 +102,34 @@ def test_a_pool_that_the_jobs_file_pauses(rig, path):
     daemon.expect_errors("control, .*: not done")
 
 
+ALL_PAUSED = (200, "all pools are paused: no more jobs are taken, running ones finish\n")
+
+
+@pytest.mark.parametrize("what", ["pool", "functions"])
+def test_a_daemon_whose_pools_are_all_paused_is_ready_and_says_so(rig, path, what):
+    server, daemon = start(rig, path, functions=("f", "g"))
+    places = {"pool": ["Web"], "functions": ["Web/f", "Web/g"]}[what]
+    for place in places:
+        assert daemon.get("/readyz")[:2] == (200, "1 connection to gearmand\n")
+        control(path, "pause", place)
+    wait_until(lambda: takes_no_jobs(server) and takes_no_jobs(server, "g"), "nobody takes its jobs")
+    assert daemon.get("/readyz")[:2] == ALL_PAUSED
+    control(path, "resume", places[0])
+    wait_until(lambda: daemon.get("/readyz")[:2] == (200, "1 connection to gearmand\n"), "it takes jobs again")
+
+
+def test_a_daemon_is_ready_whose_jobs_file_lets_no_pool_take_jobs(rig, path):
+    server, daemon = start(rig, path, paused=True)
+    assert daemon.get("/readyz")[:2] == ALL_PAUSED
+    config = json.loads(daemon.config_path.read_text())
+    config["pools_list"]["Web"]["worker_count"] = 0
+    daemon.reload(config)
+    assert daemon.get("/readyz")[:2] == (200, "no pool takes jobs yet: worker_count is 0 in every pool\n")
+    config["pools_list"]["Web"].update(worker_count=1, paused=False)
+    daemon.reload(config)
+    wait_until(lambda: daemon.get("/readyz")[:2] == (200, "1 connection to gearmand\n"), "it takes jobs")
+
+
 def test_pausing_under_load_loses_and_repeats_nothing(rig, path):
     endpoint = rig.endpoint(reverse)
     server = rig.gearmand()

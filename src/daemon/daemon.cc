@@ -23,6 +23,7 @@
 #include "daemon/lifecycle.h"
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
+#include "daemon/readiness.h"
 #include "daemon/service.h"
 #include "dispatch/supervisor.h"
 #include "log/log.h"
@@ -203,17 +204,11 @@ class Daemon {
   admin::Sources sources() {
     return {.metrics = [this] { return metrics_text(); },
             .health = [this] { return heartbeat_.health(); },
-            .ready = [this] { return readiness(); }};
-  }
-
-  admin::Health readiness() const {
-    if (supervisor_.draining()) {
-      return {false, "draining: no more jobs are taken, running ones finish"};
-    }
-    const int links = supervisor_.connected_links();
-    return {links > 0, links > 0
-                           ? text::counted(static_cast<std::uint64_t>(links), "connection") + " to gearmand"
-                           : "connected to no gearmand"};
+            .ready =
+                [this] {
+                  return readiness(supervisor_.draining(), supervisor_.wanted(),
+                                   supervisor_.connected_links());
+                }};
   }
 
   void put_in_force(const config::Config& config) {

@@ -217,9 +217,15 @@ Lane& Pool::lane_of(const LanePlan& plan) {
   return *lanes_.back();
 }
 
+bool Pool::is_paused() const {
+  return settings_.paused || pauses_.pool ||
+         std::none_of(settings_.jobs_list.begin(), settings_.jobs_list.end(),
+                      [this](const std::string& name) { return takes_jobs_of(name); });
+}
+
 // `connections` to each server, none for a pool that is paused or has no slots.
 void Pool::keep_links() {
-  const bool takes_jobs = !draining_ && !settings_.paused && !pauses_.pool && settings_.worker_count > 0;
+  const bool takes_jobs = slots() > 0 && !is_paused();
   for (const auto& lane : lanes_)
     lane->keep_links(servers_, takes_jobs ? settings_.settings.gearmand_connections : 0);
 }

@@ -75,6 +75,8 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   bool is_paused_by_file() const { return settings_.paused; }
   int running() const { return admission_.running(); }
   int slots() const { return draining_ ? 0 : settings_.worker_count; }
+  // Whether an operator or the jobs file says that it takes no jobs, be it by pausing each of its functions.
+  bool is_paused() const;
   PoolStatus status(Detail detail) const;
 
  private:

@@ -39,6 +39,18 @@ void Supervisor::apply(const config::Config& config) {
     }
   }
   for (auto& [_, removed] : before) retire(std::move(removed));
+  update_wanted();
+}
+
+void Supervisor::update_wanted() {
+  bool has_slots = false;
+  bool takes_jobs = false;
+  for (const auto& [_, pool] : pools_) {
+    if (pool->slots() == 0) continue;
+    has_slots = true;
+    takes_jobs |= !pool->is_paused();
+  }
+  wanted_ = takes_jobs ? Wanted::jobs : has_slots ? Wanted::all_paused : Wanted::no_slots;
 }
 
 base::Result<Pool*> Supervisor::find(const std::string& pool, const std::string& function) const {
@@ -92,6 +104,7 @@ void Supervisor::pauses_changed(const std::string& pool) {
   const auto changed = pauses_.find(pool);
   if (const auto found = pools_.find(pool); found != pools_.end()) found->second->set_pauses(changed->second);
   if (changed->second.empty()) pauses_.erase(changed);
+  update_wanted();
   await_end_of_pauses();
 }
 

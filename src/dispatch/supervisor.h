@@ -16,8 +16,15 @@
 
 namespace driveshaft::dispatch {
 
+// Whether the jobs file and the operators want jobs to be taken.
+enum class Wanted {
+  jobs,        // by one pool at least
+  no_slots,    // nothing, as no pool has slots
+  all_paused,  // nothing, as each pool that has slots is paused
+};
+
 // Makes, changes and drains the pools as the jobs file says. All calls are made on the loop's thread, except
-// connected_links().
+// draining(), connected_links() and wanted().
 class Supervisor final : private Pool::Owner {
  public:
   explicit Supervisor(Context& context) : context_(context) {}
@@ -51,6 +58,8 @@ class Supervisor final : private Pool::Owner {
   std::vector<PoolStatus> status(Detail detail) const;
   // Connections to gearmand that are up. Any thread.
   int connected_links() const { return connected_links_.load(std::memory_order_relaxed); }
+  // Any thread.
+  Wanted wanted() const { return wanted_.load(std::memory_order_relaxed); }
 
  private:
   using Timer = base::MemberDeadline<Supervisor>;
@@ -62,6 +71,7 @@ class Supervisor final : private Pool::Owner {
   void retire(std::shared_ptr<Pool> pool);
   base::Result<Pool*> find(const std::string& pool, const std::string& function) const;
   void pauses_changed(const std::string& pool);
+  void update_wanted();
   void await_end_of_pauses();
   void end_pauses();
   void window_is_over();
@@ -74,6 +84,7 @@ class Supervisor final : private Pool::Owner {
   AllPauses pauses_;                                    // none that is empty
   std::vector<std::shared_ptr<Pool>> leaving_;          // removed, or all of them in a drain
   std::atomic<int> connected_links_{0};
+  std::atomic<Wanted> wanted_{Wanted::jobs};
   std::atomic<bool> draining_{false};
   bool window_over_ = false;
   base::Deadline::Clock::time_point window_ends_{};
