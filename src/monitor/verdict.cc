@@ -71,7 +71,7 @@ class Judge {
     judge_slots();
     judge_start();
     judge_drain();
-    verdict_.summary = verdict_.well() ? all_is_well() : worst();
+    verdict_.summary = verdict_.well() ? no_problem() : worst();
     return std::move(verdict_);
   }
 
@@ -288,21 +288,29 @@ class Judge {
 
   void judge_last_jobs(const PoolStatus& pool) {
     if (pool.failures_in_a_row < kFailuresInARow || !pool.last_failure) return;
-    add(Level::bad,
-        fmt::format("{}: the last {} jobs failed{}; {}", pool.settings.name, pool.failures_in_a_row,
-                    last_reason(pool), see_failures()),
-        pool.settings.name);
+    add(Level::bad, last_jobs(pool), pool.settings.name);
+  }
+
+  std::string last_jobs(const PoolStatus& pool) const {
+    return pool.failures_in_a_row == 1
+               ? fmt::format("{}: the last job failed, {} ago: {}; {}", pool.settings.name,
+                             age_of(*pool.last_failure), reason_of(*pool.last_failure), see_failures("it"))
+               : fmt::format("{}: the last {} jobs failed{}; {}", pool.settings.name, pool.failures_in_a_row,
+                             last_reason(pool), see_failures());
   }
 
   // Why the last job failed, and when: it may be over.
   std::string last_reason(const PoolStatus& pool) const {
     if (!pool.last_failure) return {};
-    return fmt::format(", the last {} ago: {}", age_of(*pool.last_failure),
-                       text::printable(pool.last_failure->reason, kShownReason));
+    return fmt::format(", the last {} ago: {}", age_of(*pool.last_failure), reason_of(*pool.last_failure));
   }
 
-  std::string see_failures() const {
-    return fmt::format("`driveshaft failures{}` lists them", view_.about.exporter);
+  static std::string reason_of(const dispatch::FailedJob& failure) {
+    return text::printable(failure.reason, kShownReason);
+  }
+
+  std::string see_failures(std::string_view whom = "them") const {
+    return fmt::format("`driveshaft failures{}` lists {}", view_.about.exporter, whom);
   }
 
   std::string age_of(const dispatch::FailedJob& failure) const {
@@ -446,7 +454,7 @@ class Judge {
     return text + ".";
   }
 
-  std::string all_is_well() const {
+  std::string no_problem() const {
     std::uint64_t slots = 0;
     std::uint64_t busy = 0;
     std::uint64_t queued = 0;
@@ -459,10 +467,12 @@ class Judge {
     for (const auto& pool : view_.snapshot.config.in_force->pools)
       queued += view_.waiting(pool.jobs_list).jobs;
     const auto pools = view_.snapshot.pools.size();
-    return fmt::format("All is well: {}, {} of {} slots busy, {:.{}f} jobs a second, {}{}{}.",
-                       text::counted(pools, "pool"), busy, slots, rate, rate < 10 ? 1 : 0,
+    const std::string failed = last_jobs_failed();
+    return fmt::format("{} {}, {} of {} slots busy, {:.{}f} jobs a second, {}{}{}.",
+                       failed.empty() ? "All is well:" : failed + ';', text::counted(pools, "pool"), busy,
+                       slots, rate, rate < 10 ? 1 : 0,
                        queued == 0 ? "no job waits" : text::counted(queued, "job", "waits", "wait"),
-                       dead_letters(), last_failure());
+                       dead_letters(), failed.empty() ? last_failure() : "");
   }
 
   std::string dead_letters() const {
@@ -472,10 +482,27 @@ class Judge {
     return fmt::format(", gearmand keeps {}", text::counted(count, "dead letter"));
   }
 
+  bool is_mentioned(const PoolStatus& pool) const {
+    return pool.last_failure && view_.snapshot.wall - pool.last_failure->at <= kMentionedFor;
+  }
+
+  // Of pools with few jobs. So few failures are no problem, but all is not known to be well either.
+  std::string last_jobs_failed() const {
+    const PoolStatus* most = nullptr;
+    std::uint64_t pools = 0;
+    for (const auto& pool : view_.snapshot.pools) {
+      if (pool.failures_in_a_row == 0 || !is_mentioned(pool)) continue;
+      if (figures_of(pool).last_minute.all() >= kLeastJobs) continue;
+      ++pools;
+      if (!most || pool.failures_in_a_row > most->failures_in_a_row) most = &pool;
+    }
+    return most ? last_jobs(*most) + text::and_more(pools - 1, "more such pool") : std::string();
+  }
+
   std::string last_failure() const {
     const PoolStatus* last = nullptr;
     for (const auto& pool : view_.snapshot.pools) {
-      if (!pool.last_failure || view_.snapshot.wall - pool.last_failure->at > kMentionedFor) continue;
+      if (!is_mentioned(pool)) continue;
       if (!last || pool.last_failure->at > last->last_failure->at) last = &pool;
     }
     if (!last) return {};

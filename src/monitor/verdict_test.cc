@@ -43,6 +43,7 @@ class Daemon {
   Verdict verdict() {
     snapshot.config.in_force = std::make_shared<const config::Config>(config);
     snapshot.pools = {pool};
+    snapshot.pools.insert(snapshot.pools.end(), others.begin(), others.end());
     return judge(View{about, snapshot, silent, histories, backends, queues});
   }
 
@@ -56,6 +57,7 @@ class Daemon {
   Snapshot snapshot;
   config::Config config;
   dispatch::PoolStatus pool;
+  std::vector<dispatch::PoolStatus> others;
   std::chrono::nanoseconds silent{0};
   std::chrono::seconds passed{0};
   std::map<std::string, History> histories;
@@ -265,19 +267,69 @@ TEST(Verdict, AJobThatTheEndpointRefusesHasFailed) {
                                                        "refused by the endpoint; ")));
 }
 
+std::shared_ptr<const dispatch::FailedJob> failed_20_s_before(WallTime now) {
+  dispatch::FailedJob failure;
+  failure.at = now - 20s;
+  failure.reason = "HTTP status 404";
+  return std::make_shared<const dispatch::FailedJob>(failure);
+}
+
 TEST(Verdict, OfFewJobsTheLastFailureIsMentioned) {
   Daemon daemon;
   daemon.snapshot.wall = WallTime(1h);
-  dispatch::FailedJob failure;
-  failure.at = WallTime(1h - 20s);
   daemon.second(0, 0);
-  daemon.second(0, 9);
-  daemon.pool.last_failure = std::make_shared<const dispatch::FailedJob>(failure);
-  daemon.pool.failures_in_a_row = 4;
+  daemon.second(1, 8);
+  daemon.pool.last_failure = failed_20_s_before(daemon.snapshot.wall);
   EXPECT_TRUE(daemon.verdict().well());
-  EXPECT_THAT(daemon.verdict().summary, HasSubstr("; the last failed job was one of Regular, 20 s ago."));
+  EXPECT_THAT(daemon.verdict().summary,
+              testing::AllOf(testing::StartsWith("All is well: "),
+                             HasSubstr("; the last failed job was one of Regular, 20 s ago.")));
   daemon.snapshot.wall += 15min;
   EXPECT_THAT(daemon.verdict().summary, testing::Not(HasSubstr("failed")));
+}
+
+TEST(Verdict, OfFewJobsThatAllFailedItIsNotSaidThatAllIsWell) {
+  Daemon daemon;
+  daemon.about.exporter = " :9999";
+  daemon.snapshot.wall = WallTime(1h);
+  daemon.second(0, 0);
+  daemon.second(0, 4);
+  daemon.pool.last_failure = failed_20_s_before(daemon.snapshot.wall);
+  daemon.pool.failures_in_a_row = 4;
+  EXPECT_TRUE(daemon.verdict().well()) << "a quiet pool does not alarm anybody";
+  EXPECT_EQ(daemon.verdict().summary,
+            "Regular: the last 4 jobs failed, the last 20 s ago: HTTP status 404; `driveshaft failures "
+            ":9999` lists them; 1 pool, 0 of 4 slots busy, 4.0 jobs a second, no job waits.");
+  daemon.pool.failures_in_a_row = 1;
+  EXPECT_THAT(daemon.verdict().summary,
+              testing::StartsWith("Regular: the last job failed, 20 s ago: HTTP status 404; `driveshaft "
+                                  "failures :9999` lists it; 1 pool, "));
+  daemon.snapshot.wall += 15min;
+  EXPECT_THAT(daemon.verdict().summary, testing::StartsWith("All is well: "));
+}
+
+TEST(Verdict, OfSeveralPoolsWhoseLastJobsFailedTheWorstIsNamed) {
+  Daemon daemon;
+  daemon.snapshot.wall = WallTime(1h);
+  daemon.pool.last_failure = failed_20_s_before(daemon.snapshot.wall);
+  daemon.pool.failures_in_a_row = 1;
+  auto other = daemon.pool;
+  other.settings.name = "Other";
+  other.failures_in_a_row = 3;
+  daemon.others = {other};
+  EXPECT_THAT(
+      daemon.verdict().summary,
+      testing::MatchesRegex("Other: the last 3 jobs failed, .* \\(and 1 more such pool\\); 2 pools, .*"));
+}
+
+TEST(Verdict, OfManyJobsOneThatFailedLastIsNoMoreThanMentioned) {
+  Daemon daemon;
+  daemon.snapshot.wall = WallTime(1h);
+  daemon.second(0, 0);
+  daemon.second(99, 1);
+  daemon.pool.last_failure = failed_20_s_before(daemon.snapshot.wall);
+  daemon.pool.failures_in_a_row = 1;
+  EXPECT_THAT(daemon.verdict().summary, testing::StartsWith("All is well: "));
 }
 
 TEST(Verdict, SeveralFailuresInARowAreBadHoweverFewJobsThereAre) {
