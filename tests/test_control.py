@@ -242,6 +242,17 @@ def test_reload_says_what_is_wrong_with_the_file(rig, path):
     assert run(server, "f", "ab") == complete("ba")
 
 
+def test_reload_names_a_key_that_is_ignored(rig, path):
+    server, daemon = start(rig, path)
+    config = json.loads(daemon.config_path.read_text())
+    config["pools_list"]["Web"]["retries"] = 3
+    daemon.expect_errors("unknown key")
+    daemon.config_path.write_text(json.dumps(config))
+    warning = r'pools_list\.Web\.retries: unknown key, ignored; did you mean "retry"\? \(line 1\)'
+    assert re.fullmatch(f"the jobs file was read, and is in force; warning: {warning}", control(path, "reload"))
+    daemon.wait_for_line(f"^control, .*: the jobs file was read, and is in force; warning: {warning}", level="INFO")
+
+
 def test_drain_ends_the_daemon(rig, path):
     gate = Gate(reverse)
     server, daemon = start(rig, path, gate)

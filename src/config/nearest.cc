@@ -34,6 +34,12 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
+  // The plural of a word in y differs from it by too many letters: "retries".
+  if (word.ends_with("ies")) {
+    const std::string singular = std::string(word.substr(0, word.size() - 3)) + 'y';
+    const auto found = std::find(candidates.begin(), candidates.end(), singular);
+    if (found != candidates.end()) return *found;
+  }
   std::string_view best;
   std::size_t best_distance = 0;
   for (const auto candidate : candidates) {

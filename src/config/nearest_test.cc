@@ -22,6 +22,13 @@ TEST(Nearest, FindsWhatWasMeant) {
   EXPECT_EQ(nearest("connection", kKeys), "connections");
 }
 
+TEST(Nearest, FindsTheSingular) {
+  constexpr std::array<std::string_view, 2> kWords = {"retry", "series"};
+  EXPECT_EQ(nearest("retries", kWords), "retry");
+  EXPECT_EQ(nearest("series", kWords), "series");
+  EXPECT_EQ(nearest("ies", kWords), "");
+}
+
 TEST(Nearest, SuggestsNothingWhenNothingIsNear) {
   EXPECT_EQ(nearest("", kKeys), "");
   EXPECT_EQ(nearest("comment", kKeys), "");

@@ -198,10 +198,8 @@ void Control::rerun_letters(const admin::RerunLettersAction& action, Done done) 
 
 void Control::reload(Done done) {
   if (parts_.supervisor.draining()) return done({kConflict, "the daemon is shutting down"});
-  parts_.jobs_file.reload([done = std::move(done)](const std::vector<std::string>& errors) {
-    if (errors.empty()) return done({200, "the jobs file was read, and is in force"});
-    done({kConflict, fmt::format("the jobs file is rejected, the one in force stays: {}{}", errors.front(),
-                                 text::and_more(errors.size() - 1, "more error"))});
+  parts_.jobs_file.reload([done = std::move(done)](const Reload& reload) {
+    done({reload.errors.empty() ? 200 : kConflict, describe(reload)});
   });
 }
 

@@ -180,7 +180,8 @@ class Daemon {
           warn_of_too_few_files(config);
           put_in_force(config);
         },
-        [this](const std::vector<std::string>& errors) {
+        [this](const Reload& reload) {
+          const auto& errors = reload.errors;
           metrics_.config_reloaded(errors.empty());
           config_state_.errors.assign(
               errors.begin(), errors.begin() + std::min<std::ptrdiff_t>(std::ssize(errors), kShownErrors));

@@ -60,7 +60,23 @@ std::vector<std::string> unusable(const config::Config& config, const std::strin
   return errors;
 }
 
+Reload reload_of(const base::Result<config::Parsed, config::Rejected>& loaded) {
+  if (loaded) return {{}, loaded->warnings};
+  return {loaded.error().errors, loaded.error().warnings};
+}
+
 }  // namespace
+
+std::string describe(const Reload& reload) {
+  const auto first_of = [](const std::vector<std::string>& lines, std::string_view what) {
+    return lines.front() + text::and_more(lines.size() - 1, what);
+  };
+  std::string text = reload.errors.empty() ? "the jobs file was read, and is in force"
+                                           : "the jobs file is rejected, the one in force stays: " +
+                                                 first_of(reload.errors, "more error");
+  if (!reload.warnings.empty()) text += "; warning: " + first_of(reload.warnings, "more warning");
+  return text;
+}
 
 // A file is stamped before it is read, so that no change between the two is missed. The names of the other
 // files are only known after reading: if there are new ones, everything is read once more.
@@ -168,11 +184,10 @@ void JobsFile::look() {
           return Look{std::move(files), std::move(loaded)};
         },
         [this, asked = asked_](Look found) {
-          const auto errors =
-              found.loaded && !*found.loaded ? found.loaded->error().errors : std::vector<std::string>();
+          const auto reload = found.loaded ? reload_of(*found.loaded) : Reload();
           looked(std::move(found));
           if (stopped_) return;
-          for (const auto& done : asked) done(errors);
+          for (const auto& done : asked) done(reload);
         });
     looking_since_ = Clock::now();
     asked_.clear();
@@ -202,7 +217,7 @@ void JobsFile::apply(const Loaded& loaded) {
     for (const auto& warning : loaded.error().warnings) {
       kMainLog.warn("jobs file {}: {}", files_.path, warning);
     }
-    return on_reload_(loaded.error().errors);
+    return on_reload_(reload_of(loaded));
   }
   for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", files_.path, warning);
   files_.watch_only(loaded->files);
@@ -216,7 +231,7 @@ void JobsFile::apply(const Loaded& loaded) {
     log_notes(loaded->notes);
     on_change_(config_);
   }
-  on_reload_({});
+  on_reload_(reload_of(loaded));
 }
 
 // Those that were not true before.

@@ -16,6 +16,14 @@
 
 namespace driveshaft::daemon {
 
+// What was found when the jobs file was read again.
+struct Reload {
+  std::vector<std::string> errors;  // none: the file is good, and in force
+  std::vector<std::string> warnings;
+};
+// In one line, for an operator.
+std::string describe(const Reload& reload);
+
 // The jobs file on disk with the files that it names, which are parts of it. It is read at the start, watched
 // for changes, and read again. A file that is broken or missing changes nothing, and is reported once for
 // each change. The loop's thread drives this class; once watch() is called, other threads look at the files,
@@ -24,8 +32,8 @@ class JobsFile {
  public:
   // Called for each file that differs from the one in force.
   using OnChange = std::function<void(const config::Config& config)>;
-  // Called when the file was read again, with what is wrong with it: nothing if it is good.
-  using OnReload = std::function<void(const std::vector<std::string>& errors)>;
+  // Called when the file was read again.
+  using OnReload = std::function<void(const Reload& reload)>;
 
   JobsFile(asio::io_context& loop, std::string path);
 
@@ -37,7 +45,7 @@ class JobsFile {
 
   // Polls the file from now on, and reads it when a change has not been followed by another for one poll.
   void watch(OnChange on_change, OnReload on_reload);
-  // Reads the file now, and then calls `done` with what is wrong with it.
+  // Reads the file now, and then calls `done`.
   void reload(OnReload done);
   // From now on no change is looked for, and none is applied.
   void stop();

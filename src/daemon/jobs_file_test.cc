@@ -25,8 +25,7 @@ struct JobsFileTest : ::testing::Test {
 
   void watch() {
     file.load();
-    file.watch([this](const config::Config&) { ++changes; },
-               [this](const std::vector<std::string>&) { ++reloads; });
+    file.watch([this](const config::Config&) { ++changes; }, [this](const Reload&) { ++reloads; });
   }
   void replace(const std::string& pool) const {
     std::filesystem::rename(dir.write("new", jobs_file_with(pool)), path);
@@ -53,6 +52,15 @@ TEST_F(JobsFileTest, StoppedWhileAnExpiryIsQueuedItAppliesNothing) {
   EXPECT_TRUE(loop.stopped()) << "the timer was set again";
   EXPECT_EQ(changes, 0);
   EXPECT_EQ(reloads, 0);
+}
+
+TEST(Reload, IsDescribedWithItsErrorsAndWarnings) {
+  EXPECT_EQ(describe(Reload{}), "the jobs file was read, and is in force");
+  EXPECT_EQ(describe(Reload{{}, {"a"}}), "the jobs file was read, and is in force; warning: a");
+  EXPECT_EQ(describe(Reload{{}, {"a", "b", "c"}}),
+            "the jobs file was read, and is in force; warning: a (and 2 more warnings)");
+  EXPECT_EQ(describe(Reload{{"x", "y"}, {"a"}}),
+            "the jobs file is rejected, the one in force stays: x (and 1 more error); warning: a");
 }
 
 }  // namespace
