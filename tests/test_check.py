@@ -156,6 +156,13 @@ def test_several_errors_are_all_told(tmp_path):
     assert check(tmp_path, {"pools_list": {}}, user="no-such-user").returncode == 1
 
 
+def test_errors_of_the_jobs_file_have_one_count(tmp_path):
+    done = check(tmp_path, jobs_file(["127.0.0.1:1"], {"P": {"worker_count": -1}}))
+    table, last = rows(done)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 3, "each error has a line, and nothing else does"
+    assert (table["jobs file"][1], last) == ("error: 3 errors, see above", "would not run: 3 errors")
+
+
 def test_an_exporter_address_that_another_program_has_names_it_and_is_not_connected_to(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

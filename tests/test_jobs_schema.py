@@ -178,7 +178,7 @@ def refused(path, text):
     paths = set()
     for line in done.stderr.splitlines():
         said = line.removeprefix(f"{path}: ")
-        if said.startswith("warning: ") or "not usable" in said:
+        if said.startswith("warning: "):
             continue
         key = re.match(r"(\w+(?:\.\w+)*)(?:\[\d+\])*: ", said)
         paths.add(up_to_object(key[1].split(".")) if key else ())

@@ -30,7 +30,9 @@ CheckRow jobs_file_row(const std::string& path, const CheckedJobsFile& checked) 
     return text::counted(number, of) + ", see above";
   };
   if (!checked.good) {
-    return error_row("jobs file", path, base::kExitConfig, count(checked.errors, "error"));
+    auto row = error_row("jobs file", path, base::kExitConfig, count(checked.errors, "error"));
+    row.errors = checked.errors;
+    return row;
   }
   return checked.warnings == 0 ? good_row("jobs file", path)
                                : warning_row("jobs file", path, count(checked.warnings, "warning"));

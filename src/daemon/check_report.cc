@@ -33,16 +33,19 @@ cli::Cell verdict(const CheckRow& row) {
 }
 
 std::string last_line(const std::vector<CheckRow>& rows) {
-  const auto errors =
-      std::count_if(rows.begin(), rows.end(), [](const auto& row) { return row.grade == Grade::error; });
-  const auto unanswered = std::count_if(rows.begin(), rows.end(),
-                                        [](const auto& row) { return row.exit_code == base::kExitNoAnswer; });
+  std::size_t errors = 0;
+  std::size_t unanswered = 0;
+  for (const auto& row : rows) {
+    if (row.grade != Grade::error) continue;
+    errors += row.errors;
+    if (row.exit_code == base::kExitNoAnswer) ++unanswered;
+  }
   if (errors == 0) return "would run";
   // It would start all the same, and try them again for ever.
   if (errors == unanswered) {
     return fmt::format("would run, but {} of the job servers and endpoints cannot be reached", errors);
   }
-  return "would not run: " + text::counted(static_cast<std::uint64_t>(errors), "error");
+  return "would not run: " + text::counted(errors, "error");
 }
 
 // The first few, as they are much alike.

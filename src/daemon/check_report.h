@@ -15,9 +15,10 @@ struct CheckRow {
   std::string what;
   std::string value;
   Grade grade = Grade::good;
-  std::string text{};  // of a good one: more about it, or nothing; else a sentence with the remedy
-  int exit_code = 0;   // of an error: what the start would exit with
-  std::string more{};  // a command that finds out more, or nothing
+  std::string text{};      // of a good one: more about it, or nothing; else a sentence with the remedy
+  int exit_code = 0;       // of an error: what the start would exit with
+  std::string more{};      // a command that finds out more, or nothing
+  std::size_t errors = 1;  // of an error: how many were told, if it stands for several
 };
 
 CheckRow good_row(std::string what, std::string value, std::string text = {});

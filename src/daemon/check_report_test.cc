@@ -67,6 +67,9 @@ TEST(CheckReport, WarningsStayWarnings) {
 TEST(CheckReport, CountsErrors) {
   EXPECT_EQ(last_line({error_row("a", "", base::kExitUser, "x"), error_row("b", "", base::kExitConfig, "y")}),
             "would not run: 2 errors");
+  auto jobs_file = error_row("jobs file", "", base::kExitConfig, "12 errors, see above");
+  jobs_file.errors = 12;
+  EXPECT_EQ(last_line({jobs_file, error_row("a", "", base::kExitUser, "x")}), "would not run: 13 errors");
 }
 
 TEST(CheckReport, WhatCannotBeReachedDoesNotKeepItFromRunning) {

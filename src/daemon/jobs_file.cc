@@ -250,8 +250,6 @@ CheckedJobsFile check_jobs_file(const std::string& path) {
   for (const auto& warning : warnings) base::write_to_stderr(fmt::format("{}: warning: {}", path, warning));
   if (!loaded) {
     for (const auto& error : loaded.error().errors) base::write_to_stderr(fmt::format("{}: {}", path, error));
-    base::write_to_stderr(
-        fmt::format("{}: not usable, {}", path, text::counted(loaded.error().errors.size(), "error")));
     return {{}, loaded.error().errors.size(), warnings.size()};
   }
   fmt::print("gearmand: {}\n", fmt::join(server_names(loaded->config), ", "));
