@@ -163,6 +163,12 @@ def test_errors_of_the_jobs_file_have_one_count(tmp_path):
     assert (table["jobs file"][1], last) == ("error: 3 errors, see above", "would not run: 3 errors")
 
 
+def test_php_fpm_that_is_taken_for_a_web_server_is_a_warning(tmp_path):
+    done = check(tmp_path, jobs_file(["127.0.0.1:1"], {"P": pool("127.0.0.1:9000/srv/job.php", ["f"])}))
+    assert (done.returncode, rows(done)[1]) == (0, "would run"), done.stdout + done.stderr
+    assert 'write "fcgi://127.0.0.1:9000/srv/job.php", with the path of the script\'s file' in done.stderr
+
+
 def test_an_exporter_address_that_another_program_has_names_it_and_is_not_connected_to(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -15,11 +15,28 @@
 namespace driveshaft::config {
 namespace {
 
+// The URI of php-fpm that was most likely meant; empty: HTTP is.
+std::string probably_fastcgi(const net::Uri& uri) {
+  constexpr std::uint16_t kFastCgiPort = 9000;
+  if (uri.scheme != net::Uri::Scheme::http || uri.port != kFastCgiPort) return {};
+  // Without user, password and query, which must not be shown.
+  const std::string_view target = uri.target.reveal();
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (!path.ends_with(".php") && path.find(".php/") == path.npos) return {};
+  return fmt::format("fcgi://{}{}", uri.authority, text::printable(path, 200));
+}
+
 bool read_uri(const Value& value, net::Uri& uri) {
   if (!value.is(Node::Kind::string)) return false;
   auto parsed = net::parse_uri(value.node().text);
   if (parsed) {
     uri = std::move(*parsed);
+    if (const auto fastcgi = probably_fastcgi(uri); !fastcgi.empty()) {
+      value.warning(
+          fmt::format("port 9000 with a .php path is most likely php-fpm, which speaks FastCGI and not "
+                      "HTTP: write \"{}\", with the path of the script's file",
+                      fastcgi));
+    }
   } else {
     value.error(parsed.error().message);
   }

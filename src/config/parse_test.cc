@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "config/parse.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -310,6 +311,17 @@ TEST(Parse, WhatIsWrongWithABackendIsSaid) {
   EXPECT_THAT(
       warnings(with_backends(R"([{"uri": "http://a/", "weight": 0}])")),
       ElementsAre("pools_list.P.job_processing_uri: every weight is 0, so no backend takes a job (line 2)"));
+  EXPECT_THAT(
+      warnings(with_backends(R"(["http://a/", "127.0.0.1:9000/srv/job.php?token=s3cret"])")),
+      ElementsAre("pools_list.P.job_processing_uri[1]: port 9000 with a .php path is most likely php-fpm, "
+                  "which speaks FastCGI and not HTTP: write \"fcgi://127.0.0.1:9000/srv/job.php\", with "
+                  "the path of the script's file (line 2)"));
+  EXPECT_THAT(warnings(with_backends(R"("http://fpm:9000/srv/index.php/jobs")")),
+              ElementsAre(testing::HasSubstr("write \"fcgi://fpm:9000/srv/index.php/jobs\", ")));
+  for (const char* right : {"fcgi://a:9000/srv/job.php", "http://a:9000/jobs", "http://a/job.php",
+                            "https://a:9000/job.php", "http://a:9001/job.php"}) {
+    EXPECT_THAT(warnings(with_backends(fmt::format("\"{}\"", right))), IsEmpty()) << right;
+  }
 }
 
 TEST(Parse, RequiredKeys) {
