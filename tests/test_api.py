@@ -166,7 +166,7 @@ def test_failures_say_what_happened(rig):
     assert failures["u3"]["http_status"] is None and "max_running_time" in failures["u3"]["reason"]
     assert 1 <= failures["u3"]["took"] < 3
     status = api.wait_for_status(daemon, lambda status: one_pool(status)["last_minute"]["failed"] == 3, "the failures count")
-    assert status["well"], "they are too few to be a problem"
+    assert (status["well"], status["level"]) == (True, "note"), "they are too few to be a problem"
     assert re.match(r"Regular: the last 4 jobs failed, the last \d+ s ago: .*max_running_time.*; `driveshaft failures.* lists them; 1 pool, ",
                     status["summary"])
     said = run_binary("status", str(daemon.port))

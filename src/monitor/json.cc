@@ -252,10 +252,18 @@ json::array functions(const View& view, const PoolStatus& pool) {
   return functions;
 }
 
+std::string_view name_of(Level level) { return level == Level::bad ? "bad" : "warning"; }
+
+// Of the whole: that of the worst problem.
+std::string_view level_of(const Verdict& verdict) {
+  if (!verdict.well()) return name_of(verdict.problems.front().level);
+  return verdict.is_note ? "note" : "well";
+}
+
 json::array problems(const Verdict& verdict) {
   json::array problems;
   for (const auto& problem : verdict.problems) {
-    problems.push_back({{"level", problem.level == Level::bad ? "bad" : "warning"},
+    problems.push_back({{"level", name_of(problem.level)},
                         {"pool", text_or_null(problem.pool)},
                         {"server", text_or_null(problem.server)},
                         {"text", problem.text}});
@@ -285,6 +293,7 @@ json::object about(const View& view) {
 std::string status_json(const View& view, const Verdict& verdict) {
   return json_text(json::object{{"at", time(view.snapshot.wall)},
                                 {"well", verdict.well()},
+                                {"level", level_of(verdict)},
                                 {"summary", verdict.summary},
                                 {"problems", problems(verdict)},
                                 {"daemon", about(view)},

@@ -454,7 +454,7 @@ class Judge {
     return text + ".";
   }
 
-  std::string no_problem() const {
+  std::string no_problem() {
     std::uint64_t slots = 0;
     std::uint64_t busy = 0;
     std::uint64_t queued = 0;
@@ -468,6 +468,7 @@ class Judge {
       queued += view_.waiting(pool.jobs_list).jobs;
     const auto pools = view_.snapshot.pools.size();
     const std::string failed = last_jobs_failed();
+    verdict_.is_note = !failed.empty();
     return fmt::format("{} {}, {} of {} slots busy, {:.{}f} jobs a second, {}{}{}.",
                        failed.empty() ? "All is well:" : failed + ';', text::counted(pools, "pool"), busy,
                        slots, rate, rate < 10 ? 1 : 0,

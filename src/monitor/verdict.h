@@ -23,7 +23,8 @@ struct Problem {
 // Whether the daemon is well, in words for people. The worst problem comes first.
 struct Verdict {
   bool well() const { return problems.empty(); }
-  std::string summary;  // one sentence
+  std::string summary;   // one sentence
+  bool is_note = false;  // without problems: the summary says more than that all is well
   std::vector<Problem> problems;
 };
 

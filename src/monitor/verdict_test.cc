@@ -297,6 +297,7 @@ TEST(Verdict, OfFewJobsThatAllFailedItIsNotSaidThatAllIsWell) {
   daemon.pool.last_failure = failed_20_s_before(daemon.snapshot.wall);
   daemon.pool.failures_in_a_row = 4;
   EXPECT_TRUE(daemon.verdict().well()) << "a quiet pool does not alarm anybody";
+  EXPECT_TRUE(daemon.verdict().is_note);
   EXPECT_EQ(daemon.verdict().summary,
             "Regular: the last 4 jobs failed, the last 20 s ago: HTTP status 404; `driveshaft failures "
             ":9999` lists them; 1 pool, 0 of 4 slots busy, 4.0 jobs a second, no job waits.");
@@ -306,6 +307,7 @@ TEST(Verdict, OfFewJobsThatAllFailedItIsNotSaidThatAllIsWell) {
                                   "failures :9999` lists it; 1 pool, "));
   daemon.snapshot.wall += 15min;
   EXPECT_THAT(daemon.verdict().summary, testing::StartsWith("All is well: "));
+  EXPECT_FALSE(daemon.verdict().is_note);
 }
 
 TEST(Verdict, OfSeveralPoolsWhoseLastJobsFailedTheWorstIsNamed) {

@@ -48,7 +48,7 @@ function tell(verdict) {
 }
 
 function show_verdict() {
-  attribute($("verdict"), "data-level", status.well ? "well" : status.problems[0].level);
+  attribute($("verdict"), "data-level", status.level);
   say($("summary"), status.summary, status.problems[0]?.pool);
   const others = status.problems.slice(1);
   const listed = others.map((problem, i) => ({ problem, hidden: !all_problems && i + 1 >= PROBLEMS_AT_FIRST }));
