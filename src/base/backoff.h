@@ -6,7 +6,8 @@
 
 namespace driveshaft::base {
 
-// Numbers that spread things out in time. Not for secrets. Any thread.
+// Random numbers for delays, so that many connections or programs do not act at the same time. Not for
+// secrets. Any thread.
 inline std::minstd_rand& spreading_random() {
   thread_local std::minstd_rand random(std::random_device{}());
   return random;

@@ -5,8 +5,8 @@
 
 namespace driveshaft::base {
 
-// Blocks all signals in this thread while it lives, and so in threads that are started meanwhile: signals are
-// the business of the loop's thread, and interrupt no call of another.
+// While an object of this class lives, all signals are blocked in its thread, and in threads that its thread
+// starts meanwhile. So signals reach the loop's thread alone, and interrupt no system call of another thread.
 class BlockedSignals {
  public:
   BlockedSignals() {

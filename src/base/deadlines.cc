@@ -11,7 +11,7 @@ constexpr std::size_t kBuckets = 512;
 
 DeadlineWheel::DeadlineWheel(boost::asio::io_context& loop) : timer_(loop), buckets_(kBuckets) {}
 
-// Rounded up, so that nothing is called early.
+// The tick is rounded up, so that no deadline is called early.
 std::int64_t DeadlineWheel::tick_of(Deadline::Clock::time_point at) const {
   return (at - start_ + kTick - Deadline::Clock::duration(1)) / kTick;
 }
@@ -32,7 +32,7 @@ void DeadlineWheel::arm() {
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) turn();
   });
-  armed_ = true;  // not before: without memory async_wait() throws
+  armed_ = true;  // set last: async_wait() throws if there is no memory
 }
 
 void DeadlineWheel::turn() {
@@ -41,7 +41,7 @@ void DeadlineWheel::turn() {
   const std::int64_t first = std::max(done_ticks_ + 1, last - static_cast<std::int64_t>(kBuckets) + 1);
   done_ticks_ = std::max(done_ticks_, last);
   for (std::int64_t tick = first; tick <= last; ++tick) {
-    // Whatever a call sets anew goes to a later bucket or comes back here next turn: take what is due first.
+    // A call may set deadlines, also in this bucket. So the due ones are taken out of the bucket first.
     Bucket& bucket = buckets_[static_cast<std::size_t>(tick) % kBuckets];
     Bucket due;
     for (auto it = bucket.begin(); it != bucket.end();) {

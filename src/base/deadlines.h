@@ -9,13 +9,15 @@
 
 namespace driveshaft::base {
 
-// Something that may run out of time. It leaves its wheel by itself when it is destroyed.
+// The base of what a wheel calls at a given time. Its destructor removes it from the wheel. On the loop's
+// thread.
 class Deadline
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Its time has come. Called once for each set(); may set it again, and may destroy any deadline.
+  // The time has come. The wheel calls this once for each set(). It may set the deadline again, and may
+  // destroy any deadline.
   virtual void on_deadline() = 0;
 
   bool is_set() const { return is_linked(); }
@@ -29,7 +31,7 @@ class Deadline
   Clock::time_point at_{};
 };
 
-// A deadline that calls a member function of whoever has it.
+// A deadline that calls a member function of its owner, which outlives it.
 template <class Owner>
 class MemberDeadline final : public Deadline {
  public:
@@ -43,23 +45,23 @@ class MemberDeadline final : public Deadline {
   const Action action_;
 };
 
-// Coarse timers for every job and connection of a loop: setting or clearing one costs a list operation, no
-// allocation and no timer. A deadline is called at most one tick late and never early.
-// One loop thread drives it; it outlives its deadlines' calls but not the io_context.
+// Coarse timers for all jobs and connections of a loop. To set or clear a deadline costs a list operation,
+// and neither an allocation nor a system call. A deadline is called at most one tick late, and never early.
+// On the loop's thread. The io_context outlives the wheel; no deadline is called once the wheel is destroyed.
 class DeadlineWheel {
  public:
   static constexpr std::chrono::milliseconds kTick{50};
 
   explicit DeadlineWheel(boost::asio::io_context& loop);
 
-  // Set again, it moves.
+  // A deadline that is set already moves to the new time.
   void set(Deadline& deadline, Deadline::Clock::time_point at);
   void set(Deadline& deadline, Deadline::Clock::duration from_now) {
     set(deadline, Deadline::Clock::now() + from_now);
   }
 
  private:
-  // Constant-time size would need the list on unlink, which auto_unlink does without.
+  // A deadline that unlinks itself does not know its list, so the list cannot count its members.
   using Bucket = boost::intrusive::list<Deadline, boost::intrusive::constant_time_size<false>>;
 
   std::int64_t tick_of(Deadline::Clock::time_point at) const;
@@ -70,8 +72,8 @@ class DeadlineWheel {
   boost::asio::steady_timer timer_;
   std::vector<Bucket> buckets_;
   const Deadline::Clock::time_point start_ = Deadline::Clock::now();
-  std::int64_t done_ticks_ = 0;  // every deadline of this tick and before has been called
-  bool armed_ = false;           // the timer runs only while something is set: an idle loop sleeps
+  std::int64_t done_ticks_ = 0;  // all deadlines up to this tick have been called
+  bool armed_ = false;  // the timer runs; it does so only while a deadline is set, so an idle loop sleeps
 };
 
 }  // namespace driveshaft::base

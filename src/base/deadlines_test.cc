@@ -37,7 +37,7 @@ TEST(DeadlineWheel, CallsInOrderAndNeverEarly) {
   EXPECT_LT(soon.called_at, later.called_at);
 }
 
-TEST(DeadlineWheel, ClearedMovedAndDestroyedOnesAreNotCalledAtTheirOldTime) {
+TEST(DeadlineWheel, ClearedMovedAndDestroyedDeadlinesAreNotCalledAtTheirOldTime) {
   boost::asio::io_context loop;
   DeadlineWheel wheel(loop);
   Call cleared, moved, last;
@@ -88,7 +88,7 @@ TEST(DeadlineWheel, AnIdleLoopHasNothingToDo) {
   EXPECT_EQ(once.calls, 2);
 }
 
-TEST(DeadlineWheel, BeyondOneTurnOfTheWheelIsNotEarly) {
+TEST(DeadlineWheel, ADeadlineBeyondOneTurnOfTheWheelIsNotEarly) {
   boost::asio::io_context loop;
   DeadlineWheel wheel(loop);
   Call far, near;

@@ -3,10 +3,10 @@
 
 namespace driveshaft::base {
 
-// What the process exits with, and what a StartupError carries. Documented in docs/command-line.md; scripts
-// rely on the numbers, so they only ever grow.
+// The exit codes of the process; a StartupError carries one. docs/command-line.md documents them. Scripts
+// rely on the numbers: a new code gets a new number, and none changes its meaning.
 enum ExitCode : int {
-  kExitOk = 0,          // everything asked for was done; a drain within its window is this too
+  kExitOk = 0,          // everything was done; a drain that ended within its window is this, too
   kExitConfig = 1,      // the jobs file is missing or broken, at the start or under --check
   kExitFindings = 1,    // probe: the endpoint does not conform
   kExitNotWritten = 1,  // init: a file is there already, or cannot be written
@@ -18,9 +18,9 @@ enum ExitCode : int {
   kExitLogConfig = 6,   // --logconfig is missing or broken
   kExitInternal = 7,    // a bug, or a resource of the machine that ran out
   // Of `driveshaft status`:
-  kExitNotWell = 8,      // the daemon says that something is the matter
-  kExitUnreachable = 9,  // there is no daemon that could be asked
-  kExitNotDone = 10,     // of `driveshaft pause` and others: the daemon does not do it
+  kExitNotWell = 8,      // the daemon reports a problem
+  kExitUnreachable = 9,  // no daemon could be asked
+  kExitNotDone = 10,     // of `driveshaft pause` and others: the daemon did not do it
   kExitNoAnswer = 11,    // --check=online: a job server or an endpoint cannot be reached
 };
 

@@ -18,8 +18,8 @@ bool FileStamp::younger_than(std::chrono::nanoseconds age) const {
       std::chrono::duration_cast<std::chrono::system_clock::duration>(
           std::chrono::seconds(changed.tv_sec) + std::chrono::nanoseconds(changed.tv_nsec)));
   const auto now = std::chrono::system_clock::now();
-  // The kernel's stamps are up to a tick of its clock behind, never ahead; a time to come is a clock set
-  // back.
+  // The kernel's stamps are up to one tick of its clock behind the time, and never ahead. A stamp in the
+  // future means that the clock was set back.
   return at <= now && now - at < age;
 }
 

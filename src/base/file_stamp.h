@@ -9,7 +9,7 @@
 
 namespace driveshaft::base {
 
-// What of a file changes when it is written or replaced.
+// The attributes of a file that change when the file is written or replaced.
 struct FileStamp {
   dev_t device;
   ino_t inode;
@@ -18,11 +18,11 @@ struct FileStamp {
   timespec changed;
 
   bool operator==(const FileStamp& other) const;
-  // Whether it was written or replaced within that time: whoever does that may not be done.
+  // Whether the file was written or replaced within the last `age`. If so, the writer may not be done yet.
   bool younger_than(std::chrono::nanoseconds age) const;
 };
 
-// Nothing if there is no such file, or it cannot be looked at.
+// Nothing: stat() fails, as when there is no such file.
 std::optional<FileStamp> stamp_file(const std::string& path);
 
 }  // namespace driveshaft::base

@@ -7,17 +7,17 @@
 
 namespace driveshaft::base {
 
-// A line to stderr, for what cannot go to the log. Where stderr does not take it, on a full disk or into a
-// pipe that nobody reads any more, it is lost; fmt::print would throw. Any thread.
+// Writes a line to stderr, for messages that cannot go to the log. If stderr does not take the line, because
+// of a full disk or a pipe that nobody reads any more, the line is lost; fmt::print would throw. Any thread.
 void write_to_stderr(const std::string& line);
 
-// How many bytes written at once are neither mixed with what another process writes nor, if poll() says that
-// stderr takes more, waited for: PIPE_BUF for a pipe (pipe(7)) and the like, any number for a file. Any
-// thread.
+// How many bytes one call may write to stderr so that they are not mixed with those of another process, and
+// so that the call does not block if poll() says that stderr is writable. For a pipe and the like this is
+// PIPE_BUF (pipe(7)), for a file any number. Any thread.
 std::size_t most_at_once_on_stderr();
 
-// The whole lines with which `text` begins, as many as `most` bytes hold; of a longer line its first `most`
-// bytes. All of it if it is shorter than that and no line of it has an end.
+// The whole lines at the beginning of `text`, as many as `most` bytes hold. If the first line is longer, its
+// first `most` bytes. If `text` is shorter than `most` and has no line end, all of it. Pure.
 std::string_view first_lines(std::string_view text, std::size_t most);
 
 }  // namespace driveshaft::base

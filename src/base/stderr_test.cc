@@ -14,7 +14,7 @@ TEST(FirstLines, AreWholeAndAsManyAsFit) {
   EXPECT_EQ(first_lines("12\n45", 100), "12\n");
 }
 
-TEST(FirstLines, OfALineThatIsTooLongAreItsFirstBytes) {
+TEST(FirstLines, ALineThatIsTooLongIsCut) {
   EXPECT_EQ(first_lines("12345\n78\n", 5), "12345");
   EXPECT_EQ(first_lines("12345\n78\n", 6), "12345\n");
   EXPECT_EQ(first_lines("123", 5), "123");

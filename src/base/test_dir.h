@@ -16,8 +16,8 @@
 
 namespace driveshaft::base {
 
-// For tests: a directory of their own, removed with all that is in it at the end; or, if the run was killed
-// before that, by the next run.
+// For tests: a temporary directory. The destructor removes it with its content. If the run was killed before
+// that, the next run does.
 class TestDir {
  public:
   TestDir() {
@@ -52,7 +52,7 @@ class TestDir {
  private:
   static constexpr const char* kPrefix = "driveshaft-unit-";
 
-  // The name says whose a directory is.
+  // The name of a directory has the process id of the run that made it.
   static void remove_those_of_dead_runs() {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::temp_directory_path())) {

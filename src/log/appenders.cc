@@ -31,7 +31,7 @@ namespace rolling = log4cxx::rolling;
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMostGathered = std::size_t{64} * 1024;
-constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // of a line's memory
+constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // memory that the next line may use again
 constexpr auto kOpenAgainAfter = 1s;
 
 bool always_appending = false;  // set before the first appender is made
@@ -147,7 +147,8 @@ class Rolling : public Utf8<rolling::RollingFileAppender> {
   }
 
  protected:
-  // What is gathered is not in the file yet: keeps its size close to what was asked for.
+  // Gathered lines are not in the file yet. So few are gathered that the file's size is close to the one that
+  // was asked for.
   std::size_t most_gathered() const override {
     return sized_ ? std::min(kMostGathered, getMaximumFileSize() / 16) : kMostGathered;
   }
@@ -173,7 +174,7 @@ class Rolling : public Utf8<rolling::RollingFileAppender> {
     sized_ = true;
   }
 
-  // Hides the policy from log4cxx, which would look whether it is one for triggers too.
+  // Hides the policy from log4cxx, which would check whether it is a triggering policy, too.
   void roll_regular_files_only() {
     if (!getTriggeringPolicy()) {
       if (auto both = log4cxx::cast<rolling::TriggeringPolicy>(getRollingPolicy())) setTriggeringPolicy(both);
@@ -182,7 +183,7 @@ class Rolling : public Utf8<rolling::RollingFileAppender> {
   }
 
   std::string date_pattern_;
-  bool known_ = false;  // how it rolls
+  bool known_ = false;  // the configuration says how the file is rolled
   int backups_ = 1;
   bool sized_ = false;
 };
@@ -192,7 +193,7 @@ class DailyRolling final : public Rolling {
   DailyRolling() { set_date_pattern("'.'yyyy-MM-dd"); }
 };
 
-// What makes appenders of a class when a file names it.
+// Makes the appenders of a class that a configuration names.
 template <class Appender>
 class Maker final : public helpers::Class {
  public:
@@ -208,7 +209,7 @@ class Maker final : public helpers::Class {
 
 void register_appenders(bool appending) {
   always_appending = appending;
-  helpers::Class::forName("FileAppender");  // has log4cxx register its own first
+  helpers::Class::forName("FileAppender");  // log4cxx registers its own class first
   static const Maker<Plain> file("FileAppender");
   static const Maker<Rolling> rolling("RollingFileAppender");
   static const Maker<DailyRolling> daily("DailyRollingFileAppender");

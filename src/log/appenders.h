@@ -3,14 +3,14 @@
 
 namespace driveshaft::log {
 
-// Puts appenders of ours in the place of log4cxx's, under the same names in users' files: FileAppender and
-// RollingFileAppender that write UTF-8 as it is, gather the lines of a batch (see log_file.h), and try a file
-// again that could not be opened. Call before a configuration is read.
+// Replaces FileAppender and RollingFileAppender of log4cxx by our own appenders of the same names. Ours write
+// UTF-8 as it is, gather the lines of a batch (see log/file.h), and try again to open a file that could not
+// be opened. Call this before a configuration is read.
 //
-// RollingFileAppender takes both what today's log4cxx wants, a nested rollingPolicy, and the options of the
-// class that once had its name: MaxFileSize and MaxBackupIndex. DailyRollingFileAppender with its
-// DatePattern, which log4cxx has dropped, is there again.
-// `appending`: files that are there already are kept, whatever `Append` says.
+// Our RollingFileAppender takes a nested rollingPolicy, as today's log4cxx does, or MaxFileSize and
+// MaxBackupIndex, the options of log4cxx's former class of that name. DailyRollingFileAppender with its
+// DatePattern, which log4cxx has dropped, exists as well. `appending`: existing files keep their content,
+// whatever `Append` says.
 void register_appenders(bool appending);
 
 }  // namespace driveshaft::log

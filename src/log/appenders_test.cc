@@ -163,7 +163,7 @@ TEST_P(UnrollableFileTest, FifoIsWrittenTo) {
 }
 
 TEST_P(UnrollableFileTest, DeviceStays) {
-  // As /dev/null is, but not that one.
+  // A device like /dev/null, but another one.
   if (::mknod((dir_ / "a.log").c_str(), S_IFCHR | 0600, ::makedev(1, 3)) != 0)
     GTEST_SKIP() << "this machine makes no devices";
   const int fd = ::open((dir_ / "a.log").c_str(), O_WRONLY | O_CLOEXEC);

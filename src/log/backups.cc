@@ -28,14 +28,14 @@ void append_literal(std::string& out, char c) {
   out += c;
 }
 
-// The file itself, not what it leads to. One that is missing will be regular.
+// Whether the path is a regular file, and not a symlink to one. A file that is missing will be regular.
 bool may_be_renamed(const std::string& file) {
   std::error_code ignored;
   const auto type = std::filesystem::symlink_status(file, ignored).type();
   return type == std::filesystem::file_type::regular || type == std::filesystem::file_type::not_found;
 }
 
-// Done once the full file is closed.
+// log4cxx calls this once the full file is closed.
 class Shift final : public rolling::Action {
  public:
   Shift(std::string file, int most) : file_(std::move(file)), most_(most) {}
@@ -54,7 +54,8 @@ class Shift final : public rolling::Action {
   const int most_;
 };
 
-// Opening it anew would do, but for the lines of another process that logs to it: they would be overwritten.
+// Truncates the file. To open it anew would do the same, but would overwrite lines of another process that
+// logs to it.
 class Empty final : public rolling::Action {
  public:
   explicit Empty(std::string file) : file_(std::move(file)) {}
@@ -115,7 +116,7 @@ const void* Policy::cast(const helpers::Class& type) const {
   return nullptr;
 }
 
-// clang-format off: its releases take this name for a keyword, or not.
+// clang-format off: only some of its releases take this name for a keyword.
 bool Policy:: instanceof (const helpers::Class& type) const { return cast(type) != nullptr; }
 // clang-format on
 
@@ -137,7 +138,7 @@ void RegularFilesOnly::setOption(const log4cxx::LogString& option, const log4cxx
   policy_->setOption(option, value);
 }
 
-// What this returns is done before the file is opened.
+// log4cxx does what this returns before it opens the file.
 rolling::RolloverDescriptionPtr RegularFilesOnly::initialize(const log4cxx::LogString& file, bool append,
                                                              helpers::Pool& pool) {
   auto opened = policy_->initialize(file, append, pool);

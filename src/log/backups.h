@@ -8,23 +8,23 @@
 
 namespace driveshaft::log {
 
-// The name that a file gets when it is rolled, as log4cxx's pattern: `date_pattern` is Java's, with literal
-// text in quotes, as in '.'yyyy-MM-dd; two quotes stand for one. So that is "app.log.%d{yyyy-MM-dd}". What
-// the user has put in %d{} already, as in '-'%d{yyyyMMdd}, is taken as it is.
+// The name that a file gets when it is rolled, as a pattern of log4cxx: "app.log.%d{yyyy-MM-dd}" for the
+// `date_pattern` '.'yyyy-MM-dd. A date pattern is one of Java: literal text is in quotes, and two quotes
+// stand for one. A part that is in %d{} already, as in '-'%d{yyyyMMdd}, stays as it is.
 std::string dated_name(const std::string& file, const std::string& date_pattern);
 
-// What log4cxx asks of a class that its own class registry does not know.
+// The functions that log4cxx requires of a class that its class registry does not know.
 class Policy : public log4cxx::rolling::RollingPolicy {
  public:
   const log4cxx::helpers::Class& getClass() const final;
   const void* cast(const log4cxx::helpers::Class& type) const final;
-  // clang-format off: its releases take this name for a keyword, or not.
+  // clang-format off: only some of its releases take this name for a keyword.
   bool instanceof (const log4cxx::helpers::Class& type) const final;
   // clang-format on
 };
 
-// A full file becomes file.1, the one before it file.2, up to file.N; with N = 0 it is emptied. log4cxx's
-// FixedWindowRollingPolicy would do but for that 0, and for keeping 13 at most.
+// Renames a full file to file.1, the earlier file.1 to file.2, and so on up to file.N. With N = 0 it empties
+// the file. log4cxx's FixedWindowRollingPolicy does not take 0, and keeps 13 files at most.
 class Backups final : public Policy {
  public:
   explicit Backups(int most) : most_(most) {}
@@ -40,10 +40,10 @@ class Backups final : public Policy {
   const int most_;
 };
 
-// Rolls as another policy says, but regular files only: a rename puts a regular file in the place of a
-// device, a FIFO or a symlink; as root even of /dev/null. Such files are not rolled. A dated file of an
-// earlier time is rolled when it is opened, before a line of today can get in; log4cxx would look a second
-// later. Nothing is rolled while roll_files() says so.
+// Rolls as another policy says, but regular files only. A rename would put a regular file in the place of a
+// device, a FIFO or a symlink; as root even of /dev/null. A dated file of an earlier time is rolled when it
+// is opened, before a line of today is written to it; log4cxx would look a second later. After
+// roll_files(false) no file is rolled.
 class RegularFilesOnly final : public Policy {
  public:
   explicit RegularFilesOnly(log4cxx::rolling::RollingPolicyPtr policy) : policy_(std::move(policy)) {}

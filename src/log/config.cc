@@ -103,7 +103,7 @@ void reopen_logs_now() {
                      std::generic_category().message(error));
       continue;
     }
-    // A file that is there when it is opened again is one that was not rotated: keep what it holds.
+    // If the file exists when it is opened again, it was not rotated. So its content is kept.
     appender->setAppend(true);
     log4cxx::helpers::Pool pool;
     appender->activateOptions(pool);

@@ -66,8 +66,8 @@ std::string attribute(const ptree& element, const char* name) {
   return substituted(element.get(std::string("<xmlattr>.") + name, ""));
 }
 
-// The children of the configuration's element, if this parser can read the file; log4cxx's own has the last
-// word.
+// The children of the configuration's element; none if this parser cannot read the file. log4cxx's own parser
+// decides.
 ptree read_tree(const std::string& path) {
   ptree document;
   try {
@@ -145,11 +145,11 @@ std::vector<log4cxx::AppenderPtr> appenders_of(log4cxx::LoggerPtr logger) {
   return all;
 }
 
-// The headers of log4cxx do not tell what it was built with; the libraries that are loaded with it do.
+// The headers of log4cxx do not say what it was built with. The libraries that are loaded with it show that.
 bool is_linked_with(const char* function) { return ::dlsym(RTLD_DEFAULT, function) != nullptr; }
 
-// Why the appender drops every line, about which log4cxx only prints a message. Empty if it may work: whether
-// a host answers is known later.
+// Why the appender would drop every line, for which log4cxx only prints a message. Empty: it may work.
+// Whether a host answers is only known later.
 std::string why_useless(const log4cxx::AppenderPtr& appender) {
   if (!is_linked_with("SQLAllocHandle") && log4cxx::cast<log4cxx::db::ODBCAppender>(appender)) {
     return "cannot work, as this log4cxx is built without ODBC; choose another class";

@@ -5,7 +5,7 @@
 
 namespace driveshaft::log {
 
-// The first mistake in the XML with its line, which log4cxx does not tell. Empty if this parser, which is
+// The first mistake in the XML with its line, which log4cxx does not report. Empty: this parser, which is
 // simpler, finds none.
 std::string xml_mistake(const std::string& path);
 

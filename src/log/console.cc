@@ -76,9 +76,9 @@ class StderrStream final : public helpers::OutputStream {
  public:
   void close(helpers::Pool&) override {}
   void flush(helpers::Pool&) override {}
-  // Throws when it cannot be written; the position of `bytes` is then behind what was.
+  // Throws if the bytes cannot be written. The position of `bytes` is then behind those that were.
   void write(helpers::ByteBuffer& bytes, helpers::Pool&) override {
-    // In an upgrade two processes write to it.
+    // During an upgrade two processes write to it.
     const std::size_t most = base::most_at_once_on_stderr();
     while (bytes.remaining() > 0) {
       const auto lines = base::first_lines({bytes.current(), bytes.remaining()}, most);

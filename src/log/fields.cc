@@ -12,7 +12,7 @@ bool is_key(std::string_view key) {
          std::all_of(key.begin(), key.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
 }
 
-// Takes the value at the beginning of `rest` away; false if it is none.
+// Takes the value from the beginning of `rest`. False: there is no valid value.
 bool take_value(std::string_view& rest, std::string& value) {
   if (!rest.starts_with('"')) {
     const auto end = std::min(rest.find(' '), rest.size());

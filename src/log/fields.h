@@ -9,14 +9,14 @@
 
 namespace driveshaft::log {
 
-// A line of a job, "What: key=value key=value …", taken apart. The values are as text::append_value() writes
-// them.
+// The parts of a log line of a job, "What: key=value key=value …", whose values text::append_value() has
+// written.
 struct Fields {
   std::string_view what;
-  std::vector<std::pair<std::string_view, std::string>> values;  // bytes that need not be UTF-8
+  std::vector<std::pair<std::string_view, std::string>> values;  // decoded; the bytes need not be UTF-8
 };
 
-// Nothing for any other line. The views are those of `line`. Pure.
+// Nothing: it is another line. The views are into `line`. Pure.
 std::optional<Fields> parse_fields(std::string_view line);
 
 }  // namespace driveshaft::log

@@ -31,7 +31,7 @@ constexpr std::size_t kKeptCapacity = 256 * 1024;
 
 struct Gathering {
   int depth = 0;
-  std::vector<std::shared_ptr<Utf8Writer>> writers;  // those that hold lines of this thread
+  std::vector<std::shared_ptr<Utf8Writer>> writers;  // the writers that hold lines of this thread
 };
 
 thread_local Gathering gathering;
@@ -119,7 +119,7 @@ void Utf8Writer::write(const log4cxx::LogString& text, helpers::Pool& pool) {
   }
 }
 
-// The end of a batch is what flushes; outside of one nothing is held back.
+// The end of a batch flushes; outside of a batch each line is written at once.
 void Utf8Writer::flush(helpers::Pool&) {}
 
 void Utf8Writer::close(helpers::Pool& pool) {
@@ -140,15 +140,15 @@ void Utf8Writer::write_gathered(helpers::Pool& pool) {
 // With the mutex held.
 void Utf8Writer::put(helpers::Pool& pool) {
   if (gathered_.empty()) return;
-  if (torn_) gathered_.insert(gathered_.begin(), '\n');
+  if (ended_within_line_) gathered_.insert(gathered_.begin(), '\n');
   helpers::ByteBuffer bytes(gathered_.data(), gathered_.size());
   try {
     stream_->write(bytes, pool);
-    torn_ = false;
+    ended_within_line_ = false;
     works_again_ = true;
   } catch (const std::exception& e) {
     const std::size_t written = bytes.position();
-    if (written > 0) torn_ = gathered_[written - 1] != '\n';
+    if (written > 0) ended_within_line_ = gathered_[written - 1] != '\n';
     const std::string_view rest = std::string_view(gathered_).substr(written);
     const auto lines = static_cast<std::size_t>(std::count(rest.begin(), rest.end(), '\n'));
     lost_->lost(std::max<std::size_t>(lines, 1), e.what());

@@ -14,18 +14,18 @@
 
 namespace driveshaft::log {
 
-// The file appenders that lines may go to, also those behind another appender.
+// The file appenders of the configuration in force, also those behind another appender.
 std::set<log4cxx::FileAppenderPtr> file_appenders();
 
-// 0, or why the file cannot be opened for append, as an errno. Makes the file if there is none, and never
-// waits: a FIFO that nobody reads is ENXIO.
+// Opens the file for append, which makes it if there is none, and closes it. Returns 0, or the errno if that
+// fails. Never waits: a FIFO that nobody reads gives ENXIO.
 int why_not_appendable(const std::string& path);
 
-// Whether opening it would wait for ever.
+// Whether the path is a FIFO that nobody reads: to open it for writing would block.
 bool is_unread_fifo(const std::string& path);
 
-// While one lives, the lines that this thread logs to files are gathered and written in few big pieces, at
-// the latest at its end. Without one each line is written at once.
+// While a Batch lives, the lines that its thread logs to files are gathered and written in few system calls,
+// at the latest at the end of the Batch. Without a Batch each line is written at once.
 class Batch {
  public:
   Batch();
@@ -40,8 +40,9 @@ class Batch {
   log4cxx::helpers::Pool pool_;
 };
 
-// Lines that a file did not take, counted until it takes lines again: then the log says how many there were.
-// The first of several is reported on stderr, too. Outlives the writers of its file. Any thread.
+// Counts the lines that could not be written to one file. When the file takes lines again, the log says how
+// many were lost. The first lost line is reported on stderr at once. Outlives the writers of its file. Any
+// thread.
 class LostLines {
  public:
   void set_path(const std::string& path);
@@ -55,8 +56,8 @@ class LostLines {
   std::size_t lines_ = 0;
 };
 
-// Hands lines to a stream as they are: they are UTF-8 already. What cannot be written is counted and dropped,
-// without an exception, so that one full disk does not keep lines from other appenders. Any thread.
+// Writes lines, which are UTF-8, to a stream as they are. A line that cannot be written is counted and
+// dropped without an exception, so that a full disk does not keep lines from other appenders. Any thread.
 class Utf8Writer final : public log4cxx::helpers::Writer, public std::enable_shared_from_this<Utf8Writer> {
  public:
   // At most about `gathered` bytes wait for the end of a batch.
@@ -76,9 +77,9 @@ class Utf8Writer final : public log4cxx::helpers::Writer, public std::enable_sha
   const std::size_t most_gathered_;
   std::mutex mutex_;  // guards what follows and the stream
   std::string gathered_;
-  bool listed_ = false;       // in the batch of some thread
-  bool torn_ = false;         // the last write ended within a line
-  bool works_again_ = false;  // to be logged when the mutex is free, as the log needs it
+  bool listed_ = false;             // the batch of some thread has this writer
+  bool ended_within_line_ = false;  // the last write ended within a line
+  bool works_again_ = false;        // to be logged once the mutex is released, because logging needs it
 };
 
 }  // namespace driveshaft::log

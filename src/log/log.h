@@ -12,8 +12,8 @@
 
 #include "text/printable.h"
 
-// Log lines through log4cxx; this folder alone includes it, in its .cc files and the headers between
-// them. What users bring and see is in docs/logging.md.
+// Log lines through log4cxx. Only this folder includes log4cxx: its .cc files, and headers that only they
+// include. docs/logging.md describes what users configure and see.
 namespace driveshaft::log {
 
 enum class Level { debug, info, warn, error };
@@ -21,17 +21,17 @@ enum class Level { debug, info, warn, error };
 inline constexpr std::array<std::string_view, 4> kLevelNames{"debug", "info", "warn", "error"};
 enum class Format { text, json };
 
-// A named log4cxx logger. The two that exist have the names that users' logconfig files select. Any thread.
-// Nothing here throws because a line could not be written: the line is lost, and a message goes to stderr.
+// A named log4cxx logger. Users' log configurations refer to the two loggers below by their names. Any
+// thread. A line that cannot be written is lost, with a message on stderr and without an exception.
 class Logger {
  public:
-  // `name` is a literal: it is remembered by its address.
+  // `name` must be a string literal: loggers are told apart by its address.
   explicit constexpr Logger(const char* name) : name_(name) {}
 
-  // Whether a line of that level would go anywhere: ask before building an expensive one.
+  // Whether a line of that level would be written. Ask before you build an expensive line.
   bool enabled(Level level) const;
 
-  // One line, no trailing newline. Control characters in `line` are the caller's to escape (see
+  // Logs one line, which has no newline at its end. The caller escapes control characters (see
   // text::printable()).
   void write(Level level, const std::string& line) const;
 
@@ -62,40 +62,40 @@ class Logger {
 inline constexpr Logger kMainLog{"Main"};      // the daemon: start, config, servers, endpoints, shutdown
 inline constexpr Logger kThreadLog{"Thread"};  // jobs: two lines each at INFO
 
-// Reads a log4cxx XML file (or properties, by its extension); an empty path logs INFO and above to stderr.
-// Call once before the first line: it also sets the process's LC_CTYPE to UTF-8, and sees to it that buffered
-// lines are written at exit. What log4cxx has to say about a readable file goes to stderr.
-// Throws StartupError (kExitLogConfig) when the file cannot be read or parsed, names a class that nobody has,
-// or leaves nothing that lines could be written to.
-// `opening`: how files that are there already are opened.
+// Configures the log by a log4cxx XML file, or a properties file, by its extension. With an empty path, INFO
+// and above go to stderr. Call it once before the first line: it also sets the process's LC_CTYPE to UTF-8,
+// and has buffered lines written at exit. log4cxx's own messages about a readable file go to stderr. Throws
+// StartupError (kExitLogConfig) if the file cannot be read or parsed, names an unknown class, or has no
+// appender that can write. `opening` says how existing files are opened.
 enum class Opening {
   as_configured,  // an appender with Append=false empties its file
-  appending,      // all are kept: another process logs to them
+  appending,      // all files keep their content: another process logs to them
 };
 void configure_logging(const std::string& path, Opening opening = Opening::as_configured);
 
-// Whether the file can be read and parsed, and names only classes and appenders that there are. Opens no log
-// file; throws as configure_logging() does. It replaces the configuration in force by none.
+// Checks that the file can be read and parsed, and names only known classes and appenders. Opens no log file.
+// Throws as configure_logging() does. Afterwards no configuration is in force.
 void check_logging(const std::string& path);
 
-// The same without a file: lines of that level and above go to stderr, as text or one JSON object each.
+// Configures the log without a file: lines of that level and above go to stderr, as text or one JSON object
+// each.
 void log_to_console(Format format, Level level);
 
-// The least level of the logger of that name, whatever the configuration says; nothing: as the configuration
-// has it again. An appender's Threshold holds all the same. Any thread.
+// Sets the least level of the logger, whatever the configuration says. Nothing: the level of the
+// configuration applies again. An appender's Threshold applies in any case. Any thread.
 void set_level(const Logger& logger, std::optional<Level> least);
 
-// Whether files are rolled that are full or of an earlier day; they are unless this says otherwise. Of two
-// processes that log to the same files only one must roll them: the other would rename the new file as if it
-// were the old one. The other process's lines go on to the file that it has open. Any thread.
+// Turns the rolling of files that are full, or of an earlier day, on or off; it is on at first. Of two
+// processes that log to the same files only one may roll them: the other would rename the new file as if it
+// were the old one. The other process goes on writing to the file that it has open. Any thread.
 void roll_files(bool roll);
 
-// Closes and opens the log files again, for rotation by rename. One that cannot be opened stays as it was,
-// with an error in the log. While a Writer lives its thread does so, once the lines so far are written.
-// Any thread.
+// Closes the log files and opens them again, for rotation by rename. A file that cannot be opened again stays
+// open as it was, and an error is logged. While a Writer lives, its thread does this, once the lines so far
+// are written. Any thread.
 void reopen_logs();
 
-// The files that the configuration logs to, so that they can be given to the user the process will run as.
+// The files that the configuration logs to. The daemon gives them to the user that it will run as.
 std::vector<std::string> log_files();
 
 }  // namespace driveshaft::log

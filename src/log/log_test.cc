@@ -24,7 +24,7 @@ constexpr Logger kLog{"Test"};
 
 class LogTest : public testing::Test {
  protected:
-  // The rest of the tests log where nobody looks.
+  // The other tests log to a file that nobody reads.
   ~LogTest() override { configure_logging(file_config("WARN", dir_ / "after.log")); }
 
   std::string file_config(const std::string& level, const std::string& log,
@@ -112,7 +112,7 @@ TEST_F(LogTest, DirectoryAndBrokenXmlAreStartupErrors) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("broken.xml"));
 }
 
-// What a configuration is refused with.
+// The error of a configuration that is refused.
 std::string refusal(const std::string& path) {
   testing::internal::CaptureStderr();  // log4cxx's own complaints
   std::string message = "(accepted)";

@@ -8,10 +8,10 @@ namespace {
 
 struct State {
   std::mutex mutex;
-  Loss loss;  // under it
+  Loss loss;  // guarded by the mutex
 };
 
-// Is never destroyed: lines are lost at the exit, too.
+// It is never destroyed: lines may be lost at the exit, too.
 State& state() {
   static auto& instance = *new State;
   return instance;

@@ -59,7 +59,7 @@ void Queue::push_reopen() { add({nullptr, 0, 0, Level::info}, {}); }
 
 void Queue::add(const Entry& entry, const std::string& text) {
   std::unique_lock lock(mutex_);
-  // A line longer than the queue may wait alone; a reopening is never lost.
+  // A line that is longer than the queue may wait alone. A request to reopen the files is never dropped.
   const bool full = waiting_.bytes() + text.size() + sizeof(Entry) > kMostBytes;
   if (full && entry.logger && !waiting_.entries.empty()) {
     ++dropped_;
@@ -77,7 +77,7 @@ void Queue::add(const Entry& entry, const std::string& text) {
 bool Queue::flush(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   const auto target = pushed_;
-  hurry_ = true;
+  no_pauses_ = true;
   wake_.notify_one();
   return progress_.wait_for(lock, limit, [&] { return written_ >= target; });
 }
@@ -98,7 +98,7 @@ void Queue::run() {
     if (!waiting_.entries.empty()) {
       std::swap(lines, waiting_);
       const auto dropped = std::exchange(dropped_, 0);
-      hurry_ = false;
+      no_pauses_ = false;
       lock.unlock();
       write(lines, dropped);
       const auto count = lines.entries.size();
@@ -109,7 +109,7 @@ void Queue::run() {
       paused = false;
     }
     if (stopping_ && waiting_.entries.empty()) break;
-    const auto urgent = [&] { return hurry_ || stopping_ || waiting_.bytes() > kMostBytes / 2; };
+    const auto urgent = [&] { return no_pauses_ || stopping_ || waiting_.bytes() > kMostBytes / 2; };
     if (!paused) {
       paused = true;
       wake_.wait_for(lock, kPause, urgent);
@@ -118,8 +118,8 @@ void Queue::run() {
       wake_.wait(lock, [&] { return !idle_ || urgent(); });
       idle_ = false;
     }
-    // Whoever waited has been answered.
-    if (waiting_.entries.empty()) hurry_ = false;
+    // All who waited have been woken.
+    if (waiting_.entries.empty()) no_pauses_ = false;
   }
   lock.unlock();
   close_log();

@@ -25,21 +25,24 @@ class Queue {
  public:
   static constexpr std::size_t kMostBytes = std::size_t{16} * 1024 * 1024;
 
-  // The queue that this thread's lines go to, if there is one. Those of the queue's own thread do not: there
-  // might be no room for them.
+  // The queue that lines of the calling thread go to; null if there is none. It is null on the queue's own
+  // thread: there might be no room for that thread's lines.
   static Queue* current();
 
   Queue();
-  ~Queue();  // only once it has stopped
+  ~Queue();  // stop() has returned true
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  // `logger` stays where it is for the life of the process. Any thread.
+  // Adds a line, or drops it if there is no room. `logger` keeps its address for the life of the process. Any
+  // thread.
   void push(const log4cxx::LoggerPtr& logger, Level level, const std::string& line);
-  // Reopens the files between the lines so far and those to come. Any thread.
+  // Has the thread reopen the files after the lines so far and before the next ones. Any thread.
   void push_reopen();
+  // Waits until all lines so far are written. False: that would take longer than `limit`. Any thread.
   bool flush(std::chrono::milliseconds limit);
-  // Writes what is left, closes the log and ends the thread; false if that took longer.
+  // Writes the remaining lines, closes the log and ends the thread. False: that would take longer than
+  // `limit`.
   bool stop(std::chrono::milliseconds limit);
 
  private:
@@ -67,10 +70,10 @@ class Queue {
   std::condition_variable progress_;
   Lines waiting_;
   std::uint64_t dropped_ = 0;
-  std::uint64_t pushed_ = 0;   // entries, ever
+  std::uint64_t pushed_ = 0;   // entries since the start
   std::uint64_t written_ = 0;  // of them
   bool idle_ = false;          // the thread sleeps until it is woken
-  bool hurry_ = false;         // somebody waits: no pauses
+  bool no_pauses_ = false;     // somebody waits for lines to be written, so the thread makes no pauses
   bool stopping_ = false;
   bool stopped_ = false;
 
@@ -81,13 +84,13 @@ class Queue {
 void write_line(const log4cxx::LoggerPtr& logger, Level level, const std::string& line, std::int64_t time,
                 log4cxx::helpers::Pool& pool);
 
-// Closes the log; from then on lines go nowhere, until it is configured again.
+// Closes the log. Lines are lost until it is configured again.
 void close_log();
 
 // What reopen_logs() does, in this thread.
 void reopen_logs_now();
 
-// To be called before log4cxx is asked for anything.
+// Call this before any other function of log4cxx.
 void prepare_loggers();
 
 const log4cxx::LevelPtr& level_of(Level level);

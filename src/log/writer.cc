@@ -19,7 +19,7 @@ constexpr auto kFlushAtEnd = 2s;
 
 std::atomic<Queue*> current_queue{nullptr};
 
-// stderr may be what is stuck.
+// The file that is stuck may be stderr.
 void write_to_stderr_if_it_is_read(const std::string& message) {
   pollfd poll{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&poll, 1, 0) != 1 || !(poll.revents & POLLOUT)) return;

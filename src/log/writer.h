@@ -8,21 +8,22 @@ namespace driveshaft::log {
 
 class Queue;
 
-// While one lives, log lines are handed to a thread of their own, which formats and writes them: a log file
-// that is slow or stuck delays nobody who logs. At most 16 MiB of lines wait, besides those being written; a
-// line that finds no room is dropped, and how many there were is logged when writing works again.
+// While a Writer lives, its thread formats and writes the log lines. So a log file that is slow or stuck
+// delays no thread that logs. At most 16 MiB of lines wait, besides those that are being written. A line that
+// finds no room is dropped; when writing works again, the log says how many were.
 //
-// Make it after configure_logging() and after any fork, and have it outlive the other threads that log.
+// Create it after configure_logging() and after any fork. It must outlive the other threads that log.
 class Writer {
  public:
   Writer();
-  // Writes what is left and closes the log. If that takes longer than two seconds the thread is left behind,
-  // and the process ends, when it exits, without the destructors of static objects: they would wait for it.
+  // Writes the remaining lines and closes the log. If that takes longer than two seconds, the thread is not
+  // waited for. The process then skips the destructors of static objects at its exit: they would wait for
+  // that thread.
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // Waits until every line so far is written; false if that took longer.
+  // Waits until all lines so far are written. False: that would take longer than `limit`.
   bool flush(std::chrono::milliseconds limit);
 
  private:

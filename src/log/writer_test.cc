@@ -40,7 +40,7 @@ class StuckFile {
   StuckFile(const StuckFile&) = delete;
   StuckFile& operator=(const StuckFile&) = delete;
 
-  // What has been written and not yet returned, up to and including `last`.
+  // The text that was written and not yet returned, up to and including `last`.
   std::string read_until(const std::string& last) {
     std::string piece(64 * 1024, '\0');
     std::size_t from = 0;

@@ -30,10 +30,10 @@ std::optional<std::string> from_base64(std::string_view text) {
       EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
                       reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
   if (decoded < 0) return std::nullopt;
-  // It counts padding as bytes of zero.
+  // OpenSSL counts padding as zero bytes.
   for (std::size_t end = text.size(); end > 0 && text[end - 1] == '=' && !bytes.empty(); --end)
     bytes.pop_back();
-  // And it is lenient: with spaces, and with bits that no byte has.
+  // OpenSSL also accepts spaces, and unused bits that are not zero.
   if (base64(bytes) != text) return std::nullopt;
   return bytes;
 }

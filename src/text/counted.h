@@ -25,7 +25,7 @@ inline std::string counted(std::uint64_t count, std::string_view what, std::stri
   return text;
 }
 
-// " (and 2 more errors)", behind the first of them; nothing if there is only that. `what`: "more error".
+// " (and 2 more errors)", to follow the first error; empty if `others` is 0. `what` is then "more error".
 inline std::string and_more(std::uint64_t others, std::string_view what) {
   if (others == 0) return {};
   std::string text = " (and ";

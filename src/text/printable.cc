@@ -91,7 +91,7 @@ std::size_t cut_point(std::string_view bytes, std::size_t limit) {
   return limit;
 }
 
-// Whether nothing in it ends a value or needs an escape.
+// Whether no byte ends a value or needs an escape.
 bool is_bare(std::string_view bytes) {
   if (bytes.starts_with('"')) return false;
   std::size_t i = prefix<PlainWord>(bytes);

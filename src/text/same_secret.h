@@ -7,8 +7,8 @@
 
 namespace driveshaft::text {
 
-// Whether what somebody has shown is the secret. How long that takes does not depend on how much of it is
-// right; the lengths alone are no secret.
+// Whether `shown`, which a client has sent, is the secret. The time that this takes does not depend on how
+// many bytes are right, but on the lengths, which are not secret.
 bool same_secret(std::string_view shown, const Secret& secret);
 
 }  // namespace driveshaft::text

@@ -6,15 +6,15 @@
 
 namespace driveshaft::text {
 
-// Text that must not be shown: in a log line, an error, the API or the page. Nothing formats, prints or
-// concatenates it, so that showing it by mistake does not compile. Whoever has to send it asks for its bytes.
+// Text that must not appear in a log line, an error, the API or the page. It cannot be formatted, printed or
+// concatenated, so code that shows it by mistake does not compile. Code that has to send it calls reveal().
 class Secret {
  public:
   Secret() = default;
   explicit Secret(std::string bytes) : bytes_(std::move(bytes)) {}
 
   bool empty() const { return bytes_.empty(); }
-  // The bytes, which live as long as this object. The caller shows them to nobody but their addressee.
+  // The bytes; valid as long as this object. The caller gives them only to the peer that they are meant for.
   const std::string& reveal() const { return bytes_; }
 
   bool operator==(const Secret&) const = default;

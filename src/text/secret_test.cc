@@ -31,7 +31,7 @@ TEST(Secret, NothingShowsItByMistake) {
   static_assert(!std::is_convertible_v<std::string, Secret>, "it is made on purpose");
 }
 
-TEST(Secret, WhoeverSendsItHasItsBytes) {
+TEST(Secret, RevealGivesItsBytes) {
   const Secret secret(std::string("a\0b", 3));
   EXPECT_EQ(secret.reveal(), std::string_view("a\0b", 3));
   EXPECT_FALSE(secret.empty());

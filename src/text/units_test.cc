@@ -27,14 +27,14 @@ TEST(Duration, MayBeAFraction) {
   EXPECT_EQ(parse_duration("0.0004s"), 1ms) << "one that is not 0 stays so";
 }
 
-TEST(Duration, ANumberAloneCountsWhatTheCallerSays) {
+TEST(Duration, ANumberWithoutAUnitHasTheUnitThatTheCallerSays) {
   EXPECT_EQ(parse_duration("90", 1s), 90s);
   EXPECT_EQ(parse_duration("0.5", 1s), 500ms);
   EXPECT_EQ(parse_duration("90s", 1ms), 90s);
   EXPECT_FALSE(parse_duration("90"));
 }
 
-TEST(Duration, ThatIsTooLongIsTheLongest) {
+TEST(Duration, ATimeThatIsTooLongBecomesTheLongest) {
   const std::string digits(400, '9');
   for (const auto& text : {std::string("1000000000000000d"), digits + "s"})
     EXPECT_EQ(parse_duration(text), std::chrono::milliseconds::max()) << text;
@@ -46,7 +46,7 @@ TEST(Duration, OtherTextIsNone) {
     EXPECT_FALSE(parse_duration(text, 1s)) << text;
 }
 
-TEST(Size, HasAUnitOfTwosPowers) {
+TEST(Size, HasAUnitThatIsAPowerOfTwo) {
   EXPECT_EQ(parse_size("64M"), 64u << 20);
   EXPECT_EQ(parse_size("512k"), 512u << 10);
   EXPECT_EQ(parse_size("512K"), 512u << 10);
@@ -61,7 +61,7 @@ TEST(Size, MayNameTheByte) {
   EXPECT_EQ(parse_size("2GiB"), parse_size("2G"));
 }
 
-TEST(Size, ThatIsTooLargeIsTheLargest) {
+TEST(Size, ASizeThatIsTooLargeBecomesTheLargest) {
   for (const char* text : {"18446744073709551615k", "99999999999999999999G"})
     EXPECT_EQ(parse_size(text), std::numeric_limits<std::uint64_t>::max()) << text;
 }

@@ -9,7 +9,7 @@ namespace driveshaft::text {
 
 inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// Whether the byte continues a character of UTF-8: each other byte begins one.
+// Whether the byte continues a character of UTF-8. Any other byte begins one.
 constexpr bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
 // Bytes of the UTF-8 character at the start of `text`; 0 if there is none, valid and whole (RFC 3629: no

@@ -29,8 +29,8 @@ TEST(Utf8, WhatIsNotUtf8) {
   EXPECT_EQ(utf8_length("\xff\xff\xff\xff"), 0u);
 }
 
-// Each sequence of three bytes, with one more behind it for those that need four: what is found valid agrees
-// with the table of RFC 3629.
+// Each sequence of three bytes, with a fourth byte where one is needed, is valid if the table of RFC 3629
+// says so.
 TEST(Utf8, AgreesWithTheTableOfTheRfc) {
   const auto tail = [](unsigned byte) { return byte >= 0x80 && byte <= 0xbf; };
   for (unsigned bytes = 0; bytes <= 0xffffff; ++bytes) {
