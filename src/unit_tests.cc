@@ -5,6 +5,6 @@
 
 int main(int argc, char** argv) {
   testing::InitGoogleMock(&argc, argv);
-  driveshaft::net::keep_tls_to_the_end();  // a thread may still read certificates when the tests are over
+  driveshaft::net::keep_openssl_at_exit();  // a thread may still read certificates when the tests are over
   return RUN_ALL_TESTS();
 }

@@ -53,7 +53,7 @@ Error not_ok(const Daemon& daemon, std::string_view path, const Answer& answer) 
 // A session for a new connection, or why there is none.
 asio::awaitable<base::Result<net::TlsSession>> new_session(const Daemon& daemon) {
   const auto executor = co_await asio::this_coro::executor;
-  asio::steady_timer done(executor, daemon.tls->patience());
+  asio::steady_timer done(executor, daemon.tls->look_timeout());
   net::BlockingCalls calls(static_cast<asio::io_context&>(asio::query(executor, asio::execution::context)));
   daemon.tls->look(calls, [&done] { done.cancel(); });
   co_await done.async_wait(kResult);

@@ -270,7 +270,7 @@ int run(const LettersOptions& options) {
     return base::kExitOk;
   }
   std::signal(SIGPIPE, SIG_IGN);  // a write to a TLS connection that the server has closed
-  net::keep_tls_to_the_end();
+  net::keep_openssl_at_exit();
   auto order = read_order(options);
   if (!order) return base::kExitConfig;
   const auto now = std::chrono::system_clock::now();

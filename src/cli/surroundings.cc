@@ -63,7 +63,7 @@ std::vector<net::Address> of_gearmand_processes() {
 }
 
 std::vector<net::Address> that_answer(const std::vector<net::Address>& addresses) {
-  net::keep_tls_to_the_end();  // a thread that looks a name up may outlive this
+  net::keep_openssl_at_exit();  // a thread that looks a name up may outlive this
   asio::io_context loop{1};
   base::DeadlineWheel deadlines(loop);
   net::Resolver resolver(loop);

@@ -131,7 +131,7 @@ class OnlineCheck {
 }  // namespace
 
 void check_online(const config::Config& config, std::vector<CheckRow>& rows) {
-  net::keep_tls_to_the_end();  // a thread that looks a name up may outlive this
+  net::keep_openssl_at_exit();  // a thread that looks a name up may outlive this
   OnlineCheck(config).run(rows);
 }
 

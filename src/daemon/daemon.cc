@@ -373,7 +373,7 @@ int run(const Options& options, const Program& program, const std::optional<Inhe
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a log file at its size limit loses lines, as on a full disk
   hold_signals_at_start();
-  net::keep_tls_to_the_end();
+  net::keep_openssl_at_exit();
   open_standard_files();
   keep_freed_memory();
 

@@ -11,7 +11,7 @@ namespace driveshaft::daemon {
 namespace {
 
 // A job needs a connection to its endpoint, a pool those to gearmand.
-constexpr std::uint64_t kOtherFiles = net::kUsedElsewhere + net::kKeptForServers;
+constexpr std::uint64_t kOtherFiles = net::kUsedElsewhere + net::kReservedForServers;
 
 }  // namespace
 

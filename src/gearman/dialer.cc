@@ -21,7 +21,7 @@ Dialer::Dialer(net::Resolver& resolver, base::DeadlineWheel& deadlines, const ne
                std::shared_ptr<net::TlsClient> tls, std::chrono::milliseconds dead_after)
     : deadlines_(deadlines),
       dead_after_(dead_after),
-      connector_(resolver, deadlines, server, 0s, std::move(tls), net::kKeptForExporter) {}
+      connector_(resolver, deadlines, server, 0s, std::move(tls), net::kReservedForExporter) {}
 
 asio::awaitable<Dialer::Dialled> Dialer::dial() {
   const auto begin = [this](auto handler) {

@@ -73,7 +73,7 @@ void Connection::on_deadline() {
 void Connection::connected(base::Result<net::Stream, net::Connector::Failure> stream) {
   attempt_.reset();
   if (!stream) {
-    return open_failed(stream.error().no_more ? Failure::Kind::full : Failure::Kind::unreachable,
+    return open_failed(stream.error().no_capacity ? Failure::Kind::full : Failure::Kind::unreachable,
                        stream.error().message);
   }
   stream_ = std::move(*stream);

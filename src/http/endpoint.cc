@@ -38,17 +38,17 @@ net::Connector make_connector(net::Resolver& resolver, base::DeadlineWheel& dead
   const net::Uri& uri = settings.uri;
   if (uri.is_unix()) {
     return {resolver, deadlines, {asio::local::stream_protocol::endpoint(uri.socket_path)},
-            nullptr,  "",        net::kKeptForServers};
+            nullptr,  "",        net::kReservedForServers};
   }
   if (!settings.addresses.empty()) {
     net::Connector::Addresses addresses;
     for (const auto& address : settings.addresses) {
       addresses.emplace_back(asio::ip::tcp::endpoint(address.address(), uri.port));
     }
-    return {resolver, deadlines, std::move(addresses), settings.tls, uri.host, net::kKeptForServers};
+    return {resolver, deadlines, std::move(addresses), settings.tls, uri.host, net::kReservedForServers};
   }
   return {resolver,      deadlines,    net::Address{uri.host, uri.port},
-          kAddressesFor, settings.tls, net::kKeptForServers};
+          kAddressesFor, settings.tls, net::kReservedForServers};
 }
 
 }  // namespace

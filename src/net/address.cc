@@ -110,7 +110,7 @@ base::Result<HostAndPort> split(std::string_view text) {
   return parts;
 }
 
-// What stands before an '@' may be a password, which gearmand has no use for.
+// The part before an '@' may be a password, which gearmand has no use for.
 base::Error expected_address(std::string_view text, const std::string& reason) {
   const auto at = text.rfind('@');
   const std::string shown =

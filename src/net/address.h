@@ -18,15 +18,16 @@ struct Address {
   bool operator==(const Address&) const = default;
 };
 
-// Reads `host`, `host:port`, `v4:port`, `[v6]`, `[v6]:port`; a bare IPv6 literal (two or more colons) is
-// taken whole. Without a port, `default_port`. An IPv6 literal may carry a zone: `[fe80::1%eth0]`.
-// The error says what was expected, what stands there and what is wrong with it.
+// Reads `host`, `host:port`, `v4:port`, `[v6]`, `[v6]:port`; an IPv6 literal without brackets (two or more
+// colons) has no port. Without a port the address gets `default_port`. An IPv6 literal may carry a zone:
+// `[fe80::1%eth0]`. The error says what was expected, what was found and what is wrong with it.
 base::Result<Address> parse_address(std::string_view text, std::uint16_t default_port);
 
 // `host:port`, with brackets around an IPv6 literal.
 std::string to_string(const Address& address);
 
-// The pieces, for other notations (uri.cc). Their errors name the reason only ("the host is empty").
+// The parts of an address, for other notations (uri.cc). The errors give the reason only ("the host is
+// empty").
 base::Result<std::uint16_t> parse_port(std::string_view text);
 base::Result<std::string> parse_host_name(
     std::string_view text);                                   // in lower case; IPv4 literals pass as names

@@ -14,18 +14,18 @@
 
 namespace driveshaft::net {
 
-// Calls that may block for long, away from the loop: the system's resolver, and looks at files, whose file
-// system may be one of the network that hangs. Each call has a thread of its own, so that one that hangs
-// holds up no other, nor the loop, nor the exit. On the loop's thread.
+// Runs calls that may block for long outside the loop: calls of the system's resolver, and reads of files,
+// which may lie on a network file system that hangs. Each call has a thread of its own. So a call that hangs
+// delays neither another call, nor the loop, nor the exit. Used on the loop's thread.
 class BlockingCalls {
  public:
-  // How other threads reach the loop, for as long as there are these calls. It outlives them in the last
-  // thread.
+  // Other threads post to the loop through it, until the BlockingCalls are destroyed. Each of these threads
+  // keeps it alive.
   class Mailbox {
    public:
     explicit Mailbox(asio::io_context& loop) : loop_(&loop) {}
 
-    // Calls `handler` from the loop, unless the BlockingCalls are gone by then. Any thread.
+    // Has the loop call `handler`, unless the BlockingCalls are destroyed before. Any thread.
     template <class Handler>
     void post(const std::shared_ptr<Mailbox>& self, Handler handler) {
       const std::lock_guard lock(mutex_);
@@ -46,15 +46,15 @@ class BlockingCalls {
 
   explicit BlockingCalls(asio::io_context& loop) : loop_(loop), mailbox_(std::make_shared<Mailbox>(loop)) {}
   BlockingCalls(const BlockingCalls&) = delete;
-  // Calls under way end by themselves. Their `done` is not called any more.
+  // Calls in progress go on in their threads. Their `done` is not called any more.
   ~BlockingCalls() { mailbox_->close(); }
 
   asio::io_context& loop() const { return loop_; }
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
 
-  // Runs `call` in a thread of that name (15 characters at most), and then `done` with its result, from the
-  // loop and not from within. What `call` throws is thrown there instead. Throws std::system_error where no
-  // thread can be had.
+  // Runs `call` in a new thread of that name (at most 15 characters). Then the loop calls `done` with the
+  // result, never from within run(). An exception of `call` is thrown in the loop instead. Throws
+  // std::system_error if no thread can be started.
   template <class Call, class Done>
   void run(const char* name, Call call, Done done) {
     start(name, [mailbox = mailbox_, call = std::move(call), done = std::move(done)]() mutable {

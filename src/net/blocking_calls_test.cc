@@ -16,7 +16,7 @@ struct BlockingCallsTest : ::testing::Test {
   asio::io_context loop;
   std::optional<BlockingCalls> calls{loop};
 
-  // Turns the loop until `done`, for ten seconds at most.
+  // Runs the loop until `done`, for at most ten seconds.
   template <class Done>
   bool run_until(Done done) {
     const auto guard = asio::make_work_guard(loop);
@@ -57,7 +57,7 @@ TEST_F(BlockingCallsTest, AnExceptionIsThrownOnTheLoop) {
 TEST_F(BlockingCallsTest, ACallThatHangsDelaysNeitherOtherCallsNorTheEnd) {
   std::promise<void> release;
   const auto released =
-      release.get_future().share();  // the thread has one of its own, and may outlive this test
+      release.get_future().share();  // the thread has its own copy, and may outlive this test
   bool other = false;
   calls->run(
       "hangs",

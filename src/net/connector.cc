@@ -15,9 +15,9 @@ using namespace std::chrono_literals;
 using boost::system::error_code;
 
 constexpr auto kNextAfter = 250ms;
-constexpr auto kShunFor = 60s;
+constexpr auto kTryLastFor = 60s;
 
-// What an operator can do about it, where the system's words do not say.
+// The system's message, and what an operator can do about the error.
 std::string describe(const error_code& error) {
   if (error == asio::error::no_descriptors) {
     return error.message() + " (raise the limit: LimitNOFILE= of a systemd unit, ulimit -n of a shell)";
@@ -42,12 +42,12 @@ std::string to_string(const asio::generic::stream_protocol::endpoint& address) {
   return to_string(Address{tcp.address().to_string(), tcp.port()});
 }
 
-// Opens the socket, unless only descriptors are left that are kept for others. Who leaves some to `spare`
-// does not lack one.
-void open(Stream::Socket& socket, const asio::generic::stream_protocol& protocol, int kept, int spare,
+// Opens the socket, unless only reserved descriptors are left. An attempt with `spare` is not needed now, so
+// its lack of a descriptor is not noted.
+void open(Stream::Socket& socket, const asio::generic::stream_protocol& protocol, int reserved, int spare,
           error_code& error) {
   socket.open(protocol, error);
-  if (!error && is_kept(socket.native_handle(), kept + spare)) {
+  if (!error && is_reserved(socket.native_handle(), reserved + spare)) {
     error_code ignored;
     socket.close(ignored);
     error = asio::error::no_descriptors;
@@ -55,7 +55,8 @@ void open(Stream::Socket& socket, const asio::generic::stream_protocol& protocol
   if (error == asio::error::no_descriptors && spare == 0) note_lack_of_descriptors();
 }
 
-// A Unix socket whose queue is full says EAGAIN at once, which Asio takes for a connection on its way.
+// If the queue of a Unix socket is full, connect() fails with EAGAIN at once, which Asio takes for a
+// connection in progress.
 error_code refused_for_now(const Stream::Socket& socket) {
   error_code not_connected;
   socket.remote_endpoint(not_connected);
@@ -65,13 +66,13 @@ error_code refused_for_now(const Stream::Socket& socket) {
 }  // namespace
 
 Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Address place,
-                     Clock::duration names_for, std::shared_ptr<TlsClient> tls, int kept)
+                     Clock::duration names_for, std::shared_ptr<TlsClient> tls, int reserved)
     : resolver_(resolver),
       deadlines_(deadlines),
       name_(std::move(place.host)),
       port_(place.port),
       names_for_(names_for),
-      kept_(kept),
+      reserved_(reserved),
       tls_(std::move(tls)) {
   error_code not_a_literal;
   const auto address = asio::ip::make_address(name_, not_a_literal);
@@ -81,11 +82,11 @@ Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Address
 }
 
 Connector::Connector(Resolver& resolver, base::DeadlineWheel& deadlines, Addresses addresses,
-                     std::shared_ptr<TlsClient> tls, std::string tls_name, int kept)
+                     std::shared_ptr<TlsClient> tls, std::string tls_name, int reserved)
     : resolver_(resolver),
       deadlines_(deadlines),
       name_(std::move(tls_name)),
-      kept_(kept),
+      reserved_(reserved),
       tls_(std::move(tls)),
       addresses_(std::move(addresses)),
       addresses_until_(Clock::time_point::max()) {}
@@ -105,9 +106,9 @@ void Connector::remember(const Resolver::Addresses& found) {
   addresses_until_ = Clock::now() + names_for_;
 }
 
-void Connector::shun(const Endpoint& address) {
+void Connector::try_last(const Endpoint& address) {
   std::erase_if(late_addresses_, [&](const auto& entry) { return entry.first == address; });
-  late_addresses_.emplace_back(address, Clock::now() + kShunFor);
+  late_addresses_.emplace_back(address, Clock::now() + kTryLastFor);
 }
 
 Connector::Addresses Connector::in_order() {
@@ -143,7 +144,7 @@ void Connector::Attempt::try_next() {
   while (next_ < addresses_.size()) {
     Try& next = tries_.emplace_back(Try{Socket(connector_.loop()), addresses_[next_++]});
     error_code error;
-    open(next.socket, next.address.protocol(), connector_.kept_, spare_, error);
+    open(next.socket, next.address.protocol(), connector_.reserved_, spare_, error);
     if (!error) {
       next.socket.async_connect(next.address, [weak = weak_from_this(), &next](const error_code& failure) {
         if (const auto self = weak.lock()) self->tried(next, failure);
@@ -154,7 +155,7 @@ void Connector::Attempt::try_next() {
     next.pending = false;
     failed(next.address, error);
   }
-  finish_if_hopeless();
+  fail_if_none_is_left();
 }
 
 void Connector::Attempt::on_deadline() {
@@ -172,26 +173,26 @@ void Connector::Attempt::tried(Try& which, error_code error) {
   which.pending = false;
   if (error) {
     failed(which.address, error);
-    return next_ < addresses_.size() ? try_next() : finish_if_hopeless();
+    return next_ < addresses_.size() ? try_next() : fail_if_none_is_left();
   }
   clear();
-  // Those that were tried before it and have not answered.
+  // Addresses that were tried earlier and have not answered are tried last from now on.
   for (const Try& earlier : tries_) {
     if (&earlier == &which) break;
-    if (earlier.pending) connector_.shun(earlier.address);
+    if (earlier.pending) connector_.try_last(earlier.address);
   }
   error_code ignored;  // a Unix socket has no Nagle to turn off
   which.socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   which.socket.non_blocking(true, ignored);
   Socket socket = std::move(which.socket);
   tries_.clear();
-  if (connector_.tls_) return secure(std::move(socket));
+  if (connector_.tls_) return look_at_tls_files(std::move(socket));
   std::exchange(handler_, nullptr)(Stream(std::move(socket)));
 }
 
-void Connector::Attempt::secure(Socket socket) {
+void Connector::Attempt::look_at_tls_files(Socket socket) {
   connected_ = std::move(socket);
-  connector_.deadlines_.set(*this, connector_.tls_->patience());
+  connector_.deadlines_.set(*this, connector_.tls_->look_timeout());
   connector_.tls_->look(connector_.resolver_.calls(), [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self && self->connected_) self->begin_tls();
@@ -224,27 +225,28 @@ void Connector::Attempt::shake_hands() {
 }
 
 void Connector::Attempt::failed(const Endpoint& address, const error_code& error) {
-  no_more_ |= error == asio::error::try_again || error == asio::error::no_descriptors;
+  no_capacity_ |= error == asio::error::try_again || error == asio::error::no_descriptors;
   if (addresses_.size() == 1) {
     reasons_ = describe(error);
     return;
   }
-  connector_.shun(address);
+  connector_.try_last(address);
   if (!reasons_.empty()) reasons_ += "; ";
   reasons_ += fmt::format("{}: {}", to_string(address), describe(error));
 }
 
-void Connector::Attempt::finish_if_hopeless() {
-  const bool hope = next_ < addresses_.size() ||
-                    std::any_of(tries_.begin(), tries_.end(), [](const Try& one) { return one.pending; });
-  if (!hope) give_up(fmt::format("cannot connect: {}", reasons_));
+void Connector::Attempt::fail_if_none_is_left() {
+  const bool is_any_left =
+      next_ < addresses_.size() ||
+      std::any_of(tries_.begin(), tries_.end(), [](const Try& one) { return one.pending; });
+  if (!is_any_left) give_up(fmt::format("cannot connect: {}", reasons_));
 }
 
 void Connector::Attempt::give_up(std::string why) {
   clear();
   asio::post(connector_.loop(), [weak = weak_from_this(), why = std::move(why)] {
     const auto self = weak.lock();
-    if (self) std::exchange(self->handler_, nullptr)(Failure{{why}, self->no_more_});
+    if (self) std::exchange(self->handler_, nullptr)(Failure{{why}, self->no_capacity_});
   });
 }
 

@@ -30,7 +30,7 @@ Connector::Addresses list(const Endpoints&... endpoints) {
   return addresses;
 }
 
-// A port that answers nobody: its queue of connections is full, so the kernel drops who knocks.
+// A port that answers nobody: its queue of connections is full, so the kernel drops further ones.
 class DeadPort {
  public:
   explicit DeadPort(asio::io_context& loop) : acceptor_(loop, tcp::v4()) {
@@ -59,12 +59,12 @@ class TlsPeer {
           stream_.emplace(std::move(socket), server_session(*context_));
           shake_hands();
         }) {
-    std::signal(SIGPIPE, SIG_IGN);  // as in the daemon: a client that refuses the certificate is gone
+    std::signal(SIGPIPE, SIG_IGN);  // as in the daemon: clients may close the connection
   }
 
   tcp::endpoint address() const { return {asio::ip::address_v4::loopback(), acceptor_.port()}; }
   const std::string& ca_file() const { return certificate_.certificate_file; }
-  // That the client has asked for.
+  // The name that the client has asked for.
   std::string name() const {
     const char* name = stream_ ? SSL_get_servername(stream_->tls(), TLSEXT_NAMETYPE_host_name) : nullptr;
     return name ? name : "";
@@ -107,7 +107,7 @@ struct ConnectorTest : ::testing::Test {
     return tcp::acceptor(loop, {asio::ip::address_v4::loopback(), 0}).local_endpoint();
   }
 
-  // Whether the attempt came to an end in ten seconds, and how long it took.
+  // The attempt has to end within ten seconds; how long it took.
   std::optional<std::chrono::nanoseconds> connect(Connector& connector, int spare = 0) {
     result.reset();
     const auto begin = std::chrono::steady_clock::now();
@@ -152,7 +152,7 @@ TEST_F(ConnectorTest, SaysWhyItCannot) {
   EXPECT_EQ(result->error().message, "cannot connect: Connection refused");
 }
 
-TEST_F(ConnectorTest, LeavesTheLastDescriptorsToOthers) {
+TEST_F(ConnectorTest, LeavesTheReservedDescriptorsToOtherUses) {
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   const auto place = net::Address{"127.0.0.1", open.local_endpoint().port()};
@@ -160,7 +160,7 @@ TEST_F(ConnectorTest, LeavesTheLastDescriptorsToOthers) {
   const auto before = std::chrono::steady_clock::now();
   ASSERT_TRUE(connect(all));
   ASSERT_FALSE(*result);
-  EXPECT_TRUE(result->error().no_more);
+  EXPECT_TRUE(result->error().no_capacity);
   EXPECT_THAT(result->error().message,
               testing::HasSubstr("Too many open files (raise the limit: LimitNOFILE="));
   ASSERT_TRUE(last_lack_of_descriptors());
@@ -170,7 +170,7 @@ TEST_F(ConnectorTest, LeavesTheLastDescriptorsToOthers) {
   EXPECT_TRUE(*result) << result->error().message;
 }
 
-TEST_F(ConnectorTest, AnAttemptThatLeavesMoreDescriptorsLacksNone) {
+TEST_F(ConnectorTest, AnAttemptWithSpareDescriptorsNotesNoLack) {
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   const auto lack = last_lack_of_descriptors();
@@ -223,7 +223,7 @@ TEST_F(ConnectorTest, AnAddressThatRefusesDoesNotHideTheNext) {
   EXPECT_TRUE(*result) << result->error().message;
 }
 
-TEST_F(ConnectorTest, AnAddressThatDoesNotAnswerDelaysTheNextButOnce) {
+TEST_F(ConnectorTest, AnAddressThatDoesNotAnswerDelaysTheNextOneOnce) {
   const DeadPort dead(loop);
   Connector connector(resolver, deadlines, list(dead.address(), open.local_endpoint()));
   const auto first = connect(connector);
@@ -236,7 +236,7 @@ TEST_F(ConnectorTest, AnAddressThatDoesNotAnswerDelaysTheNextButOnce) {
   EXPECT_LT(*second, 250ms);
 }
 
-TEST_F(ConnectorTest, AnAttemptLetGoCallsNobody) {
+TEST_F(ConnectorTest, ADestroyedAttemptCallsNoHandler) {
   Connector connector(resolver, deadlines, list(open.local_endpoint()));
   auto attempt = connector.connect([&](auto) { FAIL(); });
   attempt.reset();

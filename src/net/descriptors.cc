@@ -12,10 +12,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Of the process, as the limit is. 0: never.
+// When a descriptor was last lacking. 0: never.
 std::atomic<Clock::rep> last_lack{0};
 
-// How many there may be.
+// How many descriptors the process may have.
 int limit() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -25,9 +25,9 @@ int limit() {
 
 }  // namespace
 
-int most_endpoint_connections() { return std::max(limit() - kKeptForServers - kUsedElsewhere, 1); }
+int most_endpoint_connections() { return std::max(limit() - kReservedForServers - kUsedElsewhere, 1); }
 
-bool is_kept(int descriptor, int kept) { return descriptor >= limit() - kept; }
+bool is_reserved(int descriptor, int reserved) { return descriptor >= limit() - reserved; }
 
 void note_lack_of_descriptors() {
   last_lack.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);

@@ -8,13 +8,12 @@
 
 #include "net/asio.h"
 
-// What becomes of an exception that nobody expects. It leaves the run() of the loop whose handler or
-// coroutine threw it, so that none is lost without a word. The main loop ends the process then, with an error
-// in the log: the state of jobs is not trusted any more. The admin thread's loop logs it and goes on: no job
-// depends on it.
+// Unexpected exceptions. Such an exception leaves the run() of the loop whose handler or coroutine threw it,
+// so it is always logged. In the main loop it ends the process, because the state of jobs cannot be trusted
+// any more. The admin thread's loop goes on, because no job depends on that thread.
 namespace driveshaft::net {
 
-// The completion of each co_spawn(), alone or called by another completion first of all.
+// The completion handler of every co_spawn(). Any other completion handler calls it first.
 inline constexpr auto kRethrow = [](const std::exception_ptr& bug) {
   if (bug) std::rethrow_exception(bug);
 };
@@ -25,8 +24,8 @@ void log_exception(const std::exception_ptr& bug, const std::string& where);
 // Runs `loop` until it is stopped or has nothing more to do. An exception is logged as one of `where`.
 void run_past_exceptions(asio::io_context& loop, const std::string& where);
 
-// For a coroutine that has to go on, such as one that accepts connections: co_awaits `body()`, and does so
-// again after a second when an exception has ended it, which is logged as one of `where`.
+// For a coroutine that has to go on, such as one that accepts connections. Runs `body()`. If an exception
+// ends it, the exception is logged as one of `where`, and `body()` runs again after a second.
 template <class Body>
 asio::awaitable<void> restarted(std::string where, Body body) {
   asio::steady_timer pause(co_await asio::this_coro::executor);

@@ -11,7 +11,8 @@
 
 #include "net/asio.h"
 
-// Who listens on this machine's TCP ports, as the kernel tells in /proc. Nobody is connected to.
+// The sockets that listen on TCP ports of this machine, as the kernel lists them in /proc. No connection is
+// opened.
 namespace driveshaft::net {
 
 struct Listener {
@@ -28,7 +29,7 @@ std::vector<Listener> parse_listeners(std::string_view table);
 // Whether a socket that is bound to `wanted` could not listen beside `other`. Pure.
 bool in_the_way(const asio::ip::tcp::endpoint& other, const asio::ip::tcp::endpoint& wanted);
 
-// Those of this network namespace.
+// The listening sockets of this network namespace.
 std::vector<Listener> listeners();
 
 struct Process {

@@ -12,26 +12,26 @@
 
 namespace driveshaft::net {
 
-// Looks names up as every program of this machine does: getaddrinfo(), with its hosts file, NSS and
-// resolv.conf. That call blocks and cannot be cut short, so each name that is being looked up has a thread of
-// its own: one that nobody answers for holds up no other name, and not the exit either. On the loop's thread.
+// Looks names up as every program of this machine does: by getaddrinfo(), which uses the hosts file, NSS and
+// resolv.conf. That call blocks and cannot be cancelled. So each name that is being looked up has a thread of
+// its own, and a name without an answer delays neither another name nor the exit. On the loop's thread.
 class Resolver {
  public:
-  using Addresses = std::vector<asio::ip::tcp::endpoint>;  // of port 0, the system's first choice first
-  // The error is the reason only ("Name or service not known").
+  using Addresses = std::vector<asio::ip::tcp::endpoint>;  // with port 0, in the system's order of preference
+  // The error gives the reason only ("Name or service not known").
   using Answer = base::Result<Addresses>;
   using Handler = std::function<void(const Answer&)>;
 
-  // When it goes, look-ups under way end by themselves; their handlers are not called.
+  // After its destruction the handlers of look-ups in progress are not called.
   explicit Resolver(asio::io_context& loop) : calls_(loop) {}
   Resolver(const Resolver&) = delete;
 
   asio::io_context& loop() const { return calls_.loop(); }
-  // For other calls that block on the way to a connection.
+  // For the other blocking calls that a connection needs.
   BlockingCalls& calls() { return calls_; }
 
-  // Calls `handler` once, from the loop and not from within. Who asks for a name that is being looked up
-  // shares the answer.
+  // The loop calls `handler` once, never from within look_up(). Callers that ask for a name that is being
+  // looked up share the answer.
   void look_up(const std::string& host, Handler handler);
 
  private:

@@ -14,8 +14,8 @@
 
 namespace {
 
-// Names under "stuck.test" get no answer until this is set.
-// Neither is ever destroyed: who waits for them is a detached thread, that may do so up to the end.
+// Names under "stuck.test" get no answer until this is set. Neither is ever destroyed: a detached thread
+// waits for them, perhaps until the end of the process.
 auto& release_stuck = *new std::promise<void>;
 const auto& stuck_released = *new std::shared_future<void>(release_stuck.get_future().share());
 std::atomic<int> calls_for_twice{0};
@@ -45,7 +45,7 @@ struct ResolverTest : ::testing::Test {
   asio::io_context loop;
   std::optional<Resolver> resolver{loop};
 
-  // Turns the loop until `done`, for ten seconds at most.
+  // Runs the loop until `done`, for at most ten seconds.
   template <class Done>
   bool run_until(Done done) {
     const auto guard = asio::make_work_guard(loop);

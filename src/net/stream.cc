@@ -13,7 +13,7 @@ namespace {
 using boost::system::error_code;
 
 constexpr std::size_t kRecordSize = SSL3_RT_MAX_PLAIN_LENGTH;
-// Then others are served: a peer may send as fast as it is read.
+// After so many bytes other connections are served: a peer may send as fast as it is read.
 constexpr std::size_t kReadAtOnce = 256 * 1024;
 
 using Record = std::array<char, kRecordSize>;
@@ -106,15 +106,15 @@ std::size_t Stream::write_tls(std::span<const asio::const_buffer> pieces, error_
   }
 }
 
-// Why a read or write went no further, as its caller is told: what was done before comes first, and the next
-// call has the error.
+// The error that a read or write returns. If it has moved bytes before the error, it returns none, and the
+// next call returns the error.
 error_code Stream::stopped(int result, Socket::wait_type& waits_for, error_code& failed, std::size_t done) {
   const error_code error = explain(result, waits_for);
   if (error != asio::error::would_block) failed = error;
   return done > 0 ? error_code() : error;
 }
 
-// Of a call of OpenSSL that did not succeed.
+// The error of a call of OpenSSL that did not succeed.
 error_code Stream::explain(int result, Socket::wait_type& waits_for) {
   const int system_error = errno;
   error_code error = asio::error::would_block;

@@ -10,10 +10,9 @@
 
 namespace driveshaft::net {
 
-// The bytes of one connection, plain or over TLS: reads and writes take what there is and do not block.
-// Plain, each is the socket's own. A closed one is closed for good, and what waits on it ends with
-// operation_aborted; another may be moved into its place once that has been called back. On the loop's
-// thread.
+// One connection, plain or over TLS. Reads and writes do not block; without TLS each is one call of the
+// socket. A closed stream stays closed: operations in progress end with operation_aborted. Once their
+// handlers have run, another stream may be moved into this one. On the loop's thread.
 class Stream {
  public:
   using Socket = asio::generic::stream_protocol::socket;
@@ -23,7 +22,7 @@ class Stream {
   // The socket is connected and does not block. `tls`: null for plain text; else handshake() comes first.
   explicit Stream(Socket socket, TlsSession tls = nullptr);
   Stream(Stream&&) = default;
-  // Closes what was there.
+  // Closes the connection that this stream had.
   Stream& operator=(Stream&& other) noexcept;
   ~Stream() { close(); }
 
@@ -32,18 +31,19 @@ class Stream {
   bool is_tls() const { return tls_ != nullptr; }
   SSL* tls() const { return tls_.get(); }
 
-  // Takes the handshake as far as it goes without waiting: would_block until async_wait() calls back, no
-  // error when it is done.
+  // Goes on with the TLS handshake as far as it can without waiting. would_block: call it again when
+  // async_wait() has ended. No error: the handshake is done.
   void handshake(error_code& error);
 
-  // would_block where there is nothing to read yet, or no room to write. An error does not hide what was read
-  // or written before it: the next call has it. `room`, `pieces`: buffers, or an array of them.
+  // would_block: there is nothing to read yet, or no room to write. If bytes were moved before an error, this
+  // call returns the bytes, and the next call the error. `room`, `pieces`: one buffer, or a sequence of
+  // buffers.
   template <class Buffers>
   std::size_t read_some(const Buffers& room, error_code& error) {
     if (!tls_) return socket_.read_some(room, error);
     return read_tls({asio::buffer_sequence_begin(room), asio::buffer_sequence_end(room)}, error);
   }
-  // What a call has not written must be offered again, from its first byte.
+  // The next call must begin with the first byte that this one has not written.
   template <class Buffers>
   std::size_t write_some(const Buffers& pieces, error_code& error) {
     if (tls_)
@@ -53,7 +53,7 @@ class Stream {
     return written;
   }
 
-  // As read_some(), when there is something. One at a time; the buffers stay until then.
+  // Does what read_some() does, once there are bytes. One at a time; the buffers must be valid until its end.
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& room, Token&& token) {
     if (!tls_) return socket_.async_read_some(room, std::forward<Token>(token));
@@ -61,16 +61,16 @@ class Stream {
     return asio::async_compose<std::decay_t<Token>, void(error_code, std::size_t)>(Read<Buffers>{*this, room},
                                                                                    then, socket_);
   }
-  // After would_block: ends when it is worth trying again to write, or to shake hands.
+  // After would_block of write_some() or handshake(): ends when that call may get further.
   template <class Token>
   auto async_wait(Token&& token) {
     return socket_.async_wait(write_waits_for_, std::forward<Token>(token));
   }
 
-  // Bytes given to the kernel so far, as they go over the wire.
+  // Bytes that the kernel has taken so far; over TLS these are the encrypted bytes.
   std::uint64_t sent() const { return tls_ ? BIO_number_written(SSL_get_wbio(tls_.get())) : sent_; }
 
-  // Over TLS the peer is told, if that needs no waiting.
+  // Closes the socket. Over TLS, close_notify is sent before if this needs no waiting.
   void close();
 
  private:
@@ -106,7 +106,8 @@ class Stream {
   Socket socket_;
   std::uint64_t sent_ = 0;  // plain
   TlsSession tls_;
-  // Nothing more can be read, or written. What cannot be written may still be explained by what can be read.
+  // The errors after which nothing more can be read, or written. After a failed write, a read may still give
+  // the peer's reason.
   error_code read_failed_;
   error_code write_failed_;
   Socket::wait_type read_waits_for_ = Socket::wait_read;

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Two ends of a connection on this machine, ours and a peer's, with small buffers in the kernel.
+// The two ends of a connection on this machine, with small buffers in the kernel.
 struct StreamTest : ::testing::Test {
   using Tcp = asio::ip::tcp;
 
@@ -52,7 +52,7 @@ struct StreamTest : ::testing::Test {
     peers.emplace(std::move(far), std::move(peer_session));
   }
 
-  // Until both have done or one has failed: that one's error.
+  // Runs both until they are done or one has failed. Returns the error of that one.
   boost::system::error_code shake_hands() {
     for (int turns = 0; turns < 1000; ++turns) {
       boost::system::error_code near;

@@ -14,8 +14,8 @@
 
 namespace driveshaft::net {
 
-// A Stream for Beast and for coroutines, plain or over TLS, with a time after which it closes itself: what
-// waits on it then ends with operation_aborted. On the loop's thread.
+// A Stream for Beast and for coroutines, with a time limit. When the time is over, the stream closes itself,
+// and operations in progress end with operation_aborted. On the loop's thread.
 class TimedStream {
  public:
   using Socket = Stream::Socket;
@@ -31,21 +31,21 @@ class TimedStream {
   Socket& socket() { return stream_.socket(); }
   SSL* tls() const { return stream_.tls(); }  // null: plain text
 
-  // For all that is done from now on, together.
+  // Limits the time of all operations from now on together.
   void expires_after(std::chrono::nanoseconds time) {
     timer_.expires_after(time);
     timer_.async_wait([this, alive = std::weak_ptr<void>(alive_)](const error_code& error) {
-      // It may have been set anew when it had expired already.
+      // The timer may have been set again after it had expired.
       if (error || alive.expired() || timer_.expiry() > std::chrono::steady_clock::now()) return;
       expired_ = true;
       stream_.close();
     });
   }
   void expires_never() { timer_.cancel(); }
-  // Whether that is why it is closed.
+  // Whether the time limit has closed the stream.
   bool has_expired() const { return expired_; }
 
-  // No error once it is done. Nothing happens without TLS.
+  // Does the TLS handshake. Without TLS it does nothing.
   asio::awaitable<error_code> handshake() {
     error_code error;
     while (stream_.is_tls()) {
@@ -69,16 +69,16 @@ class TimedStream {
         Write{stream_, first_of(pieces)}, then, stream_.socket());
   }
 
-  // Nothing more is sent; what the peer sends may still be read.
+  // Ends sending. What the peer sends may still be read.
   void shutdown_send() {
-    if (SSL* tls = stream_.tls()) say_goodbye(*tls);
+    if (SSL* tls = stream_.tls()) send_close_notify(*tls);
     error_code ignored;
     stream_.socket().shutdown(Socket::shutdown_send, ignored);
   }
   void close() { stream_.close(); }
 
  private:
-  // As many as are written at once; those that are left are empty.
+  // The buffers of one write. Unused ones are empty.
   using Pieces = std::array<asio::const_buffer, 8>;
 
   struct Write {

@@ -38,7 +38,7 @@ class Streams : public testing::Test {
     ASSERT_TRUE(session) << session.error().message;
     connect(server_session(*context_), std::move(*session));
   }
-  // Each runs to its end.
+  // Runs both coroutines to their ends.
   void run(asio::awaitable<void> one, asio::awaitable<void> other) {
     asio::co_spawn(loop_, std::move(one), kRethrow);
     asio::co_spawn(loop_, std::move(other), kRethrow);

@@ -25,11 +25,11 @@ namespace {
 using namespace std::chrono_literals;
 using boost::system::error_code;
 
-// A certificate and its key are two files, and are seldom replaced in the same moment: what was written so
-// lately is not read yet.
+// A certificate and its key are two files, and are seldom replaced in the same moment: so files that were
+// written within this time are not read yet.
 constexpr auto kSettled = 1s;
 
-// What to do about a reason of OpenSSL's, where its words do not say. Empty: nothing is known.
+// What to do about an error of OpenSSL. Empty: no advice is known.
 std::string_view remedy(int reason) {
   switch (reason) {
     case SSL_R_WRONG_VERSION_NUMBER:
@@ -66,7 +66,7 @@ std::string_view remedy(int reason) {
   }
 }
 
-// The end of the connection, and no goodbye of TLS before it.
+// The connection ended without close_notify.
 const unsigned long kCutOff = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_UNEXPECTED_EOF_WHILE_READING);
 
 class TlsCategory final : public boost::system::error_category {
@@ -87,8 +87,8 @@ const TlsCategory& tls_category() {
   return category;
 }
 
-// Where OpenSSL would ask a terminal for a passphrase: there is none, and `asked`, if not null a bool, tells
-// of it.
+// OpenSSL calls this instead of asking on a terminal for a passphrase. It gives none, and sets the bool at
+// `asked` unless that is null.
 int no_passphrase(char*, int, int, void* asked) {
   if (asked) *static_cast<bool*>(asked) = true;
   return -1;
@@ -108,7 +108,7 @@ std::string file_names(const TlsSettings& settings) {
 
 base::Result<void> check_readable(std::string_view key, const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
-  // A directory can be opened, and not read.
+  // A directory can be opened but not read.
   if (file && (std::fgetc(file.get()) != EOF || std::feof(file.get()))) return {};
   return unusable(key, path, "cannot be read: " + std::generic_category().message(errno));
 }
@@ -180,7 +180,7 @@ base::Result<TlsContext> make_context(const SSL_METHOD* method) {
   return context;
 }
 
-// Those of the functions above that the context needs.
+// Calls those of the functions above that the context needs.
 using Step = base::Result<void> (*)(SSL_CTX* context, const TlsSettings& settings);
 
 base::Result<TlsContext> load(TlsContext context, const TlsSettings& settings,
@@ -214,7 +214,7 @@ bool is_address(const std::string& host) {
   return !error.failed();
 }
 
-// Tells the peer which name is meant, and has its certificate checked for it. False: without memory.
+// Sends the name to the peer (SNI), and has the peer's certificate checked for it. False: there is no memory.
 bool expect_name(SSL* session, const std::string& name) {
   if (is_address(name)) {
     const std::string literal = name.substr(0, name.find('%'));  // a zone is this machine's own affair
@@ -226,7 +226,7 @@ bool expect_name(SSL* session, const std::string& name) {
 
 }  // namespace
 
-void keep_tls_to_the_end() { OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr); }
+void keep_openssl_at_exit() { OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr); }
 
 base::Result<void> check_tls(const TlsSettings& settings) {
   const auto loaded = load(settings);
@@ -258,7 +258,7 @@ TlsSession server_session(SSL_CTX& context) {
   return session;
 }
 
-void say_goodbye(SSL& session) {
+void send_close_notify(SSL& session) {
   if (SSL_is_init_finished(&session) == 1) SSL_shutdown(&session);
   ERR_clear_error();
 }
@@ -321,15 +321,15 @@ void TlsClient::look(BlockingCalls& calls, std::function<void()> done) {
   waiting_.push_back({calls.mailbox(), std::move(done)});
 }
 
-std::chrono::seconds TlsClient::patience() {
+std::chrono::seconds TlsClient::look_timeout() {
   const std::lock_guard lock(mutex_);
-  return context_ ? kPatience : kFirstPatience;
+  return context_ ? kLookTimeout : kFirstLookTimeout;
 }
 
 bool TlsClient::hangs() {
-  const auto patience = context_ ? kPatience : kFirstPatience;
-  if (!looking_since_ || Clock::now() - *looking_since_ < patience) return false;
-  if (context_ && !std::exchange(told_of_hanging_, true)) {
+  const auto timeout = context_ ? kLookTimeout : kFirstLookTimeout;
+  if (!looking_since_ || Clock::now() - *looking_since_ < timeout) return false;
+  if (context_ && !std::exchange(hang_is_logged_, true)) {
     log::kMainLog.warn("tls: no answer of the file system of {}; new connections use the old files",
                        file_names(settings_));
   }
@@ -341,7 +341,7 @@ void TlsClient::looked(Look look) {
   {
     const std::lock_guard lock(mutex_);
     looking_since_.reset();
-    told_of_hanging_ = false;
+    hang_is_logged_ = false;
     waiting.swap(waiting_);
     if (look.read) use(std::move(look));
   }

@@ -29,11 +29,11 @@ using TlsContext = std::unique_ptr<SSL_CTX, FreeTls>;
 // The session of one connection. It may outlive the context that it was made from.
 using TlsSession = std::unique_ptr<SSL, FreeTls>;
 
-// Call this before anything else of OpenSSL, in a process that may end while a thread still reads files:
-// OpenSSL then does not free its global objects at the exit, while the thread may use them.
-void keep_tls_to_the_end();
+// Keeps OpenSSL from freeing its global objects at the exit of the process: a thread that still reads files
+// may use them. Call it before any other function of OpenSSL.
+void keep_openssl_at_exit();
 
-// Whether the files can be used, as they are now and by this user. Blocks while it reads them. The error
+// Checks that the files can be used, as they are now and by this user. Blocks while it reads them. The error
 // names the key and the file.
 base::Result<void> check_tls(const TlsSettings& settings);
 
@@ -44,7 +44,7 @@ struct Certificate {
   std::chrono::system_clock::time_point ends;
 };
 std::optional<Certificate> own_certificate(const TlsSettings& settings);
-// People are told of a certificate from then on.
+// A certificate is reported when it ends within this time.
 inline constexpr std::chrono::hours kRenewBefore{14 * 24};
 
 // An error of OpenSSL's queue as an error code, whose message says what can be done about it.
@@ -54,28 +54,28 @@ bool is_tls_cut_off(const boost::system::error_code& error);
 // Whether `error` is an alert that the peer has sent as the reason why it ends the connection.
 bool is_tls_alert(const boost::system::error_code& error);
 
-// What all connections with the same settings share. The files are looked at before each new connection and
-// read again when they have changed: this costs three stat(), which are nothing beside a handshake, and needs
-// no timer, no signal and no delay. If the new files are broken, an error is logged once, and connections use
-// what was read before. Any thread. Files are only touched in a thread that is made for this.
+// The TLS context that connections with the same settings share. Before each new connection the files are
+// looked at by three stat() calls, and read again if they have changed; this needs no timer and no signal. If
+// the new files are broken, an error is logged once, and connections use what was read before. Any thread may
+// use a TlsClient. Files are only read in a thread of BlockingCalls.
 class TlsClient : public std::enable_shared_from_this<TlsClient> {
  public:
   // How long a connection waits for a look at the files. The file system may hang; connections then use what
   // was read before. The first connections wait longer, as nothing has been read yet.
-  static constexpr std::chrono::seconds kPatience{1};
-  static constexpr std::chrono::seconds kFirstPatience{4};
+  static constexpr std::chrono::seconds kLookTimeout{1};
+  static constexpr std::chrono::seconds kFirstLookTimeout{4};
 
   explicit TlsClient(TlsSettings settings);
   TlsClient(const TlsClient&) = delete;
 
-  // Comes before session(): looks at the files, and calls `done` from the loop of `calls` when what they have
-  // is in use. Should that take longer than patience() the caller need not wait; while a look takes that
-  // long, all others are called at once.
+  // Call this before session(). It looks at the files in another thread. When their content is in use, the
+  // loop of `calls` calls `done`. The caller need not wait longer than look_timeout(). While one look takes
+  // longer than that, the `done` of each further call is called at once.
   void look(BlockingCalls& calls, std::function<void()> done);
-  std::chrono::seconds patience();
+  std::chrono::seconds look_timeout();
 
-  // For a new connection to `host`, a name or a literal, from what was last read. The error is the reason
-  // only.
+  // A session for a new connection to `host`, a name or a literal, by the files as last read. The error gives
+  // the reason only.
   base::Result<TlsSession> session(const std::string& host);
 
   // Why the handshake of a session failed with `error`, and what can be done about it. `ca_option` is where a
@@ -94,7 +94,7 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
   using Stamps = std::array<std::optional<base::FileStamp>, 3>;
   struct Look {
     Stamps stamps;
-    std::optional<base::Result<TlsContext>> read;  // nothing where they need not be read
+    std::optional<base::Result<TlsContext>> read;  // nothing: they need not be read
   };
   struct Waiting {
     std::shared_ptr<BlockingCalls::Mailbox> loop;
@@ -103,7 +103,7 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
 
   static Stamps stamp(const TlsSettings& settings);
   static Look look_at(const TlsSettings& settings, const std::optional<Stamps>& read);
-  bool hangs();  // under the mutex
+  bool hangs();  // with the mutex held
   void looked(Look look);
   void use(Look look);
   const std::string& expected_name(const std::string& host) const {
@@ -112,33 +112,33 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
 
   const TlsSettings settings_;
   mutable std::mutex mutex_;  // never held while a file is looked at
-  // Under it.
+  // Guarded by the mutex:
   TlsContext context_;                              // null until the files could be used once
-  std::optional<Certificate> certificate_;          // in it
-  base::Error unusable_;                            // why it is null
+  std::optional<Certificate> certificate_;          // the certificate of context_
+  base::Error unusable_;                            // why context_ is null
   Stamps read_;                                     // of the files as last read, good or not
   std::optional<Clock::time_point> looking_since_;  // set while a thread looks at the files
-  bool told_of_hanging_ = false;
-  std::vector<Waiting> waiting_;  // for that thread
+  bool hang_is_logged_ = false;
+  std::vector<Waiting> waiting_;  // who waits for that thread
 };
 
-// Gives one client to all that have the same settings, as long as one of them keeps it: there are many
-// authorities, which are then read once. Any thread.
+// Returns the same client for the same settings, as long as somebody keeps that client. So the many
+// authorities of the system are read once. Any thread.
 class TlsClients {
  public:
   std::shared_ptr<TlsClient> client(const TlsSettings& settings);
 
-  // The one for a server or pool that may have none: null for null.
+  // The client for optional settings; null without settings.
   std::shared_ptr<TlsClient> client(const std::optional<TlsSettings>& settings) {
     return settings ? client(*settings) : nullptr;
   }
 
-  // Those of all clients in use; each file once.
+  // The certificates of all clients in use; each file once.
   std::vector<Certificate> certificates() const;
 
  private:
   mutable std::mutex mutex_;
-  std::vector<std::weak_ptr<TlsClient>> clients_;  // under it
+  std::vector<std::weak_ptr<TlsClient>> clients_;  // guarded by the mutex
 };
 
 }  // namespace driveshaft::net

@@ -30,7 +30,7 @@ struct TlsTest : ::testing::Test {
   }
 };
 
-TEST_F(TlsTest, FilesThatFit) {
+TEST_F(TlsTest, FilesThatBelongTogetherAreAccepted) {
   EXPECT_EQ(error({}), "");
   EXPECT_EQ(error({one.certificate_file, other.certificate_file, other.key_file, "", true}), "");
 }

@@ -47,7 +47,7 @@ const SchemeRow* find_scheme(std::string_view name) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-// What stands between the scheme and the fragment, still encoded.
+// The part between the scheme and the fragment, still encoded.
 struct Parts {
   const SchemeRow* scheme = nullptr;
   std::string_view authority;
@@ -169,7 +169,7 @@ base::Result<void> read_unix_host(const urls::authority_view& authority, Uri& ur
   return {};
 }
 
-// Of the request target, which is well encoded.
+// Decodes a part of the request target, whose encoding is valid.
 base::Result<std::string> read_script(std::string_view target) {
   std::string path = urls::pct_string_view(target.substr(0, target.find('?'))).decode();
   if (path.ends_with('/')) {

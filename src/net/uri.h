@@ -10,13 +10,13 @@
 
 namespace driveshaft::net {
 
-// Where jobs are POSTed: what a connection and a request line need, read once from the jobs file.
+// The URI of an endpoint, taken apart into what a connection and a request need.
 struct Uri {
   enum class Scheme { http, https, http_unix, fcgi, fcgi_unix };
 
   Scheme scheme = Scheme::http;
   std::string host;            // name or literal, IPv6 without brackets; empty for a Unix socket
-  std::uint16_t port = 0;      // always set, but for a Unix socket
+  std::uint16_t port = 0;      // 0 for a Unix socket, otherwise always set
   std::string socket_path;     // of a Unix socket, decoded
   text::Secret target;         // origin form: path and query, at least "/"; a query may have a token in it
   std::string authority;       // value of the Host header: "shop.example", "[::1]:8080", "localhost"
@@ -32,8 +32,8 @@ struct Uri {
 };
 
 // Reads http://, https://, http+unix://%2Fpath%2Fto.sock/path, fcgi://host:port/path/of/script and
-// fcgi+unix://%2Fpath%2Fto.sock/path/of/script. `user:password@` becomes Basic authorization, where there is
-// such a thing. A fragment is dropped. The error says what is wrong and what is accepted.
+// fcgi+unix://%2Fpath%2Fto.sock/path/of/script. `user:password@` becomes Basic authorization over HTTP. A
+// fragment is dropped. The error says what is wrong and what is accepted.
 base::Result<Uri> parse_uri(std::string_view text);
 
 }  // namespace driveshaft::net
