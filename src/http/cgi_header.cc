@@ -19,7 +19,7 @@ bool is(std::string_view name, std::string_view header) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// The status in "404" or "404 Not Found"; 0: there is none.
+// The status in "404" or "404 Not Found"; 0: the text has none.
 unsigned parse_status(std::string_view value) {
   const auto digits = value.substr(0, value.find(' '));
   if (digits.size() != 3 || !std::all_of(digits.begin(), digits.end(), is_digit)) return 0;

@@ -11,7 +11,7 @@
 namespace driveshaft::http {
 
 // Reads the header of a CGI response (RFC 3875, section 6), which may come in any number of parts, and keeps
-// the fields that are used. Pure. Memory: the longest line.
+// the fields that are used. Pure. It keeps one line in memory.
 class CgiHeader {
  public:
   static constexpr std::size_t kMaxSize = 64 * 1024;  // bytes of all lines together
@@ -28,7 +28,7 @@ class CgiHeader {
  private:
   base::Result<void, Failure> read_line(std::string_view line);
 
-  std::string line_;      // the beginning of the present line
+  std::string line_;      // the bytes of the line that is being read
   std::size_t size_ = 0;  // of all lines so far
   bool done_ = false;
   unsigned status_ = 0;  // 0: there is no Status line

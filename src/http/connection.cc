@@ -25,12 +25,13 @@ constexpr std::size_t kLargeBuffer = ResponseReader::kMaxHeader + kSmallBuffer;
 constexpr auto kStaleWithin = 100ms;
 
 // With TLS 1.3 the handshake is done on our side before the endpoint has checked our certificate. If the
-// endpoint refuses the certificate, its alert comes within one round trip. A balancer may accept a connection
-// and close it when it finds no server. A probe waits for the former; a connection that is to replace a good
-// one waits for both.
+// endpoint refuses the certificate, its alert comes within one round trip. A balancer may accept a
+// connection, find no server, and close the connection. A probe over TLS waits for the alert; a connection
+// that is to replace another one waits for both.
 constexpr auto kSettled = 200ms;
 
-// A connection that is to replace another leaves so many file descriptors to those that jobs wait for.
+// A connection that is to replace another one leaves so many file descriptors to connections that jobs wait
+// for.
 constexpr int kSpareDescriptors = 64;
 
 }  // namespace
@@ -177,8 +178,8 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
     return;
   }
   if (bytes > 0 && !exchange_->phases_.first_byte) {
-    heard_at_ = Clock::now();
-    exchange_->phases_.first_byte = heard_at_ - sent_at_;
+    response_began_at_ = Clock::now();
+    exchange_->phases_.first_byte = response_began_at_ - sent_at_;
   }
   filled_ += bytes;
   const auto taken = read_response();
@@ -257,7 +258,10 @@ void Connection::take_response(const error_code& error) {
   endpoint_.deliver(exchange, response);
 
   if (!keep) {
-    if (!error && endpoint_.waits_for_close(*this)) return read();
+    if (!error && endpoint_.endpoint_closes_first()) {
+      endpoint_.leave_to_close(*this);
+      return read();
+    }
     close();
     endpoint_.forget(*this);
     return;
@@ -272,8 +276,8 @@ void Connection::take_response(const error_code& error) {
 }
 
 void Connection::fail(Failure failure) {
-  // php-fpm that ends resets the connections that none of its processes has read from. A script that makes
-  // its process die looks the same: it is the second time.
+  // When php-fpm ends, it resets the connections that none of its processes has read from. A script that
+  // makes its process die looks the same. So only the first such break of an exchange counts as stale.
   const bool may_be_unread = (was_idle_ || endpoint_.uri().is_fastcgi()) && !exchange_->sent_again_;
   if (failure.kind == Failure::Kind::connection_lost && may_be_unread && !protocol_->started() &&
       Clock::now() - sent_at_ < kStaleWithin + 2 * opened_in_) {
@@ -286,8 +290,7 @@ void Connection::fail(Failure failure) {
   endpoint_.deliver(exchange, std::move(failure));
 }
 
-// This costs the exchange on this connection, and the connection. The message is short enough to need no
-// memory.
+// This ends the connection and the exchange on it. The message is short enough to need no memory.
 void Connection::out_of_memory() {
   if (state_ == State::closed) return;
   if (opening()) return open_failed(Failure::Kind::unreachable, "out of memory");

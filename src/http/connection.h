@@ -16,16 +16,16 @@ namespace driveshaft::http {
 class Endpoint;
 
 // One connection to an endpoint: it is opened for an exchange, then used for one exchange after another. A
-// read is always in progress, except while a streamed response is paused: so a close by the endpoint is
+// read is always in progress, except while a streamed response is paused. So a close by the endpoint is
 // noticed while the connection is idle. The endpoint and the operations in progress keep the connection
-// alive. It calls the endpoint until close().
+// alive. The connection calls the endpoint until close(). On the loop's thread.
 class Connection final : public std::enable_shared_from_this<Connection>, private base::Deadline {
  public:
   explicit Connection(Endpoint& endpoint);
 
-  // Opens the connection, and then sends the exchange, if there is one. `replaces`: another connection works
-  // until this one is ready, so there is time to see whether it stays open, and no job may lack what it
-  // takes.
+  // Opens the connection, and then sends the exchange, if there is one. `replaces`: the connection is to
+  // replace another one, which carries exchanges until this one is ready. So there is time to see whether it
+  // stays open, and it leaves file descriptors to connections that jobs wait for.
   void open(Exchange* exchange, bool replaces);
 
   // Sends an exchange. The connection is idle.
@@ -34,7 +34,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   // Reads more of a streamed response, if Exchange::on_chunk() has paused it.
   void resume_reading();
 
-  // Closes the socket. Nothing is called after that, and an exchange on this connection is not told.
+  // Closes the socket. The connection calls nobody after that: neither the endpoint nor the exchange that it
+  // carries.
   void close();
 
   bool opening() const { return state_ == State::opening || state_ == State::settling; }
@@ -43,7 +44,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void abandon();
 
   // Its age when the last response began.
-  Clock::duration age_when_heard() const { return heard_at_ - opening_at_; }
+  Clock::duration age_at_last_response() const { return response_began_at_ - opening_at_; }
 
   // For the endpoint.
   const double age_share;         // where in its range the limit of its age lies
@@ -86,13 +87,13 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::vector<char> buffer_;  // bytes read and not yet taken are [0, filled_)
   std::size_t filled_ = 0;
   bool replaces_ = false;
-  bool was_idle_ = false;      // the endpoint had reason to close it before this exchange
+  bool was_idle_ = false;      // it was idle before this exchange, so the endpoint may have closed it
   bool request_sent_ = false;  // the kernel has all of it
   bool paused_ = false;        // no read is in progress, until resume_reading()
   Clock::time_point opening_at_{};
-  Clock::duration opened_in_{};  // at least a round trip, and of TLS several
+  Clock::duration opened_in_{};  // at least one round trip, over TLS several
   Clock::time_point sent_at_{};
-  Clock::time_point heard_at_{};
+  Clock::time_point response_began_at_{};
 };
 
 }  // namespace driveshaft::http

@@ -16,13 +16,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// So many connections are opened at once. More of them overflow the backlog of the endpoint's listening
-// socket, and each overflow delays its job by a second.
+// At most so many connections are opened at once. More of them would overflow the backlog of the endpoint's
+// listening socket, and each overflow would delay its job by a second.
 constexpr int kMaxOpening = 64;
 constexpr auto kSweepEvery = 15s;  // a connection that is unused for a whole such period is closed
 // A process of php-fpm that has taken a connection waits for the request on it, for up to five seconds.
 constexpr auto kFastcgiSweepEvery = 1s;
-// Connections that the other side is to close. Beyond that many, the oldest is closed here.
+// At most so many connections are left to the endpoint to close. Beyond that, the oldest one is closed here.
 constexpr std::size_t kMostClosing = 64;
 constexpr auto kAddressesFor = 5s;  // one name look-up serves all connections that are opened in this time
 
@@ -71,7 +71,7 @@ std::unique_ptr<Protocol> Endpoint::make_protocol() const {
 }
 
 bool Endpoint::is_over_its_age(const Connection& connection) const {
-  return Renewals::is_over(connection.age_when_heard(), max_connection_age_, connection.age_share);
+  return Renewals::is_over(connection.age_at_last_response(), max_connection_age_, connection.age_share);
 }
 
 std::chrono::seconds Endpoint::sweep_every() const {
@@ -188,7 +188,7 @@ Connection& Endpoint::open_connection_for(Exchange* exchange, bool replaces) {
   return *connection;
 }
 
-// No job waits for a connection that is opened for none.
+// A job needs to open a connection. It goes before a connection that is opened to replace another one.
 void Endpoint::give_up_a_renewal() {
   Connection* fresh = renewals_.give_up_one();
   if (!fresh) return;
@@ -200,7 +200,7 @@ void Endpoint::renew(Connection& old) {
   if (opening_ >= kMaxOpening || !renewals_.may_begin(old)) return;
   try {
     renewals_.begin(old, open_connection_for(nullptr, /*replaces=*/true));
-  } catch (const std::bad_alloc&) {  // the old connection is as good as ever
+  } catch (const std::bad_alloc&) {  // the old connection stays in use
     renewals_.pause();
   }
 }
@@ -239,13 +239,16 @@ Exchange* Endpoint::next_waiting() {
   return next;
 }
 
-// php-fpm closes after its response. The side that closes first keeps the port for a minute (TIME_WAIT of RFC
-// 9293), and ours would run out of ports for one address at 470 requests a second.
-bool Endpoint::waits_for_close(Connection& connection) {
-  if (!settings_.uri.is_fastcgi() || !settings_.uri.socket_path.empty()) return false;
+// php-fpm closes its connection after the response. The side that closes first keeps the port for a minute
+// (TIME_WAIT of RFC 9293). If that were this process, it would run out of ports for one address at 470
+// requests a second.
+bool Endpoint::endpoint_closes_first() const {
+  return settings_.uri.is_fastcgi() && settings_.uri.socket_path.empty();
+}
+
+void Endpoint::leave_to_close(Connection& connection) {
   if (closing_.size() >= kMostClosing) close(*closing_.front());
   closing_.push_back(&connection);
-  return true;
 }
 
 void Endpoint::forget(Connection& connection) {

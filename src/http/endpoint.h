@@ -22,9 +22,9 @@
 
 namespace driveshaft::http {
 
-// The place that jobs are sent to: a URI and the kept-alive connections to it. Each request in progress has a
-// connection of its own; idle connections wait for the next request. Lives on the loop's thread. The owner
-// keeps an endpoint until it is unused().
+// Sends jobs to one URI: it has the kept-alive connections to it. Each request in progress has a connection
+// of its own; idle connections wait for the next request. On the loop's thread. The owner keeps an endpoint
+// until it is unused(). The resolver and the wheel outlive it.
 class Endpoint {
  public:
   struct Settings {
@@ -37,7 +37,8 @@ class Endpoint {
     // host is looked up. Unused for a Unix socket.
     net::Resolver::Addresses addresses = {};
     std::chrono::milliseconds max_connection_age{0};  // as in set_max_connection_age()
-    double (*age_share)() = base::random_share;       // where in its range a connection's limit lies
+    // Draws a number from [0, 1): where in its range the age limit of a connection lies.
+    double (*age_share)() = base::random_share;
   };
 
   Endpoint(net::Resolver& resolver, base::DeadlineWheel& deadlines, Settings settings);
@@ -47,10 +48,10 @@ class Endpoint {
   // Sets the header lines, each with its CRLF, of every request from now on.
   void set_header_lines(std::string_view lines);
 
-  // A connection that is older is replaced between two exchanges, so that load spreads anew behind a
-  // balancer: a new one is opened meanwhile, and the old one is used until that is ready. 0: never. Each
-  // connection draws its own limit, from 80% to 120% of this. It holds for connections that exist, too.
-  // FastCGI keeps none.
+  // A connection that is older is replaced between two exchanges, so that a balancer spreads the load again:
+  // a new connection is opened, and the old one is used until the new one is ready. 0: never. Each connection
+  // has its own limit, drawn from 80% to 120% of this. The limit applies to existing connections, too, but
+  // not to FastCGI, which keeps no connection.
   void set_max_connection_age(std::chrono::milliseconds age) { max_connection_age_ = age; }
 
   // Appends the head of a POST with a body of that type and length, without the empty line that ends the
@@ -77,8 +78,8 @@ class Endpoint {
     return exchange.connection_ && !exchange.connection_->opening();
   }
 
-  // Keeps none of the connections that there are: closes the idle ones now, and each other one when its
-  // exchange is over and no job waits for a connection. Those that are opened later are kept as ever.
+  // Closes the present connections: the idle ones now, each other one when its exchange is over and no job
+  // waits for a connection. Connections that are opened later are kept as usual.
   void close_idle();
 
   using Probed = std::function<void(base::Result<void, Failure>)>;
@@ -86,7 +87,7 @@ class Endpoint {
   // next request. Calls `probed` once, not from within probe(), unless the endpoint is destroyed before.
   // There is one probe at a time.
   void probe(Probed probed);
-  // What the last exchange that ended has shown.
+  // What the last exchange that ended has shown, and the numbers of connections.
   struct Health {
     bool tried = false;
     bool down = false;  // the endpoint could not be reached
@@ -126,7 +127,11 @@ class Endpoint {
   void opening_done(Connection& connection, base::Result<void, Failure> result);
   void deliver(Exchange& exchange, base::Result<Response, Failure> result);
   void became_idle(Connection& connection);
-  bool waits_for_close(Connection& connection);  // it is not to be used again
+  // Whether a connection that is not used again is left to the endpoint to close.
+  bool endpoint_closes_first() const;
+  // The connection is not used again, and endpoint_closes_first(): it stays until the endpoint closes it, a
+  // sweep passes without that, or too many wait.
+  void leave_to_close(Connection& connection);
   void forget(Connection& connection);
 
   // Constant after construction.
@@ -139,8 +144,8 @@ class Endpoint {
   net::Connector connector_;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::vector<Connection*> idle_;    // the connection that was used last is used next
-  std::deque<Connection*> closing_;  // they wait for the other side's close, the oldest first
-  std::deque<Exchange*> waiting_;  // until they may open a connection: at most kMaxOpening are opened at once
+  std::deque<Connection*> closing_;  // left to the endpoint to close, the oldest first
+  std::deque<Exchange*> waiting_;    // for a connection: at most kMaxOpening are opened at once
   int opening_ = 0;
   std::chrono::milliseconds max_connection_age_;
   Renewals renewals_;

@@ -106,7 +106,7 @@ TEST_F(EndpointTest, AConnectionThatTheEndpointClosesWhileIdleIsNotUsed) {
   exchange_on(1);
 }
 
-TEST_F(EndpointTest, AConnectionWithBytesThatNobodyAskedForIsNotUsed) {
+TEST_F(EndpointTest, AConnectionWithBytesBeforeARequestIsNotUsed) {
   exchange_on(0);
   server.peers[0]->send("HTTP/1.1 408 Request Timeout\r\n\r\n");
   wait_until([&] { return endpoint.health().connections == 0; });

@@ -20,8 +20,8 @@ struct Failure {
     unreachable,      // the request never reached the endpoint: name, connect, TLS
     full,             // likewise: the endpoint takes no more connections, or too slowly
     connection_lost,  // closed or reset before the response was complete
-    // It broke at once. Most likely the endpoint has not read the request: it had closed a kept-alive
-    // connection just before, or is php-fpm and ends.
+    // The connection broke at once. Most likely the endpoint has not read the request: it had closed a
+    // kept-alive connection just before, or it is a php-fpm that ends.
     stale_connection,
     malformed,   // not HTTP, or not FastCGI
     too_large,   // header or body above its limit
@@ -36,7 +36,7 @@ inline constexpr std::string_view kStreamedType = "application/x-ndjson";
 // Whether a Content-Type is that type, with or without parameters.
 bool is_streamed_type(std::string_view content_type);
 
-// Its views are valid during the call that has it as an argument.
+// A complete response. Its views are valid during the call that has it as an argument.
 struct Response {
   unsigned status;
   std::string_view body;
@@ -45,8 +45,9 @@ struct Response {
   bool streamed = false;         // the body came in chunks; `body` is empty
 };
 
-// One request, and what is called with its response. Whoever makes an exchange owns it. It must not move, and
-// its request must not change, from Endpoint::post() until finished() or Endpoint::cancel().
+// One request, and the functions that are called with its response. Whoever makes an exchange owns it. It
+// must not move, and its request must not change, from Endpoint::post() until finished() or
+// Endpoint::cancel().
 class Exchange {
  public:
   Exchange() = default;
@@ -72,7 +73,7 @@ class Exchange {
  protected:
   ~Exchange() = default;
 
-  // Takes a streamed response in chunks, of any total length. Otherwise it gets the whole body.
+  // Takes a streamed response in chunks, of any total length. False: finished() gets the whole body.
   bool streams_ = false;
 
   // Known when finished() is called.

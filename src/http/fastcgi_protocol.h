@@ -9,9 +9,9 @@
 
 namespace driveshaft::http {
 
-// FastCGI, as php-fpm implements it. Each request has a connection of its own. A process of php-fpm that is
-// to end, because php-fpm is reloaded, finishes its request and does not read the next one that has come on
-// the connection. A request on a new connection waits for a process that takes it.
+// FastCGI, as php-fpm implements it. Each request has a connection of its own: when php-fpm is reloaded, a
+// process finishes its request and does not read a further one on the same connection. A request on a new
+// connection waits for the next process.
 class FastcgiProtocol final : public Protocol {
  public:
   // `params`: the parameters of every request; see script_params().

@@ -13,7 +13,8 @@ namespace {
 using fastcgi::ProtocolStatus;
 using fastcgi::Type;
 
-constexpr std::size_t kKeepCapacity = 64 * 1024;  // of the body, from one response to the next
+constexpr std::size_t kKeepCapacity =
+    64 * 1024;  // bytes of the body's memory that are kept for the next response
 
 Failure malformed(std::string what) { return {Failure::Kind::malformed, "not FastCGI: " + std::move(what)}; }
 
@@ -117,14 +118,14 @@ base::Result<void, Failure> FastcgiReader::take_output(std::string_view bytes) {
 
 void FastcgiReader::take_stderr(std::string_view bytes) {
   while (!bytes.empty() && line_count_ <= kMaxStderrLines) {
-    if (line_count_ == kMaxStderrLines) {  // and there is more
+    if (line_count_ == kMaxStderrLines) {  // and this is one more
       ++line_count_;
       stderr_lines_ += kLinesLeftOut;
       return;
     }
     const auto newline = bytes.find('\n');
     const auto part = bytes.substr(0, newline);
-    // One byte more than is shown: so whoever logs the line sees that it is cut.
+    // One byte more than is shown is kept, so that the log shows that the line is cut.
     stderr_line_ += part.substr(0, kMaxStderrLine + 1 - stderr_line_.size());
     if (newline == bytes.npos) return;
     add_stderr_line();

@@ -21,7 +21,7 @@ class FastcgiReader {
   static constexpr int kMaxStderrLines = 50;           // of one request
   static constexpr std::string_view kLinesLeftOut = "(more lines are left out)\n";
 
-  // As in ResponseReader.
+  // These are as in ResponseReader.
   void reset(std::size_t max_body, bool streams = false);
   base::Result<std::size_t, Failure> read(std::string_view bytes);
   static base::Result<void, Failure> end_of_stream();
@@ -65,7 +65,7 @@ class FastcgiReader {
   std::string body_;
 
   // Of stderr.
-  std::string stderr_line_;   // the beginning of the present line
+  std::string stderr_line_;   // the bytes of the line that is being read
   std::string stderr_lines_;  // whole lines, not taken yet
   int line_count_ = 0;        // of all lines so far
 };

@@ -36,7 +36,7 @@ struct Read {
   std::string stderr_lines;
 };
 
-// What comes of `bytes`, given in pieces of `step`.
+// What the reader makes of `bytes`, which come `step` at a time.
 Read read(std::string_view bytes, std::size_t step = 1 << 20, bool streams = false) {
   FastcgiReader reader;
   reader.reset(kMaxBody, streams);

@@ -17,9 +17,9 @@ using fastcgi::Type;
 
 // A body up to this size is copied: one buffer is sent faster than several.
 constexpr std::size_t kCopiedBody = 4 * 1024;
-// More memory than this, which long parameters leave behind, is freed.
+// If long parameters took more memory than this, it is freed.
 constexpr std::size_t kKeepCapacity = 32 * 1024;
-// A megabyte at a time, in no more buffers than one system call takes.
+// The window has about a megabyte, in no more buffers than one system call takes.
 constexpr int kRecordsAtOnce = 16;
 
 using Header = std::array<char, kHeaderSize>;
@@ -80,7 +80,7 @@ std::string_view bytes_of(const asio::const_buffer& buffer) {
 }  // namespace
 
 std::string script_params(const net::Uri& uri, std::string_view document_root) {
-  // What follows the name of the script becomes PATH_INFO: /srv/app/index.php/jobs.
+  // The part of the path after the script's file becomes PATH_INFO: /srv/app/index.php/jobs.
   constexpr std::string_view kEnd = ".php";
   const auto end = uri.script.rfind(".php/");
   const auto script =
@@ -151,7 +151,7 @@ void FastcgiRequest::start(std::span<const asio::const_buffer> request) {
   rest_ = window_;
 }
 
-// The fixed parameters have what the request line says.
+// The request line is skipped: the fixed parameters have its content.
 void FastcgiRequest::add_params_of(std::string_view head) {
   std::string name;
   for (std::size_t end = head.find("\r\n"); end != head.npos;) {
@@ -180,7 +180,7 @@ void FastcgiRequest::open_params_record() {
   front_.append(kHeaderSize, '\0');
 }
 
-// One parameter that is longer than a record is cut, even though php-fpm may refuse this.
+// A parameter that is longer than a record is split over several, although php-fpm may refuse this.
 void FastcgiRequest::close_params_record() {
   std::size_t content = front_.size() - record_ - kHeaderSize;
   while (content > kMaxContent) {

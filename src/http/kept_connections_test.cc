@@ -11,7 +11,7 @@
 namespace driveshaft::http {
 
 struct EndpointAccess {
-  // All its connections have been open so much longer.
+  // Makes all connections of the endpoint older by this.
   static void age(Endpoint& endpoint, std::chrono::milliseconds by) {
     for (const auto& [_, connection] : endpoint.connections_) connection->opening_at_ -= by;
   }
@@ -116,7 +116,7 @@ TEST_F(KeptConnectionsTest, EachDrawsItsLimitWhenItIsOpened) {
   shares.age_share = [] { return drawn++ == 0 ? 0.0 : 0.99; };
   Endpoint other(resolver, deadlines, shares);
   server.answer = [](const std::string&) { return test_response("done"); };
-  // Whether an exchange begins the renewal of a connection that has been open for so much longer.
+  // Whether an exchange begins the replacement of a connection that is older by this.
   const auto is_over_after = [&](std::chrono::seconds more) {
     Access::age(other, more);
     TestExchange exchange(other);
@@ -170,7 +170,7 @@ class FastcgiConnectionsTest : public KeptConnectionsTest {
   }
 };
 
-TEST_F(FastcgiConnectionsTest, EachExchangeHasOneOfItsOwnThatTheOtherSideCloses) {
+TEST_F(FastcgiConnectionsTest, EachExchangeHasItsOwnConnectionThatTheEndpointCloses) {
   exchange();
   exchange();
   EXPECT_EQ(fastcgi.health().idle_connections, 0u);
@@ -194,7 +194,7 @@ TEST_F(FastcgiConnectionsTest, OneThatBreaksAtOnceIsLostTheSecondTime) {
   EXPECT_EQ(exchange.failure, Kind::stale_connection) << "another attempt";
 }
 
-TEST_F(FastcgiConnectionsTest, FewWaitForTheOtherSideAndNotForLong) {
+TEST_F(FastcgiConnectionsTest, FewAreLeftToTheEndpointToCloseAndNotForLong) {
   for (int i = 0; i < 70; ++i) exchange();
   EXPECT_EQ(fastcgi.health().connections, 64u);
   wait_until([&] { return server.peers[5]->ended(); });
@@ -230,7 +230,7 @@ TEST_F(KeptConnectionsTest, FourAreReplacedAtOnce) {
   EXPECT_GE(server.peers.size(), 10u);
 }
 
-TEST_F(KeptConnectionsTest, AJobWaitsForNoneThatIsOpenedToReplaceAnother) {
+TEST_F(KeptConnectionsTest, AJobDoesNotWaitForConnectionsThatReplaceOthers) {
   begin_renewal();
   std::deque<TestExchange> exchanges;
   // One goes over the old connection; 63 connections are opened beside the new one, and another in its place.
@@ -269,7 +269,7 @@ TEST_F(KeptConnectionsTest, OneThatWaitedForItsFirstExchangeMayBeStale) {
   EXPECT_EQ(exchange.failure, Kind::stale_connection);
 }
 
-TEST_F(KeptConnectionsTest, CloseIdleKeepsNoneThatThereIs) {
+TEST_F(KeptConnectionsTest, CloseIdleClosesAllPresentConnections) {
   TestExchange first(endpoint);
   TestExchange second(endpoint);
   endpoint.post(first);
@@ -301,7 +301,7 @@ TEST_F(KeptConnectionsTest, CloseIdleAtTheEndOfAnExchangeClosesItsConnection) {
   EXPECT_EQ(connections(), 0u);
 }
 
-TEST_F(KeptConnectionsTest, CloseIdleLetsWhatIsBeingOpenedDoItsWork) {
+TEST_F(KeptConnectionsTest, CloseIdleLetsAnOpeningConnectionCarryItsExchange) {
   TestExchange exchange(endpoint);
   endpoint.post(exchange);
   bool probed = false;
@@ -323,7 +323,7 @@ TEST_F(KeptConnectionsTest, CloseIdleEndsARenewal) {
   wait_until([&] { return server.peers[0]->ended(); });
 }
 
-TEST_F(KeptConnectionsTest, GoToTheAddressesWhateverTheNameIs) {
+TEST_F(KeptConnectionsTest, GivenAddressesAreUsedInsteadOfTheName) {
   auto known = settings();
   const auto port = known.uri.port;
   known.uri = *net::parse_uri("http://no-such-host.invalid:" + std::to_string(port) + "/jobs");

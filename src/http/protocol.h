@@ -26,7 +26,8 @@ class Protocol {
   // body of a streamed response may have any length, and is to be taken in chunks.
   virtual void start(std::span<const asio::const_buffer> request, std::size_t max_body, bool streams) = 0;
 
-  // The next bytes of the request, enough for one write; empty when all bytes are written().
+  // The next bytes of the request, for one write; empty when all bytes are written(). Valid until the next
+  // call.
   virtual std::span<const asio::const_buffer> unwritten() = 0;
   virtual void written(std::size_t bytes) = 0;
 

@@ -6,7 +6,7 @@
 
 namespace driveshaft::http {
 
-// In floating point, which no limit overflows.
+// In floating point, because no limit overflows it.
 bool Renewals::is_over(std::chrono::nanoseconds age, std::chrono::milliseconds most, double share) {
   using Milliseconds = std::chrono::duration<double, std::milli>;
   return most > most.zero() && Milliseconds(age) > Milliseconds(most) * (0.8 + 0.4 * share);

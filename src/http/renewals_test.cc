@@ -29,7 +29,7 @@ TEST(RenewalsAge, IsBetween80And120PercentOfTheMost) {
   EXPECT_TRUE(Renewals::is_over(120'001ms, 100s, kAlmostOne));
 }
 
-TEST(RenewalsAge, HasNoLimitByZeroOrByOneWithoutEnd) {
+TEST(RenewalsAge, ZeroAndTheLongestTimeMeanNoLimit) {
   EXPECT_FALSE(Renewals::is_over(std::chrono::nanoseconds::max(), 0ms, 0));
   EXPECT_FALSE(Renewals::is_over(std::chrono::nanoseconds::max(), std::chrono::milliseconds::max(), 0));
 }
@@ -44,7 +44,7 @@ TEST_F(RenewalsTest, ANewConnectionThatIsOpenReplacesTheOldOne) {
   EXPECT_TRUE(renewals.may_begin(connection(1)));
 }
 
-TEST_F(RenewalsTest, AfterOneThatDidNotOpenNoneIsTriedForAWhile) {
+TEST_F(RenewalsTest, AfterANewConnectionThatDidNotOpenNoneIsTriedForAWhile) {
   renewals.begin(connection(0), connection(1));
   renewals.forget(connection(1));
   EXPECT_EQ(renewals.opened(connection(1)), nullptr);
@@ -54,12 +54,12 @@ TEST_F(RenewalsTest, AfterOneThatDidNotOpenNoneIsTriedForAWhile) {
   EXPECT_TRUE(renewals.may_begin(connection(0)));
 }
 
-TEST_F(RenewalsTest, TheEndOfAnotherConnectionDelaysNone) {
+TEST_F(RenewalsTest, TheEndOfAnotherConnectionDelaysNoReplacement) {
   renewals.forget(connection(0));
   EXPECT_TRUE(renewals.may_begin(connection(1)));
 }
 
-TEST_F(RenewalsTest, FourAreUnderWayAtMost) {
+TEST_F(RenewalsTest, AtMostFourAreInProgress) {
   for (std::size_t i = 0; i < 4; ++i) {
     ASSERT_TRUE(renewals.may_begin(connection(i)));
     renewals.begin(connection(i), connection(8 + i));
@@ -71,13 +71,13 @@ TEST_F(RenewalsTest, FourAreUnderWayAtMost) {
   EXPECT_EQ(renewals.opened(connection(12)), &connection(4));
 }
 
-TEST_F(RenewalsTest, AnOldConnectionThatIsNoMoreIsNotReplaced) {
+TEST_F(RenewalsTest, AnOldConnectionThatIsClosedIsNotReplaced) {
   renewals.begin(connection(0), connection(1));
   renewals.forget(connection(0));
   EXPECT_EQ(renewals.opened(connection(1)), nullptr);
 }
 
-TEST_F(RenewalsTest, OneGivesUpItsPlaceAndItsOldConnectionStays) {
+TEST_F(RenewalsTest, ANewConnectionIsGivenUpAndTheOldOneStays) {
   EXPECT_EQ(renewals.give_up_one(), nullptr);
   renewals.begin(connection(0), connection(1));
   EXPECT_EQ(renewals.give_up_one(), &connection(1));

@@ -16,8 +16,9 @@ namespace beast_http = boost::beast::http;
 using boost::beast::string_view;
 using boost::system::error_code;
 
-constexpr std::size_t kReserveAtMost = 1024 * 1024;  // for a stated length, before the bytes come
-constexpr std::size_t kKeepCapacity = 64 * 1024;     // of the body, from one response to the next
+constexpr std::size_t kReserveAtMost = 1024 * 1024;  // bytes, for a stated length, before they come
+constexpr std::size_t kKeepCapacity =
+    64 * 1024;  // bytes of the body's memory that are kept for the next response
 constexpr std::size_t kShownBytes = 80;
 
 Failure to_failure(error_code error, std::string_view bytes, std::size_t max_body) {

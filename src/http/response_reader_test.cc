@@ -81,7 +81,7 @@ TEST_P(HoweverTheBytesCome, UntilTheEndOfTheStream) {
   EXPECT_FALSE(got.keep_alive);
 }
 
-// All of a stream's body, taken in pieces, and the largest of them.
+// The whole body of a stream, taken in chunks, and the size of the largest chunk.
 std::pair<std::string, std::size_t> read_streamed(std::string_view stream, std::size_t step) {
   ResponseReader reader;
   reader.reset(4, /*streams=*/true);

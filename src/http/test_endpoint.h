@@ -55,7 +55,7 @@ class TestEndpoint {
       boost::system::error_code ignored;
       socket_.close(ignored);
     }
-    // The client has closed the connection.
+    // Whether the client has closed the connection.
     bool ended() const { return ended_; }
     void pause_reading() { reads_ = false; }
     Tcp::socket& socket() { return socket_; }
@@ -101,13 +101,13 @@ class TestEndpoint {
 
   std::string uri() const { return "http://127.0.0.1:" + std::to_string(acceptor_.port()) + "/jobs"; }
 
-  // Closes everything; connections are refused until start().
+  // Closes all connections; new ones are refused until start().
   void stop() {
     acceptor_.stop();
     for (const auto& peer : peers) peer->close();
   }
   void start() { acceptor_.start(); }
-  // Keeps the connections that there are; others are refused until start().
+  // Keeps the present connections; new ones are refused until start().
   void refuse() { acceptor_.stop(); }
   // In the order in which they were opened.
   std::vector<std::shared_ptr<Peer>> peers;

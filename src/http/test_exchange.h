@@ -17,7 +17,7 @@ namespace driveshaft::http {
 
 inline constexpr std::size_t kMaxResponse = 1000;
 
-// For tests: a request that keeps what it is answered.
+// For tests: an exchange that keeps its response.
 class TestExchange final : public Exchange {
  public:
   explicit TestExchange(Endpoint& endpoint, std::string_view workload = "job") : body_(workload) {
