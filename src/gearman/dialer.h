@@ -13,7 +13,7 @@
 namespace driveshaft::gearman {
 
 // Opens the connections of a link to its gearmand, one at a time. The name of the server is looked up each
-// time. On the loop's thread. Whoever waits for dial() keeps the dialer alive.
+// time. On the loop's thread. The dialer must live until dial() has returned.
 class Dialer final : private base::Deadline {
  public:
   // `tls`: null for plain text. `dead_after`: the kernel closes a connection when data has not been
@@ -23,7 +23,8 @@ class Dialer final : private base::Deadline {
   Dialer(net::Resolver& resolver, base::DeadlineWheel& deadlines, const net::Address& server,
          std::shared_ptr<net::TlsClient> tls, std::chrono::milliseconds dead_after);
 
-  // Makes one attempt, which is limited in time and includes the TLS handshake.
+  // Makes one attempt. It includes the TLS handshake and is limited in time. The error says why there is no
+  // connection.
   asio::awaitable<Dialled> dial();
   // Ends the attempt in progress, if there is one.
   void cancel();

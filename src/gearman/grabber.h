@@ -10,18 +10,16 @@
 // tells the grabber what has happened, and sends what the grabber answers.
 //
 // What gearmand does (libgearman-server/server.cc, measured with 1.1.20):
-//   - If a job can be run, gearmand answers PRE_SLEEP with NOOP at once. So no job is missed that comes
-//   between
-//     NO_JOB and PRE_SLEEP.
+//   - If a job can be run, gearmand answers PRE_SLEEP with NOOP at once. So a job that comes between NO_JOB
+//     and PRE_SLEEP is not missed.
 //   - A submitted job sends NOOP to sleeping connections. gearmand remembers that it has woken a connection
-//   until
-//     that connection grabs. If the connection answered NOOP with PRE_SLEEP, without a grab, it would never
-//     be woken again.
+//     until that connection grabs. If the connection answered NOOP with PRE_SLEEP, without a grab, it would
+//     never be woken again.
 //   - A delayed job that falls due sends no NOOP. Nor does a job whose NOOP went to a worker that died. So a
 //     sleeping connection polls: it sends a grab now and then.
 //   - A job of low priority behind a job that is not due yet makes PRE_SLEEP, NOOP and NO_JOB follow each
-//   other
-//     without end. So a connection that has been woken several times without a job waits before it grabs.
+//     other without end. So a connection that has been woken several times without a job waits before it
+//     grabs.
 //
 // The Perl Gearman::Server (Gearman/Server.pm, 1.130.1) answers GRAB_JOB_UNIQ with ERROR; it is then sent
 // GRAB_JOB. The first grab of a connection shows which server it is, and is always alone. When a connection

@@ -24,8 +24,8 @@ using log::kMainLog;
 // A healthy gearmand can be silent for 10 s, when it closes a connection with lingering.
 constexpr std::chrono::milliseconds kLeastDeadAfter = 20s;
 constexpr auto kShortestPoll = 5s;
-constexpr auto kLongestPoll = 9s;  // with the tick of the wheel, a delayed job runs within 10 s of its time
-// Then other connections are served.
+constexpr auto kLongestPoll = 9s;  // so a delayed job runs at most 10 s late, the tick of the wheel included
+// After so many bytes other connections are served.
 constexpr int kReadsInTurn = 32;
 constexpr int kPacketsInTurn = 64;
 
@@ -120,7 +120,7 @@ void Link::session_ends() {
   }
   // If connections break soon after they were made, the pauses between attempts grow, even if the server has
   // answered meanwhile.
-  if (Clock::now() - connected_at_ > Redial::kHasHeld) redial_.reset();
+  if (Clock::now() - connected_at_ > Redial::kHasLasted) redial_.reset();
 }
 
 void Link::comes_up() {
@@ -184,7 +184,7 @@ base::Result<int, LinkError> Link::handle_packets() {
     if (event.kind == Session::Event::Kind::needs_bytes) break;
     if (auto done = carry_out(event); !done) return done.error();
     if (!up_) comes_up();
-    if (session_->state() == Session::State::goodbye_answered) stop();
+    if (session_->state() == Session::State::closing_echo_answered) stop();
   }
   return count;
 }

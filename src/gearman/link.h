@@ -40,7 +40,7 @@ class LinkOwner {
   virtual void connection_lost(Link& link) = 0;
   // The link has bytes to send, or may want grabs: call flush() at the end of this turn of the loop.
   virtual void turn_needed(Link& link) = 0;
-  // The link was congested() and is not any more: the bytes are sent, or lost with the connection.
+  // The link is no longer congested(): the bytes are sent, or lost with the connection.
   virtual void on_writable(Link& link) = 0;
   // The link handles the bytes that it has read between these two calls. turn_needed() may wait for
   // input_ends().
@@ -57,7 +57,7 @@ class LinkOwner {
   ~LinkOwner() = default;
 };
 
-// What became of a job that a link submitted.
+// The outcome of a submission.
 enum class Submitted {
   accepted,
   refused,  // the server says why
@@ -100,8 +100,8 @@ class Link : public std::enable_shared_from_this<Link> {
   // Whether the server gives a job to another worker when the connection is lost.
   bool requeues() const { return settings_.state.dialect() == Dialect::gearmand; }
 
-  // The number of the connection. A job belongs to the connection that it came over; if that connection is
-  // gone, whatever is sent for the job is dropped.
+  // The number of the connection. A job belongs to the connection that it came over; once that connection is
+  // closed, whatever is sent for the job is dropped.
   std::uint64_t generation() const { return generation_; }
   bool holds(std::uint64_t generation) const { return session_ && generation == generation_; }
 
@@ -110,7 +110,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void send_warning(std::uint64_t generation, std::string_view handle, std::string_view text);
   void send_status(std::uint64_t generation, std::string_view handle, std::uint32_t numerator,
                    std::uint32_t denominator);
-  // The terminal packet of a job. False: the connection of the job is gone. May throw std::bad_alloc; then
+  // The terminal packet of a job. False: the connection of the job is closed. May throw std::bad_alloc; then
   // nothing is sent.
   [[nodiscard]] bool send_result(std::uint64_t generation, std::string_view handle, JobResult result,
                                  std::string_view data);
@@ -182,7 +182,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   // Over all connections.
   Dialer dialer_;
-  asio::steady_timer pause_;  // the wait between two attempts
+  asio::steady_timer pause_;  // for the wait between two attempts to connect
   Redial redial_;
   std::uint64_t generation_ = 0;
   bool reported_down_ = false;  // each change of state is reported once
@@ -198,7 +198,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::optional<Session> session_;
   bool up_ = false;  // link_changed(true) was called
   Clock::time_point connected_at_{};
-  std::optional<LinkError> dead_;  // why we have closed it
+  std::optional<LinkError> dead_;  // why the link has closed it
   bool congested_ = false;         // the owner waits for on_writable()
   std::string writing_;            // the bytes of the write in progress; empty if there is none
   std::size_t written_ = 0;        // bytes of writing_ that the kernel has

@@ -213,7 +213,7 @@ TEST_F(LinkTest, AddedFunctionsAreRegisteredNowAndOnTheNextConnection) {
   wait_until([&] { return server.workers.size() == 2 && worker(1).count("CAN_DO") == 3; });
 }
 
-TEST_F(LinkTest, WithoutJobsRetireSaysGoodbyeAndCloses) {
+TEST_F(LinkTest, WithoutJobsRetireSendsTheClosingEchoAndCloses) {
   wait_until([&] { return worker().asleep(); });
   link->retire();
   wait_until([&] { return closed(); });
@@ -247,7 +247,7 @@ TEST_F(LinkTest, RetireWhileAsleepWithARunningJobSendsOneWakeGrab) {
   wait_until([&] { return closed(); });
 }
 
-TEST_F(LinkTest, AJobThatIsLeftUnansweredIsTheServersAfterTheGoodbye) {
+TEST_F(LinkTest, AJobThatIsLeftUnansweredIsQueuedAgainAfterTheClosingEcho) {
   server.submit({"H:a:1", "f", ""});
   wait_for_a_job();
   link->retire();

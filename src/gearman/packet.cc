@@ -134,7 +134,7 @@ base::Result<std::optional<Packet>, LinkError> PacketReader::next() {
   }
   if (header->size > kBigBody) {
     expect_big_ = true;
-    // The memory is not touched before bytes come: a false size costs address space, but no memory.
+    // The memory is not touched before bytes come. So a false size costs address space, but no memory.
     big_.reset(new (std::nothrow) char[header->size]);
     if (!big_) return LinkError{fmt::format("there is no memory for its packet of {} bytes", header->size)};
     big_type_ = header->type;

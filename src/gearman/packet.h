@@ -16,7 +16,7 @@
 // Source of the facts: gearmand's PROTOCOL file.
 namespace driveshaft::gearman {
 
-// What makes one connection unusable. The connection is closed, and a new one is opened.
+// Why one connection cannot be used any more. It is closed, and a new one is opened.
 struct LinkError {
   std::string message;
 };

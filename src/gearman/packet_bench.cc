@@ -60,7 +60,7 @@ void write_results(benchmark::State& state) {
 }
 BENCHMARK(write_results)->Arg(1)->Arg(10'000);
 
-// A job alone: woken, one grab, the job, one grab in vain, asleep.
+// One job alone: the connection is woken, grabs the job, gets NO_JOB for the next grab, and sleeps.
 void wake_grab_and_sleep(benchmark::State& state) {
   Grabber grabber(std::chrono::seconds(5));
   const auto now = Grabber::Clock::now();

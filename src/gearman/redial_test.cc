@@ -23,12 +23,12 @@ std::vector<std::chrono::milliseconds> waits(std::optional<Clock::time_point> se
   return found;
 }
 
-TEST(Redial, OfAServerThatWasThereGrowsToASecond) {
+TEST(Redial, GrowsToOneSecondForAServerThatWasConnected) {
   EXPECT_EQ(waits(kStart - 4min, 0, 6),
             (std::vector<std::chrono::milliseconds>{50ms, 100ms, 200ms, 400ms, 500ms, 500ms}));
 }
 
-TEST(Redial, OfOneThatHasBeenAwayForFiveMinutesOrWasNeverThereToFive) {
+TEST(Redial, GrowsToFiveSecondsForAServerThatWasAwayForFiveMinutesOrNeverConnected) {
   const std::vector<std::chrono::milliseconds> slow{50ms, 100ms, 200ms, 400ms, 800ms, 1600ms, 2500ms, 2500ms};
   EXPECT_EQ(waits(kStart - 5min, 0, 8), slow);
   EXPECT_EQ(waits(std::nullopt, 0, 8), slow);
@@ -39,7 +39,7 @@ TEST(Redial, IsDrawnFromTheUpperHalf) {
   EXPECT_EQ(waits(kStart, 0.999999, 5).back(), 999ms);
 }
 
-TEST(Redial, GetsSlowerWhenTheFiveMinutesAreOverAndBeginsAnewOnReset) {
+TEST(Redial, GrowsAfterTheFiveMinutesAndBeginsAgainOnReset) {
   Redial redial;
   for (int i = 0; i < 100; ++i) redial.next(kStart, kStart, 0);
   EXPECT_EQ(redial.next(kStart + 4min, kStart, 0), 500ms);
@@ -48,8 +48,8 @@ TEST(Redial, GetsSlowerWhenTheFiveMinutesAreOverAndBeginsAnewOnReset) {
   EXPECT_EQ(redial.next(kStart + 5min, kStart, 0), 50ms);
 }
 
-// What a gearmand that restarts has to bear and how soon it has its workers again, with every attempt
-// answered at once.
+// How many attempts a gearmand that restarts gets, and how soon it has its workers again, if it answers every
+// attempt at once.
 struct Herd {
   std::size_t most_in_a_second =
       0;  // from a second after the loss on: of a moment that each link tries again

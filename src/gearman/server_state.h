@@ -20,7 +20,7 @@ class ServerState final : private base::Deadline {
   ServerState(base::DeadlineWheel& deadlines, const net::Address& server)
       : deadlines_(deadlines), name_(net::to_string(server)) {}
 
-  // A connection is up. One closed() follows.
+  // A connection is open. One call of closed() follows.
   void connected();
   void closed(std::chrono::steady_clock::time_point now) {
     --connections_;

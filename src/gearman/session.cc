@@ -13,13 +13,15 @@ namespace {
 using namespace std::chrono_literals;
 using Kind = Session::Event::Kind;
 
-// A server answers a grab at once. If it does not, other servers may have the slots meanwhile.
+// A server answers a grab at once. After this time its grabs are late, and other servers may have the slots.
 constexpr std::chrono::milliseconds kAnswerWithin = 1s;
-// So many errors that answer no packet of ours close a connection. Each is a line in the log.
+// After so many errors that answer no packet of ours, the connection is closed. Each error is a line in the
+// log.
 constexpr int kMaxServerErrors = 10;
 
 constexpr std::string_view kPing = "ping";
-constexpr std::string_view kGoodbye = "goodbye";
+// The body of the closing echo. The body of a ping is another one.
+constexpr std::string_view kClosingEcho = "goodbye";
 
 }  // namespace
 
@@ -43,7 +45,7 @@ void Session::received(std::size_t bytes, Clock::time_point now) {
 
 base::Result<void, LinkError> Session::next(Event& event) {
   event.kind = Kind::needs_bytes;
-  if (state_ == State::goodbye_answered) return {};
+  if (state_ == State::closing_echo_answered) return {};
   auto packet = reader_.next();
   if (!packet) return packet.error();
   if (!*packet) return {};
@@ -68,13 +70,13 @@ base::Result<void, LinkError> Session::handle(Packet& packet, Event& event) {
           break;
       }
       event.kind = Kind::no_job;
-      say_goodbye_if_done();
+      send_closing_echo_if_done();
       return {};
     case PacketType::noop:
       grabber_.on_noop(heard_at_);
       return {};
     case PacketType::echo_res:
-      if (packet.body == kGoodbye) state_ = State::goodbye_answered;
+      if (packet.body == kClosingEcho) state_ = State::closing_echo_answered;
       return {};
     case PacketType::job_created:
       if (submissions_ == 0) return LinkError{"JOB_CREATED without a submitted job"};
@@ -108,7 +110,7 @@ base::Result<void, LinkError> Session::handle_error(std::string_view body, Event
     case Grabber::OnError::fall_back:
       grab_is_answered();
       event.kind = Kind::falls_back;
-      say_goodbye_if_done();
+      send_closing_echo_if_done();
       return {};
     case Grabber::OnError::grabs_refused:
       return LinkError{fmt::format("it gives no jobs: it answers GRAB_JOB with {}", event.error)};
@@ -137,7 +139,7 @@ Session::Clock::time_point Session::wake_at() const {
 Session::OnTime Session::on_time(Clock::time_point now, const std::optional<Sent>& sent) {
   OnTime result;
   grabber_.on_time(now);
-  say_goodbye_if_done();
+  send_closing_echo_if_done();
   if (grabber_.outstanding() > 0 && !grabs_are_late_ &&
       now >= std::max(answered_at_, grabbed_at_) + kAnswerWithin) {
     grabs_are_late_ = result.grabs_are_late = true;
@@ -147,7 +149,7 @@ Session::OnTime Session::on_time(Clock::time_point now, const std::optional<Sent
 }
 
 // Over a slow network a big result takes long, and the answer to a ping waits behind it. As long as the
-// server takes in more of our bytes, it is alive. Once it has taken in all of them, it has to answer.
+// server acknowledges more of our bytes, it is alive. Once it has acknowledged all of them, it has to answer.
 void Session::check_life(Clock::time_point now, const Sent& sent, OnTime& result) {
   const bool took_more = sent.acknowledged > std::exchange(acknowledged_, sent.acknowledged);
   if (took_more && !sent.all) alive_at_ = now;
@@ -199,12 +201,12 @@ void Session::send_status(std::string_view handle, std::uint32_t numerator, std:
 void Session::send_result(std::string_view handle, JobResult result, std::string_view data) {
   append_end(output_, dialect(), handle, result, data);
   --inflight_;
-  say_goodbye_if_done();
+  send_closing_echo_if_done();
 }
 
 void Session::leave_unanswered() {
   --inflight_;
-  say_goodbye_if_done();
+  send_closing_echo_if_done();
 }
 
 void Session::submit_background(std::string_view function, std::string_view unique,
@@ -226,14 +228,14 @@ void Session::drain() {
   if (state_ != State::serving) return;
   state_ = State::draining;
   grabber_.drain();
-  say_goodbye_if_done();
+  send_closing_echo_if_done();
 }
 
-void Session::say_goodbye_if_done() {
+void Session::send_closing_echo_if_done() {
   if (state_ != State::draining || inflight_ > 0 || grabber_.outstanding() > 0) return;
   try {
-    append_packet(output_, PacketType::echo_req, kGoodbye);
-    state_ = State::goodbye_sent;
+    append_packet(output_, PacketType::echo_req, kClosingEcho);
+    state_ = State::closing_echo_sent;
   } catch (const std::bad_alloc&) {  // on_time() tries again
   }
 }

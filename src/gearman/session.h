@@ -22,24 +22,23 @@ namespace driveshaft::gearman {
 //
 // What gearmand does (libgearman-server/, measured with 1.1.20 and 2.0.0):
 //   - Any byte from the server shows that it is alive, and ECHO_REQ may be sent at any time. A healthy server
-//   can
-//     be silent for 10 s, when it closes a connection with lingering.
+//     can be silent for 10 s, when it closes a connection with lingering.
 //   - A grab is answered at once, by JOB_ASSIGN_UNIQ or NO_JOB, in the order of the grabs.
 //   - A result for a job that does not belong to this connection is answered by ERROR JOB_NOT_FOUND; the
 //     connection stays open.
 //   - CAN_DO for a function that has jobs sends no NOOP.
 //   - When a connection is reset, the server may lose bytes that it has not read yet. The answer to an
-//   ECHO_REQ
-//     proves that the server has read everything before it.
+//     ECHO_REQ proves that the server has read everything before it. So the last packet of a connection is an
+//     ECHO_REQ, the closing echo.
 class Session {
  public:
   using Clock = std::chrono::steady_clock;
 
   enum class State {
-    serving,           // takes jobs
-    draining,          // takes no more jobs, and waits for the running ones
-    goodbye_sent,      // an ECHO_REQ is behind the last result
-    goodbye_answered,  // the server has read every result
+    serving,                // takes jobs
+    draining,               // takes no more jobs, and waits for the running ones
+    closing_echo_sent,      // the closing echo follows the last result
+    closing_echo_answered,  // the server has read every result
   };
 
   struct Settings {
@@ -63,7 +62,7 @@ class Session {
       result_refused,       // the server does not know the job of a result
       submission_accepted,  // the earliest unanswered submission
       submission_refused,   // the earliest unanswered submission: `error`
-      server_error,         // an error that answers no packet of ours: `error`
+      server_error,         // `error` answers no packet of ours
     };
     Kind kind = Kind::needs_bytes;
     // Fields that the kind does not name may have values from an earlier event.
@@ -83,10 +82,10 @@ class Session {
   Clock::time_point wake_at() const;
   struct Sent {
     std::uint64_t acknowledged;  // bytes that the kernel of the server has acknowledged
-    bool all;                    // and no other bytes are to be sent
+    bool all;                    // the server has acknowledged all bytes, and none waits to be sent
   };
   struct OnTime {
-    bool grabs_are_late = false;    // the grabs have had no answer for a while; once, until an answer comes
+    bool grabs_are_late = false;    // no grab was answered for a second; true once, until an answer comes
     std::optional<LinkError> dead;  // close the connection
   };
   // `how_much_is_sent` is called only if it is needed.
@@ -112,7 +111,7 @@ class Session {
   void send_data(std::string_view handle, std::string_view bytes);
   void send_warning(std::string_view handle, std::string_view text);
   void send_status(std::string_view handle, std::uint32_t numerator, std::uint32_t denominator);
-  // The end of a job: one terminal packet. May throw std::bad_alloc; then nothing is sent, and the job still
+  // Ends a job, with one terminal packet. May throw std::bad_alloc; then nothing is sent, and the job still
   // runs.
   void send_result(std::string_view handle, JobResult result, std::string_view data);
   // A job ends without a result. A server that requeues gives it to another worker when this connection
@@ -125,7 +124,7 @@ class Session {
 
   // Registers more functions.
   void add_functions(const std::vector<std::string>& functions);
-  // Takes no more jobs, and says goodbye when the last job is done.
+  // Takes no more jobs, and sends the closing echo when the last job is done.
   void drain();
 
   State state() const { return state_; }
@@ -141,7 +140,7 @@ class Session {
   void check_life(Clock::time_point now, const Sent& sent, OnTime& result);
   void grab_is_answered();
   void register_functions(const std::vector<std::string>& functions);
-  void say_goodbye_if_done();
+  void send_closing_echo_if_done();
 
   // Constant after construction.
   const std::chrono::milliseconds ping_after_;
@@ -157,8 +156,8 @@ class Session {
   bool grabs_are_late_ = false;
   std::uint64_t acknowledged_ = 0;  // when check_life() was last called
   Clock::time_point heard_at_;      // when the last byte came
-  Clock::time_point alive_at_;      // when a byte came, or the server took in more of our bytes
-  Clock::time_point pinged_at_{};   // if not before heard_at_: a ping has no answer yet
+  Clock::time_point alive_at_;      // when a byte came, or the server acknowledged more of our bytes
+  Clock::time_point pinged_at_{};   // at or after heard_at_: the ping has no answer yet
   Clock::time_point grabbed_at_{};
   Clock::time_point answered_at_{};  // of a grab
   Clock::time_point check_life_at_;

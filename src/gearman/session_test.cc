@@ -139,7 +139,7 @@ TEST_F(SessionTest, NoJobPutsItToSleepWithPreSleep) {
   EXPECT_EQ(session.grabs_wanted(), 0);
 }
 
-TEST_F(SessionTest, NoJobWithOtherGrabsOutWaitsForTheirAnswers) {
+TEST_F(SessionTest, NoJobWithOtherGrabsUnansweredWaitsForTheirAnswers) {
   run_job();
   session.grab(2, now);
   said();
@@ -388,7 +388,7 @@ TEST_F(SessionTest, ASilentServerIsPingedAndThenGivenUp) {
   EXPECT_THAT(result.dead->message, HasSubstr("nothing came back for 30 s"));
 }
 
-TEST_F(SessionTest, ItIsCalledForEachPingAndForTheEnd) {
+TEST_F(SessionTest, WakeAtIsTheTimeOfEachPingAndOfTheEnd) {
   greet();
   const auto start = now;
   EXPECT_EQ(session.wake_at(), start + kPingAfter);
@@ -419,7 +419,7 @@ TEST_F(SessionTest, AnyByteShowsThatTheServerIsAlive) {
   EXPECT_FALSE(at(1s).dead);
 }
 
-TEST_F(SessionTest, AServerThatTakesInAResultIsAlive) {
+TEST_F(SessionTest, AServerThatAcknowledgesAResultIsAlive) {
   greet();
   run_job();
   for (std::uint64_t acknowledged = 1; acknowledged < 20; ++acknowledged) {
@@ -429,19 +429,19 @@ TEST_F(SessionTest, AServerThatTakesInAResultIsAlive) {
   EXPECT_TRUE(at(kDeadAfter, 19, false).dead) << "it takes in no more bytes";
 }
 
-TEST_F(SessionTest, AServerThatHasTakenInAllBytesHasToAnswer) {
+TEST_F(SessionTest, AServerThatHasAcknowledgedAllBytesHasToAnswer) {
   greet();
   for (std::uint64_t acknowledged = 1; acknowledged < 3; ++acknowledged) at(kPingAfter, acknowledged, true);
   EXPECT_TRUE(at(kPingAfter, 3, true).dead);
 }
 
-TEST_F(SessionTest, WithNothingToDoADrainSaysGoodbyeAtOnce) {
+TEST_F(SessionTest, WithNothingToDoADrainSendsTheClosingEchoAtOnce) {
   greet();
   session.drain();
-  EXPECT_EQ(session.state(), State::goodbye_sent);
+  EXPECT_EQ(session.state(), State::closing_echo_sent);
   EXPECT_THAT(said(), ElementsAre("ECHO_REQ goodbye"));
   feed(from_server(PacketType::echo_res, "goodbye"));
-  EXPECT_EQ(session.state(), State::goodbye_answered);
+  EXPECT_EQ(session.state(), State::closing_echo_answered);
 }
 
 TEST_F(SessionTest, ADrainWaitsForJobsThatRun) {
@@ -454,7 +454,7 @@ TEST_F(SessionTest, ADrainWaitsForJobsThatRun) {
   EXPECT_THAT(said(), ElementsAre("WORK_COMPLETE H:a:1 done", "ECHO_REQ goodbye"));
 }
 
-TEST_F(SessionTest, ADrainWaitsForGrabsThatAreOut) {
+TEST_F(SessionTest, ADrainWaitsForUnansweredGrabs) {
   session.grab(1, now);
   session.drain();
   said();
@@ -483,13 +483,13 @@ TEST_F(SessionTest, AsleepWithARunningJobADrainSendsOneWakeGrab) {
   EXPECT_FALSE(session.wants_wake_grab());
 }
 
-TEST_F(SessionTest, AnAnswerToAPingIsNotTheAnswerToTheGoodbye) {
+TEST_F(SessionTest, AnAnswerToAPingIsNotTheAnswerToTheClosingEcho) {
   session.drain();
   feed(from_server(PacketType::echo_res, "ping"));
-  EXPECT_EQ(session.state(), State::goodbye_sent);
+  EXPECT_EQ(session.state(), State::closing_echo_sent);
 }
 
-TEST_F(SessionTest, NothingIsReadBehindTheAnswerToTheGoodbye) {
+TEST_F(SessionTest, NothingIsReadBehindTheAnswerToTheClosingEcho) {
   session.drain();
   EXPECT_THAT(feed(from_server(PacketType::echo_res, "goodbye") + from_server(PacketType::no_job)),
               ElementsAre("nothing"));

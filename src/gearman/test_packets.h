@@ -15,7 +15,7 @@ namespace driveshaft::gearman {
 inline std::string from_server(PacketType type, std::string_view body = {}) {
   std::string packet;
   append_packet(packet, type, body);
-  packet[3] = 'S';  // of \0RES
+  packet[3] = 'S';  // the magic of a response is \0RES
   return packet;
 }
 

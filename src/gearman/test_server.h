@@ -53,7 +53,7 @@ class TestServer {
       socket_.close(ignored);
       end();
     }
-    // A server that does not read, until it reads again.
+    // Stops reading until it is told to read again.
     void pause_reading() { reads_ = false; }
     void resume_reading() {
       if (!std::exchange(reads_, true)) read();

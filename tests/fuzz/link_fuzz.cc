@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A whole session: a gearmand on loopback says any bytes, in any pieces, to a Link that grabs, runs, buries
-// and leaves jobs as a pool does. What must hold are the books: slots reserved and released, one end for each
-// job, one answer for each submission, and no call after link_closed(). The first byte is the size of the
-// pieces, the second what the pool does with its jobs.
+// A whole session: a gearmand on loopback sends any bytes, in any pieces, to a Link that grabs and runs jobs,
+// submits dead letters and leaves jobs unanswered, as a pool does. These must hold: each reserved slot is
+// released, each job has one end, each submission has one answer, and no call follows link_closed(). The
+// first byte is the size of the pieces, the second says what the pool does with its jobs.
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
