@@ -8,8 +8,8 @@
 
 namespace driveshaft::config {
 
-// What a good jobs file may not have meant: a line for the operator each, in the order of the file's pools.
-// `request_format_is_set`: at the top level or in a pool.
+// Hints about settings of a valid jobs file that may be a mistake: one line for the operator each, in the
+// order of the file's pools. `request_format_is_set`: the file sets it, at the top level or in a pool. Pure.
 std::vector<std::string> advice(const Config& config, bool request_format_is_set);
 
 }  // namespace driveshaft::config

@@ -35,7 +35,7 @@ enum class EndpointDown {
   fail,
 };
 
-// What becomes of jobs that outlive the window of a shutdown.
+// What becomes of jobs that still run at the end of a shutdown's window.
 enum class OnShutdown {
   fail,
   requeue,  // they are left unanswered, so gearmand gives them to another worker
@@ -87,7 +87,7 @@ struct Header {
 // What requests are signed with.
 struct Signing {
   std::string file;                // of the secrets; empty: requests are not signed
-  std::vector<text::Secret> keys;  // its secrets as bytes, one, or two while one takes over from the other
+  std::vector<text::Secret> keys;  // the secrets as bytes: one, or two while one is replaced by the other
 
   bool operator==(const Signing&) const = default;
 };
@@ -139,7 +139,7 @@ struct ServerConfig {
 // backends with these settings.
 struct BackendConfig {
   net::Uri uri;
-  int weight = 1;           // its share of the jobs beside the others', to 100; 0: it takes no more
+  int weight = 1;  // 0 … 100, its share of the jobs relative to the other weights; 0: it takes no more
   int max_concurrency = 0;  // jobs at once; 0: no limit of its own
 
   bool operator==(const BackendConfig&) const = default;
@@ -155,10 +155,10 @@ struct EndpointConfig {
 
   bool operator==(const EndpointConfig&) const = default;
 
-  // What people are told of its backends: their URIs as they may be shown. Of those that look alike, as user,
-  // password and query are not shown, the second has " #2" after it, and so on.
+  // The names of the backends for people: their URIs without user, password and query. If two names are
+  // equal, the second one has " #2" after it, and so on.
   std::vector<std::string> names() const;
-  // As it may be shown: these names, the first few of many.
+  // The endpoint as it may be shown: these names, or the first few of them.
   std::string display() const;
   template <class Is>
   bool has_uri(Is is) const {
@@ -189,14 +189,14 @@ struct PoolConfig {
 
   bool operator==(const PoolConfig&) const = default;
 
-  // Of any function; defaults for one without settings. Valid as long as the pool does not change.
+  // The settings of any function; defaults if it has none. Valid as long as the pool does not change.
   const FunctionSettings& of_function(std::string_view function) const {
     static const FunctionSettings none;
     const auto own = functions.find(function);
     return own == functions.end() ? none : own->second;
   }
 
-  // How long a job of the function may run, where the command line says `otherwise`.
+  // How long a job of the function may run. `otherwise`: the value of the command line.
   std::chrono::milliseconds max_running_time_of(std::string_view function,
                                                 std::chrono::milliseconds otherwise) const {
     const auto own = of_function(function).max_running_time;
@@ -204,7 +204,7 @@ struct PoolConfig {
     return settings.max_running_time.count() > 0 ? settings.max_running_time : otherwise;
   }
 
-  // Whether `is`(uri) of one of its URIs, or of those of its functions.
+  // Whether `is`(uri) is true for a URI of the pool or of one of its functions.
   template <class Is>
   bool has_uri(Is is) const {
     return endpoint.has_uri(is) || std::any_of(functions.begin(), functions.end(), [&](const auto& function) {

@@ -10,7 +10,7 @@
 namespace driveshaft::config {
 namespace {
 
-// Groups of functions that have connections together.
+// How many groups of functions share connections.
 std::size_t group_count(const PoolConfig& pool) {
   const auto own = std::count_if(pool.jobs_list.begin(), pool.jobs_list.end(),
                                  [&](const auto& function) { return has_own_connections(pool, function); });

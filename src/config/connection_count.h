@@ -10,7 +10,7 @@
 namespace driveshaft::config {
 
 // The most connections to gearmand servers that all pools together may have. A greater number is a mistake:
-// the operator did not notice what is multiplied.
+// it is a product, and the operator did not notice that.
 inline constexpr std::size_t kMostConnections = 10'000;
 
 // Whether the pool opens connections for this function alone.

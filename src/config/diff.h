@@ -7,11 +7,11 @@
 
 #include "config/config.h"
 
-// What a reload changes, by the tables of keys. The log tells of these changes and the running program acts
-// on them, so that neither can miss what the other knows.
+// What a reload changes, by the tables of keys. The log names these changes, and the running program acts on
+// the same ones. Pure.
 namespace driveshaft::config {
 
-// What an endpoint has to make anew for a new value. All else reads the value when it needs it.
+// What an endpoint has to make again when a value changes. All other code reads the value when it needs it.
 enum class Renewal {
   none,
   connections,   // every endpoint of the pool: its connections
@@ -20,7 +20,7 @@ enum class Renewal {
   signer,
 };
 
-// A key of a pool that has another value.
+// A key of a pool whose value has changed.
 struct Change {
   std::string_view key;
   Renewal renewal;
@@ -32,8 +32,8 @@ Changes compare(const PoolConfig& before, const PoolConfig& after);
 
 bool renews(const Changes& changes, Renewal what);
 
-// A line for the log for each difference, without secrets: "pool Regular: worker_count 4 -> 8". None: there
-// is nothing to put in force. The order of servers and pools is of no consequence.
+// A line for the log for each difference, without secrets: "pool Regular: worker_count 4 -> 8". Empty:
+// nothing has changed. The order of servers and pools does not matter.
 std::vector<std::string> compare(const Config& before, const Config& after);
 
 // The elements of `from` that `other` lacks, in their order.

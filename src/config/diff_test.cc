@@ -34,7 +34,7 @@ TEST(Diff, NothingChanged) {
   EXPECT_THAT(compare(config, config), IsEmpty());
 }
 
-TEST(Diff, TheOrderOfServersAndPoolsIsOfNoConsequence) {
+TEST(Diff, TheOrderOfServersAndPoolsDoesNotMatter) {
   const Config before{{{"a", 1}, {"b", 2}}, {pool("P"), pool("Q")}, 1024};
   const Config after{{{"b", 2}, {"a", 1}}, {pool("Q"), pool("P")}, 1024};
   EXPECT_THAT(compare(before, after), IsEmpty());
@@ -61,8 +61,8 @@ TEST(Diff, WorkerCount) {
               ElementsAre("pool Regular: worker_count 4 -> 8"));
 }
 
-// What an endpoint acts on is what the log tells of.
-TEST(Diff, WhatIsMadeAnewComesWithTheLines) {
+// An endpoint acts on the changes that the log names.
+TEST(Diff, RenewalsComeWithTheLines) {
   const auto change_of = [](auto change) {
     PoolConfig after = pool("Regular");
     change(after);

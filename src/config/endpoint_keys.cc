@@ -62,7 +62,7 @@ constexpr Key<BackendConfig> kBackendKeys[] = {
 
 Keys<BackendConfig> backend_keys() { return kBackendKeys; }
 
-// One that is wrong has been reported, and has no URI.
+// Reads one backend. If it is wrong, that has been reported, and it has no URI.
 BackendConfig read_backend(const Value& value) {
   BackendConfig backend;
   if (value.is(Node::Kind::object)) {
@@ -165,7 +165,7 @@ std::string OwnEndpointValue::show(const std::optional<EndpointConfig>& endpoint
 }
 
 std::vector<std::string> describe_endpoint(const PoolConfig& before, const PoolConfig& after) {
-  // One URI stands in the line as it is, and more as the file has them.
+  // One URI is shown as it is; several are shown as the file has them.
   const auto text = [](const EndpointConfig& endpoint) {
     const bool is_one = endpoint == EndpointConfig(endpoint.backends.front().uri);
     return is_one ? endpoint.display() : EndpointValue::show(endpoint);

@@ -19,13 +19,13 @@ inline constexpr std::string_view kUriType =
 inline constexpr std::size_t kMostBackends = 64;  // in one array
 inline constexpr int kMostWeight = 100;
 
-// What the row of a pool's needs, see key_table.h.
+// The kind of value of a pool's key, for key() in key_table.h.
 struct EndpointValue {
   static bool read(const Value& value, EndpointConfig& endpoint);
   static std::string show(const EndpointConfig& endpoint);
 };
 
-// And that of a function's own.
+// The same for a function's key.
 struct OwnEndpointValue {
   static bool read(const Value& value, std::optional<EndpointConfig>& endpoint);
   static std::string show(const std::optional<EndpointConfig>& endpoint);

@@ -14,7 +14,8 @@ namespace driveshaft::config {
 inline constexpr std::string_view kDocumentRootType =
     "the absolute path of a folder, or \"\" for that of the script";
 
-// The absolute path of a folder as requests have it, without '/' at its end. Nothing: it is none.
+// The absolute path of a folder as requests have it, without '/' at its end. Nothing: the text is not such a
+// path.
 std::optional<std::string> document_root_of(std::string_view text);
 
 struct DocumentRoot {

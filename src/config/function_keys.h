@@ -15,7 +15,7 @@ namespace driveshaft::config {
 // The keys of an entry, but for the name.
 Keys<FunctionSettings> function_keys();
 
-// What the row of jobs_list needs, see key_table.h.
+// The functions of the row of jobs_list; see Key in key_table.h.
 bool read_jobs_list(const Value& value, PoolConfig& pool);
 std::string jobs_list_text(const PoolConfig& pool);
 bool same_jobs_list(const PoolConfig& one, const PoolConfig& other);

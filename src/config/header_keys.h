@@ -11,7 +11,7 @@
 namespace driveshaft::config {
 
 struct Headers {
-  // Adds to those that are there; one of the same name is replaced, or with null removed.
+  // Adds headers to `headers`. One of the same name is replaced; null removes it.
   static bool read(const Value& value, std::vector<Header>& headers);
   static std::string show(const std::vector<Header>& headers);  // values are masked
 };
@@ -21,7 +21,7 @@ struct SigningFile {
   static std::string show(const Signing& signing);
 };
 
-// The lines of the log for a change: also of secrets alone, which are not shown.
+// The lines of the log for a change, also if only secrets have changed, which are not shown.
 std::vector<std::string> describe_headers(const PoolSettings& before, const PoolSettings& after);
 std::vector<std::string> describe_signing(const PoolSettings& before, const PoolSettings& after);
 

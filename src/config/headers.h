@@ -22,10 +22,11 @@ inline constexpr std::size_t kMaxSigningKey = 64;         // bytes
 
 bool same_header(std::string_view a, std::string_view b);
 
-// A name that HTTP allows and that is not one of those which Driveshaft sends itself, or must not be sent.
+// Checks that HTTP allows the name, and that it is none that Driveshaft sends itself or that must not be
+// sent.
 base::Result<void> check_header_name(std::string_view name);
 
-// Visible ASCII, with spaces and tabs only in between.
+// Checks that the value is visible ASCII, with spaces and tabs only inside.
 base::Result<void> check_header_value(std::string_view value);
 
 // The value that a file holds, which may end with a line break.

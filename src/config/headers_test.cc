@@ -228,7 +228,7 @@ TEST(SecretFiles, ErrorsAreThoseOfTheirKeys) {
   EXPECT_THAT(loaded.error().files, testing::UnorderedElementsAre(missing, dir / "", broken));
 }
 
-TEST(SecretFiles, AreListedForWhoWatchesThem) {
+TEST(SecretFiles, AreListedForTheWatchOfFiles) {
   const base::TestDir dir;
   const std::string path = dir.write("secret", kSecret);
   const auto loaded = load(dir.write("jobs.json", file_with("\"signing_secret_file\": \"" + path + "\"")));

@@ -179,7 +179,7 @@ class Place {
     }
   }
 
-  // In characters from 1: every byte but the continuations of UTF-8.
+  // Columns count characters from 1: all bytes except continuations of UTF-8.
   std::ptrdiff_t column() const {
     const auto newline = text_.substr(0, at_).rfind('\n');
     const auto before = text_.substr(0, at_).substr(newline == text_.npos ? 0 : newline + 1);
@@ -215,7 +215,7 @@ base::Result<Node> parse_json(std::string_view text) {
   json::basic_parser<TreeBuilder> parser(options);
   TreeBuilder& builder = parser.handler();
   error_code error;
-  // Byte by byte: the parser does not say where it stopped, so it is only ever shown one place at a time.
+  // The parser does not say where it stopped. So it gets one byte at a time.
   std::size_t at = 0;
   for (; at < text.size(); ++at) {
     if (parser.write_some(true, &text[at], 1, error) == 0 && !error) error = json::error::extra_data;

@@ -19,7 +19,7 @@
 #include "config/value.h"
 #include "text/units.h"
 
-// How the keys of the jobs file are written down, one row a key, and read. For the files that have such
+// The keys of the jobs file in tables, one row a key, and how they are read. For the files that have such
 // tables.
 namespace driveshaft::config {
 
@@ -33,12 +33,13 @@ struct Key {
   std::string_view name;
   std::string_view type;    // completes "expected …"
   std::string_view reload;  // what a reload does with a new value
-  // False: the value is not of `type`, which is then said. A reader that knows better says so itself.
+  // False: the value is not of `type`, and the caller reports that. True also if the reader has reported a
+  // better message itself.
   bool (*read)(const Value&, Target&);
-  // The value as the file would write it, secrets masked; of a fresh Target that is the default.
+  // The value as the file would write it, with secrets masked. For a fresh Target this is the default.
   std::string (*show)(const Target&);
   bool (*same)(const Target&, const Target&);
-  std::string_view former_name = {};  // is accepted too; empty: there is none
+  std::string_view former_name = {};  // accepted as well; empty: there is none
   bool required = false;
   Renewal renewal = Renewal::none;
   // The lines of the log for a change. Null: one line, "name before -> after".
@@ -52,7 +53,9 @@ struct Key {
   constexpr Key described_by(std::vector<std::string> (*by)(const Target&, const Target&)) const {
     return with(&Key::describe, by);
   }
-  constexpr Key if_it(bool (*effective)(const Target&)) const { return with(&Key::has_effect, effective); }
+  constexpr Key effective_if(bool (*effective)(const Target&)) const {
+    return with(&Key::has_effect, effective);
+  }
 
  private:
   constexpr Key with(auto member, auto value) const {
@@ -80,7 +83,7 @@ constexpr auto key(std::string_view name, std::string_view type, std::string_vie
                      [](const Target& a, const Target& b) { return a.*Member == b.*Member; }};
 }
 
-// A whole number, in range; 3.0 is one.
+// Reads a whole number in the range; 3.0 is one.
 template <class T>
 bool read_whole(const Value& value, double min, double max, T& out) {
   const double number = value.node().number;
@@ -98,7 +101,7 @@ inline bool read_number(const Value& value, double min, double max, double& out)
   return true;
 }
 
-// A number of seconds, or a time with a unit, from `least` to `most` seconds. One that is not 0 is at least a
+// A number of seconds, or a time with a unit, from `least` to `most` seconds. A time above 0 is at least one
 // millisecond: a limit of no time at all would let nothing through.
 inline bool read_seconds(const Value& value, double least, double most, std::chrono::milliseconds& out) {
   double seconds = value.node().number;
@@ -128,7 +131,7 @@ inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || 
 
 inline bool has_control(std::string_view text) { return std::any_of(text.begin(), text.end(), is_control); }
 
-// A relative path would have its meaning from wherever the daemon was started.
+// A relative path would depend on the folder where the daemon was started.
 inline bool is_absolute_path(std::string_view text) { return text.starts_with('/') && !has_control(text); }
 
 // The names of an enumeration's values.
@@ -208,7 +211,7 @@ struct Seconds {
   static std::string show(std::chrono::milliseconds value) { return seconds_text(value); }
 };
 
-// The same, but never 0.
+// As Seconds, but never 0.
 template <int kMax>
 struct SomeSeconds : Seconds<kMax> {
   static bool read(const Value& value, std::chrono::milliseconds& out) {
@@ -228,7 +231,7 @@ struct OneOf {
   }
 };
 
-// What is shown of a key that is left out and has no default.
+// Shown for a key that is left out and has no default.
 inline constexpr std::string_view kNone = "none";
 
 // The member that has the key's value, under its name or its former one. Null: there is none.
@@ -267,7 +270,7 @@ void append_names(std::vector<std::string_view>& names, Keys<Target> keys) {
   }
 }
 
-// Reads an object that has these keys alone, and refuses every other.
+// Reads an object of these keys, and refuses any other key.
 template <class Target>
 void read_object(const Value& object, Keys<Target> keys, Target& target) {
   read_keys(object, keys, target);
@@ -276,7 +279,7 @@ void read_object(const Value& object, Keys<Target> keys, Target& target) {
   refuse_unknown_keys(object, names);
 }
 
-// Every key with its value: {"attempts": 3}. Those with the value that they have in `leave_out` are left out.
+// Every key with its value: {"attempts": 3}. Keys with the same value in `leave_out` are left out.
 template <class Target>
 std::string object_text(Keys<Target> keys, const Target& target, const Target* leave_out = nullptr) {
   std::vector<std::string> members;

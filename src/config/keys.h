@@ -39,10 +39,10 @@ using KeyTexts = std::vector<std::pair<std::string_view, std::string>>;
 // Every key of the pool that has an effect.
 KeyTexts pool_texts(const PoolConfig& pool);
 
-// The keys that only the top level has, but for the lists.
+// The keys of the top level alone, without the lists.
 Keys<Config> config_keys();
 
-// As the jobs file writes it.
+// The name in the jobs file.
 std::string_view name_of(RequestFormat format);
 std::string_view name_of(AttemptFailure failure);
 

@@ -26,7 +26,7 @@ std::set<std::string_view> names_of(const boost::json::object& object) {
   return names;
 }
 
-// A row says in a last column of its own what the key does.
+// The last column of a row says what the key does.
 TEST(Keys, TheManualListsEachOfThemAsTheTableHasIt) {
   const std::string manual = contents(SOURCE_DIR "/docs/configuration.md");
   for (const KeyInfo& key : all_keys()) {
@@ -180,7 +180,7 @@ TEST(Keys, TheApiShowsEachOfThem) {
   }
 }
 
-TEST(Keys, NoneIsListedTwice) {
+TEST(Keys, NoKeyIsListedTwice) {
   std::set<std::string_view> names;
   for (const KeyInfo& key : all_keys()) {
     EXPECT_TRUE(names.insert(key.name).second) << key.name;

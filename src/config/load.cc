@@ -22,7 +22,7 @@
 namespace driveshaft::config {
 namespace {
 
-// Closes what it holds.
+// Closes the descriptor that it has.
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -37,7 +37,7 @@ class Descriptor {
   int fd_;
 };
 
-// Of this process; its number where it has no name.
+// The name of the user of this process; its number if it has no name.
 std::string user_name() {
   const uid_t uid = ::geteuid();
   passwd entry = {};
@@ -49,7 +49,7 @@ std::string user_name() {
 
 base::Error system_error(int error) { return {std::generic_category().message(error)}; }
 
-// Reads the whole file if it has at most `most` bytes. A longer one is an error; it may never end.
+// Reads the whole file if it has at most `most` bytes. A longer file is an error: it may have no end.
 base::Result<std::string> read_file(const std::string& path, std::size_t most, bool regular) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK : 0)));
   if (file.get() < 0) return system_error(errno);
@@ -103,7 +103,7 @@ void add_tls_files(const Config& config, std::vector<std::string>& files) {
   for (const auto& pool : config.pools) add(pool.endpoint_tls);
 }
 
-// Our own certificates that have ended, or do soon: servers that ask for one refuse us then.
+// Warnings about our own certificates that have ended, or soon will: servers that require one then refuse us.
 std::vector<std::string> certificate_warnings(const Config& config) {
   constexpr auto kDay = std::chrono::hours(24);
   std::map<std::string, std::string> warnings;  // by file
@@ -139,7 +139,8 @@ base::Result<Parsed, Rejected> load(const std::string& path) {
   if (!text) {
     return Rejected{{fmt::format("cannot read the jobs file {}: {}", path, text.error().message)}, {}};
   }
-  std::map<std::string, base::Result<std::string>> contents;  // one that is named twice is read once
+  // By path: a file that is named twice is read once.
+  std::map<std::string, base::Result<std::string>> contents;
   auto parsed = parse(*text, [&](const std::string& name) {
     const auto known = contents.find(name);
     return known != contents.end() ? known->second

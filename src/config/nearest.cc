@@ -13,7 +13,8 @@ namespace {
 
 // Edits from a to b; neighbours that changed places count once.
 std::size_t distance(std::string_view a, std::string_view b) {
-  // Rows of the usual table for the prefixes of a that end two before, one before and at the letter at hand.
+  // Three rows of the usual table: for the prefixes of `a` that end at the present letter, and one and two
+  // letters before it.
   std::vector<std::size_t> two_before(b.size() + 1), before(b.size() + 1), row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {

@@ -29,7 +29,7 @@ TEST(Nearest, FindsTheSingular) {
   EXPECT_EQ(nearest("ies", kWords), "");
 }
 
-TEST(Nearest, SuggestsNothingWhenNothingIsNear) {
+TEST(Nearest, SuggestsNothingIfNoCandidateIsNear) {
   EXPECT_EQ(nearest("", kKeys), "");
   EXPECT_EQ(nearest("comment", kKeys), "");
   EXPECT_EQ(nearest("jobs", kKeys), "");

@@ -54,14 +54,14 @@ constexpr Key<PoolConfig> kPoolKeys[] = {
                                         "from the next job on, over a new connection")
         .formerly("tls")
         .renews(Renewal::connections)
-        .if_it(has_https),
+        .effective_if(has_https),
     key<&PoolConfig::fastcgi_document_root, DocumentRoot>("fastcgi_document_root", kDocumentRootType,
                                                           "from the next job on, over a new connection")
         .renews(Renewal::connections)
-        .if_it(has_fastcgi),
+        .effective_if(has_fastcgi),
 };
 
-// Calls `look`(value, uri) for each URI of an endpoint. One with a wrong URI has no such calls.
+// Calls `look`(value, uri) for each URI of an endpoint. There are no such calls if a URI was wrong.
 template <class Look>
 void for_uris(const Value& value, const EndpointConfig& endpoint, Look look) {
   if (!value.is(Node::Kind::array)) {
@@ -87,7 +87,7 @@ void for_own_uris(const Value& pool_value, const PoolConfig& pool, Look look) {
   }
 }
 
-// The pool's own first.
+// The pool's own endpoint comes first.
 template <class Look>
 void for_all_uris(const Value& pool_value, const PoolConfig& pool, Look look) {
   if (const Node* uri = pool_value.node().find("job_processing_uri")) {

@@ -16,8 +16,8 @@ Keys<PoolConfig> pool_keys();
 // The names of all keys that may stand in a pool.
 std::vector<std::string_view> names_in_pools();
 
-// Adds the pool at `value` to `config`. `defaults` hold where it does not say otherwise, and the keys of
-// `top_level` belong at the top level.
+// Adds the pool at `value` to `config`. `defaults`: the settings of the top level, for the keys that the pool
+// does not have. `top_level`: the names of the keys that belong at the top level.
 void read_pool(const Value& value, Config& config, const PoolSettings& defaults,
                const std::vector<std::string_view>& top_level);
 

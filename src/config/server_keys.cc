@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint16_t kGearmanPort = 4730;
 
-// "::1:4730" is an address, too, and hardly meant as one.
+// "::1:4730" is a valid IPv6 address, but probably meant as an address with a port.
 bool has_port_without_brackets(std::string_view text) {
   return !text.starts_with('[') && std::count(text.begin(), text.end(), ':') > 1 &&
          text.ends_with(fmt::format(":{}", kGearmanPort));

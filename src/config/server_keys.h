@@ -13,7 +13,7 @@ namespace driveshaft::config {
 
 Keys<ServerConfig> server_keys();
 
-// Nothing: the value is no server, and that was reported.
+// Nothing: the value is not a server, which was reported.
 std::optional<ServerConfig> read_server(const Value& value);
 
 // The entry as the file would write it: JSON.

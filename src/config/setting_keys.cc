@@ -73,7 +73,7 @@ constexpr Key<Retry> kRetryKeys[] = {
 };
 
 struct RetryObject {
-  // What the object does not name stays: a pool's object changes the top level's.
+  // Keys that the object does not name keep their values: a pool's object changes the one of the top level.
   static bool read(const Value& value, Retry& retry) {
     if (bool on = true; read_bool(value, on) && !on) {
       retry.attempts = 1;

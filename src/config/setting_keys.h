@@ -4,7 +4,7 @@
 #include "config/config.h"
 #include "config/key_table.h"
 
-// The keys that a pool may give itself and the top level may give for all pools.
+// The keys that may stand in a pool, and at the top level for all pools.
 namespace driveshaft::config {
 
 Keys<PoolSettings> setting_keys();

@@ -11,16 +11,16 @@
 // The key `tls`, of a server and of a pool.
 namespace driveshaft::config {
 
-// Completes "expected …".
+// It completes a message "expected …".
 inline constexpr std::string_view kTlsType =
     "true, or an object of ca_file, certificate_file, key_file, server_name and verify";
 
 Keys<net::TlsSettings> tls_keys();
 
 struct Tls {
-  // Whether the files can be used is not looked at. False: the value is not of kTlsType.
+  // Does not look at the files. False: the value is not of kTlsType.
   static bool read(const Value& value, net::TlsSettings& settings);
-  // As the file would write it, without what has its default.
+  // The value as the file would write it, without the keys that have their defaults.
   static std::string show(const net::TlsSettings& settings);
 };
 

@@ -13,8 +13,9 @@ namespace driveshaft::config {
 void warn_of_unknown_keys(const Value& object, std::span<const std::string_view> known,
                           std::span<const std::string_view> elsewhere = {}, std::string_view place = {});
 
-// The same as errors, for the objects inside a pool and beside an address: a slip there, such as `tsl`, would
-// make plain text of what was meant to be safe, and no jobs file of the original has such objects.
+// Adds errors instead of warnings, for the objects inside a pool and beside an address: a typing error there,
+// such as `tsl`, would turn encryption off. Jobs files of the original have no such objects, so none of them
+// is refused.
 void refuse_unknown_keys(const Value& object, std::span<const std::string_view> known);
 
 }  // namespace driveshaft::config

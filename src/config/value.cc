@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMaxProblems = 1000;  // of a kind; more are only counted
 constexpr std::size_t kMaxShown = 60;       // bytes of a name or value in a message
 
-// A name as a part of a path: bare where that is unmistakable, otherwise in quotes.
+// A name as a part of a path. It is in quotes unless it is plain.
 std::string path_part(std::string_view name) {
   const bool bare =
       !name.empty() && name.size() <= kMaxShown && std::all_of(name.begin(), name.end(), [](char c) {
@@ -32,7 +32,7 @@ bool is_number(std::string_view text) {
          std::count(text.begin(), text.end(), '.') <= 1 && text.find_first_not_of("0123456789.") == text.npos;
 }
 
-// Whether the text would be right without its quotes, where `what` is expected.
+// Whether the text would be what is expected (`what`) without its quotes.
 bool has_needless_quotes(const Node& node, std::string_view what) {
   if (node.kind != Node::Kind::string) return false;
   if (what.starts_with("true")) return node.text == "true" || node.text == "false";
@@ -41,7 +41,7 @@ bool has_needless_quotes(const Node& node, std::string_view what) {
                                              [&](auto number) { return what.starts_with(number); });
 }
 
-// Whether one element of an array stands for the array.
+// Whether the value is one element where an array of such elements is expected.
 bool lacks_brackets(const Node& node, std::string_view what) {
   return node.kind == Node::Kind::string && !node.text.empty() && node.text.size() <= kMaxShown &&
          !is_number(node.text) && (what.starts_with("an array") || what.starts_with("a non-empty array"));

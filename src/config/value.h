@@ -20,13 +20,13 @@ using ReadFile = std::function<base::Result<std::string>(const std::string& path
 // that it names.
 class Problems {
  public:
-  // Without `read_file` those are not looked at.
+  // Without `read_file` the files that the jobs file names are not read.
   explicit Problems(ReadFile read_file = {}) : read_file_(std::move(read_file)) {}
 
   const ReadFile& read_file() const { return read_file_; }
   void error(int line, std::string message) { errors_.add(line, std::move(message)); }
   void warning(int line, std::string message) { warnings_.add(line, std::move(message)); }
-  // That the key stands in the file under the name that it once had. Only the first place of each is noted.
+  // Notes that the file uses a key's former name. Only the first place of each key is noted.
   void renamed(std::string_view former, std::string_view name, std::string_view place);
 
   bool has_errors() const { return !errors_.entries.empty(); }
@@ -34,7 +34,7 @@ class Problems {
   // One text each, in the order of their lines: "message (line 14)".
   std::vector<std::string> errors() const { return errors_.texts(); }
   std::vector<std::string> warnings() const { return warnings_.texts(); }
-  // What is neither, in the order of reading.
+  // The messages that are neither errors nor warnings, in the order of reading.
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
@@ -47,7 +47,7 @@ class Problems {
     std::vector<std::string> texts() const;
 
     std::vector<Entry> entries;
-    std::size_t left_out = 0;  // more than anybody reads
+    std::size_t left_out = 0;  // how many more there were, beyond the limit
   };
 
   const ReadFile read_file_;
@@ -72,11 +72,11 @@ class Value {
 
   // "path: message (line N)", at the line of the value.
   void error(std::string_view message) const;
-  // The error "expected …, got …", with a hint if the value is right but for its quotes. True, for readers
-  // that have then said what is wrong.
+  // The error "expected …, got …", with a hint if only the quotes are wrong. Returns true: a reader returns
+  // that when it has reported an error itself.
   bool expected(std::string_view what) const;
   void warning(std::string_view message) const;
-  // At the line of the value's name.
+  // These are at the line of the value's name.
   void key_error(std::string_view message) const;
   void key_warning(std::string_view message) const;
   // Notes that this member stands under its key's former name.
@@ -84,7 +84,7 @@ class Value {
   // "path.key: message", for a member that is not there; at the line of the value.
   void missing(std::string_view key, std::string_view message) const;
 
-  // Of files that the jobs file names; may be empty.
+  // Reads the files that the jobs file names; may be empty.
   const ReadFile& read_file() const { return problems_->read_file(); }
 
   // The value as a message shows it: `"ten"`, `1.5`, `an empty array`.
