@@ -12,7 +12,7 @@ namespace {
 
 static_assert(sizeof(BackendHistory) <= 7'000, "its size is promised in docs/operations.md");
 
-// Of a backend that a reload has made anew, the counts begin again.
+// If a reload has replaced the backend, the counts begin again.
 bool begins_again(const metrics::Outcomes& now, const metrics::Outcomes& before) {
   return now.completed < before.completed || now.failed < before.failed;
 }
@@ -47,27 +47,27 @@ BackendHistory::Figures BackendHistory::figures() const {
 
 std::map<std::string, metrics::PoolGauges::Backend> BackendHistories::add(dispatch::SteadyTime at,
                                                                           const dispatch::PoolStatus& pool) {
-  Told told;
+  Gauges gauges;
   Histories before = std::exchange(histories_, {});
   std::vector<const dispatch::EndpointStatus*> endpoints{&pool.endpoint};
   for (const auto& of_functions : pool.function_endpoints) endpoints.push_back(&of_functions.endpoint);
-  for (const bool draining : {false, true}) {  // those that drain last: there are histories for kMost alone
+  for (const bool draining : {false, true}) {  // backends that drain come last: only kMost have histories
     for (const auto* endpoint : endpoints) {
       for (const auto& backend : endpoint->backends) {
-        if (dispatch::drains(backend) == draining) add(at, backend, before, told);
+        if (dispatch::drains(backend) == draining) add(at, backend, before, gauges);
       }
     }
   }
-  return told;
+  return gauges;
 }
 
 void BackendHistories::add(dispatch::SteadyTime at, const dispatch::BackendStatus& backend, Histories& before,
-                           Told& told) {
+                           Gauges& gauges) {
   if (histories_.size() == kMost) return;
   auto known = before.extract(backend.id);
   auto& history = known ? histories_.insert(std::move(known)).position->second : histories_[backend.id];
   const auto came = history.add(at, backend.tally);
-  const auto [entry, is_new] = told.try_emplace(backend.name);
+  const auto [entry, is_new] = gauges.try_emplace(backend.name);
   auto& of_name = entry->second;
   if (!dispatch::drains(backend)) {
     of_name.up = (is_new || of_name.up) && backend.weight > 0 && dispatch::works(backend);

@@ -39,27 +39,28 @@ class BackendHistory {
   static constexpr std::size_t kKept = 60 / kStep.count() + 1;
 
   Moment now_{};
-  Ring<Moment, kKept> kept_;  // one a step
+  Ring<Moment, kKept> kept_;  // one each kStep
 };
 
-// Those of the backends of a pool: the first kMost of them. One that is gone is forgotten.
+// The histories of a pool's backends, at most kMost. The history of a backend that was removed is dropped.
 class BackendHistories {
  public:
   static constexpr std::size_t kMost = 64;
 
-  // Is called once a second. Returns what the metrics are told of the backends, by their names. Where two
-  // endpoints of the pool share a backend's name, it is told of both together. One that drains has but its
-  // jobs, connections and attempts told: it may have a successor of its name.
+  // Is called once a second. Returns the gauges of the backends, by their names. If two endpoints of the pool
+  // have a backend of the same name, its gauges are of both together. A backend that drains counts with its
+  // jobs, connections and attempts only: a successor may have its name.
   std::map<std::string, metrics::PoolGauges::Backend> add(dispatch::SteadyTime at,
                                                           const dispatch::PoolStatus& pool);
 
-  // Of the backends of an endpoint, in their order; nothing is known of those beyond the first kMost.
+  // The figures of the backends of an endpoint, in their order; nothing for a backend without a history.
   std::vector<std::optional<BackendHistory::Figures>> of(const dispatch::EndpointStatus& endpoint) const;
 
  private:
-  using Told = std::map<std::string, metrics::PoolGauges::Backend>;
+  using Gauges = std::map<std::string, metrics::PoolGauges::Backend>;
   using Histories = std::map<std::uint64_t, BackendHistory>;  // by BackendStatus::id
-  void add(dispatch::SteadyTime at, const dispatch::BackendStatus& backend, Histories& before, Told& told);
+  void add(dispatch::SteadyTime at, const dispatch::BackendStatus& backend, Histories& before,
+           Gauges& gauges);
 
   Histories histories_;
 };

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 using dispatch::BackendStatus;
 using State = BackendStatus::State;
 
-// A backend that goes through time a second at a step.
+// A backend whose time passes a second at a step.
 class Life {
  public:
   metrics::Outcomes second(std::uint64_t completed, std::uint64_t failed = 0) {
@@ -101,7 +101,7 @@ TEST(BackendHistories, TellTheMetrics) {
   EXPECT_EQ(known(histories, pool.function_endpoints[0].endpoint), "11");
 }
 
-TEST(BackendHistories, ForgetThoseThatAreGone) {
+TEST(BackendHistories, ForgetBackendsThatAreRemoved) {
   dispatch::PoolStatus pool;
   BackendHistories histories;
   pool.endpoint.backends = {backend("a"), backend("b")};
@@ -112,7 +112,7 @@ TEST(BackendHistories, ForgetThoseThatAreGone) {
   EXPECT_EQ(known(histories, before), "01");
 }
 
-TEST(BackendHistories, AreOfTheFirst64) {
+TEST(BackendHistories, AreKeptForTheFirst64Backends) {
   dispatch::PoolStatus pool;
   for (int i = 0; i < 70; ++i) pool.endpoint.backends.push_back(backend(std::to_string(i)));
   pool.function_endpoints = {{"uri", {}, {"f"}}};
@@ -123,7 +123,7 @@ TEST(BackendHistories, AreOfTheFirst64) {
   EXPECT_EQ(known(histories, pool.function_endpoints[0].endpoint), "0");
 }
 
-TEST(BackendHistories, KeepThoseApartThatLookTheSame) {
+TEST(BackendHistories, KeepBackendsOfTheSameNameApart) {
   dispatch::PoolStatus pool;
   pool.endpoint.backends = {backend("a"), backend("a")};
   BackendHistories histories;
@@ -135,7 +135,7 @@ TEST(BackendHistories, KeepThoseApartThatLookTheSame) {
   EXPECT_EQ(figures[1]->attempts, 4U);
 }
 
-TEST(BackendHistories, OneThatDrainsSaysNothingOfItsSuccessor) {
+TEST(BackendHistories, ABackendThatDrainsSaysNothingAboutItsSuccessor) {
   dispatch::PoolStatus pool;
   pool.endpoint.backends = {backend("a")};
   BackendHistories histories;

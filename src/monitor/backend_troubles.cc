@@ -38,7 +38,7 @@ std::string backend_troubles(const dispatch::EndpointStatus& endpoint, dispatch:
   for (const auto& backend : endpoint.backends) {
     if (backend.weight == 0) continue;
     ++all;
-    // One job may fail by itself; while few have failed in a row the next one may succeed.
+    // A few failures in a row may be the jobs' own: the next job may succeed.
     if (dispatch::works(backend) || backend.suspected || ++away > kNamed) continue;
     named +=
         fmt::format("{}{} {}, for {}: {}{}", away == 1 ? "" : "; ", backend.name, in_words(backend.state),

@@ -9,9 +9,9 @@
 // The endpoints of a pool with their backends, as docs/openapi.yaml describes them. Pure.
 namespace driveshaft::monitor {
 
-// The pool's own.
+// The pool's own endpoint.
 boost::json::object endpoint_json(const View& view, const dispatch::PoolStatus& pool);
-// Those of functions that do not use the pool's endpoint.
+// The endpoints of functions that do not use the pool's own.
 boost::json::array function_endpoints_json(const View& view, const dispatch::PoolStatus& pool);
 
 }  // namespace driveshaft::monitor

@@ -53,7 +53,7 @@ class EndpointJson : public testing::Test {
   std::chrono::seconds passed{0};
 };
 
-TEST_F(EndpointJson, HasAlwaysItsBackends) {
+TEST_F(EndpointJson, AlwaysHasItsBackends) {
   pool.endpoint.backends = {backend("http://shop/", BackendStatus::State::untried)};
   EXPECT_EQ(
       shown(endpoint_json(view(), pool)),
@@ -87,7 +87,7 @@ TEST_F(EndpointJson, BackendsShareTheAttemptsOfAMinute) {
   EXPECT_TRUE(json[1].at("p95").is_null()) << "none succeeded";
 }
 
-TEST_F(EndpointJson, SoDoThoseOfFunctions) {
+TEST_F(EndpointJson, BackendsOfFunctionsShareThemAsWell) {
   pool.function_endpoints = {{"http://b/", {}, {"f", "g"}}};
   pool.function_endpoints[0].endpoint.backends = {backend("http://b/", BackendStatus::State::up)};
   backends["Regular"].add(SteadyTime(1s), pool);

@@ -19,8 +19,8 @@ struct ServedEndpoint {
 // The pool's own endpoint comes first. Valid as long as `pool`.
 std::vector<ServedEndpoint> endpoints_of(const dispatch::PoolStatus& pool);
 
-// Which pools take no jobs, or none of some functions, because of an endpoint: a line each, which begins with
-// a line break.
+// One line, which begins with a line break, for each pool that takes no jobs, or none of some functions,
+// because of an endpoint. Pure.
 std::string outages_text(const Snapshot& snapshot, SteadyTime now);
 
 }  // namespace driveshaft::monitor

@@ -32,7 +32,7 @@ void set_quantiles(Sample& sample, const metrics::Durations& durations, std::chr
 
 using Figure = decltype(&Sample::slots);  // a member of Sample
 
-// The average of a figure, over those samples that know it.
+// The average of a figure over the samples that know it.
 float average(const Ring<Sample, History::kSeconds>& samples, std::size_t count, Figure member) {
   float sum = 0;
   int known = 0;
@@ -91,7 +91,7 @@ void History::end_minute(std::int64_t now) {
   minutes_.push(minute);
 }
 
-// To the youngest moment that is that old, or the oldest there is.
+// The steps back to the latest moment that is at least that old, or else to the oldest moment.
 std::size_t History::steps_back(std::chrono::seconds ago) const {
   const auto wanted = recent_.back(0).at - ago;
   std::size_t back = 0;
@@ -99,8 +99,8 @@ std::size_t History::steps_back(std::chrono::seconds ago) const {
   return back;
 }
 
-// Of the jobs completed since the moment so many steps back: each moment has the longest of those since the
-// one before it.
+// The longest duration of the jobs that were completed in the last `steps` moments. Each moment has the
+// longest one since the moment before.
 std::chrono::nanoseconds History::longest(std::size_t steps) const {
   std::chrono::nanoseconds longest{0};
   for (std::size_t back = 0; back < steps; ++back) {
@@ -131,7 +131,7 @@ History::Figures History::figures() const {
   return figures;
 }
 
-// Against the oldest moment of the last minute at which it was known.
+// Compares with the oldest moment of the last minute at which the queue was known.
 std::optional<std::int64_t> History::queue_trend() const {
   const Moment& now = recent_.back(0);
   if (!now.queued) return std::nullopt;

@@ -61,7 +61,7 @@ class History {
     metrics::Outcomes last_minute;
     std::optional<std::chrono::nanoseconds> p50, p95, p99;  // over the last minute
     std::optional<std::int64_t> queue_trend;  // jobs that wait now, minus those that waited a minute ago
-    std::chrono::seconds saturated{0};        // for so long all slots have been busy and jobs have waited
+    std::chrono::seconds saturated{0};        // how long all slots have been busy while jobs waited
   };
   Figures figures() const;
 

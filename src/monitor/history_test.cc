@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A pool that goes through time a second at a step.
+// A pool whose time passes a second at a step.
 class Life {
  public:
   Life() { pool.settings.worker_count = 4; }
@@ -57,7 +57,7 @@ TEST(History, QuantilesAreOfTheLastMinute) {
   EXPECT_EQ(life.history.figures().last_minute.completed, 600U);
 }
 
-TEST(History, NoQuantileExceedsTheLongestOfItsStretchOfTime) {
+TEST(History, NoQuantileExceedsTheLongestDurationOfItsTime) {
   Life life;
   life.second();
   life.took = 33s;

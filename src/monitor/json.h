@@ -17,7 +17,8 @@ std::string pools_json(const View& view);
 std::string servers_json(const View& view);
 std::string config_json(const View& view);
 std::string jobs_json(const View& view);
-// Of each pool its failures, the newest first; with `newest` only that many of all pools, the newest first.
+// The failures of each pool, the newest first; with `newest`, that many of all pools together, the newest
+// first.
 std::string failures_json(const View& view, std::optional<std::size_t> newest = std::nullopt);
 // Nothing if there is no such pool.
 std::optional<std::string> pool_json(const View& view, std::string_view name);

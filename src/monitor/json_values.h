@@ -13,7 +13,7 @@
 // null. Pure.
 namespace driveshaft::monitor {
 
-// Rounded to 1/precision.
+// `value` rounded to 1/`precision`.
 boost::json::value figure(double value, double precision);
 inline boost::json::value rounded(double value) { return figure(value, 1000); }
 

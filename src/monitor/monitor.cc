@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr auto kTick = 1s;
 
-// The servers that pools want to be connected to, and whether one is.
+// The servers that pools use, and whether a link to each is up.
 std::map<std::string, bool> connected_servers(const Snapshot& snapshot) {
   std::map<std::string, bool> servers;
   for (const auto& pool : snapshot.pools) {
@@ -50,7 +50,7 @@ asio::awaitable<void> Monitor::run() {
   auto at = Clock::now();
   while (true) {
     ask(Detail::figures);
-    co_await arrival(Clock::now() + kPatience);
+    co_await arrival(Clock::now() + kSnapshotTimeout);
     ++number_;
     status_.reset();
     published_.cancel();
@@ -186,8 +186,8 @@ asio::awaitable<void> Monitor::next(std::uint64_t seen) {
 
 // Returns when a snapshot has arrived, or at `until`.
 asio::awaitable<void> Monitor::arrival(Clock::time_point until) {
-  asio::steady_timer patience(io_, until);
-  patience.async_wait([this](const boost::system::error_code& error) {
+  asio::steady_timer timeout(io_, until);
+  timeout.async_wait([this](const boost::system::error_code& error) {
     if (!error) arrived_.cancel();
   });
   co_await arrived_.async_wait(kResult);
@@ -197,7 +197,7 @@ asio::awaitable<void> Monitor::arrival(Clock::time_point until) {
 asio::awaitable<SnapshotPtr> Monitor::take(Detail detail) {
   const SnapshotPtr& held = detail == Detail::all ? detailed_ : latest_;
   const auto good = [&] { return held && (detail == Detail::figures || Clock::now() - held->at <= kFresh); };
-  const auto until = Clock::now() + kPatience;
+  const auto until = Clock::now() + kSnapshotTimeout;
   while (!good() && Clock::now() < until) {
     if (detail == Detail::all && !asked_) ask(detail);
     co_await arrival(until);

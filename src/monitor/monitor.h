@@ -31,8 +31,8 @@ class Monitor {
  public:
   // The loop is asked for lists of jobs and failures at most this often, by all clients together.
   static constexpr std::chrono::milliseconds kFresh{250};
-  // An answer waits this long for the loop; after that the last snapshot is used.
-  static constexpr std::chrono::milliseconds kPatience{1000};
+  // An answer waits at most this long for the loop. After that the last snapshot is used.
+  static constexpr std::chrono::milliseconds kSnapshotTimeout{1000};
 
   Monitor(asio::io_context& io, Watched watched);
   ~Monitor();
@@ -92,10 +92,10 @@ class Monitor {
   std::map<std::string, Watch> watches_;  // by server
 
   std::uint64_t number_ = 0;
-  std::shared_ptr<const std::string> status_;  // of that number, once somebody wanted it
+  std::shared_ptr<const std::string> status_;  // the status of number_; null until somebody asks for it
   asio::steady_timer tick_;
   asio::steady_timer published_;  // never expires: cancelled when number_ has changed
-  asio::steady_timer arrived_;    // likewise, when a snapshot has come
+  asio::steady_timer arrived_;    // never expires: cancelled when a snapshot has come
 };
 
 }  // namespace driveshaft::monitor

@@ -4,7 +4,7 @@
 namespace driveshaft::monitor {
 namespace {
 
-// `before`: null if nothing is known of it.
+// `before`: null if the previous reading failed.
 void note_waits(const QueueReport::Functions* before, QueueReport::Functions& now, dispatch::SteadyTime at) {
   for (auto& [name, queue] : now) {
     queue.waiting_since.reset();

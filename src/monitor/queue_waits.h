@@ -5,9 +5,9 @@
 
 namespace driveshaft::monitor {
 
-// Notes in `now` since when jobs of each function have waited: since the first of the readings without a
-// break, this one among them, in which the function had any. Where the queue was not known before, that is
-// this one. `before` is the reading before. Pure.
+// Notes in `now`, for each function, since when its jobs have waited: since the first of the consecutive
+// readings, up to `now`, in which jobs of the function waited. If the queue was not known before, that is the
+// time of `now`. `before`: the previous reading. Pure.
 void note_waits(const QueueReport& before, QueueReport& now);
 
 }  // namespace driveshaft::monitor

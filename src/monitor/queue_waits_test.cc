@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 // Readings of one function, three seconds apart.
 class Waits : public testing::Test {
  protected:
-  // For how long jobs have waited, after a reading with so many.
+  // For how long jobs have waited, after a reading with that number.
   std::optional<std::chrono::seconds> read(std::uint64_t queued, std::uint64_t workers = 1) {
     QueueReport report;
     report.known = true;
@@ -43,12 +43,12 @@ TEST_F(Waits, LastAsLongAsTheQueueIsNotSeenEmpty) {
   EXPECT_EQ(read(1), 0s);
 }
 
-TEST_F(Waits, LastTooWhereNobodyTakesTheJobs) {
+TEST_F(Waits, LastWhileNobodyTakesTheJobsAsWell) {
   read(1, 0);
   EXPECT_EQ(read(1, 0), 3s);
 }
 
-TEST(WaitsOfUnserved, LastAsThoseOfFunctionsDo) {
+TEST(WaitsOfUnserved, LastAsTheWaitsOfFunctionsDo) {
   QueueReport before;
   before.known = true;
   before.unserved["f"] = {.queued = 1, .waiting_since = dispatch::SteadyTime(5s)};

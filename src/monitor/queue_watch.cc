@@ -22,7 +22,7 @@ constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kCommands = "status\nworkers\n";
 constexpr auto kDeadAfter = 20s;
 
-// Makes a report of the two answers, which stand one behind the other.
+// Makes a report of the two answers, which come one after the other.
 class Answers {
  public:
   Answers(const QueueWatch::Names& functions, const QueueWatch::Names& dead_letters,
@@ -116,7 +116,7 @@ void QueueWatch::stop() {
 }
 
 void QueueWatch::close() {
-  patience_.clear();
+  timeout_.clear();
   stream_.close();
 }
 
@@ -126,7 +126,7 @@ void QueueWatch::too_late() {
 }
 
 asio::awaitable<void> QueueWatch::run() {
-  close();  // where an exception has ended it before, half an answer may still come
+  close();  // if an exception ended the last reading, the rest of its answer may still come
   while (!stopped_) {
     if (const std::string why = co_await read(); !why.empty()) {
       close();
@@ -135,7 +135,7 @@ asio::awaitable<void> QueueWatch::run() {
       take(std::move(unknown));
     }
     if (stopped_) break;
-    // Daemons that were started at the same time shall not ask at the same time for ever.
+    // Otherwise daemons that were started at the same time would always ask at the same time.
     pause_.expires_after(base::jittered(kEvery - 250ms, kEvery + 250ms));
     co_await pause_.async_wait(kResult);
   }
@@ -148,7 +148,7 @@ asio::awaitable<std::string> QueueWatch::read() {
     stream_ = std::move(*dialled);
   }
   too_late_ = false;
-  deadlines_.set(patience_, kPatience);
+  deadlines_.set(timeout_, kAnswerTimeout);
   for (std::size_t sent = 0; sent < kCommands.size();) {
     error_code error;
     sent += stream_.write_some(asio::const_buffer(asio::buffer(kCommands)) + sent, error);
@@ -156,7 +156,7 @@ asio::awaitable<std::string> QueueWatch::read() {
     if (error) co_return lost(error);
   }
 
-  const auto functions = functions_;  // those of the jobs file may change meanwhile
+  const auto functions = functions_;  // a reload may change functions_ meanwhile
   const auto dead_letters = dead_letters_;
   Answers answers(functions, dead_letters, client_id_);
   std::array<char, 16 * 1024> bytes;
@@ -167,7 +167,7 @@ asio::awaitable<std::string> QueueWatch::read() {
     left -= size;
     answers.take({bytes.data(), size});
   }
-  patience_.clear();
+  timeout_.clear();
   answers.report().known = true;
   take(std::move(answers.report()));
   co_return std::string();

@@ -37,11 +37,11 @@ struct QueueReport {
   Functions dead_letter_functions = {};
   // Other functions whose jobs wait while no connection takes such jobs; at most kMostUnserved.
   Functions unserved = {};
-  QueueCounts all;                  // of all functions of the server, in the jobs file or not, but for:
+  QueueCounts all;                  // all functions of the server, in the jobs file or not, without:
   std::uint64_t dead_letters = 0;   // jobs of dead letter functions that wait; nobody is to run them
   std::uint64_t other_workers = 0;  // connections that take jobs and are not ours
 
-  // Of a function of the jobs file, of dead letters or not; null if it has not been asked for yet.
+  // The counts of a function of the jobs file or of a dead letter function; null if no reading had it yet.
   const QueueCounts* find(std::string_view function) const;
 };
 
@@ -52,7 +52,7 @@ struct QueueReport {
 class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
  public:
   static constexpr std::chrono::seconds kEvery{3};
-  static constexpr std::chrono::seconds kPatience{5};  // for connecting, and for each answer
+  static constexpr std::chrono::seconds kAnswerTimeout{5};  // for connecting, and for each answer
   static constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
   static constexpr std::size_t kMostUnserved = 16;
 
@@ -78,7 +78,7 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
 
  private:
   asio::awaitable<void> run();
-  asio::awaitable<std::string> read();  // empty, or why not
+  asio::awaitable<std::string> read();  // empty, or the reason of the failure
   std::string lost(const boost::system::error_code& error) const;
   void take(QueueReport report);
   void too_late();
@@ -95,7 +95,7 @@ class QueueWatch : public std::enable_shared_from_this<QueueWatch> {
   net::Stream stream_;  // stays open between two readings
   bool too_late_ = false;
   bool stopped_ = false;
-  base::MemberDeadline<QueueWatch> patience_{*this, &QueueWatch::too_late};
+  base::MemberDeadline<QueueWatch> timeout_{*this, &QueueWatch::too_late};
 };
 
 }  // namespace driveshaft::monitor

@@ -41,11 +41,11 @@ struct ConfigState {
   WallTime rejected_at;
 };
 
-// What the process has of what it needs, beside its pools.
+// The resources of the process.
 struct Process {
   std::uint64_t may_open = 0;                    // file descriptors at once
   std::uint64_t needs_open = 0;                  // file descriptors, when all slots are busy
-  std::optional<SteadyTime> lacked_descriptors;  // when one was last needed and not to be had
+  std::optional<SteadyTime> lacked_descriptors;  // when one was last needed and none was free
   log::Loss log;
   std::vector<net::Certificate> certificates;
 };

@@ -17,9 +17,9 @@ namespace driveshaft::monitor {
 // Waiting jobs of some functions.
 struct Waiting {
   std::uint64_t jobs = 0;   // at the servers whose queues are known
-  std::size_t known = 0;    // so many servers
+  std::size_t known = 0;    // servers whose queues are known
   std::size_t servers = 0;  // in all
-  // At all servers; nothing while the queue of a server is unknown.
+  // The jobs at all servers; nothing while the queue of a server is unknown.
   std::optional<std::uint64_t> everywhere() const {
     return known == servers ? std::optional(jobs) : std::nullopt;
   }
