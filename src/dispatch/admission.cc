@@ -294,10 +294,10 @@ int Admission::room(const EndpointCounters& endpoint) {
   return room;
 }
 
-int Admission::wanted(const LaneCounters& lane) {
-  int wanted = 0;
-  for (const LinkCounters* link : lane.links_) wanted += link->wanted_;
-  return wanted;
+int Admission::grabs_wanted(const LaneCounters& lane) {
+  int grabs_wanted = 0;
+  for (const LinkCounters* link : lane.links_) grabs_wanted += link->grabs_wanted_;
+  return grabs_wanted;
 }
 
 void Admission::grant(LaneCounters& lane, int most, std::vector<Grant>& grants) {
@@ -307,8 +307,9 @@ void Admission::grant(LaneCounters& lane, int most, std::vector<Grant>& grants) 
       left -= grant(*lane.links_.front(), left, grants);
       break;
     }
-    const auto wanting = static_cast<int>(std::count_if(
-        lane.links_.begin(), lane.links_.end(), [](const LinkCounters* link) { return link->wanted_ > 0; }));
+    const auto wanting =
+        static_cast<int>(std::count_if(lane.links_.begin(), lane.links_.end(),
+                                       [](const LinkCounters* link) { return link->grabs_wanted_ > 0; }));
     if (wanting == 0) break;
     const int share = std::max(left / wanting, 1);
     for (std::size_t count = lane.links_.size(); count > 0 && left > 0; --count) {
@@ -320,9 +321,9 @@ void Admission::grant(LaneCounters& lane, int most, std::vector<Grant>& grants) 
 }
 
 int Admission::grant(LinkCounters& link, int most, std::vector<Grant>& grants) {
-  const int grabs = std::min(link.wanted_, most);
+  const int grabs = std::min(link.grabs_wanted_, most);
   if (grabs == 0) return 0;
-  link.wanted_ -= grabs;
+  link.grabs_wanted_ -= grabs;
   link.outstanding_ += grabs;
   grants.push_back({&link, grabs, false});
   return grabs;
@@ -344,7 +345,7 @@ void Admission::wake_draining_links(std::vector<Grant>& grants) {
 // Each lane gets what it wants if there is enough. Otherwise slots go one by one to the lane that has the
 // fewest jobs, so that a function with slow jobs leaves room for the others.
 void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
-  const auto takes = [this](const LaneCounters& lane) { return std::min(wanted(lane), room(lane)); };
+  const auto takes = [this](const LaneCounters& lane) { return std::min(grabs_wanted(lane), room(lane)); };
   wanting_.clear();
   std::int64_t all = 0;
   for (LaneCounters* lane : lanes_) {

@@ -148,7 +148,7 @@ class Admission {
     // For the turn that ends now: how many grabs it would send if it had the slots, and whether one grab
     // would wake it (see gearman::Grabber::wants_wake_grab()). A server that is late gets no more.
     void wants(int grabs, bool wake_grab) {
-      wanted_ = late_ ? 0 : grabs;
+      grabs_wanted_ = late_ ? 0 : grabs;
       wants_wake_grab_ = wake_grab && !late_;
     }
     int outstanding() const { return outstanding_; }
@@ -156,7 +156,7 @@ class Admission {
    private:
     friend class Admission;
     LaneCounters* lane_ = nullptr;
-    int wanted_ = 0;
+    int grabs_wanted_ = 0;
     bool wants_wake_grab_ = false;
     int outstanding_ = 0;  // grabs without an answer
     bool late_ = false;    // and others may use their slots meanwhile
@@ -260,7 +260,7 @@ class Admission {
   }
   int most_posted() const { return slots_ > 1 ? slots_ : 1; }  // what runs when the slots go may end
   int room(const LaneCounters& lane) const;
-  static int wanted(const LaneCounters& lane);
+  static int grabs_wanted(const LaneCounters& lane);
   int rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at);
   int free_slots() const { return slots_ - reserved_ - running_ + reusable_slots(); }
   int count_reusable_slots() const;

@@ -17,7 +17,7 @@ std::vector<BackendAddresses> backends_of(const std::vector<asio::ip::address>& 
   BackendAddresses own;
   BackendAddresses others;
   for (const auto& address : found) (family_of(address) == chosen ? own : others).push_back(address);
-  std::sort(own.begin(), own.end());  // servers give them in changing orders
+  std::sort(own.begin(), own.end());  // servers give them in a different order each time
   std::sort(others.begin(), others.end());
   if (own.size() == 1) {
     own.insert(own.end(), others.begin(), others.end());

@@ -14,7 +14,7 @@ enum class Family { ipv4, ipv6 };
 // The addresses of one backend, which are tried in this order.
 using BackendAddresses = std::vector<asio::ip::address>;
 
-inline constexpr std::size_t kMostAddresses = 64;  // of a name that are backends
+inline constexpr std::size_t kMostAddresses = 64;  // a name stands for at most so many backends
 
 // The backends that a name with the addresses `found` stands for. Pure.
 //

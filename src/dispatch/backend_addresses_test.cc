@@ -19,7 +19,7 @@ std::vector<asio::ip::address> addresses(const std::vector<std::string>& texts) 
   return found;
 }
 
-// As "a b" for a backend with two addresses.
+// Each backend as text: "a b" for one with two addresses.
 std::vector<std::string> backends(const std::vector<std::string>& found,
                                   std::optional<Family> avoided = std::nullopt) {
   std::vector<std::string> texts;

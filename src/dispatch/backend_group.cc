@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Look-ups of a name whose backends cannot be reached come no faster than that.
+// The least time between two look-ups of a name whose backends cannot be reached.
 constexpr auto kLeastBetweenLookUps = 1s;
 
 bool is_name(const net::Uri& uri) {
@@ -82,33 +82,33 @@ void BackendGroup::look_up() {
   looking_up_ = true;
   looked_up_at_ = Clock::now();
   context_.resolver.look_up(config_.uri.host, [weak = weak_from_this()](const auto& answer) {
-    if (const auto self = weak.lock()) self->answered(answer);
+    if (const auto self = weak.lock()) self->on_answer(answer);
   });
 }
 
-void BackendGroup::answered(const net::Resolver::Answer& answer) {
+void BackendGroup::on_answer(const net::Resolver::Answer& answer) {
   looking_up_ = false;
   if (retired_) return;
-  say_whether_found(answer);
+  log_whether_found(answer);
   if (answer) {
     std::vector<asio::ip::address> found;
     for (const auto& address : *answer) found.push_back(address.address());
-    avoid_family_that_cannot_be_reached();
-    const auto wanted = backends_of(found, avoided_);
-    const bool too_many = wanted.size() == kMostAddresses && found.size() > kMostAddresses;
-    if (too_many && !std::exchange(said_too_many_, true)) {
+    avoid_unreachable_family();
+    const auto expected = backends_of(found, avoided_);
+    const bool too_many = expected.size() == kMostAddresses && found.size() > kMostAddresses;
+    if (too_many && !std::exchange(too_many_logged_, true)) {
       log::kMainLog.warn(
           "pool {}: the name {} has {} addresses, and only {} of them are used: have several names in "
           "job_processing_uri",
           text::printable(settings_.name, 128), config_.uri.host, found.size(), kMostAddresses);
     }
-    set_addresses(wanted);
+    set_addresses(expected);
   }
   look_up_later();
 }
 
-// Of a name that has been found before. Jobs that cannot be sent have their own lines.
-void BackendGroup::say_whether_found(const net::Resolver::Answer& answer) {
+// Logs only about a name that has been found before: jobs that cannot be sent have their own lines.
+void BackendGroup::log_whether_found(const net::Resolver::Answer& answer) {
   if (!answer && !is_found_) return;
   const auto was_found = std::exchange(is_found_, answer.has_value());
   if (!was_found || was_found == is_found_) return;
@@ -131,15 +131,15 @@ void BackendGroup::look_up_later() {
   }
 }
 
-void BackendGroup::cannot_be_reached() {
+void BackendGroup::look_up_soon() {
   if (!has_name_ || looking_up_ || retired_) return;
   const auto soonest = looked_up_at_ + kLeastBetweenLookUps;
   if (Clock::now() >= soonest) return look_up();
   context_.deadlines.set(refresh_, soonest);
 }
 
-// If none of several backends can be reached, the way to their family may be broken.
-void BackendGroup::avoid_family_that_cannot_be_reached() {
+// If none of several backends can be reached, there may be no route for their address family.
+void BackendGroup::avoid_unreachable_family() {
   const bool none = std::all_of(backends_.begin(), backends_.end(), [](const auto& backend) {
     return backend->retired() || backend->cannot_be_reached();
   });
@@ -150,14 +150,14 @@ void BackendGroup::avoid_family_that_cannot_be_reached() {
   }
 }
 
-void BackendGroup::set_addresses(const std::vector<BackendAddresses>& wanted) {
+void BackendGroup::set_addresses(const std::vector<BackendAddresses>& expected) {
   Backend& first = *backends_.front();
-  if (wanted.size() == 1 && backends_.size() == 1 && first.is_by_name() && first.addresses().empty()) {
-    return first.note_addresses(wanted.front());
+  if (expected.size() == 1 && backends_.size() == 1 && first.is_by_name() && first.addresses().empty()) {
+    return first.note_addresses(expected.front());
   }
   for (const auto& backend : backends_) {
-    const bool stays = std::find(wanted.begin(), wanted.end(), backend->addresses()) != wanted.end() &&
-                       (!backend->is_by_name() || wanted.size() == 1);
+    const bool stays = std::find(expected.begin(), expected.end(), backend->addresses()) != expected.end() &&
+                       (!backend->is_by_name() || expected.size() == 1);
     if (stays || backend->retired()) continue;
     if (!backend->is_by_name()) {
       log::kMainLog.info(
@@ -166,7 +166,7 @@ void BackendGroup::set_addresses(const std::vector<BackendAddresses>& wanted) {
     }
     backend->retire();
   }
-  for (const auto& addresses : wanted) {
+  for (const auto& addresses : expected) {
     const bool is_there = std::any_of(backends_.begin(), backends_.end(), [&](const auto& backend) {
       return !backend->retired() && backend->addresses() == addresses;
     });

@@ -17,9 +17,9 @@
 namespace driveshaft::dispatch {
 
 // The backends of one URI: one, or one for each address of its name. The name is looked up every dns_refresh,
-// and at once when a backend cannot be reached; a new address is a new backend, and the backend of one that
-// is gone finishes its jobs. While no look-up succeeds, the backends stay. The endpoint owns it; the loop's
-// thread drives it.
+// and at once when a backend cannot be reached. A new address is a new backend. If an address is no longer
+// among the answers, its backend takes no more jobs and finishes those that it has. While look-ups fail, the
+// backends stay. The endpoint owns the group. On the loop's thread.
 class BackendGroup : public std::enable_shared_from_this<BackendGroup> {
  public:
   // `settings` as for Backend. start() follows.
@@ -29,31 +29,31 @@ class BackendGroup : public std::enable_shared_from_this<BackendGroup> {
   BackendGroup(const BackendGroup&) = delete;
   void start();
 
-  // The pool's settings have these changes; `config` has the same URI.
+  // The pool's settings have changed in this way; `config` has the same URI.
   void configure(const config::Changes& changes, config::BackendConfig config, std::string name);
   void retire();
   bool retired() const { return retired_; }
   bool unused() const { return backends_.empty(); }
-  // Lets go of backends that have nothing to do any more.
+  // Destroys retired backends that have no jobs any more.
   void sweep();
 
   const net::Uri& uri() const { return config_.uri; }
   using Backends = std::vector<std::unique_ptr<Backend>>;
-  const Backends& backends() const { return backends_; }  // retired ones, too
+  const Backends& backends() const { return backends_; }  // also retired ones
 
-  // A backend of it cannot be reached: does its name stand for others by now?
-  void cannot_be_reached();
+  // A backend of the group cannot be reached: looks the name up at once, but at most once a second.
+  void look_up_soon();
 
  private:
   using Timer = base::MemberDeadline<BackendGroup>;
   using Clock = Timer::Clock;
 
   void look_up();
-  void answered(const net::Resolver::Answer& answer);
-  void set_addresses(const std::vector<BackendAddresses>& wanted);
-  void say_whether_found(const net::Resolver::Answer& answer);
+  void on_answer(const net::Resolver::Answer& answer);
+  void set_addresses(const std::vector<BackendAddresses>& expected);
+  void log_whether_found(const net::Resolver::Answer& answer);
   void look_up_later();
-  void avoid_family_that_cannot_be_reached();
+  void avoid_unreachable_family();
   void add(BackendAddresses addresses);
 
   Context& context_;
@@ -65,10 +65,10 @@ class BackendGroup : public std::enable_shared_from_this<BackendGroup> {
   config::BackendConfig config_;
   std::string name_;  // of each backend, before its address
   Backends backends_;
-  const bool has_name_;  // and no address, nor a path
+  const bool has_name_;  // the URI has a name, and not an address or a path
   bool looking_up_ = false;
-  std::optional<bool> is_found_;  // its name, by the last look-up; nothing until it has been found once
-  bool said_too_many_ = false;    // addresses, in the log
+  std::optional<bool> is_found_;  // whether the last look-up found the name; nothing before the first success
+  bool too_many_logged_ = false;  // a warning about too many addresses
   Clock::time_point looked_up_at_{};
   std::optional<Family> avoided_;
   bool retired_ = false;

@@ -13,33 +13,33 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-// Probes come when it has been away for a fifth longer than at the last one, within these bounds: what was
-// away for five seconds is found again within one.
+// The pause before a probe is at most a fifth of the time that the outage has lasted, within these bounds. So
+// the end of an outage of five seconds is noticed within a second.
 constexpr milliseconds kFirstProbe = 100ms;
 constexpr milliseconds kLastProbe = 2s;
 constexpr int kProbeShare = 5;
-// The least pause: an endpoint that asks for none at all would be asked again without end.
+// The least pause: an endpoint that asks for a pause of 0 s would get requests without end.
 constexpr milliseconds kLeastPause = 100ms;
 
 // No job is sent for so long after a connection has broken.
-constexpr milliseconds kSettles = 50ms;
-constexpr auto kEmptyFor = 60s;
-// A connection that fails within this time was refused.
+constexpr milliseconds kSettlingTime = 50ms;
+constexpr auto kEmptyAnswersFor = 60s;
+// A connection that fails within this time was refused at once.
 constexpr milliseconds kRefusedAtOnce = 200ms;
 // When the limit of a full endpoint grows by one.
 constexpr milliseconds kCapacityGrowsAfter = 1s;
 constexpr milliseconds kCapacityGrowsAtLeastAfter = 30s;
 
-// What the last attempt counts in the share of failures: the last four or so make it up.
+// The weight of the newest attempt in the share of failures: about the last four attempts make it up.
 constexpr double kNewest = 0.25;
-// So many failures in a row are no chance.
+// So many failures in a row are not chance.
 constexpr int kManyInARow = 5;
 // When a backend that is failing gets the next job.
 constexpr milliseconds kFirstTrial = 1s;
 constexpr milliseconds kFirstTrialAfterMany = 10s;
 constexpr milliseconds kLastTrial = 300s;
 
-// That there are too many requests says nothing of the deployment, but all of this backend beside others.
+// BackendNews::overloaded is not a failure of the application, but it counts where backends are compared.
 bool has_failed(const BackendHealth::Attempt& attempt) {
   return attempt.score == AttemptScore::failure || attempt.news == BackendNews::overloaded;
 }
@@ -66,7 +66,7 @@ void BackendHealth::configure(int ceiling, bool adaptive) {
 }
 
 void BackendHealth::empty_answer(bool again, Clock::time_point now) {
-  if (again || gives_empty_answers(now)) empty_until_ = now + kEmptyFor;
+  if (again || gives_empty_answers(now)) empty_until_ = now + kEmptyAnswersFor;
 }
 
 bool BackendHealth::gives_empty_answers(Clock::time_point now) const {
@@ -94,7 +94,7 @@ bool BackendHealth::attempt_ended(const Attempt& attempt, int posted, bool hold,
   } else if (state_ == State::failing) {
     attempt_ended_while_failing(attempt, posted, hold, now, draw);
   } else if (attempt.news != BackendNews::none) {
-    // While it is probed the probes have the last word, not the jobs that it still had.
+    // While a backend is probed, the probes decide, and not the jobs that it still had.
     reached_ = state_ != State::unreachable && attempt.news != BackendNews::unreachable;
     if (state_ != State::unreachable) take_in(attempt, posted, hold, now, draw);
   }
@@ -110,7 +110,7 @@ void BackendHealth::take_in(const Attempt& attempt, int posted, bool hold, Clock
       if (hold) return begin_outage(State::unreachable, attempt.why, now, draw);
       break;
     case BackendNews::full:
-      if (others_work(attempt, posted - 1, now)) return filled(posted - 1, now);
+      if (others_work(attempt, posted - 1, now)) return became_full(posted - 1, now);
       if (hold) return begin_outage(State::unreachable, attempt.why, now, draw);
       break;
     case BackendNews::absent:
@@ -123,9 +123,9 @@ void BackendHealth::take_in(const Attempt& attempt, int posted, bool hold, Clock
     default:
       break;
   }
-  const bool coped = attempt.news == BackendNews::answered || attempt.news == BackendNews::reached;
-  if (adaptive_) adaptive_->on_result(attempt.function, attempt.took, !coped, posted, now);
-  if (coped) {
+  const bool was_answered = attempt.news == BackendNews::answered || attempt.news == BackendNews::reached;
+  if (adaptive_) adaptive_->on_result(attempt.function, attempt.took, !was_answered, posted, now);
+  if (was_answered) {
     answered_at_ = now;
     settled();
   }
@@ -161,16 +161,17 @@ void BackendHealth::begin_failing(const Attempt& attempt, Clock::time_point now)
   turn_ = Turn::of_nobody;
   turn_began_at_ = Clock::time_point::max();
   trials_ = 0;
-  is_sure_ = failures_in_a_row_ >= kManyInARow;
+  many_failed_ = failures_in_a_row_ >= kManyInARow;
   wake_at_ = now + trial_pause();
 }
 
 BackendHealth::Clock::duration BackendHealth::trial_pause() const {
-  const milliseconds first = is_sure_ ? kFirstTrialAfterMany : kFirstTrial;
+  const milliseconds first = many_failed_ ? kFirstTrialAfterMany : kFirstTrial;
   return std::min(first * (1 << std::min(trials_, 16)), kLastTrial);
 }
 
-// An outage takes the place of failing. Jobs that were sent before have a say while few have failed in a row.
+// An outage ends State::failing. Jobs that were sent before the state began count while few have failed in a
+// row.
 void BackendHealth::attempt_ended_while_failing(const Attempt& attempt, int posted, bool hold,
                                                 Clock::time_point now, double draw) {
   using enum BackendNews;
@@ -184,34 +185,35 @@ void BackendHealth::attempt_ended_while_failing(const Attempt& attempt, int post
   const auto began = now - attempt.took;
   const bool is_trial = began >= turn_began_at_;
   if (attempt.score == AttemptScore::success) {
-    const bool is_chance = !is_sure_ && !is_outlier(share_failed_, others_fail_);
+    const bool is_chance = !many_failed_ && !is_outlier(share_failed_, others_fail_);
     if (is_trial || (is_chance && began > failed_began_at_)) {
       recover(posted - 1);
       if (is_chance) window_ = window_before_;
     } else if (is_chance && wake_at_) {
       try_one(posted - 1, now);
-      is_early_ = true;
+      trial_is_early_ = true;
     }
   } else if (has_failed(attempt)) {
     why_ = attempt.why;
     failed_began_at_ = std::max(failed_began_at_, began);
-    const bool was_sure = std::exchange(is_sure_, is_sure_ || failures_in_a_row_ >= kManyInARow);
-    if (!is_trial && is_sure_ == was_sure) return;
-    if (is_trial && !is_early_) ++trials_;
+    const bool had_many_failed =
+        std::exchange(many_failed_, many_failed_ || failures_in_a_row_ >= kManyInARow);
+    if (!is_trial && many_failed_ == had_many_failed) return;
+    if (is_trial && !trial_is_early_) ++trials_;
     wake_at_ = now + trial_pause();
-  } else if (is_trial) {  // it says nothing: the next one may
+  } else if (is_trial) {  // this trial has no result, so another one follows
     wake_at_ = now + trial_pause();
   }
 }
 
 void BackendHealth::try_one(int posted, Clock::time_point now) {
   begin_turn(Turn::of_held_job, posted + 1, now);
-  is_early_ = false;
+  trial_is_early_ = false;
   wake_at_.reset();
 }
 
 bool BackendHealth::job_is_sent() {
-  job_came_ = true;
+  job_was_sent_ = true;
   if (state_ != State::failing || turn_ == Turn::of_nobody) return false;
   turn_ = Turn::of_nobody;  // one job alone
   return true;
@@ -223,15 +225,15 @@ void BackendHealth::take_back() {
   window_ = window_before_;
 }
 
-// A connection was refused at once although others are open, or came about too slowly while others were
-// answered.
+// Whether a failure to connect means that the backend is full: the connection was refused at once while
+// others are open, or was too slow while others were answered.
 bool BackendHealth::others_work(const Attempt& attempt, int others, Clock::time_point now) const {
   return others > 0 && (attempt.took < kRefusedAtOnce || answered_at_ >= now - attempt.took);
 }
 
 void BackendHealth::settle(Clock::time_point now) {
   settling_ = true;
-  wake_at_ = now + kSettles;
+  wake_at_ = now + kSettlingTime;
 }
 
 void BackendHealth::settled() {
@@ -256,7 +258,7 @@ void BackendHealth::begin_outage(State state, std::string why, Clock::time_point
   schedule_probe(now, draw);
 }
 
-// A new job has the first turn. If none comes, a held one has the next.
+// A new job has the first turn. If none comes, a held job has the next one.
 void BackendHealth::suspect(std::string why, int others, Clock::time_point now, double draw) {
   begin_outage(State::absent, std::move(why), now, draw);
   reached_ = true;
@@ -269,11 +271,11 @@ void BackendHealth::suspect(std::string why, int others, Clock::time_point now, 
 void BackendHealth::begin_turn(Turn turn, int most, Clock::time_point now) {
   turn_ = turn;
   turn_began_at_ = now;
-  job_came_ = false;
+  job_was_sent_ = false;
   window_ = most;
 }
 
-// Jobs that were sent before the first such answer say nothing of how it is now.
+// Jobs that were sent before the first such answer say nothing about the present state.
 void BackendHealth::attempt_ended_in_absence(const Attempt& attempt, int others, bool hold,
                                              Clock::time_point now, double draw) {
   using enum BackendNews;
@@ -298,14 +300,14 @@ void BackendHealth::attempt_ended_in_absence(const Attempt& attempt, int others,
   confirmed_ = true;
 }
 
-// Whoever has a turn and no answer for long does not keep the others from theirs.
+// A job that has a turn and gets no answer for long does not keep the others from theirs.
 void BackendHealth::next_turn(int posted, int held, Clock::time_point now, double draw) {
-  if (turn_ == Turn::of_new_job && job_came_ && !confirmed_) {  // new jobs tell more than held ones
+  if (turn_ == Turn::of_new_job && job_was_sent_ && !confirmed_) {  // new jobs tell more than held ones
     wake_at_ = now + kLastProbe;
     return;
   }
-  const bool nobody_came = turn_ == Turn::of_new_job && !job_came_;
-  if (!nobody_came && held > 0 && turns_of_held_ >= held) {
+  const bool no_job_was_sent = turn_ == Turn::of_new_job && !job_was_sent_;
+  if (!no_job_was_sent && held > 0 && turns_of_held_ >= held) {
     schedule_probe(now, draw);  // then a held job takes its place
     turns_of_held_ = 0;
     return begin_turn(Turn::of_new_job, posted + 1, now);
@@ -315,7 +317,7 @@ void BackendHealth::next_turn(int posted, int held, Clock::time_point now, doubl
   begin_turn(Turn::of_held_job, posted + 1, now);
 }
 
-void BackendHealth::filled(int others, Clock::time_point now) {
+void BackendHealth::became_full(int others, Clock::time_point now) {
   if (capacity_ == kNoLimit) capacity_grows_after_ = kCapacityGrowsAfter;
   if (std::exchange(capacity_grew_, false))
     capacity_grows_after_ = std::min(capacity_grows_after_ * 2, kCapacityGrowsAtLeastAfter);

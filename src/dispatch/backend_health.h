@@ -11,88 +11,90 @@
 
 namespace driveshaft::dispatch {
 
-// How the other backends of an endpoint fare. All are counted that are given jobs.
+// The health of the other backends of an endpoint. Those that are given jobs are counted.
 struct OtherBackends {
   int all = 0;
   int working = 0;
   int failing = 0;
   double share_failed = 0;  // of the attempts at those that work
 
-  // Whether one may get no jobs because it fails: another one works, and no more than half are failing.
+  // Whether a backend may get no jobs because it fails: another one works, and at most half of all would be
+  // failing.
   bool can_spare_one() const { return working > 0 && 2 * (failing + 1) <= all + 1; }
 };
 
-// How a backend of an endpoint fares, and how many jobs it may be given at once for that. Pure: the caller
-// says what time it is, asks when to come back, and probes.
+// The health of one backend of an endpoint, and how many jobs it may be given at once for that. Pure: the
+// caller gives the time, acts at wake_at(), and makes the probes.
 //
-// A backend that cannot be reached, or asks to be left alone for a while, gets no jobs. One that cannot be
-// reached is probed by opening a connection.
+// Unreachable or paused: a backend that cannot be reached, or that asks for a pause, gets no jobs. One that
+// cannot be reached is probed by opening a connection.
 //
-// An answer that the application is absent, such as nginx's 502, may also come of one job that crashes PHP.
-// So the first such answer is a suspicion: a job that has not been sent before is sent beside those that run.
-// If that job is answered, only the first job was to blame, and nothing has been lost by it. Otherwise the
-// backend gets one job at a time, after growing pauses. The held jobs take turns, and after each round of
-// them a new job has a turn too: several jobs that crash PHP cannot keep all others from being run.
+// Absent: an answer that the application is absent, such as nginx's 502, may also come from one job that
+// crashes PHP. So the first such answer is a suspicion: one job that has not been sent before is sent beside
+// those that run. If that job is answered, only the first job was to blame, and nothing is lost. Otherwise
+// the backend gets one job at a time, after growing pauses. The held jobs take turns, and after each round
+// of them a new job has a turn, too: several jobs that crash PHP cannot keep all others from being run.
 //
-// After an outage the backend is approached carefully: one job beside those that it still has, and one more
-// for each that it answers.
+// After an outage the number of jobs grows slowly: one job beside those that the backend still has, and one
+// more for each job that it answers.
 //
-// When a process is killed, the kernel closes its connections one after the other, and for a few milliseconds
-// takes new ones that it then closes, too. So after a connection has broken the backend gets no job for a
-// moment, or until it has answered another one: a process that dies costs the jobs that it had, and no
-// others.
+// Settling: when a process is killed, the kernel closes its connections one after the other, and for a few
+// milliseconds it accepts new connections, which it then closes, too. So after a connection has broken the
+// backend gets no job for 50 ms, or until it has answered another one. A process that dies costs the jobs
+// that it had, and no others.
 //
-// A backend that takes no more connections while others of its jobs run is full, not down: its limit is
-// what it has taken. The limit grows by one job while it is used up: after a second, and after twice as long
-// each time that this was too much.
+// Full: a backend that takes no more connections while others of its jobs run is full, not down. Its limit
+// is the number of jobs that it has taken. While the limit is used up, it grows by one job after a second,
+// and after twice as long each time that the growth was too much.
 //
-// A backend that fails is quick, so the least busy of them all would be the one that fails the most. If its
-// share of failures is far above that of the others (see is_outlier()), it gets no more jobs: it is failing.
-// Connections that break together, as a process dies, are one failure.
-// Successes of jobs that it still has lift that once its share is no longer so high, unless many have failed
-// in a row. Those that were sent before the last one that failed say nothing of how it is now: each lets one
-// job try it at once. Otherwise one job tries it after a second, or after ten if many have failed in a row,
-// then after pauses that double. So a backend that begins to fail costs no more jobs than it had, and the
-// trials.
+// Failing: a backend that fails does so quickly, so it would be the least busy one and get the most jobs. If
+// its share of failures is far above that of the others (see is_outlier()), it gets no more jobs.
+// Connections that break together, as when a process dies, are one failure. One job at a time tries a failing
+// backend; this is a trial, and its success ends the state. The first trial comes after a second, or after
+// ten if many jobs have failed in a row. The pauses between trials double. Unless many have failed in a row,
+// successes of jobs that the backend still has count, too, once the share of failures is no longer so high. A
+// job that was sent after the last one that failed ends the state. A job that was sent earlier says nothing
+// about the present, so it only lets a trial come at once. So a backend that begins to fail costs no more
+// jobs than it had, and the trials.
 class BackendHealth {
  public:
   using Clock = std::chrono::steady_clock;
   enum class State {
     up,
     unreachable,  // it is probed by opening a connection
-    absent,       // its application is not there, as its gateway says; it is probed by jobs
-    paused,       // it asked to be left alone
-    failing,      // far more of its jobs fail than of the others'; it is tried by one job at a time
+    absent,       // its gateway says that the application is absent; it is probed by jobs
+    paused,       // it asked for a pause (Retry-After)
+    failing,      // its jobs fail far more often than those of the others; one job at a time tries it
   };
 
-  // `ceiling`: the pool's slots. `adaptive`: the limit is found from its latency, and is at most that.
+  // `ceiling`: the pool's slots. `adaptive`: its latency sets the limit, which is at most `ceiling`.
   BackendHealth(int ceiling, bool adaptive);
 
   void configure(int ceiling, bool adaptive);
 
-  // Jobs at once: 0 while it takes none, kNoLimit where nothing limits it but the slots.
+  // How many jobs it may have at once: 0 while it gets none; kNoLimit: only the slots limit it.
   int limit() const;
   // The next permit is for a job that has not been sent before.
   bool wants_new_job() const { return state_ == State::absent && turn_ == Turn::of_new_job; }
-  // The limit that people are shown; the slots where nothing else limits it.
+  // The limit for people: the slots if nothing else limits it.
   int shown_limit() const;
   // It has refused connections beyond that limit.
   bool is_full() const { return capacity_ != kNoLimit; }
 
   // A suspicion is not an outage: the state is `up` until it is confirmed.
   State state() const { return is_suspected() ? State::up : state_; }
-  // Whether it takes jobs, and nothing is held against it.
+  // Whether it takes jobs and is under no suspicion.
   bool works() const { return state_ == State::up; }
   bool is_failing() const { return state_ == State::failing; }
   Clock::time_point since() const { return since_; }  // not up
   const std::string& why() const { return why_; }     // not up
-  // Whether somebody was there when it was last tried.
+  // Whether it could be reached when it was last tried.
   bool reached() const { return reached_; }
   // Whether a job that was sent after `time` has succeeded.
   bool has_succeeded_since(Clock::time_point time) const { return success_began_at_ > time; }
 
-  // An empty answer came, `again` to a job that had one before. After that the endpoint is taken for one that
-  // gives empty answers, until none has come for a minute.
+  // An empty answer came; `again`: to a job that had one before. Then gives_empty_answers() is true until
+  // none has come for a minute.
   void empty_answer(bool again, Clock::time_point now);
   bool gives_empty_answers(Clock::time_point now) const;
 
@@ -106,44 +108,46 @@ class BackendHealth {
     // The share of failures of the other backends that work. Nothing: this one cannot be spared.
     std::optional<double> others_fail = {};
   };
-  // An attempt has ended, with `posted` jobs at the endpoint, that one among them. True: state() is another
-  // than before. With `hold` jobs wait for an endpoint that cannot be reached.
+  // An attempt has ended. `posted`: how many jobs the backend has, this one included. `hold`: jobs wait for
+  // an endpoint that cannot be reached. `draw`: a random number from [0, 1), for the time of the next probe.
+  // True: state() has changed.
   bool attempt_ended(const Attempt& attempt, int posted, bool hold, Clock::time_point now, double draw);
   // A function is no longer served.
   void forget(const void* function);
 
-  // When it wants to be probed, its pause ends, or it may be sent jobs again after a connection has broken;
-  // nothing while all is well, or while a probe is under way.
+  // When the caller has to act: a probe or a trial is due, or a pause or the settling ends. Nothing while it
+  // works, or while a probe is in progress.
   std::optional<Clock::time_point> wake_at() const { return wake_at_; }
-  // No job is sent, as a connection has broken. The state is `up`.
+  // No job is sent because a connection has just broken. The state is `up`.
   bool is_settling() const { return settling_; }
   void settled();
-  // Of State::unreachable.
+  // For State::unreachable.
   void probe_begins() { wake_at_.reset(); }
   void probe_failed(std::string why, Clock::time_point now, double draw);
-  // Of an endpoint whose application is absent, or may be: the next job may be sent. `posted` jobs are at the
-  // endpoint, `held` wait for it.
+  // For State::absent, also under suspicion: the next job may be sent. The backend has `posted` jobs, and
+  // `held` jobs wait for the endpoint.
   void next_turn(int posted, int held, Clock::time_point now, double draw);
   bool is_probed_by_jobs() const { return state_ == State::absent; }
-  // True: limit() is another than before.
+  // A job was sent to the backend. True: limit() has changed.
   bool job_is_sent();
 
   // The share of failures among its last few attempts, 0 to 1.
   double share_failed() const { return share_failed_; }
-  // Of one that is failing: the next job may be sent.
+  // For State::failing: the next trial may be sent.
   void try_one(int posted, Clock::time_point now);
-  // Of one that is failing: it cannot be spared, or the others fail as well.
+  // For State::failing: the state ends, because the backend cannot be spared, or the others fail as well.
   void take_back();
-  // It can be reached, or its pause is over, or what it is no longer matters. Jobs that it has are `posted`.
+  // The outage ends: the backend can be reached, its pause is over, or jobs are not held any more. It still
+  // has `posted` jobs.
   void recover(int posted);
 
  private:
-  // Whose turn it is to probe an endpoint whose application is absent.
+  // Whose turn it is to probe a backend whose application is absent.
   enum class Turn { of_nobody, of_held_job, of_new_job };
 
   bool is_suspected() const {
     return (state_ == State::absent && !confirmed_) ||
-           (state_ == State::failing && !is_sure_ && trials_ == 0);
+           (state_ == State::failing && !many_failed_ && trials_ == 0);
   }
   void judge(const Attempt& attempt, Clock::time_point now);
   void begin_failing(const Attempt& attempt, Clock::time_point now);
@@ -158,7 +162,7 @@ class BackendHealth {
   bool others_work(const Attempt& attempt, int others, Clock::time_point now) const;
   void settle(Clock::time_point now);
   void pause(const Attempt& attempt, Clock::time_point now);
-  void filled(int others, Clock::time_point now);
+  void became_full(int others, Clock::time_point now);
   void answered(int posted, Clock::time_point now);
   void begin_turn(Turn turn, int most, Clock::time_point now);
   void schedule_probe(Clock::time_point now, double draw);
@@ -176,31 +180,31 @@ class BackendHealth {
   std::optional<Clock::time_point> empty_until_;
   Clock::time_point answered_at_{};
 
-  int capacity_ = kNoLimit;  // jobs at once, as it has shown by refusing more
+  int capacity_ = kNoLimit;  // jobs at once; it has refused more
   Clock::time_point capacity_changed_at_{};
   std::chrono::milliseconds capacity_grows_after_{0};
   bool capacity_grew_ = false;  // since it was last full
 
-  // Of State::absent.
-  bool confirmed_ = false;  // more than a suspicion
+  // For State::absent:
+  bool confirmed_ = false;  // false: it is only a suspicion
   int window_before_ = kNoLimit;
   Turn turn_ = Turn::of_nobody;
   Clock::time_point turn_began_at_{};
-  bool job_came_ = false;  // in this turn
-  int turns_of_held_ = 0;  // since the last turn of a new job
+  bool job_was_sent_ = false;  // a job was sent in this turn
+  int turns_of_held_ = 0;      // since the last turn of a new job
 
   double share_failed_ = 0;
   int failures_in_a_row_ = 0;
   std::optional<Clock::time_point> broke_off_at_;  // when that last counted as a failure
-  // Of State::failing, with turn_, turn_began_at_ and window_before_.
-  double others_fail_ = 0;               // when it began
-  Clock::time_point failed_began_at_{};  // of the jobs that failed, the one that was sent last
-  bool is_early_ = false;                // the last trial came before its time
-  bool is_sure_ = false;                 // many have failed in a row
-  int trials_ = 0;                       // that have failed, early ones left out
+  // For State::failing, together with turn_, turn_began_at_ and window_before_:
+  double others_fail_ = 0;               // their share of failures when the state began
+  Clock::time_point failed_began_at_{};  // when the last of the failed jobs was sent
+  bool trial_is_early_ = false;          // the last trial came before its time
+  bool many_failed_ = false;             // many have failed in a row
+  int trials_ = 0;                       // failed trials, without early ones
 };
 
-// Whether a share of failures is so far above that of the others that it is not chance.
+// Whether a share of failures is so far above that of the others that it is not chance. Both are from 0 to 1.
 bool is_outlier(double fails, double others_fail);
 
 }  // namespace driveshaft::dispatch

@@ -42,13 +42,13 @@ TEST_F(Failing, OneFailureIsEnoughWhereTheOthersHaveNone) {
   EXPECT_EQ(health.wake_at(), kStart + 1s);
 }
 
-TEST_F(Failing, AloneItIsNever) {
+TEST_F(Failing, WithoutOtherBackendsItIsNeverFailing) {
   for (int i = 0; i < 20; ++i) failed(kStart, 8, std::nullopt);
   EXPECT_FALSE(health.is_failing());
   EXPECT_EQ(health.limit(), kNoLimit);
 }
 
-TEST_F(Failing, WhereTheOthersFailAsWellItIsNot) {
+TEST_F(Failing, WhereTheOthersFailAsWellItIsNotFailing) {
   for (int i = 0; i < 20; ++i) failed(kStart, 8, 0.5);
   EXPECT_FALSE(health.is_failing());
 }
@@ -67,8 +67,8 @@ TEST_F(Failing, AfterAFewFailuresAFewSuccessesOfJobsThatItHadAreEnough) {
   EXPECT_EQ(health.wake_at(), std::nullopt);
 }
 
-// It answers 500 at once, and jobs that it has had for longer still succeed.
-TEST_F(Failing, ASuccessOfAJobThatWasSentBeforeLetsOneJobTryIt) {
+// The backend answers 500 at once, and jobs that it has had for longer still succeed.
+TEST_F(Failing, ASuccessOfAJobThatWasSentBeforeBeginsATrial) {
   failed(kStart, 8);
   EXPECT_FALSE(succeeded(kStart + 1ms, 7, 10ms));
   EXPECT_TRUE(health.is_failing());
@@ -84,7 +84,7 @@ TEST_F(Failing, ASuccessOfAJobThatWasSentBeforeLetsOneJobTryIt) {
   EXPECT_EQ(health.limit(), 3) << "by its share it could be chance again";
 }
 
-TEST_F(Failing, ASingleFailureKeepsItFromJobsForNoLongerThanThatTrialTakes) {
+TEST_F(Failing, AfterASingleFailureItGetsNoJobsUntilTheTrialEnds) {
   failed(kStart, 8);
   succeeded(kStart + 1ms, 7, 10ms);
   health.job_is_sent();
@@ -93,8 +93,8 @@ TEST_F(Failing, ASingleFailureKeepsItFromJobsForNoLongerThanThatTrialTakes) {
   EXPECT_EQ(health.limit(), kNoLimit);
 }
 
-// Each job that it is sent from now on fails, as soon as it comes.
-TEST_F(Failing, OneThatBeginsToFailFailsNoMoreJobsThanItHad) {
+// Each job that is sent to it from now on fails at once.
+TEST_F(Failing, ABackendThatBeginsToFailFailsNoMoreJobsThanItHad) {
   constexpr int kSlots = 9;
   auto now = kStart;
   failed(now, kSlots);
@@ -110,7 +110,7 @@ TEST_F(Failing, OneThatBeginsToFailFailsNoMoreJobsThanItHad) {
   EXPECT_LT(failures, kSlots);
 }
 
-TEST_F(Failing, AfterManyInARowItIsFailingAndOnlyATrialEndsThat) {
+TEST_F(Failing, AfterManyFailuresInARowOnlyATrialEndsTheState) {
   for (int i = 0; i < 4; ++i) EXPECT_FALSE(failed(kStart, 8 - i));
   EXPECT_TRUE(failed(kStart + 1ms, 4)) << "the fifth in a row";
   EXPECT_EQ(health.state(), State::failing);
@@ -143,7 +143,7 @@ TEST_F(Failing, ATrialThatFailsDoublesThePause) {
   }
 }
 
-TEST_F(Failing, ATrialThatSaysNothingIsFollowedByAnother) {
+TEST_F(Failing, ATrialWithoutAResultIsFollowedByAnother) {
   for (int i = 0; i < 5; ++i) failed(kStart, 5 - i);
   health.try_one(0, kStart + 10s);
   health.job_is_sent();
@@ -174,7 +174,7 @@ TEST_F(Failing, ConnectionsThatBreakTogetherAreOneFailure) {
   EXPECT_EQ(health.wake_at(), kStart + 40s + 2ms + 160s) << "it breaks each of them";
 }
 
-TEST_F(Failing, OneThatHadNoOtherJobIsTriedAfterASecond) {
+TEST_F(Failing, ABackendWithoutOtherJobsIsTriedAfterASecond) {
   failed();
   health.try_one(0, kStart + 1s);
   EXPECT_EQ(health.limit(), 1);
@@ -183,7 +183,7 @@ TEST_F(Failing, OneThatHadNoOtherJobIsTriedAfterASecond) {
   EXPECT_EQ(health.wake_at(), kStart + 1s + 2ms + 2s);
 }
 
-TEST_F(Failing, AnOutageTakesItsPlace) {
+TEST_F(Failing, AnOutageEndsTheState) {
   failed(kStart, 2);
   EXPECT_TRUE(health.attempt_ended({.news = BackendNews::unreachable, .why = "refused", .others_fail = 0.0},
                                    1, true, kStart, 0));
@@ -192,7 +192,7 @@ TEST_F(Failing, AnOutageTakesItsPlace) {
   EXPECT_TRUE(health.works());
 }
 
-TEST_F(Failing, OneThatCannotBeSparedIsTakenBack) {
+TEST_F(Failing, ABackendThatCannotBeSparedIsTakenBack) {
   for (int i = 0; i < 5; ++i) failed(kStart, 5 - i);
   health.take_back();
   EXPECT_EQ(health.state(), State::up);
@@ -208,7 +208,7 @@ TEST_F(Failing, FailuresThatAreTheApplicationsOwnDoNotCount) {
   EXPECT_FALSE(health.is_failing());
 }
 
-// It answers at once, and would get most jobs.
+// A backend that answers 429 at once would get most jobs.
 TEST_F(Failing, TooManyRequestsCount) {
   health.attempt_ended({.news = BackendNews::overloaded, .score = AttemptScore::none, .others_fail = 0.0}, 1,
                        true, kStart, 0);

@@ -38,7 +38,7 @@ TEST(BackendHealth, NothingLimitsAnEndpointThatIsUp) {
   EXPECT_EQ(health.wake_at(), std::nullopt);
 }
 
-TEST(BackendHealth, OneThatCannotBeReachedGetsNoJobsAndIsProbed) {
+TEST(BackendHealth, AnUnreachableBackendGetsNoJobsAndIsProbed) {
   BackendHealth health(8, false);
   EXPECT_TRUE(ended(health, unreachable));
   EXPECT_FALSE(ended(health, unreachable)) << "that is known";
@@ -85,7 +85,7 @@ TEST(BackendHealth, AnOutageAfterABrokenConnectionIsAnOutage) {
   EXPECT_EQ(health.wake_at(), kStart + 110ms) << "probes go on";
 }
 
-TEST(BackendHealth, WhatItsLastJobsMetDoesNotEndAnOutage) {
+TEST(BackendHealth, ResultsOfItsLastJobsDoNotEndAnOutage) {
   BackendHealth health(8, false);
   ended(health, unreachable);
   for (const auto news : {reached, answered, overloaded, none}) {
@@ -95,7 +95,7 @@ TEST(BackendHealth, WhatItsLastJobsMetDoesNotEndAnOutage) {
   }
 }
 
-TEST(BackendHealth, JobsThatDoNotWaitForItLeaveItUp) {
+TEST(BackendHealth, WhereJobsAreNotHeldItStaysUp) {
   BackendHealth health(8, false);
   EXPECT_FALSE(health.attempt_ended({.news = unreachable, .why = "refused"}, 1, /*hold=*/false, kStart, 1));
   EXPECT_EQ(health.state(), State::up);
@@ -120,7 +120,7 @@ TEST(BackendHealth, ProbesComeAfterAFifthOfTheTimeItHasBeenAwayForTwoSecondsAtMo
   EXPECT_EQ(health.why(), "still refused");
 }
 
-TEST(BackendHealth, ItComesBackWithOneJobAndOneMoreForEachAnswer) {
+TEST(BackendHealth, AfterAnOutageItGetsOneJobAndOneMoreForEachAnswer) {
   BackendHealth health(4, false);
   ended(health, unreachable);
   health.recover(/*posted=*/0);
@@ -137,14 +137,14 @@ TEST(BackendHealth, ItComesBackWithOneJobAndOneMoreForEachAnswer) {
   EXPECT_EQ(health.limit(), kNoLimit);
 }
 
-TEST(BackendHealth, JobsThatItStillHasAreBesideTheFirst) {
+TEST(BackendHealth, JobsThatItStillHasDoNotCountAgainstTheFirst) {
   BackendHealth health(8, false);
   ended(health, unreachable);
   health.recover(/*posted=*/3);
   EXPECT_EQ(health.limit(), 4);
 }
 
-TEST(BackendHealth, OneThatAskedForItIsLeftAloneForSoLong) {
+TEST(BackendHealth, ABackendThatAsksForAPauseGetsNoJobsForThatTime) {
   BackendHealth health(8, false);
   EXPECT_TRUE(asked_to_wait_for(health, 3s));
   EXPECT_EQ(health.state(), State::paused);
@@ -163,7 +163,7 @@ TEST(BackendHealth, APauseHasALeastLength) {
   EXPECT_EQ(health.wake_at(), kStart + 100ms);
 }
 
-TEST(BackendHealth, WhoeverCannotBeReachedNeedNotBeLeftAlone) {
+TEST(BackendHealth, AnUnreachableBackendDoesNotBecomePaused) {
   BackendHealth health(8, false);
   ended(health, unreachable);
   EXPECT_FALSE(asked_to_wait_for(health, 10s));
@@ -172,7 +172,7 @@ TEST(BackendHealth, WhoeverCannotBeReachedNeedNotBeLeftAlone) {
   EXPECT_FALSE(health.reached()) << "only a probe says that it is back";
 }
 
-TEST(BackendHealth, OneThatIsPausedMayGoAway) {
+TEST(BackendHealth, APausedBackendMayBecomeUnreachable) {
   BackendHealth health(8, false);
   asked_to_wait_for(health, 10s);
   EXPECT_TRUE(ended(health, unreachable, kStart + 1s));
@@ -296,7 +296,7 @@ TEST(BackendHealth, AProbeThatEndsWithoutNewsIsFollowedByAnother) {
   }
 }
 
-TEST(BackendHealth, WhoeverAnswersAProbeIsThere) {
+TEST(BackendHealth, AnyAnswerToAProbeEndsTheAbsence) {
   for (const auto news : {answered, reached, overloaded}) {
     BackendHealth health = absent_endpoint();
     health.next_turn(0, 2, kStart + 100ms, 1);
@@ -309,7 +309,7 @@ TEST(BackendHealth, WhoeverAnswersAProbeIsThere) {
   }
 }
 
-TEST(BackendHealth, OneWhoseApplicationIsAbsentMayBecomeUnreachable) {
+TEST(BackendHealth, AnAbsentBackendMayBecomeUnreachable) {
   BackendHealth health = absent_endpoint();
   health.next_turn(0, 2, kStart + 100ms, 1);
   EXPECT_TRUE(ended_after(health, unreachable, 1ms, kStart + 101ms));
@@ -317,14 +317,14 @@ TEST(BackendHealth, OneWhoseApplicationIsAbsentMayBecomeUnreachable) {
   EXPECT_FALSE(health.is_probed_by_jobs());
 }
 
-TEST(BackendHealth, OneWhoseApplicationIsAbsentMayAskToBeLeftAlone) {
+TEST(BackendHealth, AnAbsentBackendMayAskForAPause) {
   BackendHealth health = absent_endpoint();
   EXPECT_TRUE(asked_to_wait_for(health, 3s, kStart + 50ms));
   EXPECT_EQ(health.state(), State::paused);
   EXPECT_EQ(health.wake_at(), kStart + 3050ms);
 }
 
-TEST(BackendHealth, AbsenceIsNoNewsWhereJobsAreNotHeld) {
+TEST(BackendHealth, AbsenceChangesNothingWhereJobsAreNotHeld) {
   BackendHealth health(8, false);
   health.attempt_ended({.news = absent, .why = "HTTP status 502"}, 1, /*hold=*/false, kStart, 1);
   EXPECT_EQ(health.limit(), kNoLimit);
@@ -353,7 +353,7 @@ TEST(BackendHealth, ItKnowsWhetherALaterJobHasSucceeded) {
   EXPECT_FALSE(health.has_succeeded_since(kStart + 6ms));
 }
 
-TEST(BackendHealth, OneThatIsFullHasTheLimitThatItHasShown) {
+TEST(BackendHealth, AFullBackendHasAsManyJobsAsItHasTaken) {
   BackendHealth health(16, false);
   EXPECT_FALSE(ended_after(health, full, 0ms, kStart, /*posted=*/6));
   EXPECT_EQ(health.state(), State::up);
@@ -381,7 +381,7 @@ TEST(BackendHealth, TheLimitOfAFullOneGrowsByOneASecondWhileItIsUsedUp) {
   EXPECT_FALSE(health.is_full());
 }
 
-TEST(BackendHealth, TheLimitGrowsMoreSlowlyEachTimeThatItWasTooMuch) {
+TEST(BackendHealth, TheLimitGrowsMoreSlowlyAfterEachRefusal) {
   BackendHealth health(16, false);
   ended_after(health, full, 0ms, kStart, 5);
   ended_after(health, answered, 1ms, kStart + 1s, 4);
@@ -409,7 +409,7 @@ TEST(BackendHealth, ASlowFailureToConnectMeansFullOnlyWhileOthersAreAnswered) {
   EXPECT_EQ(health.state(), State::unreachable);
 }
 
-TEST(BackendHealth, SeveralRefusalsAtOnceAreOneThatWasTooMuch) {
+TEST(BackendHealth, SeveralRefusalsAtOnceCountAsOne) {
   BackendHealth health(16, false);
   for (int times = 0; times < 3; ++times) ended_after(health, full, 0ms, kStart, 5);
   ended_after(health, answered, 1ms, kStart + 1s, 4);
@@ -459,7 +459,7 @@ TEST(BackendHealth, APauseHasItsReason) {
   EXPECT_EQ(health.why(), "asks");
 }
 
-TEST(BackendHealth, ASuspectThatBecomesUnreachableIsNotReached) {
+TEST(BackendHealth, ABackendUnderSuspicionThatBecomesUnreachableIsNotReached) {
   BackendHealth health(8, false);
   ended_after(health, absent, 1ms, kStart);
   EXPECT_TRUE(health.reached());
@@ -521,7 +521,7 @@ TEST(BackendHealth, EachAbsenceBeginsWithTheTurnsOfHeldJobs) {
   }
 }
 
-TEST(BackendHealth, AHeldJobTellsAsWellIfNoNewOneComesToASuspect) {
+TEST(BackendHealth, AHeldJobDecidesASuspicionIfNoNewJobComes) {
   BackendHealth health(8, false);
   ended_after(health, absent, 1ms, kStart, 1);
   health.next_turn(/*posted=*/0, /*held=*/1, kStart + 100ms, 1);

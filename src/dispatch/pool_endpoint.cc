@@ -147,7 +147,7 @@ OtherBackends PoolEndpoint::others_of(const Backend& backend) const {
 
 void PoolEndpoint::cannot_be_reached(const Backend& backend) {
   for (const auto& group : groups_) {
-    if (group->uri() == backend.uri()) group->cannot_be_reached();
+    if (group->uri() == backend.uri()) group->look_up_soon();
   }
 }
 

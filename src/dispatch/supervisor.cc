@@ -15,9 +15,9 @@ namespace {
 using namespace std::chrono_literals;
 using log::kMainLog;
 
-// For the servers to read the last results, once no job runs. One that is stopped or far away would otherwise
-// hold the shutdown up for the whole window.
-constexpr auto kGoodbye = 2s;
+// Once no job runs, links have this time for their closing echoes: the servers read the last results.
+// Otherwise a server that is stopped or far away would delay the shutdown for the whole window.
+constexpr auto kClosingTime = 2s;
 
 }  // namespace
 
@@ -184,20 +184,20 @@ void Supervisor::window_is_over() {
                       "still run and end"));
   }
   abort_jobs();
-  context_.deadlines.set(goodbye_, kGoodbye);
+  context_.deadlines.set(closing_, kClosingTime);
 }
 
 void Supervisor::pool_at_rest(Pool&) {
-  if (draining_ && !goodbye_.is_set() && running_jobs() == 0) context_.deadlines.set(goodbye_, kGoodbye);
+  if (draining_ && !closing_.is_set() && running_jobs() == 0) context_.deadlines.set(closing_, kClosingTime);
 }
 
-void Supervisor::goodbye_is_over() {
+void Supervisor::closing_is_over() {
   // A grab that was still unanswered may have brought one more job: within the window it is let run.
   if (!window_over_ && running_jobs() > 0) return;
   // Nor is a server that reads slowly cut off within it.
   if (!window_over_ &&
       std::any_of(leaving_.begin(), leaving_.end(), [](const auto& pool) { return pool->has_unsent(); })) {
-    return context_.deadlines.set(goodbye_, kGoodbye);
+    return context_.deadlines.set(closing_, kClosingTime);
   }
   abort_jobs();
   for (const auto& pool : std::vector(leaving_)) pool->stop_links();
@@ -216,7 +216,7 @@ void Supervisor::pool_drained(Pool& pool) {
 void Supervisor::finish_if_drained() {
   if (!draining_ || !leaving_.empty() || !drained_) return;
   window_.clear();
-  goodbye_.clear();
+  closing_.clear();
   std::exchange(drained_, nullptr)();
 }
 

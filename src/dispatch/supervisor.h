@@ -75,7 +75,7 @@ class Supervisor final : private Pool::Owner {
   void await_end_of_pauses();
   void end_pauses();
   void window_is_over();
-  void goodbye_is_over();
+  void closing_is_over();
   void abort_jobs();
   void finish_if_drained();
 
@@ -90,7 +90,7 @@ class Supervisor final : private Pool::Owner {
   base::Deadline::Clock::time_point window_ends_{};
   std::function<void()> drained_;
   Timer window_{*this, &Supervisor::window_is_over};
-  Timer goodbye_{*this, &Supervisor::goodbye_is_over};
+  Timer closing_{*this, &Supervisor::closing_is_over};
   Timer pauses_end_{*this, &Supervisor::end_pauses};
 };
 
