@@ -18,7 +18,8 @@ import urllib.parse
 
 from dispatchers import PEERS, SEVERAL
 from gearman import Admin, Client, JobFailed, workload_of
-from processes import ANSWER, BENCH_FUNCTION, CannotMeasure, Family, Gearmand, Process, free_port, listens, machine_cpu, wait_until
+from processes import ANSWER, BENCH_FUNCTION, CannotMeasure, Family, Gearmand, Process, free_port, listens, listens_unix, \
+    machine_cpu, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLOTS = 8
@@ -46,7 +47,7 @@ class PhpFpm(Family):
         super().__init__("php-fpm", directory, [found[-1], "--nodaemonize", *as_root, "-y", conf])
 
     def wait_ready(self):
-        wait_until("php-fpm listens", lambda: (self.check_alive(), listens(self.port) and self.socket.exists())[1], 10)
+        wait_until("php-fpm listens", lambda: (self.check_alive(), listens(self.port) and listens_unix(self.socket))[1], 10)
 
 
 class Nginx(Process):

@@ -50,6 +50,12 @@ def listens(port):
         return False
 
 
+def listens_unix(path):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(1)
+        return sock.connect_ex(str(path)) == 0
+
+
 def machine_cpu():
     """CPU seconds that everything on this machine has used."""
     with open("/proc/stat") as f:

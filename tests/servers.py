@@ -233,7 +233,7 @@ pm.max_requests = {max_requests}
     def start(self):
         super().start()
         wait_until(lambda: accepts("127.0.0.1", self.port) and accepts("::1", self.port_v6)
-                   and self.socket_path.exists(), "php-fpm listens")
+                   and accepts_unix(self.socket_path), "php-fpm listens")
         return self
 
     def reload(self):
