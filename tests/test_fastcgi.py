@@ -167,8 +167,20 @@ def test_a_script_that_is_not_there_is_a_404_that_says_so(rig, fpm):
     assert run(server, "f") == FAILED
     daemon.wait_for_line("^Script's stderr: .* text=.Primary script unknown", level="WARN")
     daemon.wait_for_line("^Failed job: .*HTTP status 404.*its stderr: .*Primary script unknown")
-    assert 'its stderr: "Primary script unknown"' in api.pool(daemon, "Regular")["failures"][0]["reason"]
+    reason = api.pool(daemon, "Regular")["failures"][0]["reason"]
+    assert 'its stderr: "Primary script unknown"; php-fpm found no script: ' in reason
+    assert reason.endswith("; the job did not run")
     assert daemon.metric("driveshaft_http_errors", http_status="404") == 1
+
+
+def test_a_script_with_a_parse_error_may_have_run(rig, fpm):
+    """Its stderr does not say whether the error is in the script or in a file that it includes as it runs."""
+    (rig.directory / "wrong.php").write_text("<?php oops(;")
+    server, daemon = start(rig, fpm.uri(rig.directory / "wrong.php"))
+    daemon.expect_failed_jobs()
+    assert run(server, "f") == FAILED
+    assert "PHP Parse error" in (reason := api.pool(daemon, "Regular")["failures"][0]["reason"])
+    assert reason.endswith("; the job may have run")
 
 
 def test_a_job_has_a_connection_of_its_own_and_php_fpm_closes_it(rig):
@@ -237,7 +249,8 @@ def test_a_process_that_dies_is_a_lost_connection(rig, fpm):
         handle = client.submit("wait_for", str(gate))
         let_pass(0.5)  # a connection that breaks sooner has most likely not been read
         wait_until(lambda: kill_a_child(), "a process has the job, and is killed")
-        daemon.wait_for_line('^Trying job again: .*reason="(the connection broke|the endpoint closed)', level="WARN")
+        daemon.wait_for_line('^Trying job again: .*reason="(the connection broke|the endpoint closed).*; the process of '
+                             'php-fpm ended: .*process_control_timeout.*php-fpm.s log', level="WARN")
         gate.touch()
         assert client.result(handle) == complete("waited")
 

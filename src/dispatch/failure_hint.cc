@@ -107,6 +107,16 @@ std::string hint(const FailureFacts& facts) {
   if (facts.end == AttemptEnd::connection_lost && facts.over_unix_socket) {
     return "; if php-fpm listens on this socket, the URI begins with fcgi+unix://";
   }
+  const bool lost = facts.end == AttemptEnd::connection_lost || facts.end == AttemptEnd::stale_connection;
+  if (lost && facts.over_fastcgi) {
+    return "; the process of php-fpm ended: by a reload (process_control_timeout of php-fpm lets scripts "
+           "finish), a stop or a crash (php-fpm's log says which)";
+  }
+  if (is_no_script(facts.status, facts.stderr_line)) {
+    return "; php-fpm found no script: give job_processing_uri, and fastcgi_document_root, the path as "
+           "php-fpm "
+           "sees it";
+  }
   if (facts.status == 502) {
     return "; nginx answers so when it does not reach php-fpm, or when the process there has died: its error "
            "log says which";
@@ -128,6 +138,11 @@ std::string hint(const FailureFacts& facts) {
 }
 
 }  // namespace
+
+// What PHP code writes to stderr begins with "PHP message: ": this line is php-fpm's own.
+bool is_no_script(unsigned status, std::string_view stderr_line) {
+  return status == 404 && stderr_line == "Primary script unknown";
+}
 
 std::string explain_outage(std::string_view what, const FailureFacts& facts) {
   std::string text(what);

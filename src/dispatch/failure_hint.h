@@ -15,7 +15,8 @@ struct FailureFacts {
   unsigned status = 0;              // of HTTP, if an answer came
   std::chrono::nanoseconds took{};  // the attempt, since it was sent
   bool may_have_run = false;        // a request of it, in any attempt, may have reached an endpoint
-  bool over_unix_socket = false;
+  bool over_unix_socket = false;    // in HTTP
+  bool over_fastcgi = false;
   bool is_empty = false;              // the answer has no body
   std::string_view stderr_line = {};  // the first one that a FastCGI script wrote; printable
 };
@@ -26,6 +27,10 @@ std::string explain_failure(std::string_view what, const FailureFacts& facts);
 
 // The same without whether the job may have run: of the endpoint.
 std::string explain_outage(std::string_view what, const FailureFacts& facts);
+
+// Whether php-fpm answered that it has found no script at the path, and so has run none. `stderr_line` as
+// above.
+bool is_no_script(unsigned status, std::string_view stderr_line);
 
 // The part of an answer that says most, in one printable line of at most about `limit` bytes: the first
 // message of PHP, without its tags; or the title of an HTML page; else the first bytes. What stands before an

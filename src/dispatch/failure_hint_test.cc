@@ -114,6 +114,33 @@ TEST(FailureHint, HasTheFirstLineOfStderr) {
             "HTTP status 500; its stderr: \"PHP message: no database\"; the job may have run");
 }
 
+TEST(FailureHint, OfFastcgiWhoseConnectionBrokeNamesWhatEndsProcessesOfPhpFpm) {
+  for (const auto end : {AttemptEnd::connection_lost, AttemptEnd::stale_connection}) {
+    EXPECT_EQ(explain_failure("it broke", {.end = end, .may_have_run = true, .over_fastcgi = true}),
+              "it broke; the process of php-fpm ended: by a reload (process_control_timeout of php-fpm lets "
+              "scripts finish), a stop or a crash (php-fpm's log says which); the job may have run");
+  }
+  EXPECT_EQ(explain_outage("late", {.end = AttemptEnd::attempt_timeout, .over_fastcgi = true}), "late");
+}
+
+TEST(FailureHint, OfAScriptThatPhpFpmDoesNotFindNamesItsPath) {
+  EXPECT_EQ(
+      explain_failure("HTTP status 404", {.end = AttemptEnd::other_status,
+                                          .status = 404,
+                                          .over_fastcgi = true,
+                                          .stderr_line = "Primary script unknown"}),
+      "HTTP status 404; its stderr: \"Primary script unknown\"; php-fpm found no script: give "
+      "job_processing_uri, and fastcgi_document_root, the path as php-fpm sees it; the job did not run");
+}
+
+TEST(FailureHint, OnlyTheAnswerOfPhpFpmItselfSaysThatThereIsNoScript) {
+  EXPECT_TRUE(is_no_script(404, "Primary script unknown"));
+  EXPECT_FALSE(is_no_script(404, "PHP message: Primary script unknown")) << "a script's";
+  EXPECT_FALSE(is_no_script(404, ""));
+  EXPECT_FALSE(is_no_script(500, "Primary script unknown"));
+  EXPECT_FALSE(is_no_script(500, "PHP message: PHP Parse error:  syntax error")) << "of an included file?";
+}
+
 TEST(FailureHint, OfAConnectionThatBrokeOnAUnixSocketAsksForPhpFpm) {
   EXPECT_EQ(
       explain_failure("it broke",

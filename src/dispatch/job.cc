@@ -110,7 +110,9 @@ void Job::finished(base::Result<http::Response, http::Failure> result) try {
   at_endpoint_ = false;
   if (phases_.connect) function_->metrics.connected(*phases_.connect);
   if (phases_.first_byte) function_->metrics.answer_began(*phases_.first_byte);
-  if (result || may_have_run(result.error().kind)) may_have_run_ = true;
+  if (result ? !is_no_script(result->status, stderr_line_) : may_have_run(result.error().kind)) {
+    may_have_run_ = true;
+  }
   if (!result) return attempt_failed(failure_of(result.error()));
   const auto answer = decode(*result);
   if (answer) return answered(*answer);
@@ -238,7 +240,6 @@ void Job::attempt_failed(const JobFailure& failure) {
       backend_ = nullptr;
       return owner_.attempt_ready(*this);
     case JobAction::retry:
-      backend_ = nullptr;
       return wait_for_retry(decision, failure);
     case JobAction::requeue:
       return requeue();
@@ -268,6 +269,7 @@ void Job::wait_for_retry(const AttemptDecision& decision, const JobFailure& fail
   function_->metrics.retried(config::name_of(*retried_as(failure.end)));
   log_retry(logged(), attempt_ - held_attempts_, settings_->retry.attempts, decision.delay,
             explained(failure));
+  backend_ = nullptr;
   ++attempt_;
   context_.deadlines.set(attempt_timer_, decision.delay);
 }
@@ -390,6 +392,7 @@ FailureFacts Job::facts_of(const JobFailure& failure) const {
           .took = Clock::now() - posted_at_,
           .may_have_run = may_have_run_,
           .over_unix_socket = backend_ && backend_->uri().is_http_over_unix(),
+          .over_fastcgi = backend_ && backend_->uri().is_fastcgi(),
           .is_empty = failure.answer.empty(),
           .stderr_line = stderr_line_};
 }
