@@ -7,12 +7,14 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 
 from behaviours import answer
 from certificates import Authority
-from driveshaft import binary, jobs_file, pool, run_binary
+from clients import Client
+from driveshaft import Driveshaft, binary, jobs_file, pool, run_binary
 from processes import free_port
 from servers import Stunnel
 
@@ -287,6 +289,33 @@ def test_online_names_each_that_is_away_and_exits_11(tmp_path):
     assert re.search(r"^endpoint +http\+unix.* error: .*No such file or directory", done.stdout, re.M)
     assert check(tmp_path, config).returncode == 0
     assert check(tmp_path, config, way="--check=online", user="no-such-user").returncode == 5
+
+
+@pytest.mark.root
+def test_a_socket_that_the_user_may_not_open_is_told_with_what_to_do(roots_directory, rig):
+    path, program = roots_directory / "fpm.sock", roots_directory / "driveshaft"
+    shutil.copy(binary(), program)
+    uri = f"fcgi+unix://{urllib.parse.quote(str(path), safe='')}/srv/job.php"
+    said = "Permission denied (this user may not open the socket: give it the socket's group, such as with adduser driveshaft www-data"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        path.chmod(0o660)
+        (roots_directory / "jobs.json").touch()
+        server = rig.gearmand()
+        config = jobs_file([server], {"P": pool(uri, ["f"])})
+        done = check(roots_directory, config, way="--check=online", user="nobody")
+        verdict = rows(done)[0]["endpoint"][1]
+        assert done.returncode == 11 and said in verdict and "start it" not in verdict
+        probed = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", program, "probe", uri],
+                                capture_output=True, text=True, timeout=20)
+        assert probed.returncode == 1 and said in probed.stdout and "sudo -u driveshaft" in probed.stdout
+        assert "start it" not in probed.stdout
+        daemon = rig.start(Driveshaft(roots_directory, config, user="nobody"))
+        daemon.expect_errors("cannot be reached")
+        with Client(server) as client:
+            client.submit("f", "ab")
+            daemon.wait_for_line("cannot be reached.*Permission denied .this user may not open the socket: ")
 
 
 def test_online_waits_five_seconds_for_what_is_silent(tmp_path):

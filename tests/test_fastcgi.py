@@ -311,6 +311,25 @@ def test_the_probe_shows_what_a_script_writes_to_stderr(fpm):
     assert "Primary script unknown" in lines["plain job"][1]
 
 
+def test_the_probe_of_a_script_whose_process_dies_names_the_log_of_php_fpm(rig, fpm):
+    (rig.directory / "dies.php").write_text("<?php posix_kill(getmypid(), 9);")
+    grade, what, remedy = probe(fpm.uri_unix(rig.directory / "dies.php"), expect=1)["plain job"]
+    assert grade == "WRONG" and "the connection broke" in what
+    assert "see php-fpm's log" in remedy and "process_control_timeout" in remedy
+
+
+def test_the_probe_of_a_connection_that_is_closed_and_of_another_that_hangs_says_both(rig):
+    endpoint = rig.start(FakeFastcgi([None, b""]))
+    grade, what, remedy = probe(endpoint.uri(), "--timeout", "0.5", expect=1)["plain job"]
+    assert (grade, what) == ("WRONG", "the connection was closed before an answer; sent once more, no whole answer within 0.5 s")
+    assert "see php-fpm's log" in remedy
+
+
+def test_the_probe_of_a_script_that_is_not_there_names_its_path(fpm):
+    grade, what, remedy = probe(fpm.uri(PHP_DIR / "nowhere.php"), expect=1)["plain job"]
+    assert grade == "WRONG" and "Primary script unknown" in what and "the path as php-fpm sees it" in remedy
+
+
 def test_the_probe_of_an_example_that_streams(fpm):
     lines = probe(fpm.uri(EXAMPLES_DIR / "stream.php"), "--workload", "3", expect=0)
     assert "told 7 times before, gearman_ret 0" in lines["plain job"][1]

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "dispatch/failure_hint.h"
 #include "dispatch/stream_decoder.h"
 #include "text/printable.h"
 #include "text/utf8.h"
@@ -23,19 +24,42 @@ double milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-Remark no_response(const Outcome& outcome, const Circumstances& circumstances) {
-  const auto timeout = circumstances.timeout;
-  if (outcome.timed_out) {
-    return finding(fmt::format("no whole answer within {} s", static_cast<double>(timeout.count()) / 1000),
-                   "see what the endpoint waits for, or give it longer with --timeout; its daemon waits for "
-                   "--max_running_time");
+constexpr const char* kSeeWhyItEnded =
+    "see php-fpm's log: the process crashed, was stopped, or php-fpm was reloaded "
+    "(process_control_timeout of php-fpm lets scripts finish)";
+
+Remark too_late(const Outcome& outcome, const Circumstances& circumstances) {
+  const double seconds = static_cast<double>(circumstances.timeout.count()) / 1000;
+  if (outcome.closed_before && circumstances.is_fastcgi) {  // in HTTP it was idle, and may be closed
+    return finding(fmt::format("the connection was closed before an answer; sent once more, no whole answer "
+                               "within {} s",
+                               seconds),
+                   kSeeWhyItEnded);
   }
+  return finding(fmt::format("no whole answer within {} s", seconds),
+                 fmt::format("see what the endpoint waits for, or give it longer with --timeout; its daemon "
+                             "waits for --max_running_time{}",
+                             circumstances.is_fastcgi ? ". If php-fpm's log says that the process ended, a "
+                                                        "program that it started holds the connection"
+                                                      : ""));
+}
+
+Remark not_reached(const http::Failure& failure) {
+  return finding(
+      "it cannot be reached: " + failure.message,
+      failure.denied
+          ? "probe it as the daemon's user, such as with sudo -u driveshaft; the daemon holds jobs "
+            "until it may open the socket"
+          : "start it, or correct the URI; the daemon would hold its jobs until it can be reached");
+}
+
+Remark no_response(const Outcome& outcome, const Circumstances& circumstances) {
+  if (outcome.timed_out) return too_late(outcome, circumstances);
   const http::Failure& failure = outcome.response.error();
   switch (failure.kind) {
     case http::Failure::Kind::unreachable:
     case http::Failure::Kind::full:
-      return finding("it cannot be reached: " + failure.message,
-                     "start it, or correct the URI; the daemon would hold its jobs until it can be reached");
+      return not_reached(failure);
     case http::Failure::Kind::connection_lost:
     case http::Failure::Kind::stale_connection:
       if (circumstances.is_http_over_unix) {
@@ -44,6 +68,7 @@ Remark no_response(const Outcome& outcome, const Circumstances& circumstances) {
                        "whole answer, and "
                        "see the error log of the process that listens");
       }
+      if (circumstances.is_fastcgi) return finding(failure.message, kSeeWhyItEnded);
       return finding(
           failure.message,
           "send the whole answer, with a Content-Length that is its length; if the process died, its error "
@@ -164,6 +189,10 @@ Remark judge_answer(const Outcome& outcome, dispatch::AnswerDecoder& decoder,
             : "it says that the job failed: that conforms; a function that it has is named with --function"};
   }
   const auto& wrong = answer.error();
+  const std::string_view lines = outcome.stderr_lines;
+  if (dispatch::is_no_script(response.status, lines.substr(0, lines.find('\n')))) {
+    return finding(wrong.message, "php-fpm found no script: write the path as php-fpm sees it into the URI");
+  }
   return finding(wrong.message, wrong.kind == dispatch::NotAnAnswer::Kind::http_status
                                     ? remedy_for_status(response.status, response.retry_after, circumstances)
                                 : response.streamed

@@ -25,6 +25,7 @@ struct Outcome {
   bool timed_out = false;
   std::chrono::nanoseconds took{};
   std::string stderr_lines = {};  // lines that a FastCGI script wrote to stderr
+  bool closed_before = false;     // a first connection closed before an answer; this is of the second one
 };
 
 struct Remark {

@@ -39,6 +39,12 @@ TEST(Judge, WhatAScriptWritesToStderrIsShown) {
   EXPECT_THAT(judged(outcome).what, testing::EndsWith("\"; its stderr: \"Primary script \\x1b unknown\""));
 }
 
+TEST(Judge, AScriptThatPhpFpmDoesNotFind) {
+  auto outcome = answered(404, "File not found.\n");
+  outcome.stderr_lines = "Primary script unknown\nmore\n";
+  EXPECT_THAT(judged(outcome).remedy, HasSubstr("the path as php-fpm sees it"));
+}
+
 TEST(Judge, AnAnswerThatIsNotFastcgi) {
   dispatch::AnswerDecoder decoder;
   const auto remark = judge(failed(http::Failure::Kind::malformed), decoder,
@@ -122,6 +128,38 @@ TEST(Judge, NoResponseAtAll) {
   const auto late = judged(failed(Kind::connection_lost, true));
   EXPECT_EQ(late.what, "no whole answer within 2.5 s");
   EXPECT_THAT(late.remedy, HasSubstr("--timeout"));
+}
+
+TEST(Judge, OfTwoConnectionsToPhpFpmBothAreTold) {
+  auto late = failed(http::Failure::Kind::connection_lost, true);
+  late.closed_before = true;
+  dispatch::AnswerDecoder decoder;
+  const auto remark =
+      judge(late, decoder, {std::chrono::milliseconds(2500), false, false, /*is_fastcgi=*/true});
+  EXPECT_EQ(remark.what,
+            "the connection was closed before an answer; sent once more, no whole answer within 2.5 s");
+  EXPECT_THAT(remark.remedy, HasSubstr("see php-fpm's log"));
+  EXPECT_EQ(judged(late).what, "no whole answer within 2.5 s") << "a kept connection may be closed";
+}
+
+TEST(Judge, ASocketThatTheUserMayNotOpenIsNotStarted) {
+  const Outcome denied{http::Failure{http::Failure::Kind::unreachable, "why", /*denied=*/true}, false, {}};
+  EXPECT_THAT(judged(denied).remedy,
+              testing::AllOf(HasSubstr("as the daemon's user"), testing::Not(HasSubstr("start it"))));
+}
+
+TEST(Judge, AConnectionOfPhpFpmMayOutliveItsProcess) {
+  dispatch::AnswerDecoder decoder;
+  const auto remark = judge(failed(http::Failure::Kind::connection_lost, /*timed_out=*/true), decoder,
+                            {std::chrono::milliseconds(2500), false, false, /*is_fastcgi=*/true});
+  EXPECT_THAT(remark.remedy, HasSubstr("a program that it started holds the connection"));
+}
+
+TEST(Judge, AProcessOfPhpFpmThatEndsHasItsLogAsRemedy) {
+  dispatch::AnswerDecoder decoder;
+  const auto remark = judge(failed(http::Failure::Kind::connection_lost), decoder,
+                            {std::chrono::milliseconds(2500), false, false, /*is_fastcgi=*/true});
+  EXPECT_THAT(remark.remedy, HasSubstr("process_control_timeout"));
 }
 
 TEST(JudgeRefusal, OnlyAStatusThatBlamesTheRequestIsOne) {

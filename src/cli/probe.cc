@@ -67,6 +67,7 @@ class Call final : public http::Exchange, private base::Deadline {
  private:
   void finished(base::Result<http::Response, http::Failure> result) override {
     if (!result && result.error().kind == http::Failure::Kind::stale_connection) {
+      closed_before_ = true;
       return endpoint_.send_again(*this);
     }
     clear();
@@ -89,6 +90,7 @@ class Call final : public http::Exchange, private base::Deadline {
   void done(Outcome outcome) {
     outcome.took = Clock::now() - started_;
     outcome.stderr_lines = std::move(stderr_lines_);
+    outcome.closed_before = closed_before_;
     outcome_ = std::move(outcome);
   }
 
@@ -100,6 +102,7 @@ class Call final : public http::Exchange, private base::Deadline {
   Clock::time_point started_;
   std::string streamed_;
   std::string stderr_lines_;
+  bool closed_before_ = false;
   std::optional<Outcome> outcome_;
 };
 

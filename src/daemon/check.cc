@@ -89,7 +89,10 @@ int check(const Options& options) {
   if (jobs.good) {
     check_jobs_files(options.jobs_config, *jobs.good, user, rows);
     rows.push_back(check_open_files(jobs.good->config));
-    if (options.check_online) check_online(jobs.good->config, rows);
+    if (options.check_online) {
+      const AsUser as_user(user);  // a Unix socket is not open to everybody
+      check_online(jobs.good->config, rows);
+    }
   }
   tell_scripts(rows);
   if (jobs.good) fmt::print("\n");

@@ -30,11 +30,12 @@ struct Asked {
   CheckRow row;
   bool answered = false;
 
-  // `failure`: why it cannot be reached; empty: it can.
+  // `failure`: why it cannot be reached; empty: it can. `remedy`: empty where that has it.
   void answer(std::string_view failure, std::string_view remedy) {
     answered = true;
     if (failure.empty()) return;
-    row = error_row(row.what, row.value, base::kExitNoAnswer, fmt::format("{}; {}", failure, remedy));
+    row = error_row(row.what, row.value, base::kExitNoAnswer,
+                    remedy.empty() ? std::string(failure) : fmt::format("{}; {}", failure, remedy));
   }
 };
 
@@ -116,7 +117,7 @@ class OnlineCheck {
   static void ask(AskedEndpoint& endpoint) {
     endpoint.endpoint->probe([&endpoint](const base::Result<void, http::Failure>& result) {
       endpoint.answer(result ? std::string() : result.error().message,
-                      "start it, or correct job_processing_uri");
+                      !result && result.error().denied ? "" : "start it, or correct job_processing_uri");
     });
   }
 

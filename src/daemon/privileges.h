@@ -26,7 +26,7 @@ void become(const User& user);
 std::string why_not_become(const User& user);
 
 // While it lives, the process has the rights of that user, with its groups: for looking at what the user may
-// do. Root alone becomes another user; as anybody else nothing happens. While there is one thread. Throws
+// do. Root alone becomes another user; as anybody else nothing happens. Made while there is one thread. Throws
 // base::StartupError.
 class AsUser {
  public:

@@ -66,16 +66,16 @@ void Connection::on_deadline() {
                       : attempt_->looking_up() ? "its name is still being looked up"
                                                : "nothing answers";
   const bool unanswered = !attempt_->shaking_hands() && !attempt_->looking_up();
-  open_failed(unanswered ? Failure::Kind::full : Failure::Kind::unreachable,
-              fmt::format("no connection within endpoint_connect_timeout ({} ms): {}",
-                          endpoint_.settings_.connect_timeout.count(), phase));
+  open_failed({unanswered ? Failure::Kind::full : Failure::Kind::unreachable,
+               fmt::format("no connection within endpoint_connect_timeout ({} ms): {}",
+                           endpoint_.settings_.connect_timeout.count(), phase)});
 }
 
 void Connection::connected(base::Result<net::Stream, net::Connector::Failure> stream) {
   attempt_.reset();
   if (!stream) {
-    return open_failed(stream.error().no_capacity ? Failure::Kind::full : Failure::Kind::unreachable,
-                       stream.error().message);
+    return open_failed({stream.error().no_capacity ? Failure::Kind::full : Failure::Kind::unreachable,
+                        stream.error().message, stream.error().denied});
   }
   stream_ = std::move(*stream);
   protocol_->opened(stream_.socket());
@@ -107,13 +107,12 @@ void Connection::opened() {
   }
 }
 
-void Connection::open_failed(Failure::Kind kind, const std::string& why) {
+void Connection::open_failed(const Failure& failure) {
   Endpoint& endpoint = endpoint_;
   Exchange* exchange = exchange_;
   const auto self = shared_from_this();
   close();
   endpoint.forget(*this);
-  const Failure failure{kind, why};
   endpoint.opening_done(*this, failure);
   if (exchange) endpoint.deliver(*exchange, failure);
 }
@@ -167,10 +166,10 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
   if (state_ == State::closed) return;
   if (state_ == State::settling) {
     return open_failed(
-        Failure::Kind::unreachable,
-        error ? fmt::format("{}: {}", stream_.is_tls() ? "TLS handshake failed" : "cannot connect",
-                            error.message())
-              : "it sent bytes before any request");
+        {Failure::Kind::unreachable,
+         error ? fmt::format("{}: {}", stream_.is_tls() ? "TLS handshake failed" : "cannot connect",
+                             error.message())
+               : "it sent bytes before any request"});
   }
   if (state_ == State::idle) {  // the endpoint closed it, or sent bytes without a request
     close();
@@ -293,7 +292,7 @@ void Connection::fail(Failure failure) {
 // This ends the connection and the exchange on it. The message is short enough to need no memory.
 void Connection::out_of_memory() {
   if (state_ == State::closed) return;
-  if (opening()) return open_failed(Failure::Kind::unreachable, "out of memory");
+  if (opening()) return open_failed({Failure::Kind::unreachable, "out of memory"});
   if (exchange_) return fail({Failure::Kind::too_large, "out of memory"});
   close();
   endpoint_.forget(*this);

@@ -64,7 +64,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void on_deadline() override;  // opening took too long, or State::settling is over
   void connected(base::Result<net::Stream, net::Connector::Failure> stream);
   void opened();
-  void open_failed(Failure::Kind kind, const std::string& why);
+  void open_failed(const Failure& failure);
   void read();
   void on_read(const boost::system::error_code& error, std::size_t bytes);
   base::Result<std::size_t, Failure> read_response();

@@ -29,6 +29,7 @@ struct Failure {
   };
   Kind kind;
   std::string message;
+  bool denied = false;  // unreachable: a Unix socket that this user may not open
 };
 
 // The type of a response whose body may be taken in chunks, as they come.

@@ -17,8 +17,22 @@ using boost::system::error_code;
 constexpr auto kNextAfter = 250ms;
 constexpr auto kTryLastFor = 60s;
 
+bool is_unix(const asio::generic::stream_protocol::endpoint& address) {
+  return address.protocol().family() == AF_UNIX;
+}
+
+// A Unix socket that this user may not open.
+bool is_denied(const asio::generic::stream_protocol::endpoint& address, const error_code& error) {
+  return is_unix(address) && error == asio::error::access_denied;
+}
+
 // The system's message, and what an operator can do about the error.
-std::string describe(const error_code& error) {
+std::string describe(const asio::generic::stream_protocol::endpoint& address, const error_code& error) {
+  if (is_denied(address, error)) {
+    return error.message() +
+           " (this user may not open the socket: give it the socket's group, such as with adduser driveshaft "
+           "www-data, and restart driveshaft)";
+  }
   if (error == asio::error::no_descriptors) {
     return error.message() + " (raise the limit: LimitNOFILE= of a systemd unit, ulimit -n of a shell)";
   }
@@ -35,7 +49,7 @@ std::string describe(const error_code& error) {
 }
 
 std::string to_string(const asio::generic::stream_protocol::endpoint& address) {
-  if (address.protocol().family() == AF_UNIX) return "its socket";
+  if (is_unix(address)) return "its socket";
   asio::ip::tcp::endpoint tcp;
   std::memcpy(tcp.data(), address.data(), address.size());
   tcp.resize(address.size());
@@ -169,7 +183,7 @@ void Connector::Attempt::on_deadline() {
 
 void Connector::Attempt::tried(Try& which, error_code error) {
   if (!handler_) return;
-  if (!error && which.address.protocol().family() == AF_UNIX) error = refused_for_now(which.socket);
+  if (!error && is_unix(which.address)) error = refused_for_now(which.socket);
   which.pending = false;
   if (error) {
     failed(which.address, error);
@@ -226,13 +240,14 @@ void Connector::Attempt::shake_hands() {
 
 void Connector::Attempt::failed(const Endpoint& address, const error_code& error) {
   no_capacity_ |= error == asio::error::try_again || error == asio::error::no_descriptors;
+  denied_ |= is_denied(address, error);
   if (addresses_.size() == 1) {
-    reasons_ = describe(error);
+    reasons_ = describe(address, error);
     return;
   }
   connector_.try_last(address);
   if (!reasons_.empty()) reasons_ += "; ";
-  reasons_ += fmt::format("{}: {}", to_string(address), describe(error));
+  reasons_ += fmt::format("{}: {}", to_string(address), describe(address, error));
 }
 
 void Connector::Attempt::fail_if_none_is_left() {
@@ -246,7 +261,7 @@ void Connector::Attempt::give_up(std::string why) {
   clear();
   asio::post(connector_.loop(), [weak = weak_from_this(), why = std::move(why)] {
     const auto self = weak.lock();
-    if (self) std::exchange(self->handler_, nullptr)(Failure{{why}, self->no_capacity_});
+    if (self) std::exchange(self->handler_, nullptr)(Failure{{why}, self->no_capacity_, self->denied_});
   });
 }
 

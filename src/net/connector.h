@@ -31,6 +31,7 @@ class Connector {
   struct Failure : base::Error {
     // The peer's queue is full, or no descriptor is free: a later attempt may succeed.
     bool no_capacity = false;
+    bool denied = false;  // this user may not open the socket
   };
   // Gets an open stream: its socket is non-blocking and has TCP_NODELAY, and over TLS the handshake is done.
   using Handler = std::function<void(base::Result<Stream, Failure>)>;
@@ -112,6 +113,7 @@ class Connector::Attempt final : public std::enable_shared_from_this<Attempt>, p
   std::deque<Try> tries_;            // the handlers have references to them
   std::string reasons_;              // of the addresses that failed
   bool no_capacity_ = false;         // of one of these addresses
+  bool denied_ = false;              // likewise
   std::optional<Socket> connected_;  // during the look at the TLS files
   std::optional<Stream> stream_;     // during the handshake
 };
