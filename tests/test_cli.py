@@ -82,6 +82,20 @@ def test_failures_are_followed(rig):
         assert following.wait(20) == 9
 
 
+def test_running_jobs_are_followed_under_headings_that_are_there_at_once(rig):
+    gate = Gate()
+    server, daemon = start(rig, gate)
+    with Client(server) as client, \
+            subprocess.Popen([binary(), "jobs", "--follow", str(daemon.port)], stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout.readline().startswith("POOL")
+        handle = client.submit("f")
+        assert handle.decode() in following.stdout.readline()
+        gate.open()
+        client.result(handle)
+        daemon.stop()
+        assert following.wait(20) == 9
+
+
 def test_running_jobs_are_listed(rig):
     gate = Gate()
     server, daemon = start(rig, gate)

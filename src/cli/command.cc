@@ -81,7 +81,7 @@ int print_list(const Command& command, const Daemon& daemon, std::string_view pa
 int print_jobs(const Command& command, const Daemon& daemon) {
   std::optional<SeenJobs> seen;
   return print_list(command, daemon, "/api/v1/jobs", "jobs", [&](const auto& answer, const Style& style) {
-    return job_lines(answer, command.pool, style, &seen);
+    return job_lines(answer, command.pool, style, command.follow ? &seen : nullptr);
   });
 }
 
@@ -89,7 +89,7 @@ int print_failures(const Command& command, const Daemon& daemon) {
   std::optional<double> shown;  // the time of the last one that was printed
   return print_list(command, daemon, "/api/v1/failures", "failures",
                     [&](const auto& answer, const Style& style) {
-                      return failure_lines(answer, command.pool, style, shown);
+                      return failure_lines(answer, command.pool, style, command.follow ? &shown : nullptr);
                     });
 }
 
@@ -185,7 +185,8 @@ std::string help_text() {
          "driveshaft failures [address] [--pool name] [--follow | --json]\n"
          "  prints the last failed jobs with their reasons, the newest last; --follow prints each new one\n"
          "driveshaft jobs [address] [--pool name] [--follow | --json]\n"
-         "  prints the running jobs, the oldest first; --follow prints each new one\n"
+         "  prints the running jobs, the oldest first; --follow looks every second and prints the new ones:\n"
+         "  a shorter job may not be shown, the log has every job\n"
          "\n"
          "The address is the daemon's --exporter_addr (default: 127.0.0.1:8888); --url takes it, too. With "
          "TLS it\n"

@@ -86,8 +86,7 @@ std::vector<std::string> job_lines(const json::object& answer, std::string_view 
                {backend && backend->is_string() ? safe(*backend) : "-"}});
   }
   if (seen) *seen = std::move(now);
-  if (listed == 0 && goes_on) return {};
-  if (listed == 0)
+  if (listed == 0 && !seen)
     return {pool.empty() ? "No job runs." : fmt::format("No job of pool {} runs.", shown(pool))};
   auto lines = table.lines(style);
   if (goes_on) {
@@ -102,25 +101,27 @@ std::vector<std::string> job_lines(const json::object& answer, std::string_view 
 }
 
 std::vector<std::string> failure_lines(const json::object& answer, std::string_view pool, const Style& style,
-                                       std::optional<double>& shown_until) {
+                                       std::optional<double>* shown_until) {
+  const bool goes_on = shown_until && shown_until->has_value();
   std::vector<const json::object*> failures;
   for (const auto& entry : answer.at("failures").as_array()) {
     const auto& failure = entry.as_object();
-    const bool is_new = !shown_until || number_of(failure.at("at")) > *shown_until;
+    const bool is_new = !goes_on || number_of(failure.at("at")) > **shown_until;
     if (is_new && is_of(failure, pool)) failures.push_back(&failure);
   }
   std::stable_sort(failures.begin(), failures.end(), [](const auto* one, const auto* other) {
     return number_of(one->at("at")) < number_of(other->at("at"));
   });
-  const bool goes_on = shown_until.has_value();
-  if (failures.empty()) {
-    if (goes_on) return {};
-    shown_until = 0;
+  if (failures.empty() && !shown_until) {
     return {pool.empty()
                 ? "No job has failed since the daemon started."
                 : fmt::format("No job of pool {} has failed since the daemon started.", shown(pool))};
   }
-  shown_until = number_of(failures.back()->at("at"));
+  if (shown_until && !failures.empty()) {
+    *shown_until = number_of(failures.back()->at("at"));
+  } else if (shown_until && !goes_on) {
+    *shown_until = 0;
+  }
   const double now = number_of(answer.at("at"));
   Table table({"AGO", "POOL", "FUNCTION", "HANDLE", "ATTEMPTS", "TOOK", "KIND", "REASON"}, 4);
   for (const auto* failure : failures) {

@@ -26,14 +26,15 @@ inline base::Result<boost::json::object> parse_status(std::string_view text) {
 std::vector<std::string> report(const boost::json::object& status, const Style& style);
 
 // Tables of the answers of /api/v1/jobs and /api/v1/failures; `pool` empty: of all pools. The newest failure
-// comes last. `shown_until`, in and out: the time of the last failure that was shown, and later ones are;
-// once there is one, there is no head. `seen`, in and out, likewise: the jobs that were shown, those that run
-// no more left out; null: all are shown.
+// comes last. What follows may be null; it is set to follow a list: the first table then has its head even if
+// it is empty, and the later ones have no head and only what is new. `seen`, in and out: the jobs that were
+// shown, those that run no more left out. `shown_until`, in and out: the time of the last failure that was
+// shown.
 using SeenJobs = std::set<std::string>;
 std::vector<std::string> job_lines(const boost::json::object& answer, std::string_view pool,
                                    const Style& style, std::optional<SeenJobs>* seen = nullptr);
 std::vector<std::string> failure_lines(const boost::json::object& answer, std::string_view pool,
-                                       const Style& style, std::optional<double>& shown_until);
+                                       const Style& style, std::optional<double>* shown_until = nullptr);
 
 // Why there is no such pool, given the answer of /api/v1/pools; nothing if there is one.
 std::optional<std::string> unknown_pool(const boost::json::object& pools, std::string_view name);
