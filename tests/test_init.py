@@ -34,7 +34,7 @@ def test_where_nothing_is_there_the_file_is_good_and_says_what_to_change(alone, 
     done = alone("$D init shop/jobs && $D --check --jobsconfig shop/jobs/jobs.json")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "no gearmand was found here" in done.stdout and "no php-fpm was found (" in done.stdout
-    assert "\n  driveshaft --check=online --jobsconfig shop/jobs/jobs.json\n  driveshaft --jobsconfig shop/jobs/jobs.json\n" in done.stdout
+    assert "\n  driveshaft --check=online --jobsconfig shop/jobs/jobs.json\n  driveshaft --jobsconfig shop/jobs/jobs.json --control_socket shop/jobs/control.sock\n" in done.stdout
     assert done.stdout.endswith("would run\n") and "note:" not in done.stdout
     folder = tmp_path / "shop" / "jobs"
     assert (folder / "jobs.schema.json").read_text() == SCHEMA.read_text()
@@ -58,6 +58,14 @@ def test_it_finds_a_gearmand_and_a_php_fpm(rig, alone, tmp_path, port):
     assert written["gearman_servers_list"] == [f"127.0.0.1:{port}"]
     assert written["pools_list"]["Example"]["job_processing_uri"].startswith("fcgi+unix://%2Frun%2Fphp%2Fphp-fpm.sock/")
     assert done.stdout.endswith("would run\n"), "both answer"
+
+
+def test_the_commands_that_it_prints_start_and_control_a_daemon(alone):
+    done = alone("$D init > said; driveshaft() { $D \"$@\"; }; eval \"$(grep '^  driveshaft --jobsconfig' said)\" 2> log & "
+                 "until [ -S control.sock ] && $D status > /dev/null || [ $? = 8 ]; do sleep 0.1; done; "
+                 "eval \"$(grep '^  driveshaft pause' said)\"; $D drain --control_socket control.sock; wait")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert done.stdout.startswith("pool Example is paused")
 
 
 @pytest.mark.parametrize("name", ["jobs.json", "jobs.schema.json"])

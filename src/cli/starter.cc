@@ -61,6 +61,11 @@ std::string of_endpoint(const Surroundings& found) {
       php.may_connect ? "" : ". This user may not connect to it: the daemon's needs the group of the socket");
 }
 
+// In the folder of the jobs file, which whoever ran the command can write.
+std::string socket_beside(const std::string& path) {
+  return path.substr(0, path.rfind('/') + 1) + "control.sock";
+}
+
 }  // namespace
 
 std::string starter_jobs_file(const Surroundings& found) {
@@ -105,8 +110,14 @@ std::vector<std::string> starter_text(const Surroundings& found, const std::stri
   for (const std::string_view line : {"", "Change it, look whether all is well, and start:", ""}) {
     lines.emplace_back(line);
   }
+  const std::string socket = shell_word(socket_beside(path));
   lines.push_back(fmt::format("  driveshaft --check=online --jobsconfig {}", shell_word(path)));
-  lines.push_back(fmt::format("  driveshaft --jobsconfig {}", shell_word(path)));
+  lines.push_back(fmt::format("  driveshaft --jobsconfig {} --control_socket {}", shell_word(path), socket));
+  lines.emplace_back();
+  lines.emplace_back("While it runs, in another terminal:");
+  lines.emplace_back();
+  lines.emplace_back("  driveshaft status");
+  lines.push_back(fmt::format("  driveshaft pause Example --control_socket {}", socket));
   return lines;
 }
 

@@ -64,10 +64,14 @@ TEST(Starter, APathOfAnySocketIsEncoded) {
   EXPECT_THAT(text_of(found), HasSubstr("This user may not connect to it"));
 }
 
-TEST(Starter, SaysTheNextTwoCommands) {
-  EXPECT_THAT(text_of({}, "shop/jobs.json"),
-              testing::EndsWith("\n  driveshaft --check=online --jobsconfig shop/jobs.json\n"
-                                "  driveshaft --jobsconfig shop/jobs.json"));
+TEST(Starter, SaysTheNextCommands) {
+  EXPECT_THAT(
+      text_of({}, "shop/jobs.json"),
+      testing::EndsWith("\n  driveshaft --check=online --jobsconfig shop/jobs.json\n"
+                        "  driveshaft --jobsconfig shop/jobs.json --control_socket shop/control.sock\n"
+                        "\nWhile it runs, in another terminal:\n\n  driveshaft status\n"
+                        "  driveshaft pause Example --control_socket shop/control.sock"));
+  EXPECT_THAT(text_of({}, "jobs.json"), HasSubstr("--jobsconfig jobs.json --control_socket control.sock\n"));
   EXPECT_THAT(text_of({}, "my shop's/jobs.json"), HasSubstr("--jobsconfig 'my shop'\\''s/jobs.json'"));
 }
 
