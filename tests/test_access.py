@@ -286,7 +286,10 @@ def test_without_an_admin_token_nothing_acts(rig):
         got, _, answered = daemon.get("/api/v1/control/pause", method=method, headers=bearer(ACT))
         assert (got, answered["allow"]) == (405, "GET, HEAD")
     refused = run_binary("pause", "Web", "--url", f"127.0.0.1:{daemon.port}", "--token_file", token_file(rig, ACT))
-    assert refused.returncode == 9 and "one without --admin_token_file" in refused.stderr
+    assert refused.returncode == 10 and "was started without --admin_token_file, so it takes no commands" in refused.stderr
+    without = run_binary("pause", "Web", "--url", f"http://127.0.0.1:{daemon.port}", env={"DRIVESHAFT_TOKEN_FILE": ""})
+    assert without.returncode == 2 and len(without.stderr.splitlines()) == 1
+    assert "pause with --url needs --token_file" in without.stderr and "--admin_token_file" in without.stderr
 
 
 def test_who_may_read_may_not_act_and_who_may_act_may_read(rig):
@@ -322,9 +325,8 @@ def test_commands_act_over_the_network(rig):
     assert "has the level debug" in obeyed("log-level", "Main", "debug", "--for", "1s")
     again = run_binary("resume", "Web", *there)
     assert again.returncode == 10 and "it is not paused" in again.stderr
-    wrong = run_binary("resume", "Web", "--url", f"127.0.0.1:{daemon.port}", env={"DRIVESHAFT_TOKEN_FILE": ""})
-    assert wrong.returncode == 10 and "an action wants the token" in wrong.stderr
-    assert "--token_file, or the variable DRIVESHAFT_TOKEN_FILE, names a file" in wrong.stderr
+    wrong = run_binary("resume", "Web", "--url", f"127.0.0.1:{daemon.port}", "--token_file", token_file(rig, ACT[::-1], "wrong"))
+    assert wrong.returncode == 10 and "the token is wrong; --token_file, or the variable" in wrong.stderr
     assert "no more jobs are taken" in obeyed("drain")
     assert daemon.wait() == 0
     assert ACT not in daemon.log()

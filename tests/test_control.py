@@ -169,6 +169,24 @@ def test_running_jobs_are_cancelled(rig, path):
     assert daemon.metric("driveshaft_retries_total") == 0
 
 
+def test_a_cancelled_job_has_failed_and_becomes_a_dead_letter_and_one_that_is_given_back_does_not(rig, path):
+    gate = Gate(reverse)
+    server, daemon = start(rig, path, gate, dead_letter_function="letters")
+    daemon.expect_failed_jobs()
+    with Client(server) as client:
+        cancelled = client.submit("f", "ab")
+        wait_for_running(daemon, 1)
+        assert control(path, "cancel", cancelled.decode()) == "1 job was cancelled"
+        assert client.result(cancelled) == FAILED
+        assert daemon.metric("driveshaft_errors") == 1 == status(server, "letters").total
+        back = client.submit("f", "cd")
+        wait_for_running(daemon, 1)
+        assert control(path, "cancel", back.decode(), "--requeue").startswith("1 job was given back")
+        gate.open()
+        assert client.result(back) == complete("dc")
+    assert daemon.metric("driveshaft_errors") == 1 == status(server, "letters").total
+
+
 def test_a_job_is_given_to_another_worker(rig, path):
     gate = Gate(reverse)
     server, daemon = start(rig, path, gate)

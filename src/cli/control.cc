@@ -146,11 +146,23 @@ base::Result<Answer> ask_socket(const std::string& path, const std::string& targ
   return Answer{response.result_int(), std::move(response.body())};
 }
 
+// What a daemon says to a POST where its exporter address takes no actions.
+bool takes_no_actions(const Answer& answer) {
+  return answer.status == 405 && answer.body == "only GET and HEAD\n";
+}
+
 // Prints what became of the action. Returns the exit code.
 int report(const base::Result<Answer>& answer, const std::string& daemon) {
   if (!answer) {
     fmt::print(stderr, "driveshaft: {}\n", answer.error().message);
     return base::kExitUnreachable;
+  }
+  if (takes_no_actions(*answer)) {
+    fmt::print(stderr,
+               "driveshaft: the daemon at {} was started without --admin_token_file, so it takes no commands "
+               "over --url: start it with that option, or use its --control_socket\n",
+               daemon);
+    return base::kExitNotDone;
   }
   error_code error;
   const auto said = json::parse(answer->body, error);
@@ -158,8 +170,7 @@ int report(const base::Result<Answer>& answer, const std::string& daemon) {
   const json::value* text =
       !error && said.is_object() ? said.get_object().if_contains(done ? "done" : "error") : nullptr;
   if (!text || !text->is_string()) {
-    fmt::print(stderr, "driveshaft: what answers on {} is no driveshaft of this version{}\n", daemon,
-               answer->status == 405 ? ", or one without --admin_token_file" : "");
+    fmt::print(stderr, "driveshaft: what answers on {} is no driveshaft of this version\n", daemon);
     return base::kExitUnreachable;
   }
   const std::string shown = text::printable(std::string_view(text->get_string()), 4096);
@@ -254,7 +265,8 @@ std::string control_help_text() {
          "  ends the pause\n"
          "driveshaft cancel HANDLE… [--requeue]\n"
          "driveshaft cancel --function NAME --older-than TIME [--requeue]\n"
-         "  ends running jobs: they fail, or with --requeue go to another worker\n"
+         "  ends running jobs: they fail. With --requeue they do not fail: gearmand has a worker start them\n"
+         "  anew when the other jobs of the same connection have ended\n"
          "driveshaft reload\n"
          "  reads the jobs file, and says whether it is in force\n"
          "driveshaft drain\n"
@@ -283,6 +295,14 @@ int run(const ControlCommand& command) {
   const auto daemon = reach(*command.target);
   if (!daemon) {
     fmt::print(stderr, "driveshaft: {}\n", daemon.error().message);
+    return base::kExitUsage;
+  }
+  if (daemon->token.empty()) {
+    fmt::print(
+        stderr,
+        "driveshaft: {} with --url needs --token_file, or the variable DRIVESHAFT_TOKEN_FILE: a file with "
+        "the token of the daemon's --admin_token_file\n",
+        command.action);
     return base::kExitUsage;
   }
   asio::io_context io;
