@@ -16,20 +16,21 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 
-// In seconds. A superset of 0.01, 0.1, 1, 10, 100, 1000, which dashboards may already select by.
+// In seconds. The buckets include 0.01, 0.1, 1, 10, 100 and 1000, by which dashboards of the original
+// Driveshaft may select.
 inline const Histogram::BucketBoundaries kDurationBuckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                           0.25,  0.5,    1,     2.5,  5,     10,   30,
                                                           60,    100,    300,   600,  1000,  3600};
 
-// Likewise; a connection within a machine takes less than a millisecond.
+// In seconds. A connection within a machine takes less than a millisecond.
 inline const Histogram::BucketBoundaries kPhaseBuckets{
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
 
-// Likewise.
+// In seconds.
 inline const Histogram::BucketBoundaries kLagBuckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                                      0.1,    0.25,  0.5,    1,     2.5,  5,     10};
 
-// Every metric there is: its name, its type and its help. metrics.cc adds the labels.
+// All metrics: the name, type and help of each. metrics.cc adds the labels.
 struct Families {
   prometheus::Registry registry;
 

@@ -7,8 +7,8 @@
 namespace driveshaft::metrics {
 namespace {
 
-// Sorted. Those of IANA's registry that are in use, and of others 419 (Laravel), 499 (nginx) and 520, 521,
-// 522 and 524 (Cloudflare).
+// Sorted. The statuses of IANA's HTTP Status Code Registry that are in use, and five others: 419 (Laravel),
+// 499 (nginx), and 520, 521, 522 and 524 (Cloudflare).
 constexpr std::array kCommon{300, 301, 302, 303, 304, 307, 308,  //
                              400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413,
                              414, 415,                                                              //

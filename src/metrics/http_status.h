@@ -5,9 +5,10 @@
 
 namespace driveshaft::metrics {
 
-// How a status of HTTP is named in the label `http_status`: the fifty commonest by their number ("404"),
-// others by their class ("5xx"), and what is no status as "other". So an endpoint, whatever it answers, gives
-// a function no more than 56 series. Of 2xx none has a number of its own, as none is an error.
+// The value of the label `http_status` for an HTTP status. The fifty commonest statuses have their number
+// ("404"), others their class ("5xx"), and a number that is no HTTP status has "other". So an endpoint can
+// give a function no more than 56 series, whatever it answers. No status 2xx has its own number, because none
+// is an error.
 std::string http_status_label(int status);
 
 }  // namespace driveshaft::metrics

@@ -21,27 +21,28 @@ class Gauge;
 class Histogram;
 }  // namespace prometheus
 
-// The counters of the daemon, by name. Its .cc files and families.h alone include prometheus-cpp.
+// The metrics of the daemon. Only the .cc files of this folder and families.h include prometheus-cpp.
 //
-// One thread (the loop's) makes, counts and destroys; another may call Registry::text() at any time.
+// One thread, the loop's, makes, changes and destroys these objects, unless a class says otherwise. Any
+// thread may call Registry::text() at any time.
 namespace driveshaft::metrics {
 
 struct Families;
 
-// What the functions of a pool have in common.
+// Series that all functions of a pool share.
 struct PoolSeries {
   Tally tally;
   prometheus::Histogram& connecting;
   prometheus::Histogram& first_byte;
 };
 
-// One function of one pool. Made by PoolMetrics::function() and alive until PoolMetrics::forget().
-// Nothing here looks a label up, except the first http_error() of a status.
+// Counts the jobs of one function of one pool. PoolMetrics::function() makes it, and it lives until
+// PoolMetrics::forget(). Each series is looked up by its labels once, at the latest when it is first used.
 //
-// A job calls started(), one of the outcomes, and ended().
+// For each job started() is called, then at most one of the outcomes, then ended().
 class FunctionMetrics {
  public:
-  // `pool_series` are the pool's, which this function adds to.
+  // All of them outlive this object, which also counts in `pool_series`.
   FunctionMetrics(Families& families, const std::string& pool, const std::string& function,
                   PoolSeries& pool_series);
   ~FunctionMetrics();
@@ -50,26 +51,29 @@ class FunctionMetrics {
 
   void started();
   void ended();
-  void result_dropped();                  // gearmand was gone when the result came; it runs the job again
-  void retried(std::string_view reason);  // it will be tried again; few different reasons
-  void dead_lettered(bool accepted);      // a dead letter of it was taken by gearmand, or was not
-  // Its pool has a dead letter function: both series of dead_lettered() begin at 0, not with the first
-  // letter.
+  // The connection to gearmand was lost before the result was sent; gearmand runs the job again.
+  void result_dropped();
+  // The job will be tried again; every reason is a series, so there must be few.
+  void retried(std::string_view reason);
+  void dead_lettered(bool accepted);  // gearmand has accepted the dead letter of a job, or has not
+  // The pool has a dead letter function. Both series of dead_lettered() are made now, so that they begin at
+  // 0.
   void expect_dead_letters();
-  // Whether an operator has paused it. Its series begins with the first pause.
+  // Whether an operator has paused the function. The series is made with the first pause.
   void set_paused(bool paused);
 
-  // Outcomes.
+  // The outcomes.
   void completed(std::chrono::nanoseconds duration);
-  void refused();               // the endpoint answered that the job failed: no error of the machinery
-  void failed();                // anything else that went wrong
-  void timed_out();             // counts as failed too
-  void http_error(int status);  // counts as failed too; see http_status_label()
-  // With each of these four: how long the job took.
+  void refused();               // the endpoint answered that the job failed; not counted in driveshaft_errors
+  void failed();                // any other failure
+  void timed_out();             // calls failed() too
+  void http_error(int status);  // calls failed() too; see http_status_label()
+  // Is called besides each of these four: how long the job took.
   void failed_after(std::chrono::nanoseconds duration);
-  void requeued();  // left unanswered, so that gearmand gives it to another worker
+  void requeued();  // the job got no answer, so that gearmand gives it to another worker
 
-  // How long the endpoint took to be connected to, and from the request to the first byte of its answer.
+  // How long it took to connect to the endpoint, and how long from the request to the first byte of the
+  // answer.
   void connected(std::chrono::nanoseconds took);
   void answer_began(std::chrono::nanoseconds took);
 
@@ -100,11 +104,12 @@ class FunctionMetrics {
   std::map<std::string, prometheus::Counter*> http_errors_;  // by http_status_label()
 };
 
-// How an endpoint fares; see dispatch/backend_health.h.
+// The state of an endpoint; see dispatch/backend_health.h.
 enum class EndpointState { up, paused, absent, down };
 inline constexpr std::size_t kEndpointStates = 4;
 
-// One pool. Its series exist, at 0, from the moment it and its functions are made here, and go with it.
+// The metrics of one pool. Its series are made, at 0, with this object and with its functions, and are
+// removed with it.
 class PoolMetrics {
  public:
   PoolMetrics(std::shared_ptr<Families> families, std::string pool);
@@ -112,35 +117,36 @@ class PoolMetrics {
   PoolMetrics(const PoolMetrics&) = delete;
   PoolMetrics& operator=(const PoolMetrics&) = delete;
 
-  // Slots that run no job.
+  // The number of slots that run no job.
   void set_idle(int slots);
 
-  // The same object for the same name. Resolve it once, when the function is configured.
+  // The metrics of the function of that name: the same object each time. Call it once, when the function is
+  // configured; the result is valid until forget().
   FunctionMetrics& function(const std::string& name);
-  // The function is no longer configured and runs no job: its series go.
+  // The function is no longer configured and runs no job. Its metrics and their series are destroyed.
   void forget(const std::string& name);
 
-  // A connection to a gearmand is up (+1), or no longer (-1).
+  // A connection to a gearmand was made (+1) or lost (-1).
   void connections_changed(int change);
 
-  // An endpoint of it, or of a function of it, has another state. Nothing: before it is made, and once it is
-  // gone or no function has it any more.
+  // An endpoint of the pool or of one of its functions has changed its state. `from` is nothing for a new
+  // endpoint; `to` is nothing for an endpoint that is gone, or that no function has any more.
   void endpoint_changed(std::optional<EndpointState> from, std::optional<EndpointState> to);
-  // One more breaker of its functions is open (+1), or no longer (-1).
+  // A breaker of the pool's functions has opened (+1) or closed (-1).
   void breakers_open_changed(int change);
-  // So many jobs its endpoint may be given at once.
+  // How many jobs the pool's own endpoint may get at once.
   void set_limit(int jobs);
-  // Whether it takes no jobs because an operator or the jobs file says so.
+  // Whether the pool takes no jobs because an operator or the jobs file says so.
   void set_paused(bool paused);
-  // So many jobs wait in their slots for the endpoint.
+  // How many jobs are held in their slots until an endpoint works again.
   void set_held(int jobs);
 
-  // gearmand did not know a job whose result it was sent.
+  // gearmand did not know the job of a result that was sent to it.
   void result_refused();
 
-  // Of all its functions, those it has forgotten among them.
+  // What has become of the jobs of all functions, including functions that are forgotten.
   const Tally& tally() const { return series_.tally; }
-  // The same; from now on its `longest` is that of the jobs to come.
+  // As tally(). After the call, `longest` is that of later jobs only.
   Tally take_tally();
 
  private:
@@ -155,13 +161,13 @@ class PoolMetrics {
   prometheus::Gauge& held_;
   prometheus::Counter& results_refused_;
   std::array<prometheus::Gauge*, kEndpointStates> endpoints_{};  // by state
-  int endpoints_down_ = 0;                                       // or absent
+  int endpoints_down_ = 0;                                       // endpoints that are down or absent
   PoolSeries series_;
   std::map<std::string, FunctionMetrics, std::less<>> functions_;
 };
 
-// One gearmand: whether it is connected, and what it has queued. Made, called and destroyed by one thread,
-// which need not be the loop's. Its series go with it, and those of functions while nothing is known of them.
+// The metrics of one gearmand: whether it is connected, and its queues. One thread, which need not be the
+// loop's, makes, calls and destroys the object. Its series are removed with it.
 class ServerMetrics {
  public:
   ServerMetrics(std::shared_ptr<Families> families, std::string server);
@@ -174,13 +180,13 @@ class ServerMetrics {
     std::uint64_t queued;
     std::uint64_t running;
     std::uint64_t workers;
-    std::chrono::nanoseconds waited;  // since when there are jobs that wait; 0: there are none
+    std::chrono::nanoseconds waited;  // how long jobs have been waiting; 0: none waits
   };
-  // Those whose series there are from now on.
+  // Sets the series of these functions, and removes those of all others.
   void set_functions(const std::vector<Function>& functions);
-  // Whether its queue could be read.
+  // Whether the queues of the gearmand could be read.
   void set_queue_known(bool known);
-  // Whether a pool is connected to it. Nothing: no pool wants to be.
+  // Whether a pool is connected to the gearmand. Nothing: no pool needs a connection to it.
   void set_connected(std::optional<bool> connected);
 
  private:
@@ -194,13 +200,13 @@ class ServerMetrics {
 
   const std::shared_ptr<Families> families_;
   const std::string server_;
-  prometheus::Gauge& up_;  // the queue
+  prometheus::Gauge& up_;  // whether the queues could be read
   prometheus::Gauge* connected_ = nullptr;
   std::map<std::string, Series, std::less<>> series_;
 };
 
-// Gauges of a pool that follow its snapshots. Made, called and destroyed by one thread, which need not be the
-// loop's; its series go with it.
+// The metrics of a pool that are set from its snapshots. One thread, which need not be the loop's, makes,
+// calls and destroys the object. Its series are removed with it.
 class PoolGauges {
  public:
   PoolGauges(std::shared_ptr<Families> families, const std::string& pool);
@@ -210,21 +216,21 @@ class PoolGauges {
 
   struct Values {
     int slots;
-    std::size_t connections;  // to the endpoints
+    std::size_t connections;  // to the endpoints, idle ones included
     std::size_t idle_connections;
   };
   void set(const Values& values);
 
-  // A backend of its endpoints.
+  // A backend of the pool's endpoints.
   struct Backend {
-    bool up = false;  // it is given jobs, and works
+    bool up = false;  // it gets jobs, and works
     int weight = 0;
-    int jobs = 0;  // that are there
+    int jobs = 0;  // jobs that run there
     std::size_t connections = 0;
     std::uint64_t succeeded = 0;  // attempts since the last call
     std::uint64_t failed = 0;     // likewise
   };
-  // By name: those whose series there are from now on.
+  // Sets the series of these backends, by name, and removes those of all others.
   void set_backends(const std::map<std::string, Backend>& backends);
 
  private:
@@ -249,45 +255,46 @@ class PoolGauges {
 
 class Registry {
  public:
-  // `version` is what driveshaft_build_info says.
+  // `version` becomes the label of driveshaft_build_info; empty: there is no such series.
   explicit Registry(const std::string& version = {});
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // The same object for the same name while anyone holds it: a pool that is removed and comes back while its
-  // old jobs still finish goes on counting where it was.
+  // The metrics of the pool of that name: the same object as long as anybody holds it. So a pool that is
+  // removed, and comes back while its old jobs still finish, goes on counting.
   std::shared_ptr<PoolMetrics> pool(const std::string& name);
 
-  // Of the server of that address, and of the pool of that name.
+  // Make the metrics of the server of that address, and the gauges of the pool of that name. Make one object
+  // for each name at a time.
   std::shared_ptr<ServerMetrics> server(const std::string& address) const;
   std::shared_ptr<PoolGauges> gauges(const std::string& pool) const;
 
   // The jobs file was put in force at the start.
   void config_loaded();
-  // It was read again and put in force, or was found broken and is not.
+  // The jobs file was read again. It was put in force, or was broken and rejected.
   void config_reloaded(bool accepted);
 
-  // A timer of the event loop was called so much later than it was set for. Called once a second or so.
+  // A timer of the event loop was called so much later than its time. Called about once a second.
   void loop_was_late(std::chrono::nanoseconds late);
 
-  // Operators may ask for an action of that name: its series begin at 0.
+  // Makes the series of an action that operators can ask for, so that they begin at 0.
   void add_control_action(std::string_view action);
-  // One has asked for it, and it was done, or was not.
+  // An operator has asked for an action. It was done, or refused.
   void control_action(std::string_view action, bool done);
 
-  // Of the whole process; to be set before text(), by the thread that calls it.
+  // Metrics of the whole process. The thread that calls text() sets them before.
   void set_log_lines_lost(std::uint64_t lines);
-  using CertificateEnds = std::map<std::string, std::chrono::system_clock::time_point>;  // by file
+  using CertificateEnds = std::map<std::string, std::chrono::system_clock::time_point>;  // by the file's path
   void set_certificates(const CertificateEnds& ends);
 
-  // Everything in the Prometheus text format, version 0.0.4. Any thread.
+  // All metrics in the Prometheus text format, version 0.0.4. Any thread.
   std::string text() const;
 
  private:
   const std::shared_ptr<Families> families_;
   std::map<std::string, std::weak_ptr<PoolMetrics>> pools_;
-  std::map<std::string, prometheus::Gauge*> certificate_ends_;  // by file
+  std::map<std::string, prometheus::Gauge*> certificate_ends_;  // by the file's path
 };
 
 }  // namespace driveshaft::metrics

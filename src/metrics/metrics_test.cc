@@ -59,7 +59,7 @@ TEST(Metrics, DurationsOfSuccessfulJobsInSeconds) {
   EXPECT_THAT(text, HasSubstr("driveshaft_job_duration_bucket{function=\"f\",pool=\"p\",le=\"2.5\"} 2\n"));
 }
 
-TEST(Metrics, DurationsOfFailedJobsAreApart) {
+TEST(Metrics, DurationsOfFailedJobsAreSeparate) {
   Registry registry;
   const auto pool = registry.pool("p");
   FunctionMetrics& f = pool->function("f");
@@ -158,7 +158,7 @@ TEST(Metrics, ResultsThatDidNotArrive) {
   EXPECT_THAT(text, HasSubstr("driveshaft_results_refused_total{pool=\"p\"} 1\n"));
 }
 
-TEST(Metrics, AForgottenFunctionTakesItsSeriesAlong) {
+TEST(Metrics, SeriesOfAForgottenFunctionAreRemoved) {
   Registry registry;
   const auto pool = registry.pool("p");
   pool->function("f").http_error(500);
@@ -168,7 +168,7 @@ TEST(Metrics, AForgottenFunctionTakesItsSeriesAlong) {
   EXPECT_THAT(registry.text(), HasSubstr("driveshaft_errors{function=\"g\",pool=\"p\"} 1\n"));
 }
 
-TEST(Metrics, ARemovedPoolTakesItsSeriesAlong) {
+TEST(Metrics, SeriesOfARemovedPoolAreRemoved) {
   Registry registry;
   const auto kept = registry.pool("kept");
   kept->function("f").failed();
@@ -302,7 +302,7 @@ TEST(Metrics, GaugesOfAPool) {
   EXPECT_THAT(registry.text(), Not(HasSubstr("pool=")));
 }
 
-TEST(Metrics, OfTheBackendsThatThereAre) {
+TEST(Metrics, SeriesOfABackendExistWhileTheBackendDoes) {
   using testing::UnorderedElementsAre;
   Registry registry;
   auto gauges = registry.gauges("p");
@@ -327,7 +327,7 @@ TEST(Metrics, OfTheBackendsThatThereAre) {
   EXPECT_THAT(lines(), testing::IsEmpty());
 }
 
-TEST(Metrics, OfTheProcessAndTheBuild) {
+TEST(Metrics, ProcessAndBuild) {
   const Registry registry("1.2.3");
   const std::string text = registry.text();
   EXPECT_THAT(text, HasSubstr("driveshaft_build_info{version=\"1.2.3\"} 1\n"));
@@ -368,7 +368,7 @@ TEST(Metrics, QueuesOfAServer) {
   EXPECT_THAT(registry.text(), Not(HasSubstr("h:4730")));
 }
 
-TEST(Metrics, AServerThatNoPoolWantsIsNeitherUpNorDown) {
+TEST(Metrics, AServerThatNoPoolNeedsIsNeitherUpNorDown) {
   Registry registry;
   auto server = registry.server("h:4730");
   EXPECT_THAT(registry.text(), Not(HasSubstr("driveshaft_gearmand_up{")));
@@ -443,7 +443,7 @@ TEST(Metrics, DeadLettersThatAreExpectedBeginAtZero) {
 
 TEST(Metrics, HowLateTheLoopWas) {
   Registry registry;
-  registry.loop_was_late(-1ms);  // a clock that is read before the timer
+  registry.loop_was_late(-1ms);  // the clock may be read before the timer's time
   registry.loop_was_late(200us);
   registry.loop_was_late(3s);
   const std::string text = registry.text();
@@ -453,7 +453,8 @@ TEST(Metrics, HowLateTheLoopWas) {
   EXPECT_THAT(text, HasSubstr("driveshaft_loop_lag_seconds_bucket{le=\"5\"} 3\n"));
 }
 
-// For the thread sanitizer, and for a crash without it: the scraper reads while pools come and go.
+// Finds data races under ThreadSanitizer, and crashes without it: one thread reads the metrics while pools
+// come and go.
 TEST(Metrics, ScrapingWhileCounting) {
   Registry registry;
   std::atomic<bool> done{false};

@@ -24,7 +24,8 @@ double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-// The fields of /proc/self/stat behind the name, which may hold anything; the first is field 3.
+// Some fields of /proc/self/stat; proc(5) numbers them. The process name, field 2, may hold any characters
+// but ends with the last ')', so the fields are counted from there.
 struct Stat {
   double threads = 0;
   double start_ticks = 0;
@@ -76,7 +77,8 @@ Process::Process(prometheus::Registry& registry)
                         "When the process started, in seconds since 1970.")) {}
 
 void Process::update() {
-  const std::lock_guard lock(mutex_);  // a counter takes differences
+  // A counter only takes increments, so two threads must not compute one at the same time.
+  const std::lock_guard lock(mutex_);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   cpu_seconds_.Increment(seconds(usage.ru_utime) + seconds(usage.ru_stime) - cpu_seconds_.Value());
@@ -92,8 +94,8 @@ void Process::update() {
   max_files_.Set(static_cast<double>(files.rlim_cur));
   std::error_code unreadable;
   const std::filesystem::directory_iterator open("/proc/self/fd", unreadable);
-  if (!unreadable)
-    open_files_.Set(static_cast<double>(std::distance(begin(open), end(open)) - 1));  // but for its own
+  // The descriptor of the directory itself does not count.
+  if (!unreadable) open_files_.Set(static_cast<double>(std::distance(begin(open), end(open)) - 1));
 }
 
 }  // namespace driveshaft::metrics

@@ -11,12 +11,12 @@ class Registry;
 
 namespace driveshaft::metrics {
 
-// The process_… metrics that Prometheus's client libraries have in common, from /proc.
+// The process_… metrics that Prometheus's client libraries have in common. They are read from /proc.
 class Process {
  public:
   explicit Process(prometheus::Registry& registry);
 
-  // Reads them anew: with each scrape, in whichever thread it is.
+  // Reads the values anew. Called for each scrape, in any thread.
   void update();
 
  private:

@@ -9,11 +9,13 @@
 namespace driveshaft::metrics {
 namespace {
 
-constexpr int kFirstDoubling = 6;  // the first range begins at 2^6 µs, and holds all that is shorter
+// The first range ends at 80 µs, and also holds all that is shorter than 64 µs = 2^6 µs.
+constexpr int kFirstDoubling = 6;
 
 }  // namespace
 
-// A range's number is the exponent of the duration in µs and the two bits behind its leading one.
+// The number of a range is made of the exponent of the duration in µs and of the two bits behind its leading
+// bit.
 std::size_t Durations::range_of(std::chrono::nanoseconds duration) {
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
   if (micros < (1 << kFirstDoubling)) return 0;
@@ -41,7 +43,7 @@ std::optional<std::chrono::nanoseconds> Durations::quantile(double q,
   double left = q * static_cast<double>(all);
   std::size_t range = 0;
   while (range + 1 < kRanges && left > counts_[range]) left -= counts_[range++];
-  // Durations within a range are assumed to be spread evenly.
+  // We assume that the durations within a range are spread evenly.
   const double from = range == 0 ? 0 : lower_bound(range);
   const double share = counts_[range] == 0 ? 0 : left / counts_[range];
   const double micros = from + (lower_bound(range + 1) - from) * std::min(share, 1.0);

@@ -9,19 +9,19 @@
 
 namespace driveshaft::metrics {
 
-// How many durations fell into which of 108 ranges, from 64 µs to over an hour, each a quarter of a doubling
-// wide: 432 bytes from which any quantile can be told to 10% or so. Counts wrap around; what happened between
-// two moments is the difference of two of these.
+// Counts durations in 108 ranges, from 64 µs to over an hour; a range is a quarter of a doubling wide. From
+// these 432 bytes any quantile can be told to about 10%. Counts wrap around; the durations between two
+// moments are the difference of two copies.
 class Durations {
  public:
   void add(std::chrono::nanoseconds duration) { ++counts_[range_of(duration)]; }
 
-  // What was added after `before`, an earlier copy of this one.
+  // The durations that were added after `before`, an earlier copy of this object.
   Durations since(const Durations& before) const;
 
-  // The duration that a share `q` of them does not exceed; nothing when there are none. It is never more than
-  // `longest`, the longest of them: a range alone does not tell where in it the few durations lie that it
-  // has.
+  // The duration that a share `q` (0 … 1) of the durations does not exceed; nothing if there are none.
+  // `longest` is the longest of them: the result is never more, because the range alone does not tell where
+  // in it the durations lie.
   std::optional<std::chrono::nanoseconds> quantile(
       double q, std::chrono::nanoseconds longest = std::chrono::nanoseconds::max()) const;
 
@@ -30,24 +30,25 @@ class Durations {
   static constexpr std::size_t kRanges = 27 * kPerDoubling;
 
   static std::size_t range_of(std::chrono::nanoseconds duration);
-  static double lower_bound(std::size_t range);  // in µs
+  static double lower_bound(std::size_t range);  // µs
 
   std::array<std::uint32_t, kRanges> counts_{};
 };
 
-// What has become of jobs, since the start.
+// How many jobs have ended in which way since the start. Requeued jobs are not among them.
 struct Outcomes {
   std::uint64_t completed = 0;
   std::uint64_t refused = 0;  // the endpoint answered that the job failed
-  std::uint64_t failed = 0;   // anything else
+  std::uint64_t failed = 0;   // any other failure
 
   std::uint64_t all() const { return completed + refused + failed; }
 };
 
 struct Tally {
   Outcomes outcomes;
-  Durations durations;                  // of completed ones
-  std::chrono::nanoseconds longest{0};  // of those that were completed since this was last taken
+  Durations durations;  // of completed jobs
+  // The longest duration of the jobs that were completed since PoolMetrics::take_tally() was last called.
+  std::chrono::nanoseconds longest{0};
 };
 
 }  // namespace driveshaft::metrics

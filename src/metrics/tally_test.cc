@@ -12,9 +12,9 @@ double millis(const std::optional<std::chrono::nanoseconds>& duration) {
   return duration ? std::chrono::duration<double, std::milli>(*duration).count() : -1;
 }
 
-TEST(Durations, NoneHaveNoQuantiles) { EXPECT_FALSE(Durations().quantile(0.5)); }
+TEST(Durations, WithoutDurationsThereAreNoQuantiles) { EXPECT_FALSE(Durations().quantile(0.5)); }
 
-TEST(Durations, AQuantileIsWithinATenthOrSoOfTheTruth) {
+TEST(Durations, AQuantileIsWithinAboutATenth) {
   for (const auto duration :
        {100us, 333us, 1000us, 7777us, 50'000us, 1'000'000us, 61'000'000us, 3'000'000'000us}) {
     Durations durations;
@@ -33,7 +33,7 @@ TEST(Durations, QuantilesOfAnEvenSpread) {
   EXPECT_NEAR(millis(durations.quantile(0.99)), 990, 60);
 }
 
-TEST(Durations, TheShortestAndTheLongestHaveAPlace) {
+TEST(Durations, TheShortestAndTheLongestAreCounted) {
   Durations durations;
   durations.add(0ns);
   EXPECT_LT(millis(durations.quantile(1)), 0.1);
