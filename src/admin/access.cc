@@ -20,10 +20,10 @@ namespace {
 
 using Why = Refusal::Why;
 
-constexpr std::uint16_t kAnyPort = 80;  // which port is named does not matter
+constexpr std::uint16_t kAnyPort = 80;  // the port of a Host header does not matter
 constexpr std::array<std::string_view, 2> kToRead{R"(Basic realm="driveshaft", charset="UTF-8")",
                                                   R"(Bearer realm="driveshaft")"};
-// Basic would have a browser ask for a password, which no action takes.
+// An action takes no password. If Basic were listed, a browser would ask for one.
 constexpr std::array<std::string_view, 1> kToAct{R"(Bearer realm="driveshaft")"};
 
 Refusal refusal(Why why, unsigned status, std::string text, const Asked& asked) {
@@ -91,8 +91,8 @@ bool is_token(const Shown& shown, const text::Secret& token) {
   return !token.empty() && text::same_secret(shown.token, token);
 }
 
-// Whether the origin, `https://host:port`, is what the Host header names. Without TLS here it may be http as
-// well: whether a proxy before this daemon speaks TLS is not known.
+// Whether the origin, `https://host:port`, is the place that the Host header names. If this daemon does not
+// use TLS, the origin may be http or https, because a proxy before the daemon may use TLS.
 bool is_same_origin(std::string_view origin, std::string_view host, bool tls) {
   const auto mark = origin.find("://");
   if (mark == origin.npos || !same_letters(origin.substr(mark + 3), host)) return false;

@@ -48,7 +48,7 @@ TEST(Access, TheRefusalNamesTheHostAndTheOption) {
   EXPECT_THAT(api.reply.body, HasSubstr(R"({"error":"the host evil.example is not known here)"));
 }
 
-TEST(Access, AHostThatIsNoneIsABadRequest) {
+TEST(Access, AMalformedHostIsABadRequest) {
   for (const char* host :
        {"", ":8888", "a b", "a,localhost", "localhost, localhost", "http://localhost", "u@localhost",
         "localhost:", "localhost:0", "localhost:99999", "[::1", "[::1]x", "\xff", "a/b"}) {
@@ -73,13 +73,13 @@ AccessRules rules_with(bool read, bool act) {
           .admin_token = text::Secret(act ? "a-token-that-may-act" : "")};
 }
 
-// Of a request of a browser at localhost:8888.
+// A request of a browser at localhost:8888.
 Asked asked_for(std::string_view target, std::string_view authorization = {},
                 std::optional<std::string_view> origin = {}) {
   return {.target = target, .host = "localhost:8888", .authorization = authorization, .origin = origin};
 }
 
-// "read", or the number of the status.
+// The decision as a text: "read", or the number of the status.
 std::string verdict(const Asked& asked, const AccessRules& rules) {
   const auto access = decide(asked, rules);
   if (!access) return std::to_string(access.error().reply.status);
@@ -146,7 +146,7 @@ TEST(Access, ActingTakesTheAdminTokenAsBearerAlone) {
   }
 }
 
-TEST(Access, APageOfAnotherSiteActsNot) {
+TEST(Access, APageOfAnotherSiteMayNotAct) {
   const auto rules = rules_with(false, true);
   const auto from = [&](std::string_view origin) {
     return verdict(asked_for("/api/v1/control/drain", kActor, origin), rules);
@@ -162,7 +162,7 @@ TEST(Access, APageOfAnotherSiteActsNot) {
   EXPECT_EQ(verdict(asked_for("/api/v1/status", "", "http://evil.example"), rules), "read");
 }
 
-TEST(Access, APageThatCameAsPlainTextActsNotOverTls) {
+TEST(Access, APageLoadedWithoutTlsMayNotActOverTls) {
   auto rules = rules_with(false, true);
   rules.tls = true;
   const auto from = [&](std::string_view origin) {

@@ -21,7 +21,7 @@ constexpr std::string_view kPath = "/api/v1/control/";
 constexpr double kMostSeconds = 1e9;
 constexpr std::size_t kMostReason = 256;  // bytes
 
-// The members of a request's body, each of which must be asked for.
+// The members of a request's body. A member that no reader asks for is an error.
 class Body {
  public:
   explicit Body(json::object members) : members_(std::move(members)) {}
@@ -48,7 +48,7 @@ class Body {
     wrong(key, "a number of seconds above 0");
     return {};
   }
-  // From 1 to `most`, which it is unless given.
+  // A number from 1 to `most`; `most` if the member is missing.
   std::size_t count(std::string_view key, std::size_t most) {
     const json::value* value = take(key);
     if (!value) return most;
@@ -79,7 +79,7 @@ class Body {
   void wrong(std::string_view key, std::string_view expected) {
     if (error_.empty()) error_ = fmt::format("{}: expected {}", key, expected);
   }
-  // The first mistake, members that nobody has asked for among them; empty: there is none.
+  // The first mistake in the body; empty: there is none. A member that no reader has asked for is a mistake.
   std::string error() {
     if (!error_.empty()) return error_;
     for (const auto& member : members_) {
@@ -153,7 +153,7 @@ struct Row {
   Action (*read)(Body& body);
 };
 
-// In the order of the variant.
+// In the order of the variant Action.
 constexpr Row kRows[] = {{"pause", read_pause},     {"resume", read_resume},
                          {"cancel", read_cancel},   {"rerun-letters", read_rerun_letters},
                          {"reload", read_reload},   {"drain", read_drain},

@@ -14,32 +14,33 @@
 #include "base/error.h"
 #include "log/log.h"
 
-// What an operator may have the daemon do, as the control socket and the exporter address take it. Reading a
+// The actions that an operator can ask for on the control socket and on the exporter address. Reading a
 // request is pure.
 namespace driveshaft::admin {
 
 struct PauseAction {
   std::string pool;
-  std::string function;                            // empty: all of the pool's
-  std::optional<std::chrono::milliseconds> lasts;  // nothing: until it is resumed
-  std::string reason;                              // as it came
+  std::string function;                            // empty: all functions of the pool
+  std::optional<std::chrono::milliseconds> lasts;  // nothing: until somebody resumes it
+  std::string reason;                              // not made printable yet
 };
 struct ResumeAction {
   std::string pool;
   std::string function;
 };
-// Of jobs with these handles, or of those of a function that have run for so long.
+// Cancels the jobs with these handles, or the jobs of `function` that have run for longer than `older_than`.
 struct CancelAction {
   std::vector<std::string> handles;
   std::string function;
   std::chrono::milliseconds older_than{0};
   bool requeue = false;
 };
-// Of the letters of a pool's dead_letter_function, or of those of jobs of one function.
+// Runs the letters of the pool's dead_letter_function again; if `function` is not empty, only those whose job
+// is of that function.
 struct RerunLettersAction {
   static constexpr std::size_t kMost = 10'000;
   std::string pool;
-  std::string function;  // of the jobs; empty: any
+  std::string function;  // of the job in the letter; empty: any
   std::size_t limit = kMost;
 };
 struct ReloadAction {};
@@ -54,22 +55,24 @@ using Action = std::variant<PauseAction, ResumeAction, CancelAction, RerunLetter
                             DrainAction, UpgradeAction, LogLevelAction>;
 
 struct ActionResult {
-  unsigned status = 200;  // of HTTP: 404 there is no such thing, 409 not in this state
-  std::string text;       // a sentence: what was done, or why it was not
+  // HTTP status. 404: the pool, function or job does not exist. 409: the action is not possible in this
+  // state.
+  unsigned status = 200;
+  std::string text;  // a sentence: what was done, or why nothing was done
 };
 
-// Carries an action out. `by` says who asks for it: "uid 0, pid 123" or "token, 10.1.2.3". Called in the
-// admin server's thread; `done` is called once, in any thread.
+// Carries out an action. `by` says who asks for it: "uid 0, pid 123" or "token, 10.1.2.3". It is called in
+// the admin server's thread, and calls `done` once, in any thread, or never if the daemon ends before.
 using Act = std::function<void(Action action, std::string by, std::function<void(ActionResult)> done)>;
 
-// As in the path of its request: "pause".
+// The action's name in the path of its request, such as "pause".
 std::string_view name_of(const Action& action);
 std::vector<std::string_view> action_names();
 
-// Whether that target is one of /api/v1/control/.
+// Whether the request target begins with /api/v1/control/.
 bool is_control(std::string_view target);
 
-// What a request asks for. The error is the answer to a request that cannot be understood.
+// The action that a request asks for. The error is the answer to a request that cannot be understood.
 base::Result<Action, Reply> parse_action(std::string_view method, std::string_view target,
                                          std::string_view body);
 

@@ -26,7 +26,7 @@ Reply refused(std::string_view name, std::string_view body, std::string_view met
   return action ? Reply{} : action.error();
 }
 
-TEST(Action, EachIsRead) {
+TEST(Action, EachActionIsRead) {
   const auto pause =
       accepted<PauseAction>("pause", R"({"pool": "P", "function": "f", "for": 1.5, "reason": "deploy"})");
   EXPECT_EQ(pause.pool, "P");
@@ -68,7 +68,7 @@ TEST(Action, HasTheNameOfItsRequest) {
   EXPECT_EQ(name_of(LogLevelAction{}), "log-level");
 }
 
-TEST(Action, WhatCannotBeUnderstoodIsRefusedWithItsReason) {
+TEST(Action, AMalformedRequestIsRefusedWithTheReason) {
   const struct {
     const char* name;
     const char* body;

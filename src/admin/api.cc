@@ -21,7 +21,7 @@ constexpr std::string_view kFailuresPath = "/api/v1/failures";
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
-// What stands behind the `?`.
+// The part of a target behind the `?`.
 std::string_view query_of(std::string_view target) {
   const auto mark = target.find('?');
   return mark == target.npos ? std::string_view() : target.substr(mark + 1);
@@ -50,7 +50,7 @@ const Row* find_row(std::string_view path) {
   return nullptr;
 }
 
-// The name in /api/v1/pools/NAME, whatever its bytes.
+// Decodes the name in /api/v1/pools/NAME, which may hold any bytes.
 std::optional<std::string> pool_name(std::string_view encoded) {
   const auto decoded = boost::urls::make_pct_string_view(encoded);
   if (!decoded || encoded.empty() || encoded.find('/') != encoded.npos) return std::nullopt;
@@ -69,7 +69,7 @@ std::optional<monitor::History::Span> span_of(std::string_view target) {
 
 Reply found(std::string body) { return {.content_type = kJson, .body = std::move(body)}; }
 
-// The number in `?newest=10`.
+// The number in a query like `newest=10`.
 std::optional<std::size_t> newest_of(std::string_view query) {
   constexpr std::string_view kNewest = "newest=";
   if (!query.starts_with(kNewest)) return std::nullopt;

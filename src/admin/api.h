@@ -11,10 +11,10 @@ namespace driveshaft::admin {
 
 inline constexpr std::string_view kEventsPath = "/api/v1/events";
 
-// Whether that target is one of /api/, kEventsPath aside.
+// Whether the request target begins with /api/. kEventsPath does not count: it is streamed.
 bool is_api(std::string_view target);
 
-// The detail that the view needs for this target.
+// How much detail the view must have for this target.
 monitor::Detail detail_for(std::string_view target);
 
 Reply answer_api(std::string_view target, const monitor::View& view);

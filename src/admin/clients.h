@@ -8,11 +8,12 @@
 
 #include "net/timed_stream.h"
 
-// How many clients the admin server has, and which of them has waited longest. On the admin thread.
+// Counts the clients of the admin server, and knows which of them has waited longest. Used on the admin
+// thread.
 namespace driveshaft::admin {
 
-// While this object lives, its stream is in the list of streams that wait for their clients. The stream that
-// has waited longest is the first.
+// While this object lives, `stream` is in the list of streams that wait for their clients. The stream that
+// has waited longest is the first. The list and the stream outlive this object.
 class Waits {
  public:
   using Streams = std::list<net::TimedStream*>;
@@ -27,7 +28,7 @@ class Waits {
   const Streams::iterator place_;
 };
 
-// Adds one to a counter as long as this object lives.
+// While this object lives, the counter is one higher. The counter outlives it.
 class ScopedCount {
  public:
   explicit ScopedCount(std::size_t& count) : count_(&count) { ++count; }
@@ -41,13 +42,13 @@ class ScopedCount {
   std::size_t* count_;  // null when it was moved from
 };
 
-// The clients of one listening socket. Those of another have limits of their own.
+// The clients of one listening socket. Each listening socket has limits of its own.
 struct Clients {
   Clients(const char* what, std::size_t limit, std::uint64_t bytes)
       : name(what), most(limit), body_bytes(bytes) {}
 
-  // Clients that connect and send nothing, or do not read the answer, must keep out neither a scrape nor a
-  // health check.
+  // Closes the connection that has waited longest for its client. So clients that send nothing, or do not
+  // read their answers, cannot keep a scrape or a health check out. False: no connection waits.
   bool make_room() {
     if (waiting.empty()) return false;
     waiting.front()->close();
@@ -55,9 +56,9 @@ struct Clients {
   }
 
   const char* const name;
-  const std::size_t most;          // connections
-  const std::uint64_t body_bytes;  // of a request, at most
-  std::size_t open = 0;            // connections
+  const std::size_t most;          // most connections that may be open
+  const std::uint64_t body_bytes;  // largest size of a request's body
+  std::size_t open = 0;            // connections that are open
   Waits::Streams waiting;
 };
 

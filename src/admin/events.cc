@@ -9,7 +9,8 @@ namespace {
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 
-// A browser that lost the connection asks again after that many ms; the page has its own ways besides.
+// `retry` is in ms: a browser that has lost the connection connects again after that time. The page also
+// connects again by itself.
 constexpr std::string_view kHead =
     "HTTP/1.1 200 OK\r\n"
     "Server: driveshaft\r\n"
@@ -37,7 +38,7 @@ asio::awaitable<void> stream_events(Stream& stream, monitor::Monitor& monitor,
     stream.expires_never();
     co_await monitor.next(seen);
     seen = monitor.number();
-    // Everybody's; it is one line, as JSON without line ends is.
+    // All clients share this text. It is JSON without line ends, so it fits into one `data:` line.
     const std::shared_ptr<const std::string> status = monitor.status();
     if (!status) continue;
     const std::array<asio::const_buffer, 3> event{asio::buffer(std::string_view("event: status\ndata: ")),

@@ -27,10 +27,10 @@ std::string cannot_listen(const net::Address& address, const error_code& error) 
                      net::to_string(address), error.message(), remedy);
 }
 
-// On the first endpoint of the name of which this can be done.
+// The socket bound to the first address of the host for which that works.
 struct Bound {
   std::optional<tcp::acceptor> acceptor;
-  error_code error;        // why there is none
+  error_code error;        // why there is no acceptor
   tcp::endpoint endpoint;  // the last one that was tried
 };
 

@@ -5,13 +5,13 @@
 
 namespace driveshaft::admin {
 
-// A file of the page, embedded when the program was built.
+// A file of the page, embedded when the program is built.
 struct PageFile {
   std::string_view content_type;
   std::string_view body;
 };
 
-// The file at that path of the exporter address ("/" is the page itself), or null.
+// Finds the file at this path of the exporter address ("/" is the page itself); null: there is none.
 const PageFile* find_page_file(std::string_view path);
 
 }  // namespace driveshaft::admin

@@ -7,10 +7,10 @@
 
 namespace driveshaft::admin {
 
-// Actions whose answers have not been sent yet. Any thread.
+// Counts the actions whose answers have not been sent yet. Any thread may use it.
 class PendingActions {
  public:
-  // Of one action, as long as it lives.
+  // Counts one action while it lives. `all` outlives it.
   class One {
    public:
     explicit One(PendingActions& all) : all_(all) { all_.add(1); }
@@ -22,7 +22,7 @@ class PendingActions {
     PendingActions& all_;
   };
 
-  // Returns once there is none, or this time is over.
+  // Returns when no action is left, or after `time`.
   void wait_for_end(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, time, [this] { return count_ == 0; });

@@ -11,8 +11,8 @@ using boost::system::error_code;
 
 namespace {
 
-// Other sites get nothing of it into their pages, nor hold of its window. The one about frames is for
-// browsers that do not know frame-ancestors.
+// A page of another site cannot embed what is served here, and has no access to its window. X-Frame-Options
+// is for browsers that do not know frame-ancestors.
 constexpr std::pair<const char*, const char*> kIsolation[] = {{"Cross-Origin-Resource-Policy", "same-origin"},
                                                               {"Cross-Origin-Opener-Policy", "same-origin"},
                                                               {"X-Frame-Options", "DENY"}};
@@ -24,7 +24,7 @@ Response to_response(Reply reply, unsigned version, bool keep_alive) {
   response.set(http::field::server, "driveshaft");
   response.set(http::field::content_type, reply.content_type);
   response.set(http::field::cache_control, "no-store");
-  // The page has nothing inline and asks nobody else.
+  // The page has no inline script or style, and asks no other host.
   response.set("Content-Security-Policy",
                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");

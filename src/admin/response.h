@@ -7,15 +7,16 @@
 
 #include "admin/routes.h"
 
-// Answers as HTTP has them. No I/O.
+// Makes HTTP responses from answers. No I/O.
 namespace driveshaft::admin {
 
 using Response = boost::beast::http::response<boost::beast::http::string_body>;
 
-// With the headers that tell browsers what they may do with it.
+// Adds the headers that tell a browser what other sites and pages may do with the response.
 Response to_response(Reply reply, unsigned version, bool keep_alive);
 
-// The answer to a request that could not be read; nothing if the client has gone.
+// The answer to a request that could not be read; nothing if the client has closed its end or the connection
+// broke.
 std::optional<Reply> refusal(const boost::system::error_code& error);
 
 }  // namespace driveshaft::admin

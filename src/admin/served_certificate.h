@@ -11,21 +11,22 @@
 
 namespace driveshaft::admin {
 
-// The certificate and key of the exporter address, read again when their files change. Without files nothing
-// is served over TLS. Of the admin thread once watch() is called, but for shown().
+// The certificate and key of the exporter address. They are read again when their files change. Without files
+// the exporter address does not use TLS. The admin thread uses this object once watch() is called; only
+// shown() may be called in any thread.
 class ServedCertificate {
  public:
-  // Both paths are empty, or neither is.
+  // Both paths are empty, or neither is. `loop` outlives this object.
   ServedCertificate(asio::io_context& loop, const std::string& certificate_file, const std::string& key_file);
 
-  // As those of WatchedFiles.
+  // As load() and watch() of WatchedFiles.
   void load() { files_.load(); }
   void watch() { files_.watch(); }
 
   // Null without TLS.
   const net::TlsContext& context() const { return context_; }
 
-  // What people are shown of it, as it was last read; nothing without TLS. Any thread.
+  // The certificate as it was last read, for people; nothing without TLS. Any thread.
   std::optional<net::Certificate> shown() const;
 
  private:
@@ -34,7 +35,7 @@ class ServedCertificate {
   const net::TlsSettings settings_;
   net::TlsContext context_;
   mutable std::mutex mutex_;
-  std::optional<net::Certificate> shown_;  // under it
+  std::optional<net::Certificate> shown_;  // guarded by mutex_
   WatchedFiles<net::TlsContext> files_;
 };
 

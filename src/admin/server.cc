@@ -39,11 +39,11 @@ using log::kMainLog;
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kActsWithin{10};
-constexpr std::chrono::seconds kUpgradesWithin{40};     // beyond what the daemon itself allows for one
-constexpr std::chrono::seconds kRerunsWithin{30};       // likewise, of letters
+constexpr std::chrono::seconds kUpgradesWithin{40};     // more than Upgrade::kTimeOut of the daemon
+constexpr std::chrono::seconds kRerunsWithin{30};       // more than LetterRerun::kLongest of the daemon
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as "too many open files"
 constexpr std::chrono::minutes kNoteEvery{1};
-constexpr std::chrono::seconds kAnswersWithin{1};  // at the end
+constexpr std::chrono::seconds kAnswersWithin{1};  // in stop()
 constexpr const char* kReadToken = "admin_read_token_file";
 constexpr const char* kAdminToken = "admin_token_file";
 
@@ -52,7 +52,8 @@ using Request = http::request_parser<http::string_body>;
 std::optional<std::string_view> header_of(const Request::value_type& message, http::field name) {
   const auto [first, last] = message.equal_range(name);
   if (first == last) return std::nullopt;
-  // Several are as good as none that could be right: servers differ in which of them they take.
+  // If there are several Host headers, none can be right: servers differ in which of them they take. "," is
+  // no valid host.
   if (std::next(first) != last) return ",";
   return std::string_view(first->value().data(), first->value().size());
 }
@@ -65,7 +66,7 @@ Asked asked_for(const Request::value_type& message) {
           .origin = header_of(message, http::field::origin)};
 }
 
-// Unspecified, which is 0.0.0.0, if it has gone.
+// The client's address; 0.0.0.0 if the client has gone.
 asio::ip::address client_of(Stream& stream) {
   error_code error;
   const auto endpoint = stream.socket().remote_endpoint(error);
@@ -129,7 +130,7 @@ struct Server::Impl {
   asio::awaitable<Reply> turn_away(Refusal refusal, Stream& stream, Clients& clients);
 
   const Sources sources;
-  AccessRules rules;  // once it runs, the admin thread's, as all that follows `control_path`
+  AccessRules rules;  // the admin thread's once it runs, as all members below `control_path` are
   const Limits limits;
   Act act;
   PendingActions pending_actions;
@@ -137,12 +138,12 @@ struct Server::Impl {
   bool owns_control_path = false;
   Clients exporter;
   Clients control;
-  Waits::Streams streams;  // of those who listen to events
-  std::size_t busy = 0;    // connections that have not only answered requests behind them
+  Waits::Streams streams;  // of clients that listen to events
+  std::size_t busy = 0;  // connections with a request that is not answered yet; new connections count as such
   bool retiring = false;
   WrongTokens wrong_tokens;
-  std::chrono::steady_clock::time_point host_noted{};  // when the log was told of an unknown host
-  asio::io_context io{1};                              // destroys the coroutines, which use what is above
+  std::chrono::steady_clock::time_point host_noted{};  // when an unknown host was last logged
+  asio::io_context io{1};  // destroyed before the members above, which its coroutines use
   TokenFile read_token;
   TokenFile admin_token;
   ServedCertificate certificate;
@@ -152,7 +153,7 @@ struct Server::Impl {
   std::thread thread;
 };
 
-// The answer of the page, of the plain pages, or of the API.
+// Makes the answer of a file of the page, a plain page, or the API.
 asio::awaitable<Reply> Server::Impl::reply_to(std::string_view method, std::string_view target) {
   const bool api = is_api(target);
   try {
@@ -180,7 +181,7 @@ std::chrono::seconds answers_within(const Action& action) {
   return std::holds_alternative<RerunLettersAction>(action) ? kRerunsWithin : kActsWithin;
 }
 
-// Waits for the loop's thread, which carries the action out.
+// Hands an action to the loop's thread, and waits until it is done.
 asio::awaitable<Reply> Server::Impl::act_on(std::string_view method, std::string_view target,
                                             std::string_view body, std::string by) {
   auto action = parse_action(method, target, body);
@@ -191,7 +192,7 @@ asio::awaitable<Reply> Server::Impl::act_on(std::string_view method, std::string
     std::optional<ActionResult> result;
   };
   const auto pending = std::make_shared<Pending>(io, answers_within(*action));
-  // It may be called when this server is gone: then nobody runs what is posted.
+  // `done` may be called when this server has stopped; what it posts is then never run.
   act(std::move(*action), std::move(by), [&io = io, weak = std::weak_ptr(pending)](ActionResult result) {
     asio::post(io, [weak, result = std::move(result)] {
       const auto still_waiting = weak.lock();
@@ -233,8 +234,8 @@ asio::awaitable<void> Server::Impl::accept_all(Acceptor& from, Clients& clients)
 asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Clients& clients, ScopedCount) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  // With a small buffer the server soon notices a client that does not read, before it has made many pages
-  // for it.
+  // With a small send buffer the server soon notices a client that does not read, before it has made many
+  // answers for it.
   socket.set_option(asio::socket_base::send_buffer_size(64 * 1024), ignored);
   const bool is_tls = &clients == &exporter && certificate.context();
   net::TlsSession session = is_tls ? net::server_session(*certificate.context()) : nullptr;
@@ -260,7 +261,8 @@ asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Clients& client
     if (buffer.size() == 0) unanswered.reset();
   }
   unanswered.reset();
-  // What the client still sends is not read: a reset could overtake the answer, so let it see the end first.
+  // What the client still sends is read and thrown away: if the socket were closed with unread bytes, TCP
+  // would send a reset, and the client could lose the answer.
   stream.shutdown_send();
   stream.expires_after(limits.request);
   const Waits waits(clients.waiting, stream);
@@ -272,7 +274,7 @@ asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Clients& client
   }
 }
 
-// Whether the connection is good for another request.
+// Returns whether the connection can be used for another request.
 asio::awaitable<bool> Server::Impl::answer_one(Stream& stream, Clients& clients, beast::flat_buffer& buffer) {
   Request request;
   request.header_limit(limits.header_bytes);
@@ -298,7 +300,7 @@ asio::awaitable<bool> Server::Impl::answer_one(Stream& stream, Clients& clients,
   std::optional<PendingActions::One> acts;
   if (peer || (access && *access == Access::act)) {
     acts.emplace(pending_actions);
-    stream.expires_never();  // act_on() has a limit of its own
+    stream.expires_never();  // act_on() has a time limit of its own
   }
   Reply reply;
   if (!access) {
@@ -316,8 +318,8 @@ asio::awaitable<bool> Server::Impl::answer_one(Stream& stream, Clients& clients,
   } else if (streams.size() >= limits.streams) {
     reply = api_error(503, "too many clients listen to events; ask for /api/v1/status every few seconds");
   } else {
-    // Who listens to a process that retires would not see the next one. A client whose kept connection is
-    // closed in place of an answer asks again, on a new one.
+    // A client must not listen to events of a process that retires: it would not see the new one. So the
+    // connection is closed without an answer, and the client asks again on a new connection.
     if (!retiring) co_await stream_to(stream, head);
     co_return false;
   }
@@ -325,8 +327,8 @@ asio::awaitable<bool> Server::Impl::answer_one(Stream& stream, Clients& clients,
   co_return co_await send(stream, clients, std::move(response), head);
 }
 
-// The answer to a request that is refused. Who shows wrong tokens waits for it. What an operator has to know
-// is logged: a scraper that is refused says no more than the status.
+// Makes the answer to a refused request. For a wrong token it waits first. It logs what an operator has to
+// know, because a refused scraper shows nothing but the status.
 asio::awaitable<Reply> Server::Impl::turn_away(Refusal refusal, Stream& stream, Clients& clients) {
   const auto now = std::chrono::steady_clock::now();
   const auto client = client_of(stream);
@@ -345,7 +347,7 @@ asio::awaitable<Reply> Server::Impl::turn_away(Refusal refusal, Stream& stream, 
   co_return std::move(refusal.reply);
 }
 
-// Whether the connection is good for another request.
+// Returns whether the connection can be used for another request.
 asio::awaitable<bool> Server::Impl::send(Stream& stream, Clients& clients, Response response, bool head) {
   const bool keep_alive = response.keep_alive();
   http::response_serializer<http::string_body> serializer(response);
@@ -410,7 +412,7 @@ void Server::start() {
   });
 }
 
-// Who has it end hears so: an action may end this process before its answer is sent.
+// Waits for pending actions: an action may end this process before its own answer is sent.
 void Server::stop() {
   if (impl_->thread.joinable()) impl_->pending_actions.wait_for_end(kAnswersWithin);
   impl_->io.stop();

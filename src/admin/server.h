@@ -17,28 +17,29 @@
 
 namespace driveshaft::admin {
 
-// Limits on what clients may use. A client that exceeds a limit gets an error answer where HTTP has one, and
-// its connection is closed.
+// Limits on what clients may use. A client that exceeds a limit gets an error answer if HTTP has one for it,
+// and its connection is closed.
 struct Limits {
   std::uint32_t header_bytes = 8 * 1024;
   std::uint64_t body_bytes = 4 * 1024;
-  std::chrono::milliseconds request{10'000};  // from a request's first byte to its last; then for its answer
-  std::chrono::milliseconds keep_alive{60'000};  // between two requests
-  std::size_t connections =
-      256;  // a further one closes the connection that has waited longest for its client
-  std::size_t control_connections = 32;  // of the control socket, likewise
+  // Time to read a request, from its first byte to its last, and then again time to send the answer.
+  std::chrono::milliseconds request{10'000};
+  std::chrono::milliseconds keep_alive{60'000};  // of an idle connection
+  // Of the exporter address. One more connection closes the one that has waited longest for its client.
+  std::size_t connections = 256;
+  std::size_t control_connections = 32;  // of the control socket; likewise
   std::uint64_t control_body_bytes = 64 * 1024;
-  std::size_t streams =
-      128;  // of them, clients of /api/v1/events; more are told to ask for the status instead
+  // Clients of /api/v1/events. Further clients get an error that tells them to ask for the status instead.
+  std::size_t streams = 128;
 };
 
-// Who may use the exporter address, and how. Paths are empty where there is no such file.
+// Who may use the exporter address, and how. A path is empty if there is no such file.
 struct ExporterSettings {
   std::vector<std::string> hosts{"localhost"};  // as in AccessRules
-  std::string read_token_file{};                // none: no token is wanted to read
-  std::string admin_token_file{};               // none: there are no actions
-  std::string certificate_file{};               // none: it is served without TLS
-  std::string key_file{};                       // there if and only if that is
+  std::string read_token_file{};                // none: everybody may read
+  std::string admin_token_file{};               // none: actions are not allowed
+  std::string certificate_file{};               // none: the exporter address does not use TLS
+  std::string key_file{};                       // empty if and only if certificate_file is
 };
 
 // Listening sockets, as descriptors; -1: none.
@@ -47,49 +48,54 @@ struct Listeners {
   int control = -1;
 };
 
-// HTTP on the exporter address, in one thread of its own, so that a slow scrape never delays a job.
+// Serves HTTP on the exporter address and on the control socket. It runs in a thread of its own, so a slow
+// scrape never delays a job. Everything but certificate() is called by the thread that made it.
 class Server {
  public:
   // Binds and listens, so that this can be done before privileges are dropped. Requests are answered after
-  // start(). Port 0 picks a free one. Throws base::StartupError when the address cannot be bound.
-  // None of that without an address. `inherited`: the sockets of a process that hands over, which are
-  // this object's from now on, and are listened on instead.
+  // start(). Port 0 picks a free port. Throws base::StartupError when the address cannot be bound. Without an
+  // address no socket is bound. `inherited` has the sockets of a process that hands over: this object owns
+  // them from now on, and listens on them instead.
   Server(const std::optional<net::Address>& address, Sources sources, monitor::Watched watched,
          const ExporterSettings& exporter = {}, const Limits& limits = {}, const Listeners& inherited = {});
-  ~Server();  // stops
+  ~Server();  // calls stop()
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Calls `act` for actions that are asked for with the admin token, or on the control socket. Before
-  // start().
+  // From now on `act` is called for each action that is asked for with the admin token or on the control
+  // socket. Call this before start().
   void obey(Act act);
 
-  // Listens on a Unix socket of that path, too, where the same is served, and actions need no token. Before
-  // start(). Throws base::StartupError.
+  // Listens on a Unix socket at this path too. It serves the same answers, and actions need no token there.
+  // Call this before start(). Throws base::StartupError.
   void listen_for_control(const std::string& path);
 
-  // Reads the files of the settings, as the user that the process has become. Before start(), which watches
-  // them. Throws base::StartupError. Blocks.
+  // Reads the files of the settings. Call this before start(), and after the process has become its user;
+  // start() then watches the files for changes. Throws base::StartupError. Blocks.
   void read_files();
 
-  // Starts the thread: after any fork. From now on an inherited control socket is removed at the end.
+  // Starts the thread, so call it after any fork. An inherited control socket's file is removed at the end
+  // only if this was called.
   void start();
 
-  // For a process that takes over. Good until retire() or the end.
+  // The sockets, for a process that takes over. The descriptors stay valid until retire(), or until this
+  // object is destroyed.
   Listeners listeners() const;
-  // After start(): another process listens on the sockets, so this one accepts no more connections. Requests
-  // of those that it has accepted are answered, with `Connection: close`, and listeners of events are sent
-  // away, as they would go on to see this process. Then calls `done`, in the server's thread.
+  // Another process listens on the sockets now, so this server accepts no more connections. Requests on
+  // connections that it has accepted are still answered, with `Connection: close`. The connections of clients
+  // that listen to events are closed, because they would go on to show this process. Then `done` is called,
+  // in the server's thread. Call this after start().
   void retire(std::function<void()> done);
 
-  // Closes every connection and joins the thread; waits for no client, but for answers to actions, a second
-  // at most. May be called again.
+  // Closes every connection and joins the thread. It waits for no client, but up to one second for the
+  // answers of pending actions to be sent. May be called again.
   void stop();
 
-  // That of the exporter address, as it was last read; nothing without TLS. Any thread.
+  // The certificate of the exporter address, as it was last read; nothing without TLS. Any thread.
   std::optional<net::Certificate> certificate() const;
 
-  // As bound: the literal, and the port that was picked.
+  // The bound address: an IP address, and the port that was picked if 0 was asked for. There must be an
+  // exporter address.
   net::Address address() const;
 
  private:

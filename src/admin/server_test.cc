@@ -66,7 +66,7 @@ monitor::Watched watched(std::vector<std::string> errors = {}) {
           .tls = tls};
 }
 
-// A client that fails instead of hanging: nothing here takes ten seconds.
+// A client that fails instead of waiting for ever: nothing here takes ten seconds.
 class Client {
  public:
   explicit Client(const net::Address& address) : Client() { connect(address); }
@@ -84,7 +84,7 @@ class Client {
     asio::write(socket_, asio::buffer(text), ignored);
   }
 
-  // Everything up to and with `end`, or up to the close.
+  // Reads up to and with `end`, or up to the close.
   std::string read_until(const std::string& end) {
     while (pending_.find(end) == std::string::npos) {
       char bytes[4096];
@@ -164,7 +164,7 @@ TEST(AdminServer, KeepsConnectionsAlive) {
   EXPECT_THAT(client.read_until("turning\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
 }
 
-TEST(AdminServer, Http10ClosesUnlessAsked) {
+TEST(AdminServer, Http10ClosesUnlessKeepAliveIsAsked) {
   Server server(kLoopback, sources(), watched());
   server.start();
   EXPECT_THAT(Client(server.address()).ask("GET /metrics HTTP/1.0\r\n\r\n"), EndsWith("m 1\n"));
@@ -217,7 +217,7 @@ TEST(AdminServer, TheApiIsJson) {
               StartsWith("HTTP/1.1 405 "));
 }
 
-TEST(AdminServer, TheApiSaysSoWhenTheLoopHasNeverAnswered) {
+TEST(AdminServer, TheApiReportsThatTheLoopHasNeverAnswered) {
   auto stuck = watched();
   stuck.snapshot = [](monitor::Detail, const std::function<void(monitor::SnapshotPtr)>&) {};
   Server server(kLoopback, sources(), std::move(stuck));
@@ -239,7 +239,7 @@ TEST(AdminServer, EventsKeepComing) {
   server.stop();
 }
 
-TEST(AdminServer, ListenersAreLimited) {
+TEST(AdminServer, ListenersToEventsAreLimited) {
   Server server(kLoopback, sources(), watched(), {}, {.streams = 1});
   server.start();
   Client client(server.address());
@@ -257,7 +257,7 @@ TEST(AdminServer, AListenerThatDoesNotReadIsDropped) {
   Client client(server.address());
   client.send(std::string(kListen));
   EXPECT_THAT(client.read_until("data: "), EndsWith("data: "));
-  // Its place is somebody else's when it has gone.
+  // When the client is dropped, another one can listen.
   const auto give_up = std::chrono::steady_clock::now() + 10s;
   bool free = false;
   while (!free && std::chrono::steady_clock::now() < give_up) {
@@ -269,7 +269,7 @@ TEST(AdminServer, AListenerThatDoesNotReadIsDropped) {
   EXPECT_LT(client.read_all().size(), kMuch);
 }
 
-TEST(AdminServer, RefusesWhatIsTooLargeOrNoHttp) {
+TEST(AdminServer, RefusesRequestsThatAreTooLargeOrNotHttp) {
   Server server(kLoopback, sources(), watched());
   server.start();
   const std::string long_header =
@@ -462,8 +462,8 @@ TEST(AdminServer, AnotherProcessTakesOverWithoutARefusedConnection) {
   EXPECT_EQ(next.address(), address);
   std::promise<void> quiet;
   old->retire([&] { quiet.set_value(); });
-  listener.read_all();    // it is sent away after the old one has stopped listening
-  Client early(address);  // waits in the socket's queue
+  listener.read_all();    // the old server closes this connection after it has stopped listening
+  Client early(address);  // this connection waits in the socket's queue
   early.send(get("/metrics"));
   next.start();
   EXPECT_THAT(early.read_all(), EndsWith("m 2\n"));
@@ -493,7 +493,7 @@ TEST(AdminServer, AnInheritedControlSocketStaysIfTheProcessNeverServes) {
 
 TEST(AdminServer, NeedNotBeStarted) { const Server server(kLoopback, sources(), watched()); }
 
-// Out of file descriptors: accepting goes on when there are some again.
+// When the process has no file descriptor left, accepting goes on as soon as there is one again.
 TEST(AdminServer, SurvivesTooManyOpenFiles) {
   const base::TestDir dir;
   log::configure_logging(dir.write("log.properties",
@@ -508,7 +508,8 @@ TEST(AdminServer, SurvivesTooManyOpenFiles) {
   Client client;
   client.open();
   server.start();
-  // Another connection first: the accept that is now waiting has its descriptor only when it returns.
+  // A connection before the shortage is needed: the accept that waits already has its descriptor when it
+  // returns.
   EXPECT_THAT(Client(server.address()).ask(get("/metrics")), EndsWith("m 1\n"));
 
   rlimit before{};

@@ -9,31 +9,32 @@
 #include "net/asio.h"
 #include "text/secret.h"
 
-// Tokens that clients of the exporter address have to show. They are secrets: nothing here logs one.
+// The tokens that clients of the exporter address have to show. Tokens are secrets: nothing here logs one.
 namespace driveshaft::admin {
 
-// A shorter one could be guessed.
-inline constexpr std::size_t kLeastToken = 16;  // bytes
+// A token must have at least so many bytes, so that it cannot be guessed.
+inline constexpr std::size_t kLeastToken = 16;
 
-// The token that a file with that content has: its one line, without the end of the line. The error is what
-// is wrong with it, and never shows it.
+// Takes the token from the content of its file: the file's only line, without its end. The error says what is
+// wrong with it, and never shows it.
 base::Result<text::Secret> parse_token(std::string_view content);
 
-// Reads a file with a token. Blocks. The error is the reason only.
+// Reads a token's file. Blocks. The error is the reason alone, without the path.
 base::Result<text::Secret> read_token(const std::string& path);
 
-// Whether every user of this machine may, and what is said then.
+// Whether every user of this machine may read the file. Then a log line says kOpenToOthers.
 bool others_may_read(const std::string& path);
 inline constexpr std::string_view kOpenToOthers =
     "every user of this machine may read it; chmod o= takes that right away";
 
-// A token's file. `option` is the one that names it, for messages; without a path there is no token. The
-// token is put into `token`, which outlives this object.
+// A token's file, which is read again when it changes. Without a path there is no token. `option` is the name
+// of the option that gives the path, for messages. The token is written to `token`, which outlives this
+// object, as `loop` does.
 class TokenFile {
  public:
   TokenFile(asio::io_context& loop, const std::string& option, const std::string& path, text::Secret& token);
 
-  // As of WatchedFiles.
+  // As load() and watch() of WatchedFiles.
   void load() { file_.load(); }
   void watch() { file_.watch(); }
 

@@ -24,7 +24,7 @@ TEST(Token, IsTheOneLineOfItsFile) {
   EXPECT_EQ(parse_token("~!@#$%^&*()_+:/=?")->reveal(), "~!@#$%^&*()_+:/=?");
 }
 
-TEST(Token, AnUnusableOneIsRefusedAndNotShown) {
+TEST(Token, AnUnusableTokenIsRefusedAndNotShown) {
   for (const char* content :
        {"", "\n", "0123456789abcde\n", "one two three four", "0123456789abcdef\n0123456789abcdef",
         " 0123456789abcdef", "0123456789abcd\xc3\xa4"}) {
@@ -51,7 +51,7 @@ class Files : public testing::Test {
   const asio::executor_work_guard<asio::io_context::executor_type> goes_on_ = asio::make_work_guard(loop_);
 };
 
-TEST_F(Files, AnUnusableOneRefusesTheStart) {
+TEST_F(Files, AnUnusableFileRefusesTheStart) {
   for (const auto& path : {dir_.write("short", "secret"), dir_ / "nowhere", std::string("/")}) {
     TokenFile file(loop_, "admin_token_file", path, token_);
     try {
@@ -68,7 +68,7 @@ TEST_F(Files, AnUnusableOneRefusesTheStart) {
   EXPECT_EQ(token_.reveal(), "");
 }
 
-TEST_F(Files, AreReadAgainWhenTheyChangeAndABrokenOneChangesNothing) {
+TEST_F(Files, AreReadAgainWhenTheyChangeAndABrokenFileChangesNothing) {
   const auto path = dir_.write("token", "0123456789abcdef\n");
   TokenFile file(loop_, "admin_token_file", path, token_);
   file.load();

@@ -18,20 +18,21 @@
 
 namespace driveshaft::admin {
 
-// Files from which a value is read at the start, and again when one of them changes. What is broken then
-// changes nothing, and is said once. Files are only touched in other threads once watch() is called, so that
-// a file system that hangs stops nobody.
+// Reads a value from files at the start, and again when one of the files changes. If the new value is broken,
+// the old one stays in force, and one line in the log says so. Once watch() is called, only other threads
+// read the files, so that a file system that hangs stops nobody.
 template <class Value>
 class WatchedFiles {
  public:
   static constexpr std::chrono::milliseconds kLookEvery{500};
 
-  // Blocks. The error names the file and the option that names it. Any thread.
+  // Reads the value. Blocks. The error names the file, and the option that names the file. Called in any
+  // thread.
   using Read = std::function<base::Result<Value>()>;
-  // Takes the value in use: from load(), and then from the loop's thread.
+  // Takes a new value into use. load() calls it, and later the loop's thread does.
   using Use = std::function<void(Value)>;
 
-  // Without paths nothing is ever read.
+  // Without paths nothing is ever read. `loop` outlives this object.
   WatchedFiles(asio::io_context& loop, std::vector<std::string> paths, Read read, Use use)
       : paths_(std::move(paths)),
         read_value_(std::move(read)),
@@ -39,7 +40,7 @@ class WatchedFiles {
         calls_(loop),
         timer_(loop) {}
 
-  // Reads them for the first time. Throws base::StartupError. Blocks.
+  // Reads the value for the first time. Throws base::StartupError. Blocks.
   void load() {
     if (paths_.empty()) return;
     read_ = seen_ = stamps_of(paths_);
@@ -48,7 +49,7 @@ class WatchedFiles {
     use_(std::move(*value));
   }
 
-  // Looks at them from now on.
+  // From now on looks at the files every kLookEvery.
   void watch() {
     if (!paths_.empty()) pause();
   }
@@ -57,7 +58,7 @@ class WatchedFiles {
   using Stamps = std::vector<std::optional<base::FileStamp>>;
   struct Look {
     Stamps seen;
-    std::optional<base::Result<Value>> value;  // where they were read
+    std::optional<base::Result<Value>> value;  // nothing: the files were not read
   };
 
   static Stamps stamps_of(const std::vector<std::string>& paths) {
@@ -74,7 +75,8 @@ class WatchedFiles {
     });
   }
 
-  // A writer may not have finished: they are read when two looks in a row have seen the same.
+  // A writer may not have finished yet, so the files are read only when two looks in a row have found them
+  // unchanged.
   void look() {
     try {
       calls_.run(
@@ -85,7 +87,7 @@ class WatchedFiles {
             return found;
           },
           [this](Look found) { looked(std::move(found)); });
-    } catch (const std::system_error&) {  // no thread; the next look may have one
+    } catch (const std::system_error&) {  // no thread could be started; the next look may get one
       pause();
     }
   }
@@ -109,8 +111,8 @@ class WatchedFiles {
   const Use use_;
   net::BlockingCalls calls_;
   asio::steady_timer timer_;
-  Stamps read_;  // as last read, good or not
-  Stamps seen_;  // at the last look
+  Stamps read_;  // of the files as last read, be the value good or broken
+  Stamps seen_;  // of the files at the last look
 };
 
 }  // namespace driveshaft::admin

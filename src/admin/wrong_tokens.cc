@@ -7,7 +7,7 @@
 namespace driveshaft::admin {
 namespace {
 
-// One client of IPv6 has a whole network of 64 bits to choose addresses from.
+// An IPv6 client usually has a whole network of 64 bits, and can use any address in it.
 std::string key_of(const asio::ip::address& client) {
   if (client.is_v4()) return client.to_string();
   auto v6 = client.to_v6();
@@ -32,7 +32,7 @@ std::chrono::milliseconds WrongTokens::add(const asio::ip::address& client, Cloc
     }));
   }
   if (count <= kFree) return std::chrono::milliseconds(0);
-  constexpr std::uint64_t kDoublings = 10;  // more than there are up to the longest wait
+  constexpr std::uint64_t kDoublings = 10;  // more than are needed to reach the longest wait
   return std::min(kFirstWait * (1 << std::min(count - kFree - 1, kDoublings)), kLongestWait);
 }
 

@@ -10,27 +10,28 @@
 
 #include "net/asio.h"
 
-// How clients that show wrong tokens are slowed. No I/O and no clock.
+// Slows clients that show wrong tokens. No I/O and no clock.
 namespace driveshaft::admin {
 
-// Counts wrong tokens by the client's address. Who tries some has to wait for each further answer; the right
-// token is never waited for, so nobody can keep those out who share an address with them. Tokens are too long
-// to be guessed at any speed: this keeps guessing from costing much here.
+// Counts wrong tokens by the client's address. After a few of them each further answer to a wrong token is
+// delayed. A right token is answered at once, so nobody can keep others out who share an address with them.
+// Tokens are too long to be guessed at any speed; the delay only limits what the attempts cost this daemon.
 class WrongTokens {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::uint64_t kFree = 3;  // mistakes, which are answered at once
+  static constexpr std::uint64_t kFree = 3;  // wrong tokens that are answered at once
   static constexpr std::chrono::milliseconds kFirstWait{50};
   static constexpr std::chrono::milliseconds kLongestWait{1000};
   static constexpr std::chrono::minutes kForgottenAfter{10};
-  static constexpr std::size_t kMostAddresses = 1000;  // then the one that was quiet for longest is forgotten
+  // For one more, the address that was quiet for longest is forgotten.
+  static constexpr std::size_t kMostAddresses = 1000;
   static constexpr std::chrono::minutes kNotedEvery{1};
 
-  // Counts one. How long its answer has to wait.
+  // Counts one wrong token. Returns how long its answer has to be delayed.
   std::chrono::milliseconds add(const asio::ip::address& client, Clock::time_point now);
 
-  // How many there were since the log was last told, if it is to be told now: at once of the first, and then
-  // once a minute at most.
+  // The number of wrong tokens since the last note in the log, if it is time for a note: the first one is
+  // noted at once, and then once a minute at most.
   std::optional<std::uint64_t> to_note(Clock::time_point now);
 
   std::size_t addresses() const { return clients_.size(); }
@@ -41,7 +42,8 @@ class WrongTokens {
     Clock::time_point last{};
   };
 
-  std::unordered_map<std::string, Client> clients_;  // by address; of IPv6, by the network of 64 bits
+  // By address; for IPv6, by the first 64 bits of the address.
+  std::unordered_map<std::string, Client> clients_;
   std::uint64_t unnoted_ = 0;
   std::optional<Clock::time_point> noted_;
 };

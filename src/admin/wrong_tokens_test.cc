@@ -41,7 +41,7 @@ TEST(WrongTokens, ANetworkOfIpv6IsOneClient) {
   EXPECT_EQ(wrong.add(address("::ffff:10.0.0.2"), kStart), 0ms);
 }
 
-TEST(WrongTokens, TheOneThatWasQuietForLongestMakesRoom) {
+TEST(WrongTokens, TheClientThatWasQuietForLongestIsForgotten) {
   WrongTokens wrong;
   for (int i = 0; i < 8; ++i) wrong.add(address("10.9.9.9"), kStart);
   for (unsigned i = 0; i < 3000; ++i) {
