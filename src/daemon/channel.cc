@@ -9,7 +9,7 @@
 
 namespace driveshaft::daemon {
 
-// Kept by the operations in progress.
+// The operations in progress keep the state alive.
 struct Channel::State : std::enable_shared_from_this<State> {
   State(asio::io_context& loop, int descriptor, OnMessage message, OnEnd end)
       : socket(loop, asio::local::stream_protocol(), descriptor),
@@ -22,8 +22,8 @@ struct Channel::State : std::enable_shared_from_this<State> {
   asio::local::stream_protocol::socket socket;
   OnMessage on_message;
   OnEnd on_end;
-  std::string received;             // no whole line
-  std::deque<std::string> to_send;  // the first is being sent
+  std::string received;             // the beginning of a line
+  std::deque<std::string> to_send;  // the first line is being sent
   bool closed = false;
 };
 

@@ -11,21 +11,22 @@
 
 namespace driveshaft::daemon {
 
-// The socket between the two processes of an upgrade. On the loop's thread. After close(), and after the
-// object's end, nothing is called.
+// The socket for messages between the two processes of an upgrade. Used on the loop's thread. After close(),
+// or after this object is destroyed, no callback is called.
 class Channel {
  public:
   using OnMessage = std::function<void(const Message& message)>;
   using OnEnd = std::function<void()>;
 
-  // `descriptor` is this object's from now on. `on_end` is called once, when the other process has closed its
-  // end or ended, after all that it said.
+  // This object owns `descriptor`, the socket's. `loop` outlives it. When the other process has closed its
+  // end, or has ended, `on_end` is called once, after all messages of that process have been passed on.
   Channel(asio::io_context& loop, int descriptor, OnMessage on_message, OnEnd on_end);
   ~Channel();
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  // What cannot be sent is dropped: the other process has ended then, and `on_end` says so.
+  // Sends a message later, without blocking. A message that cannot be sent is dropped: then the other process
+  // has ended, and `on_end` is called.
   void say(const Message& message);
   void close();
 
@@ -34,7 +35,7 @@ class Channel {
   std::shared_ptr<State> state_;
 };
 
-// For a process that is about to end: says it at once, waiting if need be.
+// Sends a message before it returns; it may block. For a process that is about to end.
 void say_now(int descriptor, const Message& message);
 
 }  // namespace driveshaft::daemon

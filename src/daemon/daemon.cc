@@ -42,19 +42,20 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kBeatEvery = 1s;
 constexpr auto kLoopStuckAfter = 10s;
-constexpr std::ptrdiff_t kShownErrors = 20;  // of a rejected jobs file; the log has them all
+constexpr std::ptrdiff_t kShownErrors = 20;  // of the errors of a rejected jobs file; the log has all of them
 constexpr auto kFlushBeforeReady = 2s;
-// As gearmand lists our connections: no spaces, at most 127 bytes.
+// The name by which gearmand lists the connections of this daemon. Spaces are not allowed; at most 127 bytes.
 std::string client_id() { return fmt::format("driveshaft/{}/{}", host_name(), ::getpid()); }
 
-// The memory of big jobs shall be used again. By default the allocator returns each block of over 128 kB to
-// the kernel, and new pages, which the kernel clears, cost more than the job.
+// Keeps the memory of big jobs in this process, so that it is used again. By default the allocator returns
+// each block of over 128 kB to the kernel, and getting new pages, which the kernel clears, costs more than
+// the job.
 void keep_freed_memory() {
   ::mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
   ::mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
 }
 
-// These signals are handled; await_signals() adds them.
+// The signals that await_signals() handles.
 constexpr std::array kHandledSignals{SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 
 void mask_signals(int how, std::span<const int> signals) {
@@ -64,15 +65,16 @@ void mask_signals(int how, std::span<const int> signals) {
   ::pthread_sigmask(how, &set, nullptr);
 }
 
-// A SIGHUP or SIGUSR2 may come before the daemon can handle it, as the pid file is written early. It is held
-// back until then. Others end the process, which has done nothing yet.
+// The pid file is written early, so a SIGHUP or SIGUSR2 may come before the daemon can handle it. It is
+// blocked until then. Other signals end the process, which has done nothing yet.
 void hold_signals_at_start() { mask_signals(SIG_BLOCK, std::array{SIGHUP, SIGUSR2}); }
 
-// Once Asio's handlers are gone, a signal would end the process with the signal for its status, in the middle
-// of its last log lines. From here on the exit takes bounded time anyway.
+// When Asio's handlers are gone, a signal would end the process in the middle of its last log lines, with the
+// signal as its status. So signals are blocked from here on; the rest of the exit takes a limited time
+// anyway.
 void ignore_signals_at_end() { mask_signals(SIG_BLOCK, kHandledSignals); }
 
-// Knows whether the loop turns, and counts how late its timer was. The loop's thread calls beat(), the admin
+// Tells whether the loop works, and measures how late its timer is. The loop's thread calls beat(), the admin
 // thread calls health().
 class Heartbeat {
  public:
@@ -101,10 +103,11 @@ class Heartbeat {
   std::atomic<Clock::rep> beat_{};
 };
 
-// The loop and all that lives on its thread.
+// The loop, and all objects that its thread uses.
 class Daemon {
  public:
-  // `pid_file` may be null; `inherited` is nothing unless another process hands over to this one.
+  // All parameters outlive this object. `pid_file` may be null. `inherited` is nothing unless another process
+  // hands over to this one.
   Daemon(const Options& options, const Program& program, PidFile* pid_file,
          const std::optional<Inheritance>& inherited)
       : options_(options),
@@ -118,12 +121,11 @@ class Daemon {
                  .decoder = {},
                  .max_running_time = options.max_running_time,
                  .loop_timeout = options.loop_timeout,
-                 // As gearmand lists our connections: no spaces, at most 127 bytes.
                  .client_id = client_id(),
                  .host = host_name()},
         lifecycle_({loop_, supervisor_, service_, server_, pid_file}, program, inherited, hooks()) {}
 
-  // Does everything that needs privileges, and everything that may be refused.
+  // Does everything that needs privileges, and everything that may fail.
   void prepare() {
     config_ = jobs_file_.load();
     may_open_ = raise_open_file_limit();
@@ -136,7 +138,7 @@ class Daemon {
     warn_of_too_few_files(config_);
   }
 
-  // Runs as the user that the process has become.
+  // Starts the daemon's work. The process must have become its user before.
   void start() {
     if (!options_.user.empty()) jobs_file_.check_files_as(options_.user);
     if (server_) server_->read_files();
@@ -246,7 +248,7 @@ class Daemon {
                           .pools = supervisor_.status(detail)});
   }
 
-  // Those that we show to servers, and to clients of the exporter. Any thread.
+  // The certificates that this daemon shows to servers and to clients of the exporter. Any thread.
   std::vector<net::Certificate> certificates() const {
     auto all = tls_.certificates();
     if (auto own = server_ ? server_->certificate() : std::nullopt) all.push_back(std::move(*own));
@@ -261,7 +263,7 @@ class Daemon {
             .certificates = certificates()};
   }
 
-  // Clients of the exporter take no more than a share of the files that may be open.
+  // Limits the clients of the exporter to a share of the files that may be open.
   admin::Limits exporter_limits() const {
     admin::Limits limits;
     limits.connections = std::clamp<std::size_t>(may_open_ / 8, 4, limits.connections);
@@ -283,7 +285,7 @@ class Daemon {
     kMainLog.warn("{}", too_few_files(needs_open_, may_open_));
   }
 
-  // Hands actions over to the loop.
+  // Passes actions to the loop's thread.
   admin::Act control() {
     return [this](admin::Action action, std::string by, std::function<void(admin::ActionResult)> done) {
       asio::post(loop_, [this, action = std::move(action), by = std::move(by), done = std::move(done)] {
@@ -366,7 +368,7 @@ class Daemon {
   int exit_code_ = base::kExitOk;
   std::uint64_t may_open_ = 0;           // files
   std::uint64_t needs_open_ = 0;         // files, with the jobs file in force
-  std::optional<admin::Server> server_;  // destroyed first: its thread uses the members above
+  std::optional<admin::Server> server_;  // destroyed first, because its thread uses the members above
 };
 
 int run(const Options& options, const Program& program, const std::optional<Inheritance>& inherited) {
@@ -378,7 +380,8 @@ int run(const Options& options, const Program& program, const std::optional<Inhe
   keep_freed_memory();
 
   std::optional<Background> background;
-  if (options.daemonize && !inherited) background.emplace();  // in an upgrade it is there already
+  // The new process of an upgrade is in the background already.
+  if (options.daemonize && !inherited) background.emplace();
   if (options.log_config.empty()) {
     log::log_to_console(options.log_format, options.log_level);
   } else {
@@ -413,12 +416,13 @@ int run(const Options& options, const Program& program, const std::optional<Inhe
     if (options.log_config.empty()) {
       kMainLog.warn("in the background nothing more is logged: name files with --logconfig");
     }
-    log_writer.flush(kFlushBeforeReady);  // what it says on the terminal it is about to leave
+    // For the lines that belong on the terminal, which the process leaves now.
+    log_writer.flush(kFlushBeforeReady);
     background->notify_ready();
   }
   try {
     return daemon.run();
-  } catch (const std::exception& bug) {  // main() says it on stderr, which may be nowhere
+  } catch (const std::exception& bug) {  // main() writes it to stderr, which may be closed
     kMainLog.error("internal error: {}; the program ends", bug.what());
     throw;
   }
@@ -432,7 +436,7 @@ int run(const Options& options, const Program& program) {
   try {
     return run(options, program, inherited);
   } catch (const base::StartupError& error) {
-    // The process that has started this one wants to know what keeps it from serving.
+    // Tells the old process of an upgrade why this one does not start.
     if (inherited) say_now(inherited->channel, {.kind = Message::Kind::failed, .text = error.what()});
     throw;
   }

@@ -6,10 +6,9 @@
 
 namespace driveshaft::daemon {
 
-// The whole program, from its options to its exit code: makes every part, in an order that gives each what it
-// needs (sockets and files before privileges are dropped, threads after any fork), runs the loop and brings
-// it to rest. Throws base::StartupError while starting.
-// `program`: what an upgrade starts.
+// Runs the whole program and returns its exit code. It makes every part, in an order that gives each what it
+// needs (sockets and files before privileges are dropped, threads after any fork), and runs the loop until
+// the daemon ends. An upgrade starts `program`. Throws base::StartupError while starting.
 int run(const Options& options, const Program& program);
 
 }  // namespace driveshaft::daemon

@@ -44,7 +44,8 @@ int exit_code_of(pid_t child) {
   return base::kExitInternal;
 }
 
-// In the process between: it stays the daemon's parent, and so learns how it ends, until it is ready.
+// Runs in the process between the caller's and the daemon. This process stays the daemon's parent until the
+// daemon is ready, so it learns how the daemon ends. Returns the exit code of the start.
 int outcome_of_start(pid_t daemon, int ready_fd) {
   char ready = 0;
   ssize_t size = 0;
@@ -59,17 +60,18 @@ int outcome_of_start(pid_t daemon, int ready_fd) {
 void open_standard_files() {
   int fd = 0;
   do {
-    fd = ::open("/dev/null", O_RDWR);  // takes the lowest number that is free
+    fd = ::open("/dev/null", O_RDWR);  // returns the lowest number that is free
   } while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
 Background::Background() : ready_fd_(-1) {
-  // What the caller has open besides, such as the lock or the pipe of an init script or package manager,
-  // would otherwise be held, and waited for, as long as the daemon lives.
+  // The caller may have more files open, such as a lock or a pipe of an init script or package manager. If
+  // the daemon kept them, somebody would wait for them as long as it lives.
   ::close_range(STDERR_FILENO + 1, ~0U, 0);
   std::fflush(nullptr);
-  // _exit in those who leave: what the daemon has registered for its exit is not theirs to run.
+  // The two processes that leave use _exit: exit handlers that the daemon has registered must not run in
+  // them.
   if (const pid_t between = fork_or_throw(); between != 0) ::_exit(exit_code_of(between));
   int fds[2];
   if (::setsid() < 0 || ::pipe2(fds, O_CLOEXEC) != 0) cannot("setsid or pipe", errno);
@@ -93,7 +95,7 @@ void Background::notify_ready() {
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, standard);
   if (null > STDERR_FILENO) ::close(null);
   const int fd = std::exchange(ready_fd_, -1);
-  // The process between holds the other end until it has read this, so there is no SIGPIPE to fear.
+  // The process between keeps the other end open until it has read this byte, so there is no SIGPIPE.
   [[maybe_unused]] const ssize_t told = ::write(fd, "", 1);
   ::close(fd);
 }

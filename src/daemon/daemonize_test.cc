@@ -24,10 +24,11 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ExitedWithCode;
 
-// The child of a death test is the caller: the process that exits is it, and the daemon goes on after it.
+// The child process of a death test is the caller: it is the process that exits, and the daemon goes on after
+// that.
 
 [[noreturn]] void start_and_report(const base::TestDir& dir, pid_t test) {
-  // Of a number that the daemon does not come to use, whatever else this test was given open.
+  // A descriptor number that the daemon does not use, whatever else this test has open.
   const int caller_s = ::fcntl(STDOUT_FILENO, F_DUPFD, 100);
   Background background;
   const bool closed = ::fcntl(caller_s, F_GETFD) < 0;
@@ -65,7 +66,7 @@ TEST(BackgroundDeathTest, TheCallerReturnsOnceReady) {
   ::_exit(base::kExitExporter);
 }
 
-TEST(BackgroundDeathTest, AFailedStartIsTheCallers) {
+TEST(BackgroundDeathTest, TheCallerFailsWhenTheStartFails) {
   EXPECT_EXIT(start_and_fail(), ExitedWithCode(base::kExitExporter), "cannot listen");
 }
 
@@ -75,7 +76,7 @@ TEST(BackgroundDeathTest, AFailedStartIsTheCallers) {
   ::_exit(0);
 }
 
-TEST(BackgroundDeathTest, ADaemonKilledWhileStarting) {
+TEST(BackgroundDeathTest, TheCallerFailsWhenTheDaemonIsKilledWhileStarting) {
   EXPECT_EXIT(start_and_die(), ExitedWithCode(base::kExitInternal), "ended by signal 9 while it started");
 }
 

@@ -10,7 +10,7 @@
 namespace driveshaft::daemon {
 namespace {
 
-// A job needs a connection to its endpoint, a pool those to gearmand.
+// Files besides the connections of jobs to endpoints and of pools to gearmand.
 constexpr std::uint64_t kOtherFiles = net::kUsedElsewhere + net::kReservedForServers;
 
 }  // namespace

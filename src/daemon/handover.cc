@@ -18,7 +18,7 @@ namespace {
 namespace json = boost::json;
 using std::chrono::milliseconds;
 
-// In the order of the enum.
+// In the order of Message::Kind.
 constexpr std::array<std::string_view, 8> kNames{"not_executed", "ready",        "failed", "serving",
                                                  "go",           "main_process", "drain",  "reopen_logs"};
 
@@ -60,7 +60,7 @@ void add_pause(dispatch::Supervisor::AllPauses& pauses, const json::object& obje
 
 struct Field {
   std::string_view name;
-  // clang-format off: its versions differ in where the space belongs
+  // clang-format off: its versions put the space in different places
   int Inheritance::*member;
   // clang-format on
 };

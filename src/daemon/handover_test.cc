@@ -55,7 +55,7 @@ TEST(Handover, PausesKeepWhatIsLeftOfTheirTime) {
   EXPECT_TRUE(arrived->pauses.at("Other").functions.at("g/h").until);
 }
 
-TEST(Handover, WhatIsNotKnownIsSkipped) {
+TEST(Handover, UnknownMessagesAndMembersAreSkipped) {
   EXPECT_FALSE(parse_line("", kNow));
   EXPECT_FALSE(parse_line("{", kNow));
   EXPECT_FALSE(parse_line("[]", kNow));
@@ -66,7 +66,7 @@ TEST(Handover, WhatIsNotKnownIsSkipped) {
   EXPECT_EQ(ready->number, 0);
 }
 
-TEST(Handover, InheritanceIsAVariable) {
+TEST(Handover, InheritanceIsWrittenAsAVariable) {
   const Inheritance all{.channel = 5, .stderr_before = 6, .exporter = 7, .control = 8, .pid_file = 9};
   EXPECT_EQ(to_text(all), "channel=5,stderr=6,exporter=7,control=8,pid_file=9");
   EXPECT_EQ(*parse_inheritance(to_text(all)), all);
@@ -74,7 +74,7 @@ TEST(Handover, InheritanceIsAVariable) {
   EXPECT_EQ(*parse_inheritance(to_text(few)), few);
 }
 
-TEST(Handover, AVariableOfAnotherOriginIsRefused) {
+TEST(Handover, AVariableThatNoUpgradeHasSetIsRefused) {
   for (const char* text : {"", "1", "channel=5", "channel=5,stderr=6,sun=7", "channel=5,stderr=6,exporter",
                            "channel=5,stderr=6,exporter=", "channel=5,stderr=6,exporter=x",
                            "channel=5,stderr=6,exporter=2", "channel=5,stderr=6,exporter=7 "}) {
@@ -84,7 +84,7 @@ TEST(Handover, AVariableOfAnotherOriginIsRefused) {
   }
 }
 
-// --- with real processes
+// --- tests with real processes
 
 class RecordingOwner final : public Successor::Owner {
  public:
@@ -112,26 +112,26 @@ std::string failure_of(const Program& program) {
   return answer;
 }
 
-TEST(Successor, AProgramThatIsMissing) {
+TEST(Successor, FailsWhenTheProgramIsMissing) {
   EXPECT_EQ(failure_of({"/no/such/program", {}}),
             "the program /no/such/program cannot be started: No such file or directory");
   EXPECT_EQ(failure_of({"/etc", {}}), "the program /etc cannot be started: Permission denied");
 }
 
-TEST(Successor, AProgramThatEndsAtOnce) {
+TEST(Successor, FailsWhenTheProgramEndsAtOnce) {
   EXPECT_EQ(failure_of({"/bin/true", {}}), "the new process ended without a word");
   EXPECT_EQ(failure_of({"/bin/sh", {"-c", "echo no >&2; echo $0 >&2", "library missing"}}),
             "the new process ended; it said last: library missing");
 }
 
-TEST(Successor, ItInheritsWhatItIsGivenAndNothingElse) {
-  // ls lists its own descriptors: the three standard ones, the channel, stderr as it was, and the directory.
+TEST(Successor, InheritsOnlyTheDescriptorsThatItIsGiven) {
+  // ls lists its own descriptors: the three standard ones, the channel, the old stderr, and the directory.
   const std::string shown =
       failure_of({"/bin/sh", {"-c", "echo $(ls /proc/self/fd | wc -l) $DRIVESHAFT_INHERITED >&2"}});
   EXPECT_THAT(shown, HasSubstr("it said last: 6 channel="));
 }
 
-TEST(Program, IsTheOneThatRunsWithAbsolutePaths) {
+TEST(Program, IsTheRunningProgramWithAbsolutePaths) {
   const char* const arguments[] = {"--jobsconfig", "/jobs.json"};
   const Program program = this_program(arguments);
   EXPECT_THAT(program.path, testing::EndsWith("unit_tests"));

@@ -37,7 +37,8 @@ bool same_file(const std::string& a, const std::string& b) {
          first.st_dev == second.st_dev;
 }
 
-// As whoever started it has named it, unless that was not a path, as of a descriptor.
+// The path that this process was executed by. If that was no usable path, for example a descriptor, it is the
+// path of the file that runs.
 std::string own_path() {
   const auto given = ::getauxval(AT_EXECFN);
   std::error_code error;
@@ -49,7 +50,7 @@ std::string own_path() {
   return std::filesystem::read_symlink(kSelf, error).string();
 }
 
-// Descriptors that are closed unless they are given away.
+// Closes its descriptors at the end, except those that were given away.
 template <std::size_t count>
 struct Descriptors {
   Descriptors() { numbers.fill(-1); }
@@ -65,7 +66,8 @@ struct Descriptors {
   std::array<int, count> numbers;
 };
 
-// This process's, with the inheritance. What systemd says of the watchdog is for this process by its number.
+// The environment of this process with the inheritance added. A WATCHDOG_PID of systemd that names this
+// process is left out: the watchdog is not meant for the new one.
 std::vector<std::string> environment(const Inheritance& inheritance) {
   const std::string ours = fmt::format("WATCHDOG_PID={}", ::getpid());
   const std::string variable = std::string(kInheritanceVariable) + "=";
@@ -85,8 +87,8 @@ std::vector<char*> pointers(std::vector<std::string>& lines) {
   return pointers;
 }
 
-// All that the new process needs between its making and the execution of the program, where nothing may be
-// allocated: other threads of this process may have held locks.
+// All that the new process needs between clone() and execve(). There it may not allocate memory, because
+// other threads of this process may hold the allocator's locks.
 struct Plan {
   const char* path;
   char* const* arguments;
@@ -100,7 +102,7 @@ void say_not_executed(int channel, int error) {
   char line[] = R"({"say":"not_executed","number":000})"
                 "\n";
   char* const digits = std::strstr(line, "000");
-  // JSON has no leading zeros, and spaces are allowed before a number.
+  // JSON allows no leading zeros, but it allows spaces before a number.
   for (int i = 2; i >= 0; --i, error /= 10) digits[i] = static_cast<char>(error > 0 ? '0' + error % 10 : ' ');
   [[maybe_unused]] const auto ignored = ::send(channel, line, sizeof line - 1, MSG_NOSIGNAL);
 }
@@ -154,17 +156,18 @@ base::Result<Launched> launch(const Program& program, Inheritance inheritance) {
             {inheritance.channel, inheritance.stderr_before, inheritance.exporter, inheritance.control,
              inheritance.pid_file},
             {}};
-  // Those that do not end a process wait until the new one can handle them.
+  // SIGHUP and SIGUSR2 do not end a daemon, so they stay blocked until the new process can handle them.
   ::pthread_sigmask(SIG_SETMASK, nullptr, &plan.signals);
   sigaddset(&plan.signals, SIGHUP);
   sigaddset(&plan.signals, SIGUSR2);
 
   Launched launched;
   {
-    // Otherwise a signal to the new process could run a handler of ours there.
+    // Without this, a signal to the new process could run a handler of this program there.
     const base::BlockedSignals blocked;
-    // A copy of this process, but for CLONE_PARENT as fork() makes it. With CLONE_VFORK this thread, which
-    // closes sockets, waits: what is closed while there are copies stays in the event loop's set.
+    // This is fork() with three differences. CLONE_PARENT makes the copy a sibling. CLONE_PIDFD gives a
+    // descriptor for it. CLONE_VFORK lets this thread wait until the program is loaded: if the thread closed
+    // a socket while a copy has it too, that socket would stay in the event loop's set.
     const long pid = ::syscall(SYS_clone, CLONE_PARENT | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, nullptr,
                                &launched.process, nullptr, nullptr);
     if (pid == 0) execute(plan);

@@ -12,30 +12,32 @@
 
 namespace driveshaft::daemon {
 
-// How this process was started, so that a newer one can be started in the same way.
+// How this process was started, so that an upgrade can start the new one in the same way.
 struct Program {
-  std::string path;                    // absolute, as it was given: a link leads to what it names by then
-  std::vector<std::string> arguments;  // without the program's name; they mean the same in any directory
+  std::string path;  // absolute; if it is a link, the new process runs what the link names when it is started
+  std::vector<std::string> arguments;  // without the program's name; paths in them are absolute
 };
 
-// `arguments` are those of a command line that is right. Before the directory changes.
+// `arguments` must be those of a command line that parse_options() accepts. Call this before the process
+// changes its directory.
 Program this_program(std::span<const char* const> arguments);
 
-// A process of a program that was started by launch(). The descriptors are the caller's.
+// A process that launch() has started. The caller owns the descriptors.
 struct Launched {
   pid_t pid = 0;
   int process = -1;  // a pidfd
-  int channel = -1;  // our end of the socket for messages
-  int errors = -1;   // what it writes to stderr, nonblocking
+  int channel = -1;  // this process's end of the socket for messages
+  int errors = -1;   // read end of the pipe that is the new process's stderr; nonblocking
 };
 
-// Starts the program with these descriptors and no others, as a sibling of this process: so whoever watches
-// over this process, such as systemd, will watch over the other, and reaps it. `inheritance` has none for
-// channel and stderr_before, which are made here. If the program cannot be executed, the channel says
-// `not_executed`. The calling thread waits until the program has been loaded, about a millisecond.
+// Starts the program with the descriptors of `inheritance` and no others. launch() makes the channel and
+// stderr_before itself. The new process is a sibling of this one, not a child: so whatever watches this
+// process, such as systemd, also watches the new one and reaps it. If the program cannot be executed, the
+// channel says `not_executed`. Blocks the calling thread until the program has been loaded, about a
+// millisecond. The error says which system call failed.
 base::Result<Launched> launch(const Program& program, Inheritance inheritance);
 
-// If it still runs.
+// Sends a signal to the process if it still runs.
 void send_signal(const Launched& launched, int signal);
 
 }  // namespace driveshaft::daemon

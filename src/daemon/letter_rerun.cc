@@ -21,13 +21,13 @@ constexpr unsigned kConflict = 409;
 constexpr unsigned kInternal = 500;
 constexpr unsigned kNoThread = 503;
 
-// "3 dead letters of failed_jobs are".
+// Makes "3 dead letters of failed_jobs are".
 std::string letters_are(std::uint64_t count, const std::string& function) {
   return fmt::format("{} of {} {}", text::counted(count, "dead letter"), text::printable(function, 128),
                      count == 1 ? "is" : "are");
 }
 
-// Keeps no letter.
+// Counts what happens to the letters, and keeps none of them.
 class Tally final : public letters::Observer {
  public:
   explicit Tally(Rerun& rerun) : rerun_(rerun) {}
@@ -48,8 +48,8 @@ class Tally final : public letters::Observer {
   Rerun& rerun_;
 };
 
-// In the thread of the run. An exception ends the run alone: what was taken and not completed gearmand has
-// back.
+// Called in the thread of the run. An exception ends the run alone: gearmand gets back each letter that was
+// taken and not completed.
 base::Result<Rerun> run(const letters::Order& order, letters::Selection selection) {
   try {
     Rerun rerun{.function = order.functions.front()};

@@ -17,32 +17,32 @@
 
 namespace driveshaft::daemon {
 
-// What has come of running letters of a function again.
+// The outcome of a run: letters of a function were run again.
 struct Rerun {
-  std::string function{};           // the dead letter function
-  std::uint64_t done = 0;           // their jobs were submitted again
-  std::uint64_t waited = 0;         // at the servers that were asked, at the beginning
-  std::uint64_t elsewhere = 0;      // with other connections
-  std::string stays{};              // why the first one stays of those that have to
-  std::vector<std::string> lost{};  // servers that could not be asked to the end, with the reason
-  bool saw_all = true;              // no server is left that was not asked to the end
-  std::string ended{};              // why it ended early; empty: it did not
+  std::string function{};       // the dead letter function
+  std::uint64_t done = 0;       // letters whose jobs were submitted again
+  std::uint64_t waited = 0;     // letters that waited at the asked servers at the beginning
+  std::uint64_t elsewhere = 0;  // letters that other workers have
+  std::string stays{};          // why the first letter that cannot be run again stays; empty: there is none
+  std::vector<std::string> lost{};  // servers that could not be asked to the end, each with the reason
+  bool saw_all = true;              // every server was asked to the end
+  std::string ended{};              // why the run ended early; empty: it did not
 };
 
-// Pure.
+// The answer to whoever asked for the run. Pure.
 admin::ActionResult to_result(const Rerun& rerun);
 
-// Runs letters again as `driveshaft letters rerun` does, in a thread of its own, which neither the loop nor
-// the admin thread waits for. One run at a time, each of which is bounded. On the loop's thread.
+// Runs letters again as `driveshaft letters rerun` does, in a thread of its own, so neither the loop nor the
+// admin thread waits. There is one run at a time, and its time is limited. Used on the loop's thread.
 class LetterRerun {
  public:
   static constexpr std::chrono::seconds kLongest{20};
-  static constexpr std::chrono::seconds kPatience{5};  // with a server that is silent
+  static constexpr std::chrono::seconds kPatience{5};  // how long a silent server is waited for
 
   using Done = std::function<void(admin::ActionResult)>;
 
   LetterRerun(asio::io_context& loop, base::DeadlineWheel& deadlines) : calls_(loop), deadlines_(deadlines) {}
-  // A run that is under way ends soon.
+  // Tells a run that is under way to end soon; does not wait for it.
   ~LetterRerun() {
     if (stop_) stop_->request_stop();
   }
@@ -50,11 +50,11 @@ class LetterRerun {
   LetterRerun& operator=(const LetterRerun&) = delete;
 
   bool is_running() const { return running_; }
-  // Calls `done` once: perhaps from within, and else when the run has ended, which is not running any more
-  // then.
+  // Starts a run. Calls `done` once: before it returns if the run cannot start, otherwise when the run has
+  // ended and is_running() is false.
   void start(std::vector<config::ServerConfig> servers, const std::string& dead_letter_function,
              const std::string& function, std::size_t limit, const Done& done);
-  // Ends the run within letters::kFinishesWithin, if there is one.
+  // Ends a run that is under way within letters::kFinishesWithin. `why` is told to whoever asked for it.
   void stop(const std::string& why);
 
  private:
@@ -63,8 +63,8 @@ class LetterRerun {
   net::BlockingCalls calls_;
   base::DeadlineWheel& deadlines_;
   bool running_ = false;
-  std::optional<std::stop_source> stop_;  // of the last run
-  std::string stopped_;                   // why
+  std::optional<std::stop_source> stop_;  // the last run's
+  std::string stopped_;                   // why the run was stopped
   base::MemberDeadline<LetterRerun> too_long_{*this, &LetterRerun::take_too_long};
 };
 

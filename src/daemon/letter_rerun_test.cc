@@ -44,7 +44,7 @@ TEST(LetterRerun, SaysWhatWasDoneAndWhatIsLeft) {
       {{.function = "dead", .lost = {"gearmand a:1: away"}, .saw_all = false},
        409,
        "0 dead letters of dead are run again; gearmand a:1: away"},
-      // More were done than there were: others came meanwhile.
+      // More letters were run again than there were at the beginning, because others came meanwhile.
       {{.function = "d\n", .done = 3, .waited = 2}, 200, "3 dead letters of d\\x0a are run again"},
   };
   for (const auto& one : cases) {

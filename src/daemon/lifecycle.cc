@@ -17,9 +17,9 @@ using namespace std::chrono_literals;
 using log::kMainLog;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kReportEvery = 60s;  // how many jobs still run, after an upgrade
+constexpr auto kReportEvery = 60s;  // how often the log says how many jobs still run after an upgrade
 constexpr auto kLookForLinksEvery = 10ms;
-constexpr auto kUntilTheyEnd = 1'000'000'000s;  // each job has its max_running_time
+constexpr auto kUntilTheyEnd = 1'000'000'000s;  // no limit: each job has its own max_running_time
 
 std::string have_time(int running, std::chrono::milliseconds window) {
   if (running == 0) return "no job runs";
@@ -60,7 +60,7 @@ void Lifecycle::drain(const std::string& by, std::chrono::milliseconds window) {
   if (shutting_down_) {
     kMainLog.warn("{} again: jobs that still run end now", by);
     if (predecessor_) predecessor_->drain(0s);
-    predecessor_.reset();  // it is not waited for
+    predecessor_.reset();  // from now on this process does not wait for the old one
     parts_.supervisor.drain(0s, {});
     return end_if_done();
   }
@@ -79,14 +79,14 @@ void Lifecycle::drain(const std::string& by, std::chrono::milliseconds window) {
   parts_.supervisor.drain(window, [this] { jobs_are_done(); });
 }
 
-// --- the old process of an upgrade
+// --- what the old process of an upgrade does
 
 void Lifecycle::upgrade(const std::string& by, Done done) {
   const auto refusal = successor_.upgrade().refusal(
       {.draining = parts_.supervisor.draining(), .taking_over = !serves(), .is_init = ::getpid() == 1});
   if (refusal) return done(false, *refusal);
   kMainLog.info("upgrade, {}: {} is started, to take over", by, successor_.program().path);
-  log::roll_files(false);  // the new process does
+  log::roll_files(false);  // the new process rolls them from now on
   Inheritance inheritance;
   if (parts_.server) {
     const auto listeners = parts_.server->listeners();
@@ -131,7 +131,8 @@ void Lifecycle::hand_over(pid_t successor, const std::string& version) {
   parts_.supervisor.drain(kUntilTheyEnd, [this] { jobs_are_done(); });
 }
 
-// The manager believes the main process alone, so one that has just taken over waits until it is that.
+// The service manager accepts messages from the main process alone. So a process that has just taken over
+// waits until it is the main process.
 void Lifecycle::tell_manager() {
   parts_.service.hand_over(tell_manager_of_, [this] {
     manager_knows_ = true;
@@ -144,14 +145,15 @@ void Lifecycle::upgrade_failed(const std::string& reason) {
   if (shutting_down_) return kMainLog.info("upgrade: ended: {}", reason);
   kMainLog.error("upgrade: failed, this process goes on: {}", reason);
   log::roll_files(true);
-  log::reopen_logs();  // the new process may have rolled them
+  log::reopen_logs();  // the new process may have rolled them in the meantime
 }
 
 void Lifecycle::drain_too(std::chrono::milliseconds window) {
   kMainLog.info("the process that has taken over shuts down; in this one {}",
                 have_time(parts_.supervisor.running_jobs(), window));
   if (predecessor_) predecessor_->drain(window);
-  parts_.supervisor.drain(window, {});  // a signal to this process, which may come with it, is the first one
+  // Does not set shutting_down_: a signal that this process gets as well counts as the first one.
+  parts_.supervisor.drain(window, {});
 }
 
 void Lifecycle::reopen_logs_too() { reopen_logs("SIGHUP of the process that has taken over"); }
@@ -170,7 +172,7 @@ void Lifecycle::report_running_jobs() {
   });
 }
 
-// --- the new process of an upgrade
+// --- what the new process of an upgrade does
 
 void Lifecycle::take_over(Message go) {
   if (shutting_down_) return;
@@ -211,7 +213,7 @@ void Lifecycle::became_main_process() {
 
 void Lifecycle::predecessor_ended() {
   kMainLog.info("the process before this one has ended");
-  if (predecessor_->taking_over()) {  // it did not wait for this one, which is alone now
+  if (predecessor_->taking_over()) {  // the old process did not wait; this one is alone now
     takeover_timer_.cancel();
     serve_now();
   }
@@ -232,7 +234,8 @@ void Lifecycle::jobs_are_done() {
   end_if_done();
 }
 
-// A service manager kills what is left of the service when its main process ends, so that is the last.
+// A service manager kills the remaining processes of a service when the main process ends, so the main
+// process ends last.
 void Lifecycle::end_if_done() {
   if (!jobs_are_done_ || !server_is_quiet_ || !manager_knows_ || predecessor_ || !hooks_.is_idle()) return;
   parts_.service.stop();

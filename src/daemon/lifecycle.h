@@ -18,11 +18,12 @@
 
 namespace driveshaft::daemon {
 
-// How the process comes to serve, and how it ends: by itself, or as the new and then as the old process of an
-// upgrade. On the loop's thread.
+// Decides when the process begins to serve and when it ends: alone, or as the new and later as the old
+// process of an upgrade. Used on the loop's thread.
 class Lifecycle final : Successor::Owner, Predecessor::Owner {
  public:
-  // All of them outlive this object. There is a server by begin(), or none; `pid_file` may be null.
+  // All parts outlive this object. Whether there is a server is settled when begin() is called. `pid_file`
+  // may be null.
   struct Parts {
     asio::io_context& loop;
     dispatch::Supervisor& supervisor;
@@ -30,37 +31,40 @@ class Lifecycle final : Successor::Owner, Predecessor::Owner {
     std::optional<admin::Server>& server;
     PidFile* pid_file;
   };
-  // What the daemon does when its time has come.
+  // What the daemon does at each step. The functions are called on the loop's thread.
   struct Hooks {
-    std::function<bool()> takes_jobs;      // whether the jobs file has a pool that needs a gearmand
-    std::function<void()> run_pools;       // from now on jobs are taken
-    std::function<void()> serve;           // requests are answered, and changes of the jobs file followed
-    std::function<void()> stop_following;  // no more changes, and operators' actions that last end
-    std::function<bool()> is_idle;         // whether no such action is under way
+    // Whether the jobs file has a pool that takes jobs, so that a gearmand is needed.
+    std::function<bool()> takes_jobs;
+    std::function<void()> run_pools;       // begin to take jobs
+    std::function<void()> serve;           // begin to answer requests and to follow changes of the jobs file
+    std::function<void()> stop_following;  // follow no more changes, and end long actions of operators
+    std::function<bool()> is_idle;         // whether no long action of an operator is under way
     std::function<void(int exit_code)> end;
   };
-  // Told whether another process has taken over: which, or why none has.
+  // Is told whether another process has taken over. The text says which process, or why none has.
   using Done = Successor::Done;
 
-  // `inherited`: nothing, unless another process hands over to this one.
+  // `inherited` is nothing unless another process hands over to this one.
   Lifecycle(const Parts& parts, Program program, const std::optional<Inheritance>& inherited, Hooks hooks);
 
-  // Serves; in an upgrade once the other process lets it, which may be never.
+  // Begins to serve. The new process of an upgrade first waits until the old process lets it, which may never
+  // happen.
   void begin();
-  // Whether it is not the new process of an upgrade that is still under way.
+  // False: this is the new process of an upgrade, and has not taken over yet.
   bool serves() const { return !predecessor_ || !predecessor_->taking_over(); }
 
-  // Shuts down, with all processes of the service: running jobs have `window`. `by`, as a signal's name, is
-  // for the log. The second time what still runs ends at once.
+  // Shuts down this process and the other processes of the service. Running jobs may take `window` to finish.
+  // `by` says what asked for it, such as a signal's name, for the log. A second call ends the jobs that still
+  // run at once.
   void drain(const std::string& by, std::chrono::milliseconds window);
-  // Has another process take over.
+  // Starts another process that takes over.
   void upgrade(const std::string& by, Done done);
   void reopen_logs(const std::string& by);
   // Ends the process after a drain, unless something is still under way.
   void end_if_done();
 
  private:
-  // The new process, seen from the old one.
+  // What the old process does when the new one tells it something.
   Message let_go() override;
   void hand_over(pid_t successor, const std::string& version) override;
   void upgrade_failed(const std::string& reason) override;
@@ -70,7 +74,7 @@ class Lifecycle final : Successor::Owner, Predecessor::Owner {
   void tell_manager();
   void report_running_jobs();
 
-  // The old process, seen from the new one.
+  // What the new process does when the old one tells it something.
   void take_over(Message go) override;
   void given_up() override;
   void became_main_process() override;
@@ -84,15 +88,15 @@ class Lifecycle final : Successor::Owner, Predecessor::Owner {
   const std::optional<Inheritance> inherited_;
   const Hooks hooks_;
   Successor successor_;
-  std::optional<Predecessor> predecessor_;  // as long as it lives
+  std::optional<Predecessor> predecessor_;  // set until the predecessor has ended
   asio::steady_timer takeover_timer_;
   asio::steady_timer report_timer_;
-  bool shutting_down_ = false;   // by a signal to this process, or a command
-  bool handed_over_ = false;     // to the successor
-  bool jobs_are_done_ = false;   // after a drain
-  bool server_is_quiet_ = true;  // once handed over: no request waits for its answer
-  bool is_main_process_;         // for the service manager
-  bool manager_knows_ = true;    // of the successor
+  bool shutting_down_ = false;   // a signal to this process, or an operator, asked for it
+  bool handed_over_ = false;     // to the new process
+  bool jobs_are_done_ = false;   // set after a drain
+  bool server_is_quiet_ = true;  // false after handing over while requests wait for their answers
+  bool is_main_process_;  // whether the service manager takes this process for the service's main process
+  bool manager_knows_ = true;  // whether the service manager knows of the new process
   pid_t tell_manager_of_ = 0;
 };
 

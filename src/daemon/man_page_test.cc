@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The man page and docs/command-line.md say what the tables of the program say: no more, no less.
+// The man page and docs/command-line.md have exactly what the tables of the program have.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -22,7 +22,7 @@ std::string contents(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// What follows `begin` and stands before `end`; empty if `begin` is not there.
+// The text between `begin` and `end`; empty if `begin` is not there.
 std::string between(const std::string& text, const std::string& begin, const std::string& end) {
   const auto from = text.find(begin);
   if (from == text.npos) return {};
@@ -34,7 +34,7 @@ std::string man_section(const std::string& title) {
   return between(contents("/docs/driveshaft.1"), "\n.Sh " + title + "\n", "\n.Sh ") + "\n";
 }
 
-// The lines of a text that begin with `mark`, without it.
+// The lines of a text that begin with `mark`, without the mark.
 std::vector<std::string> items(const std::string& text, const std::string& mark) {
   std::vector<std::string> found;
   for (auto at = text.find("\n" + mark); at != text.npos; at = text.find("\n" + mark, at + 1)) {
@@ -44,7 +44,8 @@ std::vector<std::string> items(const std::string& text, const std::string& mark)
   return found;
 }
 
-// In a line of a macro a quote that begins an argument is not shown, unless something stands before it.
+// The text of a macro's line as it is shown: a quote that begins an argument is not shown, unless something
+// stands before it.
 std::string macro_text(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
@@ -98,7 +99,7 @@ TEST(ManPage, NamesTheKeysOfFunctionsAndOfTls) {
   }
 }
 
-TEST(ManPage, ListsTheExitCodesOfTheOtherManual) {
+TEST(ManPage, ListsTheExitCodesOfTheCommandLineManual) {
   const std::string table = between(contents("/docs/command-line.md"), "\n## Exit codes\n", "\n## ");
   std::vector<std::string> codes;
   for (const auto& row : items(table, "| ")) {

@@ -28,7 +28,7 @@ using base::Result;
 
 constexpr unsigned kHelpWidth = 110;
 constexpr long kMaxRunningTime = cli::kLongestTime.count();
-constexpr long kMaxLoopTimeout = 86'400;  // three times that many milliseconds are an int to the kernel
+constexpr long kMaxLoopTimeout = 86'400;  // the kernel takes three times this time in milliseconds, as an int
 
 Result<void> read_time(std::chrono::milliseconds& time, long most, const std::string& text) {
   const auto read = cli::read_time(text, 1s, std::chrono::seconds(most));
@@ -45,15 +45,15 @@ Result<void> read_path(std::string& path, const std::string& text) {
   return {};
 }
 
-// Empty: none.
+// An empty text means that there is no file.
 Result<void> read_path_or_none(std::string& path, const std::string& text) {
   if (!text.empty()) return read_path(path, text);
   path.clear();
   return {};
 }
 
-// Two forms are allowed for the exporter alone: port 0, which means any free port, and a port without a host,
-// which means this port of all IPv4 addresses, as in the original.
+// The exporter alone may have port 0, which means any free port, and a port without a host, which means this
+// port on all IPv4 addresses, as in the original Driveshaft.
 Result<void> read_exporter(std::optional<net::Address>& exporter, const std::string& text) {
   exporter.reset();
   if (text.empty()) return {};
@@ -70,7 +70,7 @@ Result<void> read_exporter(std::optional<net::Address>& exporter, const std::str
   return {};
 }
 
-// Names with commas between them; none is right, too.
+// Reads names with commas between them. An empty list is allowed.
 Result<void> read_names(std::vector<std::string>& names, const std::string& text) {
   names.clear();
   if (text.empty()) return {};
@@ -88,7 +88,7 @@ Result<void> read_names(std::vector<std::string>& names, const std::string& text
   return {};
 }
 
-// The words are in the order of the enum's values.
+// `words` are in the order of the enum's values.
 template <class Enum>
 Result<void> read_word(Enum& value, std::span<const std::string_view> words, const std::string& text) {
   const auto word = std::find(words.begin(), words.end(), text);
@@ -116,8 +116,8 @@ constexpr OptionRow path(std::string_view name, std::string_view description) {
           [](const Options& options) { return options.*member; }};
 }
 
-// One of what may be switched off. What protects the daemon is not among these: there an empty value is
-// hardly meant, but a variable of a script that is not set.
+// An option that an empty value switches off. Options that protect the daemon are not made by this: for them
+// an empty value is more likely a variable that a script has not set.
 template <auto member>
 constexpr OptionRow path_or_none(std::string_view name, std::string_view description) {
   OptionRow row = path<member>(name, description);

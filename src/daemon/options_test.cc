@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 base::Result<Options> parse(std::vector<const char*> arguments) { return parse_options(arguments); }
 
-// With the one that is required.
+// Adds the option that is required.
 base::Result<Options> parse_with_jobs(std::vector<const char*> arguments) {
   arguments.push_back("--jobsconfig=/jobs.json");
   return parse_options(arguments);
@@ -41,7 +41,7 @@ TEST(Options, OnlyTheJobsFileIsRequired) {
   EXPECT_THAT(error_of(parse({"--check"})), HasSubstr("--jobsconfig is missing"));
 }
 
-TEST(Options, EveryOptionBothWaysOfWritingIt) {
+TEST(Options, EveryOptionCanBeWrittenInBothWays) {
   const auto spaced = parse({"--user", "www-data", "--pid_file", "/run/d.pid", "--daemonize", "--jobsconfig",
                              "/j", "--logconfig", "/l.xml", "--max_running_time", "60", "--loop_timeout", "5",
                              "--shutdown_timeout", "60", "--exporter_addr", "[::1]:99", "--check"});
@@ -63,7 +63,7 @@ TEST(Options, EveryOptionBothWaysOfWritingIt) {
   EXPECT_EQ(spaced->exporter, (net::Address{"::1", 99}));
 }
 
-TEST(Options, FormatAndLevelOfLinesWithoutALogConfig) {
+TEST(Options, FormatAndLevelAreForLogsWithoutALogConfig) {
   const auto options = parse_with_jobs({"--log_format", "json", "--log_level", "debug"});
   ASSERT_TRUE(options) << error_of(options);
   EXPECT_EQ(options->log_format, log::Format::json);
@@ -92,7 +92,7 @@ TEST(Options, PathsBecomeAbsolute) {
   EXPECT_EQ(tokens->admin_token_file, (here / "a").string());
 }
 
-TEST(Options, AnEmptyValueIsNone) {
+TEST(Options, AnEmptyValueSwitchesAnOptionOff) {
   const auto options = parse_with_jobs(
       {"--pid_file=", "--logconfig=", "--control_socket=", "--exporter_addr=", "--exporter_host="});
   ASSERT_TRUE(options) << error_of(options);
@@ -102,7 +102,7 @@ TEST(Options, AnEmptyValueIsNone) {
   EXPECT_EQ(*options, expected);
 }
 
-TEST(Options, AnEmptyValueSwitchesNoProtectionOff) {
+TEST(Options, AnEmptyValueDoesNotSwitchProtectionOff) {
   for (const char* name : {"user", "admin_read_token_file", "admin_token_file", "exporter_certificate_file",
                            "exporter_key_file"}) {
     const std::string argument = fmt::format("--{}=", name);
@@ -220,7 +220,7 @@ TEST(Options, AbbreviatedNamesAreNotAccepted) {
   EXPECT_THAT(error_of(parse_with_jobs({"--max_running=5"})), HasSubstr("unknown"));
 }
 
-TEST(Options, OtherMistakes) {
+TEST(Options, OtherMistakesAreErrors) {
   EXPECT_THAT(error_of(parse_with_jobs({"--check", "stray"})), HasSubstr("unexpected argument"));
   EXPECT_THAT(error_of(parse_with_jobs({"--check=stray"})),
               HasSubstr("--check: unexpected argument, only \"=online\" may follow it, got \"stray\""));
@@ -237,7 +237,7 @@ TEST(Options, OtherMistakes) {
   EXPECT_THAT(error_of(parse_with_jobs({"--check", ""})), HasSubstr("unexpected argument"));
 }
 
-TEST(Options, WhatIsNoCommandIsNamedWithTheNearestOne) {
+TEST(Options, AnUnknownCommandGetsTheNearestNameAsAHint) {
   EXPECT_EQ(error_of(parse({"bogus", "--json"})), "there is no command \"bogus\"; --help lists them");
   EXPECT_EQ(error_of(parse({"staus"})),
             "there is no command \"staus\"; did you mean status? --help lists them");

@@ -26,14 +26,14 @@ namespace {
                    std::generic_category().message(error)));
 }
 
-// Up to a length that no pid file has.
+// Reads the file up to a length that no pid file has.
 std::string content(int fd) {
   char bytes[32];
   const ssize_t size = ::pread(fd, bytes, sizeof bytes, 0);
   return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : std::string();
 }
 
-// The id in the file's text, empty if there is none.
+// The process id in the file's text; empty if there is none.
 std::string_view pid_in(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);
   const bool number = text.size() <= 10 && text.find_first_not_of("0123456789") == text.npos;
@@ -47,7 +47,7 @@ bool is_still_at(int fd, const std::string& path) {
          open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
-// A device, given by mistake, must keep its mode.
+// A device that was given by mistake must keep its mode.
 void require_regular(int fd, const std::string& path) {
   struct stat file = {};
   if (::fstat(fd, &file) == 0 && S_ISREG(file.st_mode)) return;
@@ -55,9 +55,9 @@ void require_regular(int fd, const std::string& path) {
   fail(fmt::format("the pid file {} is a device or FIFO; name a regular file with --pid_file", path));
 }
 
-// A regular file, or none: then -1, with errno ENOENT.
+// Opens a regular file. -1 with errno ENOENT: there is no file.
 int open_file(const std::string& path, int creates) {
-  // Not through a link: the directory may be a user's, who could have it point at any file of root's.
+  // A link is not followed: its directory may belong to a user, who could point it at any file of root's.
   const int fd = ::open(path.c_str(), O_RDWR | creates | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
   if (fd < 0 && errno == ELOOP) {
     fail(fmt::format("the pid file {} is a symbolic link; remove it, or name another file with --pid_file",
@@ -85,13 +85,13 @@ int open_and_lock(const std::string& path) {
           "name another file with --pid_file",
           path, pid.empty() ? "(unknown)" : pid));
     }
-    // Its last owner may have removed the file between our opening and our locking it.
+    // The last owner may have removed the file after it was opened here and before it was locked.
     if (is_still_at(fd, path)) return fd;
     ::close(fd);
   }
 }
 
-// A path of something else, given by mistake, must survive.
+// Another file whose path was given by mistake must not be overwritten.
 void require_pid_or_nothing(int fd, const std::string& path) {
   const std::string text = content(fd);
   if (text.empty() || !pid_in(text).empty()) return;
@@ -111,7 +111,8 @@ PidFileUse look_at_pid_file(const std::string& path) {
     if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) cannot_write(path, errno);
     return {};
   }
-  // The kernel tells without a lock only in a table that names files by number. This one is gone at once.
+  // Without taking a lock, the state of a lock is only in a table of the kernel that names files by number.
+  // This shared lock is released at once, by close().
   const bool is_held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   if (!is_held) require_pid_or_nothing(fd, path);
   const std::string text = content(fd);
@@ -136,7 +137,7 @@ void PidFile::take() {
   if (!write()) cannot_write(path_, errno);
 }
 
-// There is a number in it at any time, also for who reads it just now.
+// A number is in the file at any time, so another process can read it at any time.
 bool PidFile::write() {
   const std::string line = fmt::format("{}\n", owner_);
   const auto size = static_cast<off_t>(line.size());
@@ -147,8 +148,8 @@ PidFile::~PidFile() {
   const bool is_ours = is_ours_ && ::getpid() == owner_;
   const bool removed = is_ours && is_still_at(fd_, path_) && ::unlink(path_.c_str()) == 0;
   if (is_ours && !removed) {
-    // In a directory of root's, perhaps one that only root may enter, after root was given up: an empty file
-    // names nobody.
+    // The file may be in a directory of root's, which this process cannot write any more since it gave up
+    // root. An empty file names no process.
     [[maybe_unused]] const int ignored = ::ftruncate(fd_, 0);
   }
   ::close(fd_);

@@ -64,7 +64,7 @@ TEST(PidFile, ALookSaysWhatIsThereAndChangesNothing) {
   EXPECT_FALSE(left.is_held);
   EXPECT_EQ(left.pid, "12");
   EXPECT_EQ(dir.read("d.pid"), "12\n");
-  const PidFile taken(dir / "d.pid");  // no lock is left
+  const PidFile taken(dir / "d.pid");  // the look has left no lock
   EXPECT_THROW(look_at_pid_file(dir / "none/d.pid"), base::StartupError);
   EXPECT_THROW(look_at_pid_file(dir.write("text", "precious")), base::StartupError);
 }
@@ -79,29 +79,29 @@ TEST(PidFile, ALiveOwnerIsNamed) {
   EXPECT_EQ(dir.read("d.pid"), own_line());
 }
 
-TEST(PidFile, AStaleOneIsReplaced) {
+TEST(PidFile, AStaleFileIsReplaced) {
   const base::TestDir dir;
-  // Longer than what replaces it, and the id of a process that lives and is none of ours.
+  // It is longer than the new text, and is the id of another process that lives.
   dir.write("d.pid", "0000000001\n");
   const PidFile file(dir / "d.pid");
   EXPECT_EQ(dir.read("d.pid"), own_line());
 }
 
-TEST(PidFile, AnEmptyOneIsReplaced) {
+TEST(PidFile, AnEmptyFileIsReplaced) {
   const base::TestDir dir;
   dir.write("d.pid", "");
   const PidFile file(dir / "d.pid");
   EXPECT_EQ(dir.read("d.pid"), own_line());
 }
 
-TEST(PidFile, SomethingElseSurvives) {
+TEST(PidFile, AFileWithOtherContentIsKept) {
   const base::TestDir dir;
   dir.write("passwd", "root:x:0:0\n");
   EXPECT_THAT(error_of(dir / "passwd"), HasSubstr("holds something other than a process id"));
   EXPECT_EQ(dir.read("passwd"), "root:x:0:0\n");
 }
 
-TEST(PidFile, CannotBeWritten) {
+TEST(PidFile, AFileThatCannotBeWrittenIsAnError) {
   const base::TestDir dir;
   EXPECT_THAT(error_of(dir / "no/d.pid"),
               HasSubstr("cannot write the pid file " + (dir / "no/d.pid") + ": No such file or directory"));
@@ -124,7 +124,7 @@ TEST(PidFile, ADeviceOrFifoKeepsItsMode) {
   EXPECT_EQ(status.st_mode & 07777, 0600U);
 }
 
-TEST(PidFile, OneThatCannotBeFilledIsNotLeftEmpty) {
+TEST(PidFile, AFileThatCannotBeFilledIsRemoved) {
   const base::TestDir dir;
   rlimit before{};
   ::getrlimit(RLIMIT_FSIZE, &before);
@@ -161,12 +161,13 @@ TEST(PidFile, AFileOfAnotherProcessAtThePathIsKept) {
   EXPECT_EQ(dir.read("d.pid"), "42\n");
 }
 
-// Here both are this process: the numbers are the same, but not who writes and removes the file.
+// Both owners are this process here, so their numbers are the same. What differs is which of them writes and
+// removes the file.
 TEST(PidFile, IsHandedOverWithItsLock) {
   const base::TestDir dir;
   std::optional<PidFile> old(std::in_place, dir / "d.pid");
   std::optional<PidFile> next(std::in_place, dir / "d.pid", ::dup(old->descriptor()));
-  dir.write("d.pid", "4000000000\n");  // longer than any
+  dir.write("d.pid", "4000000000\n");  // longer than any process id
   next.reset();
   EXPECT_EQ(dir.read("d.pid"), "4000000000\n") << "not taken yet, so neither written nor removed";
   next.emplace(dir / "d.pid", ::dup(old->descriptor()));
@@ -193,10 +194,10 @@ TEST(PidFile, CanBeGivenToAUser) {
 
 class PidFileInRootsDirectory : public testing::TestWithParam<int> {};
 
-// The second is one that its user may not even enter.
+// Even entering the second directory is not allowed to the user.
 INSTANTIATE_TEST_SUITE_P(, PidFileInRootsDirectory, testing::Values(0755, 0700));
 
-TEST_P(PidFileInRootsDirectory, EmptiedWhereItCannotBeRemoved) {
+TEST_P(PidFileInRootsDirectory, IsEmptiedWhereItCannotBeRemoved) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const base::TestDir dir;
   std::filesystem::permissions(dir / "", std::filesystem::perms(GetParam()));

@@ -9,38 +9,40 @@
 
 namespace driveshaft::daemon {
 
-// What an upgrade has handed over to this process; nothing if it was started otherwise. Its variable is
-// removed from the environment, and the descriptors are not inherited any further. Call it once, first of
-// all. Throws base::StartupError if the variable is not an upgrade's.
+// The descriptors that an upgrade has handed over to this process; nothing if it was started otherwise.
+// Removes the variable from the environment, and marks the descriptors so that processes that this one starts
+// do not inherit them. Call it once, before anything else. Throws base::StartupError if the variable was not
+// set by an upgrade.
 std::optional<Inheritance> take_inheritance();
 
-// The process that hands over to this one, as this one sees it. On the loop's thread.
+// The old process of an upgrade, as the new process sees it. Used on the loop's thread.
 class Predecessor {
  public:
-  // What of it happens to this process.
+  // The part of the new process that is told what the old one does.
   class Owner {
    public:
-    // Take over; then call serves().
+    // This process shall take over, and then call serves(). `go` is the old process's message.
     virtual void take_over(Message go) = 0;
-    // It has ended, or has given this process up, before anything was taken over.
+    // The old process has ended, or has ended the upgrade, before it let this one take over.
     virtual void given_up() = 0;
-    // The service manager takes this process for the service's from now on.
+    // From now on the service manager takes this process for the service's main process.
     virtual void became_main_process() = 0;
-    // It has ended, after take_over().
+    // The old process has ended, after take_over().
     virtual void predecessor_ended() = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  // Tells it that this process is ready. Channel and stderr_before are this object's from now on.
+  // Tells the old process that this one is ready. This object owns the channel and stderr_before of
+  // `inheritance`. `owner` and `loop` outlive it.
   Predecessor(asio::io_context& loop, const Inheritance& inheritance, Owner& owner);
 
-  // Whether this process has not taken over yet.
+  // False once this process has taken over, see serves().
   bool taking_over() const { return state_ != State::serving; }
-  // This process has taken over: stderr is what it was for the other one.
+  // This process has taken over. Its stderr is that of the old process from now on.
   void serves();
-  // This process shuts down, and the service with it.
+  // This process and so the service shuts down: the old process has `window` to finish its jobs.
   void drain(std::chrono::milliseconds window);
   void reopen_logs();
 

@@ -47,7 +47,7 @@ User find_user(const std::string& name) {
 }
 
 void become(const User& user) {
-  // Root's groups are reset even if it is to stay root.
+  // For root the groups are set in any case, even if the user is root.
   if (::geteuid() != 0 && is_now(user)) return;
   if (::initgroups(user.name.c_str(), user.gid) != 0 || ::setgid(user.gid) != 0 || ::setuid(user.uid) != 0) {
     fail(cannot_become(user, errno));
@@ -83,11 +83,12 @@ void AsUser::restore() {
   if (!changed_) return;
   const bool restored =
       ::seteuid(0) == 0 && ::setegid(group_) == 0 && ::setgroups(groups_.size(), groups_.data()) == 0;
-  if (!restored) std::abort();  // with the rights of whom it goes on would not be known
+  if (!restored) std::abort();  // otherwise the process would go on with unknown rights
 }
 
 void give_log_file(const std::string& path, const User& user) {
-  // Neither through a link, which its directory's owner may have pointed elsewhere, nor a terminal or device.
+  // A link is not followed, because the owner of its directory may have pointed it elsewhere. O_NOCTTY: a
+  // terminal must not become this process's.
   const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   struct stat file = {};
   const bool opened = fd >= 0 && ::fstat(fd, &file) == 0;

@@ -15,19 +15,20 @@ struct User {
   gid_t gid = 0;
 };
 
-// From the system's user database. Throws base::StartupError if there is no such user.
+// Looks a user up in the system's user database. Throws base::StartupError if there is no such user. Blocks.
 User find_user(const std::string& name);
 
-// Makes the process that user for good: supplementary groups, group and user, each verified. Nothing happens
-// if it is that user already. Call it while there is one thread. Throws base::StartupError.
+// Makes the process run as that user, and nobody else, until it ends: sets and verifies supplementary groups,
+// group and user. Does nothing if it runs as that user already, unless that is root. Call it while there is
+// one thread. Throws base::StartupError.
 void become(const User& user);
 
-// Why become() could not, as far as it shows without doing it; empty if nothing does.
+// Says why become() would fail, as far as that can be told without doing it; empty: it may work.
 std::string why_not_become(const User& user);
 
-// While it lives, the process has the rights of that user, with its groups: for looking at what the user may
-// do. Root alone becomes another user; as anybody else nothing happens. Made while there is one thread. Throws
-// base::StartupError.
+// While this object lives, the process has the rights and groups of that user, so that one can find out what
+// the user may do. Only root can do this; for any other user, and without `user`, nothing changes. Make it
+// while there is one thread. Throws base::StartupError.
 class AsUser {
  public:
   explicit AsUser(const std::optional<User>& user);
@@ -42,8 +43,8 @@ class AsUser {
   bool changed_ = false;
 };
 
-// Gives a log file to the user, so that it can be opened again later. Other kinds of files are left alone,
-// and so is one that cannot be given, with a warning in the log.
+// Gives a log file to the user, so that this user can open it again later. Files that are not regular are
+// left alone. If a file cannot be given, a warning is logged.
 void give_log_file(const std::string& path, const User& user);
 
 }  // namespace driveshaft::daemon

@@ -19,7 +19,7 @@ namespace {
 using testing::ExitedWithCode;
 using testing::HasSubstr;
 
-// Runs in the child of a death test, whose exit code says what it found.
+// Runs in the child process of a death test. The exit code says which check failed.
 int become_nobody_for_good() {
   const User nobody = find_user("nobody");
   become(nobody);
@@ -31,7 +31,7 @@ int become_nobody_for_good() {
   for (int i = 0; i < count; ++i) {
     if (groups[i] == 0) return 13;
   }
-  become(nobody);  // already
+  become(nobody);  // the process is that user already
   try {
     become({"root", 0, 0});
   } catch (const base::StartupError& e) {

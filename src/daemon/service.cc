@@ -22,7 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kFiguresEvery = 3s;
-// Beyond the drain's window: jobs fail, servers read their results, logs are closed.
+// Time after the drain's window: then jobs fail, servers read their results, and logs are closed.
 constexpr std::chrono::microseconds kEndMargin = 10s;
 
 std::string_view from_environment(const char* name) {
@@ -37,15 +37,15 @@ std::uint64_t number_from_environment(const char* name) {
   return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
-// Half of what the manager waits for, so that one late turn of the loop is no alarm. The variables may be
-// meant for the process that started us.
+// Half of the time after which the manager acts, so that one late turn of the loop does no harm. WATCHDOG_PID
+// tells whether the variables are meant for this process, or for the one that started it.
 std::chrono::microseconds feeding_interval() {
   const auto pid = number_from_environment("WATCHDOG_PID");
   if (pid != 0 && pid != static_cast<std::uint64_t>(::getpid())) return 0us;
   return std::chrono::microseconds(number_from_environment("WATCHDOG_USEC") / 2);
 }
 
-// A READY=1 belongs to a reload if it comes after this moment.
+// The manager takes a later READY=1 for the end of the reload that began at this moment.
 std::uint64_t monotonic_microseconds() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -69,7 +69,7 @@ Service::Service(asio::io_context& loop, std::function<std::string()> figures)
   }
   manager_.sun_family = AF_UNIX;
   std::copy(path.begin(), path.end(), manager_.sun_path);
-  if (path.front() == '@') manager_.sun_path[0] = '\0';  // a name outside the file system
+  if (path.front() == '@') manager_.sun_path[0] = '\0';  // an abstract socket address, see unix(7)
   manager_size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
@@ -109,8 +109,8 @@ void Service::hand_over(pid_t successor, std::function<void()> told) {
   tell_of_successor(successor, std::move(told));
 }
 
-// The manager may be slow to read, and must not miss this: with the end of the process that it knows it would
-// end the service.
+// The manager may be slow to read, but must get this message: otherwise it would end the service when the
+// process that it knows ends. So the message is sent until it is taken.
 void Service::tell_of_successor(pid_t successor, std::function<void()> told) {
   constexpr auto kRetryAfter = 50ms;
   const std::string line = fmt::format("MAINPID={}", successor);
@@ -151,7 +151,8 @@ void Service::ask_for_time() {
 
 void Service::notify_state() { notify(fmt::format("{}\nSTATUS={}", state_, figures_())); }
 
-// The state with them, and in a drain the time that it needs: the manager may have missed them.
+// Also repeats the state, and in a drain asks for time again, because the manager may have missed these
+// messages.
 void Service::notify_figures() {
   figures_timer_.expires_after(kFiguresEvery);
   figures_timer_.async_wait([this](const boost::system::error_code& error) {

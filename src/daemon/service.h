@@ -13,31 +13,31 @@
 
 namespace driveshaft::daemon {
 
-// Notifies a service manager that asks for it, as sd_notify(3) describes: when the daemon serves, reloads and
-// stops, with one line of live figures, and for the watchdog if there is one. Without such a manager nothing
-// happens. The loop's thread only: a loop that is stuck must not feed the watchdog.
+// Tells the service manager, as sd_notify(3) describes, when the daemon serves, reloads and stops, sends it
+// one line of live figures, and feeds its watchdog if there is one. Without a service manager nothing
+// happens. Used on the loop's thread only: a loop that is stuck must not feed the watchdog.
 //
-// The protocol is implemented here because libsystemd waits for a manager that does not read, and this must
-// not delay a job. A notification that is lost is sent again with the next line of figures.
+// libsystemd is not used, because it waits for a manager that does not read, and that must not delay a job.
+// Sending here never blocks. A message that is lost is sent again with the next line of figures.
 class Service {
  public:
-  // Asks the environment: NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID. `figures` makes the line that a person
-  // reads in `systemctl status`.
+  // Reads the environment variables NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. `figures` makes the line
+  // that `systemctl status` shows. `loop` outlives this object.
   Service(asio::io_context& loop, std::function<std::string()> figures);
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  // The daemon serves: once it does, and again after each reloading().
+  // The daemon serves. Call it at the start, and again when a reload is done, after reloading().
   void ready();
   void reloading();
-  // It drains, for that long at most. The manager's own patience is extended by as much, and again and again
-  // while the drain lasts, by what is left: the manager may have missed it.
+  // The daemon drains for `window` at most. The manager is asked to wait as long. While the drain lasts it is
+  // asked again and again to wait for the rest of the time, because it may have missed a message.
   void stopping(std::chrono::microseconds window);
-  // Another process is the service's from now on; calls `told` once the manager has been told, and tells it
-  // nothing any more. Until then the manager takes this process for the service.
+  // Tells the manager that `successor` is the main process of the service from now on, and tells it nothing
+  // more. Calls `told` when the manager has the message.
   void hand_over(pid_t successor, std::function<void()> told);
-  // No more timers; nothing is told any more.
+  // Stops the timers, so that the loop can end.
   void stop();
 
  private:
@@ -50,17 +50,17 @@ class Service {
 
   // Constant after construction.
   sockaddr_un manager_{};
-  socklen_t manager_size_ = 0;                  // 0: there is no manager
+  socklen_t manager_size_ = 0;                  // 0: there is no service manager
   const std::chrono::microseconds feed_every_;  // 0: there is no watchdog
   const std::function<std::string()> figures_;
 
   // Loop state.
-  int socket_ = -1;  // there is no manager, or it is told nothing any more
+  int socket_ = -1;  // -1: there is no manager, or nothing is told to it any more
   asio::steady_timer figures_timer_;
   asio::steady_timer watchdog_timer_;
   asio::steady_timer retry_timer_;
-  std::string state_;                                   // empty: not ready yet
-  std::chrono::steady_clock::time_point drained_by_{};  // while it drains
+  std::string state_;                                   // last state that was told; empty: not ready yet
+  std::chrono::steady_clock::time_point drained_by_{};  // set while the daemon drains
   bool warned_ = false;
 };
 

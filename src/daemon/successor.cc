@@ -79,8 +79,8 @@ void Successor::on_end() {
   act(upgrade_.on_end());
 }
 
-// Until the new process serves and has a stderr of its own, which closes the pipe. While our stderr takes
-// nothing more, what it writes waits in the pipe.
+// Passes on what the new process writes to stderr, until it serves and has a stderr of its own, which closes
+// the pipe. While this process's stderr takes nothing, the text waits in the pipe.
 void Successor::relay_stderr() {
   static constexpr std::chrono::milliseconds kAgainAfter{20};
   errors_.async_wait(asio::posix::stream_descriptor::wait_read,
@@ -98,7 +98,8 @@ void Successor::relay_stderr() {
                      });
 }
 
-// `all`: nothing more will be read, and what it wrote last may say why it has ended.
+// With `all` the pipe is read to its end: nothing more will be read later, and the last text may say why the
+// new process ended.
 void Successor::read_stderr(bool all) {
   std::array<char, PIPE_BUF> bytes;
   ssize_t size = 0;
@@ -114,7 +115,7 @@ void Successor::read_stderr(bool all) {
   write_stderr();
 }
 
-// False: our stderr takes no more, and has not taken all.
+// False: this process's stderr takes no more now, and text is left.
 bool Successor::write_stderr() {
   const std::size_t most = base::most_at_once_on_stderr();
   while (true) {

@@ -15,19 +15,18 @@
 
 namespace driveshaft::daemon {
 
-// The process that takes over in an upgrade, as the one sees it that starts it. On the loop's thread.
+// The new process of an upgrade, as the old process sees it. Used on the loop's thread.
 class Successor {
  public:
-  // What of it happens to the old process.
+  // The part of the old process that is told what the new one does.
   class Owner {
    public:
-    // What the new process has to know to take over.
+    // The new process is ready. Returns the message that tells it to take over.
     virtual Message let_go() = 0;
     virtual void hand_over(pid_t successor, const std::string& version) = 0;
-    // The new process does not take over, and has ended.
+    // The new process does not take over: it has ended, or is told to end.
     virtual void upgrade_failed(const std::string& reason) = 0;
-    // Later: the new process shuts down, and the service with it; or the log files were rotated; or it is
-    // gone.
+    // After hand_over(): the new process shuts down, and the service with it.
     virtual void drain_too(std::chrono::milliseconds window) = 0;
     virtual void reopen_logs_too() = 0;
     virtual void successor_ended() = 0;
@@ -35,7 +34,7 @@ class Successor {
    protected:
     ~Owner() = default;
   };
-  // Told which process has taken over, or why none has.
+  // Is told whether a process has taken over. The text says which process, or why none has.
   using Done = std::function<void(bool taken_over, const std::string& text)>;
 
   Successor(asio::io_context& loop, Program program, Owner& owner);
@@ -46,11 +45,12 @@ class Successor {
   const Upgrade& upgrade() const { return upgrade_; }
   const Program& program() const { return program_; }
 
-  // Starts the program. `upgrade().refusal()` must have had no objection.
+  // Starts the program. upgrade().refusal() must have returned nothing. Calls `done` once, unless this object
+  // is destroyed before.
   void start(const Inheritance& inheritance, Done done);
-  // The service manager knows of the new process.
+  // Tells the new process that it is the service's main process now.
   void is_main_process();
-  // The old process shuts down: an upgrade that is under way ends.
+  // The old process shuts down, so an upgrade that is under way ends.
   void drain();
 
  private:

@@ -25,7 +25,7 @@ std::string_view last_line(std::string_view text) {
   return text.substr(text.find_last_of('\n') + 1);
 }
 
-// A text of several lines, which may be indented, in one.
+// Makes one line of a text whose lines may be indented.
 std::string in_one_line(std::string_view text) {
   std::string line;
   while (!text.empty()) {
@@ -105,7 +105,8 @@ Upgrade::Action Upgrade::on_drain() {
   return may_have_jobs ? Action::send_away : Action::give_up;
 }
 
-// As many as before, or after a while at least one: one of several servers may be down.
+// The new process needs as many connections as the old one had. After kForAll one is enough, because one of
+// several servers may be down.
 bool is_connected(int links, long links_before, std::chrono::milliseconds waited) {
   constexpr std::chrono::seconds kForAll{2};
   return links >= links_before || (links > 0 && waited >= kForAll);

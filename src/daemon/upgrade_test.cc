@@ -32,7 +32,7 @@ Upgrade handed_over() {
   return upgrade;
 }
 
-TEST(Upgrade, GoesWellStepByStep) {
+TEST(Upgrade, SucceedsStepByStep) {
   Upgrade upgrade;
   EXPECT_EQ(upgrade.state(), State::idle);
   EXPECT_FALSE(upgrade.refusal({}));
@@ -62,7 +62,7 @@ TEST(Upgrade, TheNewProcesssOwnReasonComesFirst) {
   EXPECT_EQ(upgrade.state(), State::idle);
 }
 
-TEST(Upgrade, WithoutOneItsLastLineOnStderrIs) {
+TEST(Upgrade, WithoutASentReasonTheLastLineOnStderrIsTheReason) {
   Upgrade upgrade = begun();
   upgrade.on_stderr("first\nlibfmt.so.9: cannot open ");
   upgrade.on_stderr("shared object file\n\n");
@@ -71,7 +71,7 @@ TEST(Upgrade, WithoutOneItsLastLineOnStderrIs) {
             "the new process ended; it said last: libfmt.so.9: cannot open shared object file");
 }
 
-TEST(Upgrade, OrItEndedWithoutAWord) {
+TEST(Upgrade, WithoutAnyTextTheReasonIsThatItEnded) {
   for (Upgrade upgrade : {begun(), taking_over()}) {
     EXPECT_EQ(upgrade.on_end(), Action::give_up);
     EXPECT_EQ(upgrade.reason(), "the new process ended without a word");
@@ -86,14 +86,14 @@ TEST(Upgrade, AReasonIsOnePrintableLineOfBoundedLength) {
   EXPECT_EQ(upgrade.reason().find('\x01'), std::string::npos);
 }
 
-TEST(Upgrade, AProgramThatCannotBeExecuted) {
+TEST(Upgrade, AProgramThatCannotBeExecutedIsTheReason) {
   Upgrade upgrade = begun();
   EXPECT_EQ(upgrade.on_message({.kind = Kind::not_executed, .number = ENOENT}), Action::give_up);
   EXPECT_EQ(upgrade.reason(), "the program /bin/ds cannot be started: No such file or directory");
   EXPECT_EQ(upgrade.on_end(), Action::nothing) << "said once";
 }
 
-TEST(Upgrade, ItIsGivenUpAfterAWhile) {
+TEST(Upgrade, ANewProcessThatTakesTooLongIsGivenUp) {
   Upgrade starting = begun();
   EXPECT_EQ(starting.on_time_out(), Action::give_up);
   EXPECT_EQ(starting.reason(), "the new process was not ready within 30 s");
@@ -103,7 +103,7 @@ TEST(Upgrade, ItIsGivenUpAfterAWhile) {
   EXPECT_EQ(handed_over().on_time_out(), Action::nothing);
 }
 
-TEST(Upgrade, AShutdownEndsIt) {
+TEST(Upgrade, AShutdownEndsTheUpgrade) {
   Upgrade upgrade = begun();
   EXPECT_EQ(upgrade.on_drain(), Action::give_up);
   EXPECT_EQ(upgrade.reason(), "the daemon is shutting down");
@@ -111,7 +111,7 @@ TEST(Upgrade, AShutdownEndsIt) {
   EXPECT_EQ(handed_over().on_drain(), Action::nothing);
 }
 
-TEST(Upgrade, AfterAFailureTheNextMayGoWell) {
+TEST(Upgrade, AfterAFailureTheNextUpgradeMaySucceed) {
   Upgrade upgrade = begun();
   upgrade.on_stderr("broken\n");
   upgrade.on_message({Kind::failed, "broken"});
