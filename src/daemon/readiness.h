@@ -6,8 +6,8 @@
 
 namespace driveshaft::daemon {
 
-// What /readyz says. A daemon that takes no jobs because it was told so does what it should, and is ready.
-// `links`: connections to gearmand that are up. Pure.
+// The answer of /readyz. A daemon that takes no jobs because it was told so is ready. `links` is the number
+// of connections to gearmand that are up. Pure.
 admin::Health readiness(bool draining, dispatch::Wanted wanted, int links);
 
 }  // namespace driveshaft::daemon

@@ -19,7 +19,7 @@ TEST(Readiness, NeedsAGearmandWhereJobsAreToBeTaken) {
   expect(readiness(false, Wanted::jobs, 2), true, "2 connections to gearmand");
 }
 
-TEST(Readiness, WhoIsToTakeNoJobsNeedsNone) {
+TEST(Readiness, NeedsNoGearmandWhereNoJobsAreToBeTaken) {
   constexpr const char* kPaused = "all pools are paused: no more jobs are taken, running ones finish";
   expect(readiness(false, Wanted::all_paused, 0), true, kPaused);
   expect(readiness(false, Wanted::all_paused, 1), true, kPaused);

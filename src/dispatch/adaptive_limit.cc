@@ -12,10 +12,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr double kFirstLimit = 4;
-constexpr double kTolerance = 1.5;   // latencies vary by themselves
-constexpr double kSmoothing = 0.5;   // share of a new limit in the next one
-constexpr int kLeastWindow = 10;     // results
-constexpr double kOverloaded = 0.1;  // share of a window's results
+constexpr double kTolerance = 1.5;  // latencies vary even without a queue
+constexpr double kSmoothing = 0.5;  // how much of a new limit is taken over at once
+constexpr int kLeastWindow = 10;    // a window has at least so many results
+// A window has failed if more than this share of its results is overloaded.
+constexpr double kOverloaded = 0.1;
 constexpr double kBackOff = 0.8;
 constexpr auto kProbeEvery = 30s;
 

@@ -14,21 +14,21 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = AdaptiveLimit::Clock;
 
-// An endpoint that works on `capacity` jobs at once and lets the others queue, under endless work.
+// An endpoint that works on `capacity` jobs at once and lets the others queue. There is always more work.
 struct Endpoint {
   int capacity;
-  std::vector<Clock::duration> mean_times;  // one a function, which take turns
-  bool varying = false;                     // times are exponentially distributed around their mean
-  Clock::duration fails_after{};            // a job that queued longer is answered with 503; 0: none is
+  std::vector<Clock::duration> mean_times;  // one for each function; functions take turns
+  bool varying = false;                     // times are distributed exponentially around their mean
+  Clock::duration fails_after{};  // a job that has queued for longer is answered with 503; 0: no job is
 };
 
 struct Outcome {
-  double throughput;  // jobs a second, in the last half of the time
-  double latency;     // mean, seconds, likewise
+  double throughput;  // jobs a second, in the second half of the time
+  double latency;     // mean in seconds, in the second half of the time
   int limit;          // at the end
 };
 
-// Runs for `seconds` of its own time. With `fixed`, so many jobs at once; else as many as the limit says.
+// Simulates `seconds` of time. With `fixed`, so many jobs run at once, otherwise as many as the limit says.
 Outcome simulate(const Endpoint& endpoint, double seconds, int fixed = 0, int ceiling = 200) {
   struct Job {
     Clock::time_point sent, done;
@@ -89,14 +89,14 @@ TEST(AdaptiveLimit, FindsTheCapacityOfAnEndpoint) {
   }
 }
 
-TEST(AdaptiveLimit, FindsItWhenTimesVary) {
+TEST(AdaptiveLimit, FindsTheCapacityWhenTimesVary) {
   for (const int capacity : {4, 16, 32}) {
     SCOPED_TRACE(capacity);
     expect_near_the_best({capacity, {20ms}, true});
   }
 }
 
-TEST(AdaptiveLimit, ASlowFunctionAmongFastOnesIsNoQueue) {
+TEST(AdaptiveLimit, ASlowFunctionAmongFastOnesIsNotTakenForAQueue) {
   expect_near_the_best({16, {5ms, 5ms, 500ms, 5ms}});
   expect_near_the_best({16, {5ms, 200ms}, true});
 }

@@ -11,10 +11,11 @@ namespace driveshaft::dispatch {
 
 namespace {
 
-// A new job that shows whether an endpoint works may be held as well. There are no more of them than that.
+// A new job that shows whether an endpoint works may be held as well. So many jobs at most are held beyond
+// the slots for this.
 constexpr int kHeldBeyondSlots = 4;
 
-// What a job adds to the turn of a backend of weight 1: divisible by all small weights.
+// What a job adds to the turn of a backend of weight 1. It is divisible by all small weights.
 constexpr std::uint64_t kStride = 720'720;
 
 }  // namespace
@@ -91,7 +92,7 @@ void Admission::reserve(LaneCounters& lane, int grabs) {
   if (lane.endpoint_) lane.endpoint_->reserved_ += grabs;
 }
 
-// A server that was late has its slots again, for the grabs that it has yet to answer.
+// Slots are reserved again for the other grabs of a server that was late and has answered now.
 void Admission::answered(LinkCounters& link) {
   if (std::exchange(link.late_, false)) reserve(*link.lane_, link.outstanding_);
   --link.outstanding_;
@@ -123,7 +124,7 @@ void Admission::connection_lost(LinkCounters& link) {
 Admission::Admitted Admission::admit(Ticket& ticket) {
   EndpointCounters& endpoint = *ticket.function_->endpoint_;
   if (posted_ < most_posted() && has_permit(*ticket.function_)) {
-    // Held jobs are next, unless a permit is none for them.
+    // Held jobs come first, except for a permit that is for new jobs only.
     const auto whom = endpoint.held_.empty() ? For::any_job : For::new_jobs;
     if (BackendCounters* const backend = choose(endpoint, ticket, whom)) {
       ticket.endpoint_ = &endpoint;
@@ -136,7 +137,7 @@ Admission::Admitted Admission::admit(Ticket& ticket) {
   return Admitted::held;
 }
 
-// Null: none has a permit for it.
+// Null: no backend has a permit for the job.
 Admission::BackendCounters* Admission::choose(const EndpointCounters& endpoint, const Ticket& ticket,
                                               For whom) {
   const auto& backends = endpoint.backends_;
@@ -163,15 +164,15 @@ bool Admission::may_have(const BackendCounters& backend, const Ticket& ticket, F
   return backend.has_permit() && (backend.wants_new_job_ ? ticket.last_backend_ == 0 : whom == For::any_job);
 }
 
-// Whole jobs; negative below it. Of backends with the same weight the one with the fewest jobs is the lowest.
-// The part of a job that a share has is left to their turns: otherwise a backend of weight 1 beside one of
-// 100 would get each job that comes while it has none.
+// How many whole jobs a backend has above its share; negative below it. Of backends with the same weight, the
+// one with the fewest jobs has the lowest result. Fractions of a job are dropped, so that turns decide then:
+// otherwise a backend of weight 1 beside one of weight 100 would get each job that comes while it has none.
 std::int64_t Admission::jobs_above_share(const BackendCounters& backend, const Shares& all) {
   const std::int64_t above = backend.posted_ * all.weights - all.jobs * backend.weight_;
   return above <= 0 ? above / all.weights : (above + all.weights - 1) / all.weights;
 }
 
-// One that could not have a job for a while does not make up for it.
+// A backend that could not have jobs for a while does not get more jobs later for that.
 void Admission::post(Ticket& ticket, BackendCounters& backend) {
   EndpointCounters& endpoint = *ticket.endpoint_;
   endpoint.turn_ = std::max(endpoint.turn_, backend.turn_);
@@ -235,13 +236,14 @@ Admission::Ticket* Admission::next_to_post() {
   return nullptr;
 }
 
-// The first whose function has a permit left, and for which a backend has one.
+// The first held job whose function has a permit left, and for which a backend has a permit.
 Admission::Ticket* Admission::next_to_post(EndpointCounters& endpoint) {
   if (endpoint.held_.empty() || room(endpoint) == 0) return nullptr;
   for (Ticket& ticket : endpoint.held_) {
     if (!has_permit(*ticket.function_)) continue;
     BackendCounters* const backend = choose(endpoint, ticket, For::any_job);
-    if (!backend) return nullptr;  // nor is there one for those that follow: new jobs come first
+    // The jobs that follow have no permit either, because jobs that were not sent yet come first.
+    if (!backend) return nullptr;
     unhold(ticket);
     post(ticket, *backend);
     return &ticket;
@@ -249,8 +251,8 @@ Admission::Ticket* Admission::next_to_post(EndpointCounters& endpoint) {
   return nullptr;
 }
 
-// Lanes take turns, and so do the links of each: when slots are scarce no server and no function with a lane
-// of its own waits for another to run dry.
+// Lanes take turns, and so do the links of each lane. So when slots are scarce, a server or a function with a
+// lane of its own does not wait until another has no more jobs.
 std::optional<Admission::Clock::time_point> Admission::share_out(Clock::time_point now,
                                                                  std::vector<Grant>& grants) {
   std::optional<Clock::time_point> wake_at;
@@ -265,8 +267,7 @@ std::optional<Admission::Clock::time_point> Admission::share_out(Clock::time_poi
   return wake_at;
 }
 
-// How many more jobs may be taken, so far as the rate is concerned: each grab without an answer may bring
-// one.
+// How many more jobs the rate allows. Each grab without an answer may bring one job.
 int Admission::rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at) {
   if (rate_.rate() == 0) return kNoLimit;
   const int room = std::max(rate_.available(now) - reserved_, 0);
@@ -284,7 +285,7 @@ int Admission::room(const LaneCounters& lane) const {
   return std::min(in_lane, std::max(at_endpoint - held - endpoint.reserved_, 0));
 }
 
-// Permits that its backends have left.
+// The permits that the endpoint's backends have left.
 int Admission::room(const EndpointCounters& endpoint) {
   int room = 0;
   for (const BackendCounters* backend : endpoint.backends_) {
@@ -342,8 +343,8 @@ void Admission::wake_draining_links(std::vector<Grant>& grants) {
   }
 }
 
-// Each lane gets what it wants if there is enough. Otherwise slots go one by one to the lane that has the
-// fewest jobs, so that a function with slow jobs leaves room for the others.
+// Each lane gets what it wants if there are enough slots. Otherwise slots are given one by one to the lane
+// with the fewest jobs, so that a function with slow jobs leaves slots to the others.
 void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
   const auto takes = [this](const LaneCounters& lane) { return std::min(grabs_wanted(lane), room(lane)); };
   wanting_.clear();
@@ -370,7 +371,8 @@ void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
   }
 }
 
-// With more than one endpoint: held jobs that would be held even if the pool had a permit for each.
+// With several endpoints, these are the held jobs that would be held even if the pool had a permit for each
+// job.
 int Admission::reusable_slots(const EndpointCounters& endpoint) const {
   if (endpoint.held_.empty()) return 0;
   if (endpoint.wants_new_job()) return std::min(endpoint.held(), slots_ + kHeldBeyondSlots);

@@ -16,25 +16,26 @@ namespace driveshaft::dispatch {
 
 inline constexpr int kNoLimit = std::numeric_limits<int>::max();
 
-// How many jobs a pool may take, by which link, and which job may go to its endpoint now. All counters of a
-// pool are here: slots, grabs without an answer, jobs that run, jobs at endpoints, jobs that are held, the
-// rate. Pure: no socket, no clock, no callback. The pool tells what has happened, and carries out what
-// share_out() and next_to_post() say at the end of a turn of the loop.
+// Decides how many jobs a pool may take, over which link, and which job may go to its endpoint now. It has
+// all counters of the pool: slots, grabs without an answer, running jobs, jobs at endpoints, held jobs, and
+// the rate. Pure: it has no socket, no clock and no callback. The pool tells it what has happened, and at the
+// end of a turn of the loop the pool carries out what share_out() and next_to_post() return.
 //
-// A grab brings a job of any function of its link, and a job that is taken cannot be handed back. So a limit
-// is kept by not grabbing: functions that have a limit or an endpoint of their own have a lane with links of
-// their own, and each grab reserves a slot, a place in its lane and a place at its lane's endpoint.
+// A grab brings a job of any function of its link, and a job that is taken cannot be handed back. So the only
+// way to keep a limit is not to grab. Functions with a limit or an endpoint of their own have a lane with
+// links of their own, and each grab reserves a slot, a place in its lane and a place at the endpoint of its
+// lane.
 //
-// More jobs than slots can come all the same: a server may answer a grab after its slot has been given to
-// another, and a reload may lower a limit. Such jobs are held until a permit is free: `slots` bounds the jobs
-// at all endpoints together.
+// Still more jobs than slots can come: a server may answer a grab after the slot of that grab has been given
+// to another job, and a reload may lower a limit. Such a job is held until a permit is free. So at most
+// `slots` jobs are at all endpoints together.
 //
-// Of the backends of its endpoint that have a permit left, the least busy one gets a job: the one with the
-// fewest jobs for its weight, and among equals the one whose turn it is. A job that has been sent before goes
-// to another backend than the last time, if another has a permit.
+// Of the backends that have a permit left, the least busy one gets the next job. That is the backend with the
+// fewest jobs for its weight; backends that are equal take turns. A job that was sent before goes to another
+// backend than the last time if another one has a permit.
 //
-// The nodes below (EndpointCounters and so on, and Ticket) belong to the pool, which keeps each as long as it
-// is registered here; only this class changes them.
+// The nodes below (EndpointCounters and so on, and Ticket) belong to the pool. The pool keeps each node as
+// long as it is registered here. Only this class changes nodes.
 class Admission {
  public:
   using Clock = std::chrono::steady_clock;
@@ -50,29 +51,30 @@ class Admission {
   class Ticket : public boost::intrusive::list_base_hook<> {
    public:
     enum class State {
-      idle,    // it has no slot
-      taken,   // it has a slot, and wants nothing now
-      held,    // it waits for a permit
-      posted,  // it has a permit: it is at its endpoint
+      idle,    // the job has no slot
+      taken,   // the job has a slot, and does not want to be sent now
+      held,    // the job waits for a permit
+      posted,  // the job has a permit and is at its endpoint
     };
     State state() const { return state_; }
-    // Where it is posted.
+    // The backend that the job is at. Only when it is posted.
     BackendCounters& backend() const { return *backend_; }
 
    private:
     friend class Admission;
     State state_ = State::idle;
     FunctionCounters* function_ = nullptr;
-    EndpointCounters* endpoint_ = nullptr;  // held or posted
-    BackendCounters* backend_ = nullptr;    // posted
-    std::uint64_t last_backend_ = 0;        // that it was sent to; 0: it has not been sent
+    EndpointCounters* endpoint_ = nullptr;  // set while held or posted
+    BackendCounters* backend_ = nullptr;    // set while posted
+    // Id of the backend that the job was last sent to; 0: it was not sent yet.
+    std::uint64_t last_backend_ = 0;
   };
 
-  // One of the places that the jobs of an endpoint go to.
+  // A backend: one of the places where an endpoint's jobs can go.
   class BackendCounters {
    public:
     int posted() const { return posted_; }
-    std::uint64_t id() const { return id_; }  // no other backend has had it
+    std::uint64_t id() const { return id_; }  // no other backend of the pool has had it
 
    private:
     friend class Admission;
@@ -81,18 +83,20 @@ class Admission {
     EndpointCounters* endpoint_ = nullptr;
     std::uint64_t id_ = 0;
     int weight_ = 1;
-    int limit_ = kNoLimit;        // jobs at once; 0: it takes none now
-    bool wants_new_job_ = false;  // its permits are for jobs that have not been sent yet
+    int limit_ = kNoLimit;        // jobs at once; 0: the backend takes no jobs now
+    bool wants_new_job_ = false;  // its permits are only for jobs that were not sent yet
     int posted_ = 0;
-    std::uint64_t turn_ = 0;  // of equals the lowest is next; each job adds to it, the less the more weight
+    // Of equal backends the one with the lowest value gets the next job. Each job adds to the value; the
+    // higher the weight, the less it adds.
+    std::uint64_t turn_ = 0;
   };
 
-  // What the jobs of some functions are sent to.
+  // An endpoint: what the jobs of some functions are sent to.
   class EndpointCounters {
    public:
     int posted() const { return posted_; }
     int held() const { return static_cast<int>(held_.size()); }
-    // Nothing is there, nor on its way.
+    // No job is there or held, and no grab is out whose job would go there.
     bool unused() const { return posted_ == 0 && reserved_ == 0 && held_.empty(); }
 
    private:
@@ -100,10 +104,10 @@ class Admission {
     bool wants_new_job() const;
 
     std::vector<BackendCounters*> backends_;
-    std::uint64_t turn_ = 0;  // that of the backend which was last chosen
-    int posted_ = 0;          // at any of them
-    int reserved_ = 0;        // grabs whose jobs will go there
-    // Those that have not been sent yet first, then the longest held first.
+    std::uint64_t turn_ = 0;  // the highest turn_ that a backend had when it was chosen
+    int posted_ = 0;          // jobs at any of the backends
+    int reserved_ = 0;        // grabs without an answer whose jobs will go there
+    // Jobs that were not sent yet come first. Among the others the one that is held for longest comes first.
     boost::intrusive::list<Ticket> held_;
   };
 
@@ -115,38 +119,39 @@ class Admission {
 
    private:
     friend class Admission;
-    int limit_ = kNoLimit;  // jobs at once
+    int limit_ = kNoLimit;  // jobs that may be at the endpoint at once
     int running_ = 0;
     int posted_ = 0;
-    EndpointCounters* endpoint_ = nullptr;  // for its jobs from now on
-    LaneCounters* lane_ = nullptr;          // null when it is withdrawn
+    EndpointCounters* endpoint_ = nullptr;  // the endpoint of its jobs from now on
+    LaneCounters* lane_ = nullptr;          // null when the function is withdrawn or paused
   };
 
-  // Functions that share their links.
+  // A lane: functions that share their links.
   class LaneCounters {
    public:
-    // Jobs that run or are on their way.
+    // Running jobs, and grabs without an answer. Late grabs do not count.
     int jobs() const { return running_ + reserved_; }
     int posted() const { return posted_; }
 
    private:
     friend class Admission;
-    EndpointCounters* endpoint_ = nullptr;  // of its functions; null: it takes no more jobs
-    int limit_ = kNoLimit;                  // jobs at once
-    int window_ = kNoLimit;                 // jobs at their endpoint at once, while they fail
+    EndpointCounters* endpoint_ = nullptr;  // of its functions; null: the lane takes no more jobs
+    int limit_ = kNoLimit;                  // jobs that may run at once
+    int window_ = kNoLimit;                 // jobs that may be at the endpoint at once; the breaker sets it
     int running_ = 0;
     int posted_ = 0;
     int reserved_ = 0;
-    std::uint64_t turn_ = 0;  // when it was last given a scarce slot
+    std::uint64_t turn_ = 0;  // number of the scarce slot that the lane got last
     std::vector<LinkCounters*> links_;
-    std::size_t next_link_ = 0;  // whose turn it is for the next slot
+    std::size_t next_link_ = 0;  // index of the link that gets the next slot
   };
 
   // A connection to a gearmand, or an attempt at one.
   class LinkCounters {
    public:
-    // For the turn that ends now: how many grabs it would send if it had the slots, and whether one grab
-    // would wake it (see gearman::Grabber::wants_wake_grab()). A server that is late gets no more.
+    // Says, for the turn of the loop that ends now, how many grabs the link would send if it had the slots,
+    // and whether it needs a wake grab (see gearman::Grabber::wants_wake_grab()). A link whose server is late
+    // gets neither.
     void wants(int grabs, bool wake_grab) {
       grabs_wanted_ = late_ ? 0 : grabs;
       wants_wake_grab_ = wake_grab && !late_;
@@ -159,98 +164,106 @@ class Admission {
     int grabs_wanted_ = 0;
     bool wants_wake_grab_ = false;
     int outstanding_ = 0;  // grabs without an answer
-    bool late_ = false;    // and others may use their slots meanwhile
+    bool late_ = false;    // these grabs are late, so other jobs may use their slots
   };
 
-  // `rate`: jobs taken a second; 0: no limit.
+  // `rate` is in jobs a second; 0: no limit.
   Admission(int slots, double rate, Clock::time_point now);
   Admission(const Admission&) = delete;
 
-  // Settings. Those in force change at once; no job is taken back.
+  // Settings. They hold at once, but no job is taken back.
   void set_slots(int slots) { slots_ = slots; }
   void set_rate(double rate, Clock::time_point now);
   void add(EndpointCounters& endpoint);
-  void remove(EndpointCounters& endpoint);  // unused(), and without backends
+  void remove(EndpointCounters& endpoint);  // it must be unused(), and have no backends
   void add(BackendCounters& backend, EndpointCounters& endpoint);
-  void remove(BackendCounters& backend);  // no job is there
-  // `weight`: its share beside the others', ≥ 1.
+  void remove(BackendCounters& backend);  // no job may be there
+  // `weight` is the backend's share beside the others, at least 1.
   void set_weight(BackendCounters& backend, int weight) { backend.weight_ = weight; }
-  // Limits the jobs at a backend; 0 for one that takes none now. With `wants_new_job` a permit is for a job
-  // that has not been sent yet, and held ones do not count. False: nothing has changed.
+  // Limits the jobs at a backend; 0: it takes no jobs now. With `wants_new_job` its permits are only for jobs
+  // that were not sent yet, and held jobs do not count against them. False: nothing has changed.
   bool set_limit(BackendCounters& backend, int limit, bool wants_new_job = false) {
     const bool same = backend.limit_ == limit && backend.wants_new_job_ == wants_new_job;
     backend.limit_ = limit;
     backend.wants_new_job_ = wants_new_job;
     return !same;
   }
-  // Its jobs that are held go to `endpoint`, too.
+  // Sets the endpoint, lane and limit of a function. Its held jobs go to `endpoint`, too. `lane` is null for
+  // a function whose jobs are no longer taken.
   void set_function(FunctionCounters& function, EndpointCounters& endpoint, LaneCounters* lane, int limit);
   void add(LaneCounters& lane);
-  void remove(LaneCounters& lane);  // it has no links and no functions
-  // Without an endpoint it takes no more jobs.
+  void remove(LaneCounters& lane);  // it must have no links and no functions
+  // Without an endpoint the lane takes no more jobs.
   void set_lane(LaneCounters& lane, EndpointCounters* endpoint, int limit);
-  // Limits its jobs at their endpoint beside that: 0 while it takes none. False: it is the limit that it had.
+  // Also limits the lane's jobs at the endpoint; 0: none may be sent. False: the limit has not changed.
   bool set_lane_window(LaneCounters& lane, int window) {
     return std::exchange(lane.window_, window) != window;
   }
   void add(LinkCounters& link, LaneCounters& lane);
   void remove(LinkCounters& link);
-  // From now on what would be held is requeued; see admit().
+  // From now on admit() requeues a job instead of holding it.
   void drain() { draining_ = true; }
 
-  // Grabs were answered, or will not be.
+  // A grab was answered, or will not be.
   void job_assigned(LinkCounters& link, Ticket& ticket, FunctionCounters& function);
   void no_job(LinkCounters& link) { answered(link); }
-  // The server is late: other links may have the slots until it answers after all.
+  // The server is late with its answers. Other links may have the slots of these grabs until the server
+  // answers after all.
   void grabs_are_late(LinkCounters& link);
   void connection_lost(LinkCounters& link);
 
   enum class Admitted {
-    posted,   // it has a permit: send it to Ticket::backend()
-    held,     // it waits; next_to_post() will have it
-    requeue,  // it would have to wait, and the pool drains
+    posted,   // the job has a permit: send it to Ticket::backend()
+    held,     // the job waits; next_to_post() will return it
+    requeue,  // the job would have to wait, and the pool drains
   };
-  // A job wants to be sent.
+  // A job is ready to be sent.
   [[nodiscard]] Admitted admit(Ticket& ticket);
-  // It gives its permit back, or waits no longer.
+  // The job gives its permit back, or no longer waits for one.
   void release(Ticket& ticket);
-  // It gives its slot back as well.
+  // The job gives its slot back as well.
   void end(Ticket& ticket);
 
-  // At the end of a turn: the held jobs that have a permit now, one by one, until null.
+  // Call it at the end of a turn until it returns null: each call gives a permit to one held job and returns
+  // that job.
   Ticket* next_to_post();
-  // Then: what each link is to grab now. Links have said before what they want.
+  // What a link has to grab now.
   struct Grant {
     LinkCounters* link;
     int grabs;
-    bool wake_grab;  // one grab that wakes a link that drains
+    bool wake_grab;  // the only grab is one that wakes a draining link
   };
-  // One grab for each link that it wakes; first of the two, where there is such a link.
+  // Adds a wake grab for each link that needs one. Call it before share_out(), if a link needs one.
+  // LinkCounters::wants() must have been called for all links in this turn.
   void wake_draining_links(std::vector<Grant>& grants);
-  // `now` matters where there is a rate. The answer: when it allows the next job, if jobs wait for that.
+  // Adds the grabs for all links. LinkCounters::wants() must have been called for all links in this turn.
+  // `now` is only used if there is a rate. Returns when the rate allows the next job, if the rate allows none
+  // now.
   std::optional<Clock::time_point> share_out(Clock::time_point now, std::vector<Grant>& grants);
 
   bool has_rate() const { return rate_.rate() > 0; }
-  // Whether share_out() could grant anything.
+  // False: share_out() would grant nothing.
   bool has_free_slots() const { return free_slots() > 0; }
   int running() const { return running_; }
   int held() const { return held_; }
-  // Held jobs whose slots other jobs may use meanwhile: jobs of functions with another endpoint, and a new
-  // job that shows whether an endpoint works.
+  // The number of held jobs whose slots other jobs may use meanwhile: jobs of functions with another
+  // endpoint, or a new job that shows whether an endpoint works.
   int reusable_slots() const { return held_ > 0 ? count_reusable_slots() : 0; }
 
-  // Throws std::logic_error that names the counter which does not add up. For tests and sanitizer builds.
+  // Throws std::logic_error with the name of a counter that does not add up. For tests and sanitizer builds.
   void check() const;
 
  private:
-  enum class For { any_job, new_jobs };  // which permits
+  // Whether a job may use any permit, or only those that are for new jobs.
+  enum class For { any_job, new_jobs };
   static BackendCounters* choose(const EndpointCounters& endpoint, const Ticket& ticket, For whom);
-  // The jobs at all backends that may have the next one, that one among them, and their weights.
+  // Sums over all backends that may have the next job: their jobs, the next one included, and their weights.
   struct Shares {
     std::int64_t jobs = 1;
     std::int64_t weights = 0;
   };
-  using Rank = std::tuple<bool, std::int64_t, std::uint64_t>;  // the lowest gets the job
+  using Rank =
+      std::tuple<bool, std::int64_t, std::uint64_t>;  // the backend with the lowest rank gets the job
   static bool may_have(const BackendCounters& backend, const Ticket& ticket, For whom);
   static std::int64_t jobs_above_share(const BackendCounters& backend, const Shares& all);
   static int room(const EndpointCounters& endpoint);
@@ -258,7 +271,8 @@ class Admission {
     return function.posted_ < function.limit_ &&
            (!function.lane_ || function.lane_->posted_ < function.lane_->window_);
   }
-  int most_posted() const { return slots_ > 1 ? slots_ : 1; }  // what runs when the slots go may end
+  // Even if a reload takes all slots, running jobs may still be sent, one at a time.
+  int most_posted() const { return slots_ > 1 ? slots_ : 1; }
   int room(const LaneCounters& lane) const;
   static int grabs_wanted(const LaneCounters& lane);
   int rate_room(Clock::time_point now, std::optional<Clock::time_point>& wake_at);
@@ -276,17 +290,18 @@ class Admission {
   void grant_scarce(int free, std::vector<Grant>& grants);
 
   int slots_;
-  int reserved_ = 0;  // slots, for grabs without an answer
+  int reserved_ = 0;  // slots that are reserved for grabs without an answer
   int running_ = 0;   // jobs that have a slot
-  int posted_ = 0;    // of these, at any endpoint
-  int held_ = 0;      // and held
+  int posted_ = 0;    // running jobs that are at an endpoint
+  int held_ = 0;      // running jobs that are held
   bool draining_ = false;
   TokenBucket rate_;
   std::vector<EndpointCounters*> endpoints_;
   std::vector<LaneCounters*> lanes_;
-  std::uint64_t last_id_ = 0;           // of a backend
-  std::uint64_t turn_ = 0;              // counts scarce slots that were given
-  std::vector<LaneCounters*> wanting_;  // while they are shared out
+  std::uint64_t last_id_ = 0;  // the id of the newest backend
+  std::uint64_t turn_ = 0;     // the number of scarce slots that were given
+  // Used by grant_scarce() only; a member so that its memory is used again.
+  std::vector<LaneCounters*> wanting_;
 };
 
 }  // namespace driveshaft::dispatch

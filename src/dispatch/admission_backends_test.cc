@@ -48,7 +48,7 @@ struct World {
     admission.job_assigned(link, *tickets.back(), function);
     return *tickets.back();
   }
-  // Where it goes: 0 for the first backend, -1 if it is held.
+  // Index of the backend that gets the job; -1 if the job is held.
   int admit(Admission::Ticket& ticket) {
     if (admission.admit(ticket) != Admitted::posted) return -1;
     admission.check();
@@ -76,7 +76,7 @@ struct World {
   std::vector<std::unique_ptr<Admission::Ticket>> tickets;
 };
 
-TEST(AdmissionBackends, TheLeastBusyGetsTheJob) {
+TEST(AdmissionBackends, TheLeastBusyBackendGetsTheJob) {
   World world({1, 1, 1});
   for (int i = 0; i < 6; ++i) world.post();
   EXPECT_THAT(world.posted(), ElementsAre(2, 2, 2));
@@ -88,7 +88,7 @@ TEST(AdmissionBackends, TheLeastBusyGetsTheJob) {
   EXPECT_EQ(world.post(), 1);
 }
 
-TEST(AdmissionBackends, EqualsGetJobsInTurn) {
+TEST(AdmissionBackends, EqualBackendsGetJobsInTurn) {
   World world({1, 1, 1});
   std::vector<int> places;
   for (int i = 0; i < 6; ++i) {
@@ -114,7 +114,7 @@ TEST(AdmissionBackends, WeightsSayWhoseTurnItIsWhenNoneIsBusy) {
   EXPECT_THAT(counts, ElementsAre(10, 30));
 }
 
-// Whoever has the least weight has seldom a job, and does not get each that comes meanwhile.
+// The backend with the least weight has no job most of the time, but must not get each job that comes then.
 TEST(AdmissionBackends, WeightsHoldWhereFewJobsRun) {
   for (const auto& [weights, slots] : {std::pair(std::vector{1, 3}, 2), std::pair(std::vector{1, 99}, 8)}) {
     World world(weights);
@@ -127,10 +127,10 @@ TEST(AdmissionBackends, WeightsHoldWhereFewJobsRun) {
   }
 }
 
-TEST(AdmissionBackends, ASlowOneGetsLess) {
+TEST(AdmissionBackends, ASlowBackendGetsFewerJobs) {
   World world({1, 1});
   std::vector<int> counts(2);
-  for (int i = 0; i < 4; ++i) world.post();  // of which those of the first do not end
+  for (int i = 0; i < 4; ++i) world.post();  // the jobs at the first backend do not end
   for (int i = 0; i < 100; ++i) {
     for (auto& ticket : world.tickets) {
       if (ticket->state() == State::posted && world.place_of(*ticket) == 1) {
@@ -143,7 +143,7 @@ TEST(AdmissionBackends, ASlowOneGetsLess) {
   EXPECT_THAT(counts, ElementsAre(0, 100));
 }
 
-TEST(AdmissionBackends, OneThatComesBackDoesNotMakeUpForTheTimeThatItWasAway) {
+TEST(AdmissionBackends, ABackendThatComesBackGetsNoExtraJobs) {
   World world({1, 1});
   world.admission.set_limit(world.backends[0], 0);
   for (int i = 0; i < 10; ++i) {
@@ -159,7 +159,7 @@ TEST(AdmissionBackends, OneThatComesBackDoesNotMakeUpForTheTimeThatItWasAway) {
   EXPECT_THAT(counts, ElementsAre(testing::AllOf(testing::Ge(5), testing::Le(6)), testing::_));
 }
 
-TEST(AdmissionBackends, ANewOneTakesItsShareAtOnceAndNoMore) {
+TEST(AdmissionBackends, ANewBackendGetsItsShareAtOnceAndNoMore) {
   World world({1});
   for (int i = 0; i < 10; ++i) {
     world.post();
@@ -178,7 +178,7 @@ TEST(AdmissionBackends, AJobThatIsSentAgainGoesToAnotherBackend) {
   World world({1, 1});
   auto& ticket = world.job();
   EXPECT_EQ(world.admit(ticket), 0);
-  for (int i = 0; i < 3; ++i) EXPECT_GE(world.post(), 0);  // the other one is busier
+  for (int i = 0; i < 3; ++i) EXPECT_GE(world.post(), 0);  // the other backend is busier
   world.admission.set_limit(world.backends[1], 3);
   world.admission.release(ticket);
   EXPECT_EQ(world.admit(ticket), 1);
@@ -186,7 +186,7 @@ TEST(AdmissionBackends, AJobThatIsSentAgainGoesToAnotherBackend) {
   EXPECT_EQ(world.admit(ticket), 0);
 }
 
-TEST(AdmissionBackends, AJobThatIsSentAgainGoesToTheSameOneRatherThanWait) {
+TEST(AdmissionBackends, AJobThatIsSentAgainGoesToTheSameBackendRatherThanWait) {
   World world({1, 1});
   auto& ticket = world.job();
   EXPECT_EQ(world.admit(ticket), 0);
@@ -208,7 +208,7 @@ TEST(AdmissionBackends, LimitsOfBackendsAddUp) {
   world.link.wants(0, false);
 }
 
-TEST(AdmissionBackends, ALimitBelowWhatRunsTakesNothingFromTheOthers) {
+TEST(AdmissionBackends, ALimitBelowTheRunningJobsTakesNothingFromOtherBackends) {
   World world({1, 1});
   for (int i = 0; i < 8; ++i) world.post();
   world.admission.set_limit(world.backends[0], 0);
@@ -218,7 +218,7 @@ TEST(AdmissionBackends, ALimitBelowWhatRunsTakesNothingFromTheOthers) {
   EXPECT_THAT(world.posted(), ElementsAre(4, 6));
 }
 
-TEST(AdmissionBackends, WhenNoneTakesJobsTheyAreHeldUntilOneDoes) {
+TEST(AdmissionBackends, JobsAreHeldUntilABackendTakesJobs) {
   World world({1, 1});
   auto& ticket = world.job();
   auto& other = world.job();
@@ -232,7 +232,7 @@ TEST(AdmissionBackends, WhenNoneTakesJobsTheyAreHeldUntilOneDoes) {
   EXPECT_EQ(world.admission.next_to_post(), nullptr);
 }
 
-TEST(AdmissionBackends, APermitForANewJobIsNoneForAJobThatWasSent) {
+TEST(AdmissionBackends, APermitForANewJobIsNotForAJobThatWasSent) {
   World world({1, 1});
   auto& sent = world.job();
   EXPECT_EQ(world.admit(sent), 0);

@@ -36,7 +36,7 @@ struct World {
     }
   }
 
-  // What the links are granted, if each wants so many grabs.
+  // The grabs that the links are granted, if each wants so many.
   std::vector<int> grabs(const std::vector<std::pair<Admission::LinkCounters*, int>>& wants,
                          Clock::time_point now = kStart) {
     for (const auto& [one, count] : wants) one->wants(count, false);
@@ -54,7 +54,7 @@ struct World {
   }
   int grab(int wanted, Clock::time_point now = kStart) { return grabs({{&link, wanted}}, now).front(); }
 
-  // A job comes by a link that has grabbed.
+  // A job comes over a link that has grabbed.
   Admission::Ticket& assign(Admission::LinkCounters& by, Admission::FunctionCounters& of) {
     tickets.push_back(std::make_unique<Admission::Ticket>());
     admission.job_assigned(by, *tickets.back(), of);
@@ -174,7 +174,7 @@ TEST(Admission, ALostConnectionFreesTheSlotsOfItsGrabs) {
   EXPECT_EQ(world.grab(2), 2);
 }
 
-TEST(Admission, FewerSlotsTakeNoJobBack) {
+TEST(Admission, FewerSlotsEndNoJob) {
   World world(2);
   auto& job = world.posted_job();
   world.posted_job();
@@ -247,7 +247,7 @@ TEST(Admission, AJobDoesNotOvertakeAHeldOne) {
   EXPECT_EQ(world.admission.next_to_post(), &first);
 }
 
-TEST(Admission, AnEndpointThatTakesNoneKeepsThePoolFromGrabbing) {
+TEST(Admission, AnEndpointThatTakesNoJobsKeepsThePoolFromGrabbing) {
   World world(4);
   world.admission.set_limit(world.backend, 0);
   EXPECT_EQ(world.grab(4), 0);
@@ -266,7 +266,7 @@ TEST(Admission, PermitsOfAnEndpointCountWhatIsHeldAndOnItsWay) {
   EXPECT_EQ(world.grab(8), 1);
 }
 
-TEST(Admission, AJobThatWasNotSentGoesBeforeThoseThatWere) {
+TEST(Admission, AJobThatWasNotSentGoesBeforeJobsThatWereSent) {
   World world(4);
   auto& sent = world.posted_job();
   world.admission.set_limit(world.backend, 0);
@@ -333,7 +333,7 @@ TEST(Admission, TheWindowOfALaneBoundsItsJobsAtTheEndpoint) {
   EXPECT_EQ(world.admission.next_to_post(), &job);
 }
 
-TEST(Admission, ADrainRequeuesWhatWouldBeHeld) {
+TEST(Admission, ADrainRequeuesJobsThatWouldBeHeld) {
   World world(2);
   auto& job = world.job();
   auto& other = world.job();
@@ -370,7 +370,7 @@ TEST(Admission, ScarceSlotsGoToTheLaneWithTheFewestJobs) {
   EXPECT_THAT(world.grabs({{&world.link, 8}, {&other.link, 8}}), ElementsAre(0, 2));
 }
 
-TEST(Admission, LanesWithAsManyJobsTakeTurns) {
+TEST(Admission, LanesWithEquallyManyJobsTakeTurns) {
   World world(1);
   Other other(world, kNoLimit, &world.endpoint);
   EXPECT_THAT(world.grabs({{&world.link, 1}, {&other.link, 1}}), ElementsAre(1, 0));
@@ -412,7 +412,7 @@ TEST(Admission, AHeldJobWhosePermitIsFreeNeedsItsSlot) {
   EXPECT_EQ(world.admission.reusable_slots(), 0);
 }
 
-TEST(Admission, JobsThatWaitForOneEndpointLendTheirSlotsToAnother) {
+TEST(Admission, OtherJobsMayUseTheSlotsOfJobsHeldForAnotherEndpoint) {
   World world(1);
   Other other(world, kNoLimit);
   auto& held = world.job();
@@ -423,7 +423,7 @@ TEST(Admission, JobsThatWaitForOneEndpointLendTheirSlotsToAnother) {
   EXPECT_THAT(world.grabs({{&world.link, 1}, {&other.link, 1}}), ElementsAre(0, 1));
 }
 
-TEST(Admission, AloneAnEndpointLendsNothing) {
+TEST(Admission, WithOneEndpointHeldJobsKeepTheirSlots) {
   World world(1);
   auto& held = world.job();
   world.admission.set_limit(world.backend, 0);
@@ -470,7 +470,7 @@ TEST(Admission, RunningJobsFollowTheirFunctionToAnotherLane) {
   EXPECT_THAT(world.grabs({{&other.link, 8}}), ElementsAre(1));
 }
 
-TEST(Admission, ALaneWithoutAnEndpointTakesNoMore) {
+TEST(Admission, ALaneWithoutAnEndpointTakesNoMoreJobs) {
   World world(4);
   EXPECT_EQ(world.grab(1), 1);
   world.admission.set_lane(world.lane, nullptr, kNoLimit);
@@ -535,7 +535,7 @@ TEST(Admission, GrabsWithoutAnAnswerCountAgainstTheRate) {
   EXPECT_EQ(world.wake_at, kStart + 500ms) << "when there is a third token, beside those of the two grabs";
 }
 
-TEST(Admission, AnotherRateStartsAnew) {
+TEST(Admission, AChangedRateStartsAnew) {
   World world(100, 2);
   EXPECT_EQ(world.grab(2), 2);
   world.admission.connection_lost(world.link);
@@ -543,7 +543,8 @@ TEST(Admission, AnotherRateStartsAnew) {
   EXPECT_EQ(world.grab(100), 5);
 }
 
-// Random events. A model keeps its own account of them, and what must hold is checked after each event.
+// Makes random events. A model keeps its own account of them, and after each event the invariants are
+// checked.
 class RandomWorld {
  public:
   explicit RandomWorld(unsigned seed) : random_(seed), admission_(slots_, 0, kStart) {
@@ -608,7 +609,7 @@ class RandomWorld {
     check();
   }
 
-  // Everything ends: nothing may be left reserved.
+  // Ends everything. Nothing may stay reserved.
   void finish() {
     while (LinkCounters* link = link_with_grabs()) {
       if (below(2) == 0) {
@@ -653,26 +654,26 @@ class RandomWorld {
     int outstanding = 0;
     bool late = false;
   };
-  struct LaneCounters {  // with one function
+  struct LaneCounters {  // a lane with one function
     Admission::LaneCounters node;
     Admission::FunctionCounters function;
     int limit = kNoLimit;
     int window = kNoLimit;
-    EndpointCounters* endpoint = nullptr;  // null: it takes no more jobs
+    EndpointCounters* endpoint = nullptr;  // null: the lane takes no more jobs
     std::deque<LinkCounters> links = std::deque<LinkCounters>(2);
   };
   struct Job {
     Admission::Ticket ticket;
     LaneCounters* lane = nullptr;
     EndpointCounters* endpoint = nullptr;
-    const BackendCounters* backend = nullptr;  // posted
+    const BackendCounters* backend = nullptr;  // set while posted
     State state = State::taken;
     bool sent = false;
   };
 
   std::size_t below(std::size_t end) { return random_() % end; }
 
-  // What the model says.
+  // The number of jobs in the model for which `is` returns true.
   template <class Is>
   int count(Is is) const {
     return static_cast<int>(
@@ -745,7 +746,7 @@ class RandomWorld {
     throw std::logic_error("a link without a lane");
   }
 
-  // The number of grabs that are granted, without wake grabs.
+  // Returns the number of grabs that are granted, without wake grabs.
   int grab(int wants = 0) {
     for (auto& lane : lanes_) {
       for (auto& link : lane.links) {
@@ -834,7 +835,7 @@ class RandomWorld {
     if (admitted == Admitted::posted) return post(job);
     job.state = State::held;
   }
-  // It is at the backend that admission has chosen.
+  // Notes in the model that the job is at the backend that Admission has chosen.
   void post(Job& job) {
     EXPECT_TRUE(may_go(job)) << "a limit is not kept";
     for (const auto& backend : job.endpoint->backends) {
@@ -856,7 +857,7 @@ class RandomWorld {
     jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(at));
   }
 
-  // The function of the lane has that endpoint from now on. Now and then the lane takes no more jobs.
+  // Gives the function of the lane that endpoint. Now and then the lane takes no more jobs.
   void serve(LaneCounters& lane, EndpointCounters& endpoint) {
     lane.endpoint = lane.endpoint && below(8) == 0 ? nullptr : &endpoint;
     admission_.set_function(lane.function, endpoint.node, &lane.node, lane.limit);
@@ -957,7 +958,7 @@ TEST(Admission, WhateverHappensNoMoreJobsAreTakenThanTheRateAllows) {
             world.admission.no_job(world.link);
             break;
           default:
-            break;  // not answered yet
+            break;  // the grab is not answered yet
         }
       }
       elapsed += std::chrono::milliseconds(random() % 100);

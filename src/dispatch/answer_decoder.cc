@@ -16,7 +16,8 @@ namespace {
 namespace json = boost::json;
 using boost::system::error_code;
 
-constexpr std::size_t kKeepCapacity = 64 * 1024;  // of a text's memory, from one answer to the next
+// So much memory of a text is kept from one answer to the next.
+constexpr std::size_t kKeepCapacity = 64 * 1024;
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 constexpr std::string_view kRetKey = "gearman_ret";
 constexpr std::string_view kTextKey = "response_string";
@@ -25,19 +26,19 @@ constexpr std::string_view kGzipMagic = "\x1f\x8b";
 constexpr std::string_view kExpected =
     R"(the endpoint must answer {"gearman_ret": 0, "response_string": "…"})";
 
-// Takes the two fields out of the stream of what the parser finds, and keeps nothing else: of millions of
-// other values nothing is left. Of a field that is there twice the later one counts.
+// Takes the two fields out of what the parser finds, and keeps nothing else, so an answer with millions of
+// other values takes no memory. If a field is there twice, the later one counts.
 class Picker {
  public:
   static constexpr std::size_t max_object_size =
-      kNoLimit;                                            // NOLINT(readability-identifier-naming): its names
-  static constexpr std::size_t max_array_size = kNoLimit;  // NOLINT(readability-identifier-naming)
-  static constexpr std::size_t max_key_size = kNoLimit;    // NOLINT(readability-identifier-naming)
+      kNoLimit;  // NOLINT(readability-identifier-naming): Boost.JSON's names
+  static constexpr std::size_t max_array_size = kNoLimit;   // NOLINT(readability-identifier-naming)
+  static constexpr std::size_t max_key_size = kNoLimit;     // NOLINT(readability-identifier-naming)
   static constexpr std::size_t max_string_size = kNoLimit;  // NOLINT(readability-identifier-naming)
 
   struct Field {
     bool there = false;
-    bool right = false;  // of the right kind
+    bool right = false;  // the field has the right type
   };
   bool is_object = false;
   Field ret, text;
@@ -67,7 +68,7 @@ class Picker {
     return true;
   }
   bool on_array_end(std::size_t, error_code&) { return end(); }
-  // `total` counts the bytes so far.
+  // `total` is the length of the key so far.
   bool on_key_part(std::string_view part, std::size_t total, error_code&) {
     if (depth_ != 1) return true;
     if (total == part.size()) key_.clear();
@@ -99,7 +100,7 @@ class Picker {
   bool on_uint64(std::uint64_t number, std::string_view, error_code&) {
     return whole(number <= kMost, static_cast<std::uint32_t>(number));
   }
-  // PHP may write a whole number as 0.0.
+  // PHP may write a whole number like 0 as 0.0.
   bool on_double(double number, std::string_view, error_code&) {
     const bool right = number >= 0 && number <= kMost && std::trunc(number) == number;
     return whole(right, right ? static_cast<std::uint32_t>(number) : 0);
@@ -112,7 +113,7 @@ class Picker {
  private:
   static constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max();
 
-  // The field that the value now read belongs to, if it is one of the two.
+  // The field that the value being read belongs to; null if it is neither of the two.
   Field* present() {
     if (depth_ != 1 || !is_object || key_is_long_) return nullptr;
     return key_ == kRetKey ? &ret : key_ == kTextKey ? &text : nullptr;
@@ -139,7 +140,7 @@ class Picker {
 
 }  // namespace
 
-// As lenient as the original's parser about bytes that are not UTF-8 and about depth.
+// Allows bytes that are not UTF-8 and deep nesting, as the original Driveshaft's parser does.
 struct AnswerDecoder::Parser final : json::basic_parser<Picker> {
   Parser() : basic_parser({.max_depth = 1000, .allow_invalid_utf8 = true}) {}
 };

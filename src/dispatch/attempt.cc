@@ -14,12 +14,12 @@ using std::chrono::milliseconds;
 enum class Rule {
   deliver,
   fail,
-  retry,          // as `retry` says; else it fails
-  wait_or_retry,  // it is held for as long as the endpoint asks, if its time lasts
-  hold_or_retry,  // it is held, unless endpoint_down is "fail"
-  // The same, unless other jobs show that this one is to blame.
+  retry,          // it is retried if `retry` says so; otherwise it fails
+  wait_or_retry,  // it is held for as long as the endpoint asks, if its time allows that
+  hold_or_retry,  // it is held, unless endpoint_down is "fail"; then as `retry`
+  // As hold_or_retry, unless other jobs show that this job is to blame.
   hold_unless_to_blame,
-  // The same, unless the job or its endpoint give empty answers again and again.
+  // As hold_or_retry, unless the job or its endpoint gives empty answers again and again.
   hold_unless_usual,
   send_again,
   requeue,
@@ -71,8 +71,8 @@ static_assert(rows_are_in_order());
 
 const Row& row_of(AttemptEnd end) { return kRows[static_cast<std::size_t>(end)]; }
 
-// How long to wait before the attempt after `attempts`: drawn evenly from nothing to a span that doubles from
-// initial_delay to max_delay ("full jitter").
+// How long to wait before the next attempt, after `attempts` attempts. The time is drawn evenly from zero to
+// a span that doubles from initial_delay to max_delay ("full jitter").
 milliseconds retry_delay(const config::Retry& retry, int attempts, double draw) {
   auto span = std::min(retry.initial_delay, retry.max_delay);
   for (int i = 1; i < attempts && span < retry.max_delay; ++i) span = std::min(span * 2, retry.max_delay);
@@ -90,7 +90,7 @@ AttemptDecision retry_or_fail(const Row& row, const JobHistory& history, const c
   return {JobAction::retry, row.news, delay};
 }
 
-// What an endpoint of before does says nothing of the one that the function has now.
+// The attempt says nothing of the endpoint that the function has now, if a reload has replaced it.
 AttemptDecision hold(BackendNews news, const JobHistory& history, milliseconds delay = {}) {
   if (history.endpoint_replaced) {
     return {history.result_wanted ? JobAction::resubmit : JobAction::drop, BackendNews::none};
@@ -98,12 +98,12 @@ AttemptDecision hold(BackendNews news, const JobHistory& history, milliseconds d
   return {history.result_wanted ? JobAction::hold : JobAction::drop, news, delay};
 }
 
-// Whether a job is kept that meets an outage: it is held, or goes to another backend.
+// Whether a job survives an outage: it is held, or another backend can have it.
 bool survives_outages(const JobHistory& history, const config::PoolSettings& settings) {
   return settings.endpoint_down == config::EndpointDown::hold || history.another_backend_works;
 }
 
-// Whether jobs are held whose gateway says that it has lost the application.
+// Whether a job is held when a gateway says that it has lost the application.
 bool holds_absent(const config::PoolSettings& settings) {
   constexpr int kBadGateway = 502;
   const auto& held = settings.hold_on;
@@ -128,7 +128,7 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
     case Rule::retry:
       return retry_or_fail(row, history, settings.retry, draw);
     case Rule::wait_or_retry:
-      // Where another backend works, it need not wait itself.
+      // If another backend works, the job need not wait itself.
       if (asked && (*asked < history.time_left || history.another_backend_works)) {
         return hold(BackendNews::asked_to_wait, history, *asked);
       }

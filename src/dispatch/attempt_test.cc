@@ -52,7 +52,7 @@ JobHistory first_attempt() {
   return history;
 }
 
-// Every failure is tried again, after half of 100 ms.
+// Each failure is retried after half of 100 ms.
 config::PoolSettings retrying(int attempts = 3) {
   config::PoolSettings settings;
   settings.retry.attempts = attempts;
@@ -70,7 +70,7 @@ AttemptDecision decided(AttemptEnd end, const config::PoolSettings& settings = {
   return decide(end, history, settings, 0.5);
 }
 
-// The whole table: what the default settings do, and what `retry` for every failure does.
+// The whole table: what happens with the default settings, and what happens with `retry` for each failure.
 TEST(Attempt, EveryEndHasItsRow) {
   struct Row {
     AttemptEnd end;
@@ -216,21 +216,21 @@ TEST(Attempt, AJobThatNobodyWaitsForIsNotSentAgain) {
             (AttemptDecision{drop, asked_to_wait, 1s}));
 }
 
-TEST(Attempt, AskedToWaitItIsHeldWhateverRetrySays) {
+TEST(Attempt, AJobWhoseEndpointAsksToWaitIsHeldWhateverRetrySays) {
   for (const auto end : {AttemptEnd::too_many_requests, AttemptEnd::server_error}) {
     EXPECT_EQ(decide(end, first_attempt(), {}, 0.5, 2s), (AttemptDecision{hold, asked_to_wait, 2s}));
     EXPECT_EQ(decide(end, first_attempt(), retrying(1), 0.5, 0s), (AttemptDecision{hold, asked_to_wait, 0s}));
   }
 }
 
-TEST(Attempt, AskedToWaitTooLongItIsAsRetrySays) {
+TEST(Attempt, RetryDecidesWhenTheEndpointAsksToWaitTooLong) {
   EXPECT_EQ(decide(AttemptEnd::server_error, first_attempt(), {}, 0.5, 60s),
             (AttemptDecision{fail, overloaded}));
   EXPECT_EQ(decide(AttemptEnd::too_many_requests, first_attempt(), retrying(), 0.5, 60s),
             (AttemptDecision{retry, overloaded, 50ms}));
 }
 
-TEST(Attempt, HoweverLongOneAsksToWaitAnotherBackendCanHaveTheJob) {
+TEST(Attempt, AnotherBackendCanHaveTheJobHoweverLongOneAsksToWait) {
   JobHistory history = first_attempt();
   history.another_backend_works = true;
   for (const auto end : {AttemptEnd::too_many_requests, AttemptEnd::server_error}) {
@@ -246,7 +246,7 @@ TEST(Attempt, UnreachableIsAFailureWhereTheSettingsSaySo) {
   EXPECT_EQ(decided(AttemptEnd::unreachable, settings), (AttemptDecision{fail, unreachable}));
 }
 
-TEST(Attempt, AnEndpointOfBeforeSaysNothingOfTodays) {
+TEST(Attempt, AReplacedEndpointSaysNothingOfTheNewOne) {
   JobHistory history = first_attempt();
   history.endpoint_replaced = true;
   EXPECT_EQ(decided(AttemptEnd::unreachable, {}, history), (AttemptDecision{resubmit, none}));
@@ -271,7 +271,7 @@ TEST(Attempt, AServerThatRequeuesNothingIsToldOfAFailure) {
   EXPECT_EQ(decided(AttemptEnd::pool_drains, settings, history).action, fail);
 }
 
-TEST(Attempt, AJobIsToBlameWhenOthersHaveFaredBetterThreeTimes) {
+TEST(Attempt, AJobIsToBlameWhenOthersHaveSucceededThreeTimes) {
   JobHistory history = first_attempt();
   for (history.absences = 0; history.absences < 3; ++history.absences) {
     EXPECT_EQ(decided(AttemptEnd::absent, retrying(1), history), (AttemptDecision{hold, absent}));
@@ -294,7 +294,7 @@ TEST(Attempt, AnAbsentApplicationMayAskToWait) {
             (AttemptDecision{hold, asked_to_wait, 2s}));
 }
 
-TEST(Attempt, AnAbsentApplicationThatAsksToWaitTooLongIsWaitedForWithoutThat) {
+TEST(Attempt, AJobIsHeldForAnAbsentApplicationThatAsksToWaitTooLong) {
   for (const auto asked : {60s, 61s}) {
     EXPECT_EQ(decide(AttemptEnd::absent, first_attempt(), {}, 0.5, asked), (AttemptDecision{hold, absent}));
   }
@@ -334,7 +334,7 @@ TEST(Attempt, AFullEndpointIsAFailureWhereNothingIsHeld) {
   EXPECT_EQ(decided(AttemptEnd::full, settings), (AttemptDecision{retry, full, 50ms}));
 }
 
-TEST(Attempt, AStatusHasItsEnd) {
+TEST(Attempt, EachStatusHasItsEnd) {
   config::PoolSettings settings;
   const auto end_of_status = [&](unsigned status) { return dispatch::end_of_status(status, settings); };
   EXPECT_EQ(end_of_status(502), AttemptEnd::absent);

@@ -48,7 +48,7 @@ Backend::Backend(Context& context, BackendOwner& owner, Admission& admission,
   connections_.set_header_lines(header_lines(settings_.settings.headers));
   admission_.add(*this, endpoint);
   admission_.set_weight(*this, std::max(config_.weight, 1));
-  admission_.set_limit(*this, limit());  // the owner need not be told yet
+  admission_.set_limit(*this, limit());  // the owner makes this object, so it need not be told
 }
 
 Backend::~Backend() { admission_.remove(*this); }
@@ -131,7 +131,7 @@ void Backend::wait_is_over() {
 }
 
 void Backend::probed(const base::Result<void, http::Failure>& result) {
-  if (!cannot_be_reached()) return;  // answered too late: a reload has ended the outage
+  if (!cannot_be_reached()) return;  // the answer is too late: a reload has ended the outage
   if (result) return recover();
   health_.probe_failed(result.error().message, Clock::now(), base::random_share());
   owner_.cannot_be_reached(*this);
@@ -156,7 +156,7 @@ int Backend::ceiling() const {
   return std::min(own, settings_.worker_count);
 }
 
-// No job is taken for which no connection could be opened.
+// The limit is never above the number of connections that can be opened.
 int Backend::limit() const {
   if (!is_given_jobs()) return 0;
   int limit = health_.limit();
@@ -168,7 +168,7 @@ int Backend::shown_limit() const {
   return is_given_jobs() ? std::min(health_.shown_limit(), most_connections_) : 0;
 }
 
-// Whatever depends on the health follows it.
+// Tells the state of health to all that depends on it.
 void Backend::health_changed() {
   if (admission_.set_limit(*this, limit(), health_.wants_new_job())) owner_.backend_changed();
   if (health_.is_full() != said_full_) say_whether_full();
@@ -180,7 +180,7 @@ void Backend::health_changed() {
   }
 }
 
-// The subject of a log line: the endpoint, if it is all of it.
+// The subject of a log line. It is the endpoint if this is its only backend.
 std::string Backend::who() const {
   const bool is_alone = owner_.others_of(*this).all == 0;
   return fmt::format("pool {}: {} {}", text::printable(pool_, 128), is_alone ? "endpoint" : "backend", name_);
@@ -264,7 +264,8 @@ BackendStatus Backend::status() const {
       status.state = failing;
       break;
     case BackendHealth::State::up: {
-      // Jobs that are not held tell how it is; a probe has the last word on those that are.
+      // If endpoint_down is "fail", jobs are sent all the time, so the last connection shows whether the
+      // backend is down. If jobs are held, probes decide that.
       const bool is_down = seen.down && settings_.settings.endpoint_down == config::EndpointDown::fail;
       status.state = is_down ? down : seen.tried ? up : untried;
       status.since = seen.since;

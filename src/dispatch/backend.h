@@ -21,79 +21,82 @@ namespace driveshaft::dispatch {
 
 class Backend;
 
-// The endpoint, as its backends know it. Called from within them.
+// The endpoint, as its backends see it. They call these functions.
 class BackendOwner {
  public:
-  // More or fewer jobs may go there, or it fares otherwise than before.
+  // More or fewer jobs may go to a backend now, or its state has changed.
   virtual void backend_changed() = 0;
   virtual OtherBackends others_of(const Backend& backend) const = 0;
-  // An attempt or a probe has shown that it cannot be reached.
+  // An attempt or a probe has shown that the backend cannot be reached.
   virtual void cannot_be_reached(const Backend& backend) = 0;
-  // Jobs that wait for any of them.
+  // The number of jobs that are held for the endpoint.
   virtual int held() const = 0;
 
  protected:
   ~BackendOwner() = default;
 };
 
-// One of the places that the jobs of an endpoint go to: its connections, and what BackendHealth decides: it
-// probes, keeps the time, logs, and tells admission the limit. Its group owns it; the loop's thread drives
-// it.
+// A backend: one of the places where an endpoint's jobs can go. It has the connections, and carries out what
+// BackendHealth decides: it sends probes, sets timers, logs, and tells Admission the limit. Its group owns
+// it, and the loop's thread drives it.
 class Backend final : public Admission::BackendCounters {
  public:
-  // `settings` are the pool's; they outlive the backend and may change, which configure() is then told of.
-  // `name`: see EndpointConfig::names(). Without `addresses` its URI's name is looked up for each new
-  // connection.
+  // `settings` are the pool's. They outlive the backend and may change; then configure() is called. `name` is
+  // one of EndpointConfig::names(). Without `addresses` the name in the URI is looked up for each new
+  // connection. All that is passed by reference, except `config` and `name`, outlives the backend.
   Backend(Context& context, BackendOwner& owner, Admission& admission, Admission::EndpointCounters& endpoint,
           const config::PoolConfig& settings, const config::BackendConfig& config, const std::string& name,
           BackendAddresses addresses = {});
   Backend(const Backend&) = delete;
   ~Backend();
 
-  // The pool's settings have these changes, none of which renews connections.
+  // The pool's settings have changed by `changes`. None of the changes renews connections: for those the
+  // group makes new backends. `config` has the same URI as before.
   void configure(const config::Changes& changes, const config::BackendConfig& config,
                  const std::string& name);
-  // It takes no more jobs, finishes those that it runs, and may be let go when it is unused().
+  // The backend takes no more jobs and finishes those that it has. It may be destroyed when it is unused().
   void retire();
   bool retired() const { return retired_; }
   bool unused() const { return posted() == 0 && connections_.unused(); }
 
-  // An attempt at a job has ended; its permit has not been given back yet.
+  // An attempt at a job has ended. The job gives its permit back after this call.
   void attempt_ended(BackendHealth::Attempt attempt);
-  // A job has been given a permit, and is sent.
+  // A job has got a permit and is sent.
   void job_is_sent() {
     if (health_.job_is_sent()) health_changed();
   }
-  // Whether it takes part in the sharing out of jobs, and whether it gets any as things are.
+  // is_given_jobs(): the backend takes part when jobs are shared out. works(): it also is neither failing nor
+  // away.
   bool is_given_jobs() const { return !retired_ && config_.weight > 0; }
   bool works() const { return is_given_jobs() && health_.works(); }
   bool is_failing() const { return is_given_jobs() && health_.is_failing(); }
   bool cannot_be_reached() const { return health_.state() == BackendHealth::State::unreachable; }
   double share_failed() const { return health_.share_failed(); }
-  // It is failing, and gets jobs again all the same: it cannot be spared.
+  // The backend is failing, but gets jobs again, because it cannot be spared or fails no more than the
+  // others.
   void take_back();
-  // It is away, and gets jobs again all the same: they fail rather than wait.
+  // The backend is away, but gets jobs again: they shall fail rather than wait.
   void hold_no_longer() { recover(); }
 
-  // The jobs that it is given are held, or wait for others.
+  // What is known of the backend; see backend_health.h.
   const BackendHealth& health() const { return health_; }
   void note_empty_answer(bool again) { health_.empty_answer(again, BackendHealth::Clock::now()); }
-  // A function is no longer served.
+  // The function is no longer served: its record is forgotten.
   void forget(const void* function) { health_.forget(function); }
 
   http::Endpoint& connections() { return connections_; }
   const net::Uri& uri() const { return config_.uri; }
   const BackendAddresses& addresses() const { return addresses_; }
-  // Whether its name is looked up for each new connection.
+  // Whether the name in the URI is looked up for each new connection.
   bool is_by_name() const { return is_by_name_; }
-  // What its name has been found to stand for, if it was made without.
+  // The addresses that the name was found to have, for a backend that was made without.
   void note_addresses(BackendAddresses addresses) { addresses_ = std::move(addresses); }
-  // As people are told: that of the jobs file, and its address if the URI's name has several.
+  // The name that people are shown: the one of the jobs file, with the address if the URI's name has several.
   const std::string& name() const { return name_; }
-  // Jobs that people are told it is given at once.
+  // The limit of jobs at once that people are shown.
   int shown_limit() const;
   BackendStatus status() const;
-  // It is retired, and has jobs yet.
+  // Whether it is retired and still has jobs.
   bool is_draining() const { return retired_ && posted() > 0; }
 
  private:
@@ -120,14 +123,14 @@ class Backend final : public Admission::BackendCounters {
   const int most_connections_ = net::most_endpoint_connections();
 
   // Loop state.
-  config::BackendConfig config_;  // with the same URI, always
+  config::BackendConfig config_;  // its URI never changes
   BackendAddresses addresses_;
   const bool is_by_name_ = addresses_.empty();
   std::string name_;
   http::Endpoint connections_;
   BackendHealth health_;
   metrics::Tally tally_;
-  bool said_full_ = false;  // in the log
+  bool said_full_ = false;  // whether the log has said that the backend is full
   bool retired_ = false;
   BackendHealth::Clock::time_point retired_at_{};
   Timer wait_{*this, &Backend::wait_is_over};

@@ -28,7 +28,7 @@ bool Breaker::attempt_ended(AttemptScore score, Clock::time_point began, int cei
     open(now);
     return true;
   }
-  if (began < opened_at_) return false;  // it was sent before
+  if (began < opened_at_) return false;  // the attempt began before the breaker opened
   if (failed) {
     const bool was_open = is_open();
     if (state_ != State::open) open(now);
@@ -46,7 +46,7 @@ bool Breaker::attempt_ended(AttemptScore score, Clock::time_point began, int cei
   return first;
 }
 
-// True: too many have failed.
+// Counts an attempt. True: too many attempts have failed.
 bool Breaker::count(bool failed, Clock::time_point now) {
   const auto size = static_cast<std::size_t>(settings_.min_jobs);
   if (attempts_.size() < size) {

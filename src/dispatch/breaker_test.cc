@@ -22,7 +22,7 @@ bool ended(Breaker& breaker, AttemptScore score, Clock::time_point now = kStart)
   return breaker.attempt_ended(score, now, kSlots, now);
 }
 
-// It has just opened, at kStart.
+// A breaker that has just opened, at kStart.
 Breaker opened() {
   Breaker breaker(settings());
   for (int i = 0; i < 20; ++i) ended(breaker, failure);
@@ -52,7 +52,7 @@ TEST(Breaker, LooksAtTheLastAttempts) {
   EXPECT_EQ(breaker.attempts(), 4);
 }
 
-TEST(Breaker, SuccessesOfBeforeDoNotCount) {
+TEST(Breaker, EarlierSuccessesDoNotCount) {
   Breaker breaker(settings(1, 3));
   for (int i = 0; i < 1000; ++i) ended(breaker, success);
   EXPECT_FALSE(ended(breaker, failure));
@@ -60,7 +60,7 @@ TEST(Breaker, SuccessesOfBeforeDoNotCount) {
   EXPECT_TRUE(ended(breaker, failure));
 }
 
-TEST(Breaker, FailuresThatAreLongAgoSayNothing) {
+TEST(Breaker, FailuresOutsideTheWindowDoNotCount) {
   Breaker breaker(settings(1, 3));
   ended(breaker, failure);
   ended(breaker, failure, kStart + 1s);
@@ -68,7 +68,7 @@ TEST(Breaker, FailuresThatAreLongAgoSayNothing) {
   EXPECT_TRUE(ended(breaker, failure, kStart + 11s));
 }
 
-TEST(Breaker, WhatSaysNothingIsNotCounted) {
+TEST(Breaker, AttemptsWithoutAScoreAreNotCounted) {
   Breaker breaker(settings(1, 2));
   for (int i = 0; i < 5; ++i) EXPECT_FALSE(ended(breaker, none));
   ended(breaker, failure);
@@ -90,13 +90,13 @@ TEST(Breaker, TriesOneJobAfterPausesThatDouble) {
   }
 }
 
-TEST(Breaker, JobsThatStillRunAreBesideTheOneThatIsTried) {
+TEST(Breaker, OneJobIsTriedBesideTheJobsThatStillRun) {
   Breaker breaker = opened();
   breaker.try_one(/*posted=*/3);
   EXPECT_EQ(breaker.window(), 4);
 }
 
-TEST(Breaker, AttemptsThatBeganBeforeItOpenedSayNothing) {
+TEST(Breaker, AttemptsThatBeganBeforeItOpenedDoNotCount) {
   Breaker breaker = opened();
   breaker.try_one(1);
   EXPECT_FALSE(breaker.attempt_ended(success, kStart - 1s, kSlots, kStart + 1s));
@@ -104,7 +104,7 @@ TEST(Breaker, AttemptsThatBeganBeforeItOpenedSayNothing) {
   EXPECT_EQ(breaker.state(), State::trying);
 }
 
-TEST(Breaker, ASuccessLetsOneMoreThroughWithEachAnswer) {
+TEST(Breaker, AfterASuccessEachAnswerAllowsOneMoreJob) {
   Breaker breaker = opened();
   breaker.try_one(0);
   EXPECT_TRUE(ended(breaker, success, kStart + 1s));
@@ -121,7 +121,7 @@ TEST(Breaker, ASuccessLetsOneMoreThroughWithEachAnswer) {
   for (int i = 0; i < 19; ++i) EXPECT_FALSE(ended(breaker, failure, kStart + 1s)) << "it counts anew";
 }
 
-TEST(Breaker, AFailureWhileItRecloses) {
+TEST(Breaker, AFailureWhileReclosingOpensItAgain) {
   Breaker breaker = opened();
   breaker.try_one(0);
   ended(breaker, success, kStart + 1s);

@@ -16,7 +16,7 @@
 
 namespace driveshaft::dispatch {
 
-// What every pool and job shares. Made once, outlives them all; the loop's thread only.
+// What all pools and jobs share. It is made once and outlives them all. Used on the loop's thread only.
 struct Context {
   asio::io_context& loop;
   base::DeadlineWheel& deadlines;
@@ -26,12 +26,12 @@ struct Context {
   metrics::Registry& metrics;
   AnswerDecoder decoder;
 
-  std::chrono::milliseconds max_running_time;  // of a job, all attempts and phases together
-  std::chrono::milliseconds loop_timeout;      // silence after which a gearmand is pinged
-  std::string client_id;                       // how gearmand lists our connections
+  std::chrono::milliseconds max_running_time;  // of a job, all its attempts together
+  std::chrono::milliseconds loop_timeout;      // a gearmand that is silent for so long is pinged
+  std::string client_id;                       // the name by which gearmand lists our connections
   std::string host;                            // this machine's name
   std::size_t log_workload_size = 1024;        // bytes of a workload or response in a log line
-  std::uint64_t jobs_done = 0;                 // since the start, however they ended
+  std::uint64_t jobs_done = 0;                 // jobs that have ended since the start, in any way
 };
 
 }  // namespace driveshaft::dispatch

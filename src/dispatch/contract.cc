@@ -17,20 +17,20 @@ namespace json = boost::json;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char kHex[] = "0123456789abcdef";
 
-// GCC compiles such a function twice, and which of them runs is picked at start-up, by what the processor
-// can. ThreadSanitizer instruments the picking too, which runs before it is ready.
+// GCC compiles such a function twice; at start-up the dynamic linker picks the version that the processor can
+// run. ThreadSanitizer would instrument the code that picks, which runs before ThreadSanitizer is ready.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define DRIVESHAFT_VECTOR_CODE [[gnu::target_clones("avx2", "default")]]
 #else
 #define DRIVESHAFT_VECTOR_CODE
 #endif
 
-// Not ASCII, or ASCII that a JSON string escapes.
+// Whether a byte is not ASCII, or must be escaped in a JSON string.
 constexpr bool is_special(char c) { return static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\'; }
 
-// Whether no byte is special. Big jobs spend their time here, so it is written to become vector code: few
-// operations and no branch a byte. Seen as signed, bytes ≥ 0x80 are negative; the xor puts '"' next to the
-// control characters, and keeps both those groups in place.
+// Whether no byte is special. For big jobs most of the time is spent here, so it is written so that compilers
+// make vector code of it: few operations and no branch for each byte. As signed numbers, bytes from 0x80 are
+// negative. The xor moves '"' next to the control characters and keeps both groups together.
 DRIVESHAFT_VECTOR_CODE bool all_plain(std::string_view text) {
   constexpr std::size_t kBlock = 1024;
   while (!text.empty()) {
@@ -70,8 +70,8 @@ void append_json_escape(std::string& out, unsigned char c) {
   }
 }
 
-// The inside of a JSON string. False, with `out` as far as it came, at the first byte that is not UTF-8,
-// unless `lossy`, which puts U+FFFD there.
+// Appends `text` as the inside of a JSON string. Without `lossy` it stops at the first byte that is not UTF-8
+// and returns false; with `lossy` it writes U+FFFD for that byte.
 bool append_json(std::string& out, std::string_view text, bool lossy) {
   std::size_t plain_from = 0;
   std::size_t at = 0;
@@ -127,7 +127,7 @@ void encode_json(const JobFields& job, RequestBody& body) {
   out += R"(","workload_encoding":"base64"})";
 }
 
-// 24 dashes and 16 random digits, as libcurl writes it.
+// Makes a boundary of 24 dashes and 16 random digits, as libcurl does.
 std::string random_boundary() {
   std::random_device random;
   std::string boundary(24, '-');
@@ -146,7 +146,8 @@ void append_part(std::string& out, const std::string& boundary, std::string_view
 }
 
 void encode_multipart(const JobFields& job, RequestBody& body) {
-  // One serves many jobs, but a job's own bytes may be made to hold it once it has been seen.
+  // One boundary is used for many jobs. Somebody who has seen it could make a job that holds it, so each job
+  // is searched for it.
   thread_local std::string boundary = random_boundary();
   while (any_holds(job, boundary)) boundary = random_boundary();
   body.content_type.assign("multipart/form-data; boundary=").append(boundary);

@@ -11,7 +11,8 @@
 #include "base/error.h"
 #include "config/config.h"
 
-// What goes to an endpoint for a job, and what its answer means. Pure: bytes to bytes.
+// The contract between Driveshaft and an endpoint: makes the request for a job, and reads the answer.
+// docs/http-contract.md describes it. Pure.
 namespace driveshaft::dispatch {
 
 struct JobFields {
@@ -21,17 +22,18 @@ struct JobFields {
   std::string_view workload;
 };
 
-// The body of a POST in three pieces, so that a big workload need not be copied.
+// The body of a POST in three pieces, so that a big workload need not be copied. The job's bytes must outlive
+// it.
 struct RequestBody {
   std::string content_type;
   std::string before;
-  std::string_view workload;  // the job's own bytes, where they can go as they are; else empty
+  std::string_view workload;  // view of the job's workload if it can be sent unchanged; otherwise empty
   std::string after;
 
   std::size_t size() const { return before.size() + workload.size() + after.size(); }
 };
 
-// Writes the four fields in the pool's format; `body` is overwritten, its memory used again.
+// Writes the four fields in the pool's format. `body` is overwritten; its memory is used again.
 //   json        {"function_name":…,"job_handle":…,"unique":…,"workload":…}; a workload that is not UTF-8 goes
 //               as base64, with "workload_encoding":"base64". In the other fields bytes that are not UTF-8
 //               become U+FFFD.
@@ -39,33 +41,36 @@ struct RequestBody {
 //   urlencoded  application/x-www-form-urlencoded
 void encode(config::RequestFormat format, const JobFields& job, RequestBody& body);
 
-// A JSON string; bytes that are not UTF-8 become U+FFFD.
+// Appends `bytes` as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view bytes);
 
-// The endpoint's word on a job.
+// What the endpoint answers for a job.
 struct Answer {
   std::uint32_t gearman_ret;         // 0: success
   std::string_view response_string;  // valid until the decoder's next decode()
 };
 
-// Why a response is not an answer: one sentence for the log, with the first bytes of what came instead.
+// Why a response is no answer of the contract. The message is a sentence for the log, with the first bytes of
+// what came instead.
 struct NotAnAnswer {
   enum class Kind {
     http_status,  // not 2xx
-    empty,        // 200, and no body
+    empty,        // status 200 without a body
     invalid,
   };
   Kind kind;
   std::string message;
 };
 
-// Reads {"gearman_ret": 0, "response_string": "…"} from a 2xx response; a failure may leave its text out.
-// Keeps its memory between calls; besides the text an answer costs none, whatever else it holds.
+// Reads {"gearman_ret": 0, "response_string": "…"} from a 2xx response. An answer with another gearman_ret
+// may have no response_string. The decoder keeps its memory between calls. Besides the text an answer takes
+// no memory, whatever else it holds.
 class AnswerDecoder {
  public:
   AnswerDecoder();
   ~AnswerDecoder();
-  // What is no answer is shown by at most so many bytes, and never more than kMostShown; 200 unless set.
+  // How many bytes of a response that is no answer a message shows: 200 unless this is called, and never more
+  // than kMostShown.
   static constexpr std::size_t kMostShown = 1024;
   void show_bytes(std::size_t bytes) { shown_ = std::min(bytes, kMostShown); }
   base::Result<Answer, NotAnAnswer> decode(unsigned status, std::string_view body);

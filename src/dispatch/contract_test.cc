@@ -44,7 +44,7 @@ TEST(Json, APlainWorkloadIsNotCopied) {
   EXPECT_EQ(body.workload.size(), workload.size());
 }
 
-TEST(Json, AWorkloadWithOneByteThatCannotGoAsItIsIsEncodedWhereverThatByteStands) {
+TEST(Json, ASpecialByteOfAWorkloadIsEncodedWhereverItStands) {
   for (int value = 0; value < 256; ++value) {
     const auto byte = static_cast<char>(value);
     const bool plain = value >= 0x20 && value < 0x80 && byte != '"' && byte != '\\';
@@ -61,7 +61,7 @@ TEST(Json, AWorkloadWithOneByteThatCannotGoAsItIsIsEncodedWhereverThatByteStands
   }
 }
 
-TEST(Json, EscapesWhatJsonWantsEscapedAndKeepsUtf8) {
+TEST(Json, EscapesWhatMustBeEscapedAndKeepsUtf8) {
   const std::string workload = "a\"b\\c\nd\re\tf\0g\x1f"s + "ü€𝄞";
   const std::string body = encoded(RequestFormat::json, workload);
   EXPECT_THAT(body, HasSubstr("\"workload\":\"a\\\"b\\\\c\\nd\\re\\tf\\u0000g\\u001fü€𝄞\"}"));
@@ -101,7 +101,7 @@ TEST(Json, AReusedBodyKeepsNothingOfTheLastJob) {
   EXPECT_EQ(body.content_type, "application/json");
 }
 
-TEST(Multipart, HasFourPartsWithTheirBytesAsTheyAre) {
+TEST(Multipart, HasFourPartsWithUnchangedBytes) {
   const std::string workload = all_bytes();
   RequestBody body;
   encode(RequestFormat::multipart, {"Sum", "H:host:6", "57a7b604", workload}, body);
@@ -159,7 +159,7 @@ TEST_F(Decode, FailureWithItsText) {
   EXPECT_EQ(answer->response_string, "out of stock");
 }
 
-TEST_F(Decode, AFailureMayLeaveItsTextOut) {
+TEST_F(Decode, AFailureMayHaveNoText) {
   const auto answer = decoder.decode(200, R"({"gearman_ret":1})");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->gearman_ret, 1U);
@@ -181,7 +181,7 @@ TEST_F(Decode, ResponsesOfAnyBytesAndSize) {
   EXPECT_EQ(answer->response_string, "");
 }
 
-TEST_F(Decode, OnlyTheTwoFieldsOfTheObjectItselfCountAndOfTwoTheLater) {
+TEST_F(Decode, OnlyFieldsOfTheObjectItselfCountAndTheLaterOfTwo) {
   const auto answer = decoder.decode(
       200,
       R"({"response_string":["no"],"gearman_ret":1,"a":{"gearman_ret":2,"response_string":"in"},"b":[3,"x"],)"
@@ -216,14 +216,14 @@ TEST_F(Decode, AnyOtherStatusIsAFailureThatShowsTheBody) {
   EXPECT_EQ(decoder.decode(404, "").error().kind, NotAnAnswer::Kind::http_status);
 }
 
-TEST_F(Decode, AnEmptyAnswerIsOfAKindOfItsOwn) {
+TEST_F(Decode, AnEmptyAnswerIsAKindOfItsOwn) {
   const auto empty = decoder.decode(200, "").error();
   EXPECT_EQ(empty.kind, NotAnAnswer::Kind::empty);
   EXPECT_THAT(empty.message, StartsWith("the answer is empty; the endpoint must answer {\"gearman_ret\""));
   EXPECT_EQ(decoder.decode(200, " ").error().kind, NotAnAnswer::Kind::invalid);
 }
 
-TEST_F(Decode, WhatIsNotTheContractSaysWhatIsWrong) {
+TEST_F(Decode, AnAnswerOutsideTheContractSaysWhatIsWrong) {
   EXPECT_THAT(error(" "), StartsWith("not JSON (incomplete JSON"));
   EXPECT_THAT(error("", 204), StartsWith("not JSON (incomplete JSON"));
   EXPECT_THAT(error("PHP Fatal error: …"),

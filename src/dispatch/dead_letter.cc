@@ -22,7 +22,7 @@ using base::Error;
 using base::Result;
 using Time = std::chrono::system_clock::time_point;
 
-// The fields behind those of the job, which are contract.h's.
+// The fields that follow those of the job. contract.h writes those of the job.
 constexpr std::string_view kError = "error";
 constexpr std::string_view kAttempts = "attempts";
 constexpr std::string_view kFirst = "first_time";
@@ -44,7 +44,7 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   append_json_string(out, value);
 }
 
-// What utc() has written; nothing if `text` is none of it.
+// Reads what utc() has written. Nothing: `text` is something else.
 std::optional<Time> from_utc(std::string_view text) {
   constexpr std::string_view kForm = "0000-00-00T00:00:00.000Z";
   const bool has_form = text.size() == kForm.size() &&
@@ -57,7 +57,7 @@ std::optional<Time> from_utc(std::string_view text) {
     std::from_chars(&text[at], &text[at] + digits, value);
     return value;
   };
-  if (number(0, 4) < 1970 || number(0, 4) > 2261) return std::nullopt;  // what the clock can hold
+  if (number(0, 4) < 1970 || number(0, 4) > 2261) return std::nullopt;  // the range of the clock
   const std::chrono::year_month_day day(std::chrono::year(static_cast<int>(number(0, 4))),
                                         std::chrono::month(number(5, 2)), std::chrono::day(number(8, 2)));
   if (!day.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) return std::nullopt;
@@ -71,7 +71,7 @@ std::string random_unique(std::string_view prefix) {
   return fmt::format("{}-{:08x}{:08x}{:08x}{:08x}", prefix, random(), random(), random(), random());
 }
 
-// The text of that field; nothing if the object has none.
+// The text of the field; nothing if the object does not have it.
 std::optional<std::string_view> text_of(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains({name.data(), name.size()});
   const json::string* text = value ? value->if_string() : nullptr;
@@ -90,7 +90,7 @@ Result<void> read_job(const json::object& object, ReadLetter& letter) {
     letter.*field = *text;
   }
   if (letter.function.empty()) return Error{"its function_name is empty"};
-  // A zero byte ends an argument of a packet.
+  // A zero byte would end the argument in gearmand's packet.
   if (letter.function.find('\0') != std::string::npos) return Error{"its function_name has a zero byte"};
   if (letter.unique.find('\0') != std::string::npos) return Error{"its unique has a zero byte"};
   if (letter.unique.size() > kMaxUnique)
@@ -110,7 +110,7 @@ std::string encode(const DeadLetter& letter) {
   encode(config::RequestFormat::json, letter.job, body);
   std::string out = std::move(body.before);
   out.append(body.workload).append(body.after);
-  out.pop_back();  // the brace: there is more to say
+  out.pop_back();  // remove the closing brace; more fields follow
   append_field(out, kError, letter.error);
   fmt::format_to(std::back_inserter(out), ",\"{}\":{}", kAttempts, letter.attempts);
   append_field(out, kFirst, utc(letter.first));

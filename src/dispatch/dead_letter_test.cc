@@ -57,7 +57,7 @@ TEST(DeadLetter, NeedNotSayWhyTheJobFailed) {
   EXPECT_EQ(read->error, "");
 }
 
-TEST(DeadLetter, WhatIsNoneSaysWhy) {
+TEST(DeadLetter, ATextThatIsNoLetterSaysWhy) {
   const auto refused = [](std::string_view text) {
     const auto read = read_dead_letter(text);
     return read ? "" : read.error().message;

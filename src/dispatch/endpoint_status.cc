@@ -14,19 +14,19 @@ EndpointStatus::State state_of(State backend) {
     case State::untried:
       return EndpointStatus::State::untried;
     case State::up:
-    case State::failing:  // it is tried again and again, and answers
+    case State::failing:  // a failing backend is tried again and again, and answers
       return EndpointStatus::State::up;
     case State::down:
       return EndpointStatus::State::down;
     case State::paused:
       return EndpointStatus::State::paused;
-    case State::draining:  // it does not speak for the endpoint
+    case State::draining:  // a draining backend does not count
       break;
   }
   return EndpointStatus::State::untried;
 }
 
-// The lowest first.
+// The state with the lowest rank is the endpoint's.
 int rank_of(State state) {
   constexpr State kRanks[] = {State::up, State::untried, State::failing, State::paused, State::down};
   return static_cast<int>(std::find(std::begin(kRanks), std::end(kRanks), state) - std::begin(kRanks));
@@ -50,7 +50,8 @@ bool works(const BackendStatus& backend) {
   return backend.state == State::up || backend.state == State::untried;
 }
 
-// The best backend speaks for the endpoint. Of several that are away, the last one: since then it is, too.
+// The endpoint has the state of its best backend. If several are equally bad, it is that of the one that went
+// away last, because the endpoint is away since then.
 EndpointStatus endpoint_status(std::vector<BackendStatus> backends, int held, int most) {
   EndpointStatus status;
   status.held = held;

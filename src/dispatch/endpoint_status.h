@@ -8,20 +8,21 @@
 
 namespace driveshaft::dispatch {
 
-// What is said of an endpoint with these backends, of which there is at least one unless it is retired. Pure.
-// `held` jobs wait for any of them; it is given `most` jobs at once, whatever the backends may have.
+// The status of an endpoint with these backends. There is at least one, unless the endpoint is retired.
+// `held` jobs wait for any of them. The endpoint gets at most `most` jobs at once, whatever the limits of the
+// backends are. Pure.
 EndpointStatus endpoint_status(std::vector<BackendStatus> backends, int held, int most);
 
-// It only finishes its jobs.
+// Whether the backend takes no more jobs and only finishes those that it has.
 bool drains(const BackendStatus& backend);
 
-// How many do not.
+// The number of backends that do not drain.
 std::size_t count_of_lasting(const std::vector<BackendStatus>& backends);
 
-// Whether all backends have the weight 0, so that no job is taken for it.
+// Whether all backends have the weight 0, so that no job is taken for the endpoint.
 bool has_no_weight(const EndpointStatus& endpoint);
 
-// Neither failing nor away; one that has not been tried counts.
+// Whether the backend is neither failing nor away. One that was not tried yet counts as working.
 bool works(const BackendStatus& backend);
 
 }  // namespace driveshaft::dispatch

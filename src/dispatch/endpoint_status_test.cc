@@ -21,7 +21,7 @@ BackendStatus backend(Backend state, std::chrono::seconds since = 0s) {
   return status;
 }
 
-TEST(EndpointStatus, OneBackendSpeaksForItself) {
+TEST(EndpointStatus, TheEndpointHasTheStateOfItsOnlyBackend) {
   const auto status = endpoint_status({backend(Backend::down, 7s)}, 5, 10);
   EXPECT_EQ(status.state, Endpoint::down);
   EXPECT_EQ(status.since, SteadyTime(7s));
@@ -30,7 +30,7 @@ TEST(EndpointStatus, OneBackendSpeaksForItself) {
   EXPECT_EQ(status.limit, 4);
 }
 
-TEST(EndpointStatus, OneThatWorksIsEnough) {
+TEST(EndpointStatus, OneWorkingBackendIsEnough) {
   const auto status =
       endpoint_status({backend(Backend::down), backend(Backend::up), backend(Backend::paused)}, 0, 10);
   EXPECT_EQ(status.state, Endpoint::up);
@@ -57,20 +57,20 @@ TEST(EndpointStatus, ItIsTriedWhenTheFirstOfItsBackendsIs) {
   EXPECT_EQ(endpoint_status({later, backend(Backend::up)}, 0, 10).next_try, std::nullopt);
 }
 
-TEST(EndpointStatus, OneThatIsFailingAnswers) {
+TEST(EndpointStatus, AFailingBackendStillAnswers) {
   EXPECT_EQ(endpoint_status({backend(Backend::failing), backend(Backend::down)}, 0, 10).state, Endpoint::up);
   EXPECT_EQ(endpoint_status({backend(Backend::paused), backend(Backend::down)}, 0, 10).state,
             Endpoint::paused);
 }
 
-TEST(EndpointStatus, ItIsFullWhenAllAre) {
+TEST(EndpointStatus, ItIsFullWhenAllBackendsAre) {
   auto full = backend(Backend::up);
   full.full = true;
   EXPECT_TRUE(endpoint_status({full, full}, 0, 10).full);
   EXPECT_FALSE(endpoint_status({full, backend(Backend::up)}, 0, 10).full);
 }
 
-TEST(EndpointStatus, OneWithoutWeightDoesNotSpeakForTheOthers) {
+TEST(EndpointStatus, ABackendWithoutWeightDoesNotCountBesideOthers) {
   auto drained = backend(Backend::up);
   drained.weight = 0;
   const auto status = endpoint_status({drained, backend(Backend::down)}, 0, 10);
@@ -79,7 +79,7 @@ TEST(EndpointStatus, OneWithoutWeightDoesNotSpeakForTheOthers) {
   EXPECT_TRUE(has_no_weight(endpoint_status({drained}, 0, 10)));
 }
 
-TEST(EndpointStatus, OneThatDrainsSaysNothingOfTheEndpoint) {
+TEST(EndpointStatus, ADrainingBackendDoesNotCount) {
   auto draining = backend(Backend::draining);
   draining.weight = 0;
   draining.limit = 0;

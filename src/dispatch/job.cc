@@ -22,10 +22,10 @@ namespace {
 using namespace std::chrono_literals;
 using base::seconds;
 
-// For gearmand to take a dead letter.
+// The time that gearmand has to accept a dead letter.
 constexpr auto kDeadLetterWithin = 10s;
 constexpr auto kDeadLetterAtShutdown = 1s;
-// Bytes of a failed job that are kept for people to look at.
+// How many bytes of a failed job are kept for people to look at.
 constexpr std::size_t kShownStderr = 1024;
 constexpr std::size_t kShownAnswer = 1024;
 constexpr std::size_t kShownReason = 2048;
@@ -52,7 +52,8 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   context_.deadlines.set(*this, ends_at_);
   try {
     bytes_.keep(assignment, std::move(storage));
-  } catch (const std::bad_alloc&) {  // without a dead letter: its names are gone when this call returns
+    // There is no dead letter, because the job's names are gone when this call returns.
+  } catch (const std::bad_alloc&) {
     return fail_at_once({AttemptEnd::internal_error, "there is no memory for it"});
   }
   try {
@@ -63,7 +64,8 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
          fmt::format("no memory for a request with its workload of {} bytes", fields().workload.size())});
   }
   owner_.attempt_ready(*this);
-  if (state() != State::idle) log_started(logged());  // on its way: what only people wait for comes after it
+  // Written after the job was sent: only people wait for it.
+  if (state() != State::idle) log_started(logged());
 } catch (const std::bad_alloc&) {
   out_of_memory();
 }
@@ -78,7 +80,7 @@ void Job::post(Backend& backend) try {
   out_of_memory();
 }
 
-// Of the attempt that begins now. False: the job has failed.
+// Makes the request of the attempt that begins now. False: the job has failed.
 bool Job::prepare_request() {
   posted_at_ = Clock::now();
   stream_.reset();
@@ -135,14 +137,14 @@ base::Result<bool, http::Failure> Job::on_chunk(std::string_view bytes) {
   return *fed;
 }
 
-// The first line of an attempt is kept, for the reason of a failure.
+// Keeps the first line of each attempt for the reason of a failure.
 void Job::on_stderr(std::string_view lines) {
   log_stderr(logged(), lines);
   if (!stderr_line_.empty()) return;
   try {
     stderr_line_ = text::printable(lines.substr(0, lines.find('\n')),
                                    std::min(context_.log_workload_size, kShownStderr));
-  } catch (const std::bad_alloc&) {  // the reason goes without
+  } catch (const std::bad_alloc&) {  // the reason will not have the line
   }
 }
 
@@ -206,7 +208,8 @@ void Job::completed(const Answer& answer) {
     return fail({AttemptEnd::internal_error, fmt::format("there is no memory for its result of {} bytes",
                                                          answer.response_string.size())});
   }
-  function_->metrics.completed(took);  // counted first: whoever has the result finds it in the metrics
+  // Counted before the result is sent, so that the metrics count a job whose result has come.
+  function_->metrics.completed(took);
   if (delivered) {
     owner_.result_ready();
   } else {
@@ -252,14 +255,15 @@ void Job::attempt_failed(const JobFailure& failure) {
   }
 }
 
-// `retry` does not count it.
+// Counts an attempt that `retry` does not count.
 void Job::count_repeat(const char* reason) {
   ++attempt_;
   ++held_attempts_;
   function_->metrics.retried(reason);
 }
 
-// Its answer says that the application is absent. The job itself is to blame if others fare better.
+// The answer says that the application is absent. The job itself is to blame if another job succeeds
+// meanwhile.
 void Job::note_absence() {
   if (absent_at_ && function_->endpoint->has_succeeded_since(*absent_at_)) ++absences_;
   absent_at_ = Clock::now();
@@ -279,7 +283,8 @@ void Job::attempt_timer_is_over() try {
     if (!result_wanted()) return drop();
     return owner_.attempt_ready(*this);
   }
-  // Reaching the endpoint has its own limit, and its end is told from a slow answer.
+  // attempt_timeout is not for reaching the endpoint: connect_timeout limits that, and such a failure differs
+  // from a slow answer.
   if (!http::Endpoint::sent(*this)) {
     return context_.deadlines.set(attempt_timer_, settings_->retry.attempt_timeout);
   }
@@ -296,7 +301,7 @@ void Job::leave_endpoint() {
   if (std::exchange(at_endpoint_, false)) backend_->connections().cancel(*this);
 }
 
-// Ends whatever it is doing.
+// Ends what the job is doing.
 void Job::cut_off(BackendNews news, AttemptScore score) {
   attempt_timer_.clear();
   if (dead_letter_) origin_.link->forget_submission(dead_letter_->submission);
@@ -360,7 +365,7 @@ void Job::drop() {
   end();
 }
 
-// It has finally failed.
+// The job has failed for good.
 void Job::fail(const JobFailure& failure) {
   const std::string reason = explained(failure);
   count_failure(failure, reason);
@@ -379,7 +384,8 @@ void Job::fail_at_once(const JobFailure& failure) {
   conclude(gearman::JobResult::fail, {});
 }
 
-// Where it was, or would have gone, as people are told.
+// Name of the backend that the job was at, or of the endpoint that it would have gone to, as people are shown
+// it.
 const std::string& Job::place() const { return backend_ ? backend_->name() : function_->endpoint->name(); }
 
 std::string Job::explained(const JobFailure& failure) const {
@@ -397,14 +403,14 @@ FailureFacts Job::facts_of(const JobFailure& failure) const {
           .stderr_line = stderr_line_};
 }
 
-// In the metrics, and for people to look at.
+// Counts the failure in the metrics, and keeps it for people to look at.
 void Job::count_failure(const JobFailure& failure, std::string_view reason) {
   const auto took = Clock::now() - started_at_;
   dispatch::count_failure(function_->metrics, failure, took);
   failure_counted_ = true;
   try {
     owner_.job_failed(described(failure, reason, took));
-  } catch (const std::bad_alloc&) {  // people are shown one failure less
+  } catch (const std::bad_alloc&) {  // one failure less is shown to people
   }
 }
 
@@ -425,12 +431,12 @@ FailedJob Job::described(const JobFailure& failure, std::string_view reason, Clo
   return failed;
 }
 
-// The last word on a failed job. With a dead letter it is said only when gearmand has the letter: should
-// anything go wrong before, gearmand still has the job.
+// Tells gearmand that the job has failed. If there is a dead letter, gearmand is told only when it has
+// accepted the letter: if anything goes wrong before that, gearmand still has the job.
 void Job::give_failure(std::string_view text, std::string_view reason) {
   const auto result = failure_result(settings_->failure_text, text);
   const std::string& letters = settings_->dead_letter_function;
-  // A dead letter that fails gets no dead letter of its own, which would fail again.
+  // The job of a dead letter gets no dead letter itself: that one would fail again.
   if (letters.empty() || letters == fields().function || !result_wanted()) return conclude(result, text);
   try {
     send_dead_letter(result, text, reason);
@@ -467,9 +473,9 @@ void Job::dead_letter_answered(gearman::Submitted what, std::string_view why) tr
   out_of_memory();
 }
 
-// There was no memory for what the job had to do next, be it to say how it failed. So it fails without a text
-// and without a dead letter. Nothing here needs memory; if there is none for WORK_FAIL, the job is left
-// unanswered.
+// There was no memory for the job's next step, which may have been to say how it failed. So it fails without
+// a text and without a dead letter. Nothing here needs memory, except WORK_FAIL; if there is none for it, the
+// job is left unanswered.
 void Job::out_of_memory() {
   cut_off();
   dead_letter_.reset();
@@ -478,7 +484,7 @@ void Job::out_of_memory() {
   conclude(gearman::JobResult::fail, {});
 }
 
-// The end of a job that has failed.
+// Sends the failure to gearmand and ends the job.
 void Job::conclude(gearman::JobResult result, std::string_view data) {
   try {
     if (origin_.link->send_result(origin_.generation, fields().handle, result, data)) {
@@ -489,7 +495,7 @@ void Job::conclude(gearman::JobResult result, std::string_view data) {
     }
   } catch (const std::bad_alloc&) {
     if (!data.empty()) return conclude(gearman::JobResult::fail, {});
-    origin_.link->leave_unanswered(origin_.generation);  // nothing else costs no memory
+    origin_.link->leave_unanswered(origin_.generation);  // the only step that needs no memory
   }
   end();
 }

@@ -32,41 +32,41 @@ class Lane;
 class Backend;
 class PoolEndpoint;
 
-// A function that a pool serves, now or until the last job of it is done.
+// A function that a pool serves, or that is withdrawn and still has jobs.
 struct Function {
   std::string name;
   metrics::FunctionMetrics& metrics;
-  std::string header_lines;                      // of its requests, see request_headers.h
+  std::string header_lines;                      // header lines of its requests, see request_headers.h
   std::chrono::milliseconds max_running_time{};  // of the next job
-  PoolEndpoint* endpoint = nullptr;              // for its jobs from now on
-  Lane* lane = nullptr;                          // null when it is withdrawn
-  bool withdrawn = false;                        // no longer in the jobs file
+  PoolEndpoint* endpoint = nullptr;              // the endpoint of its jobs from now on
+  Lane* lane = nullptr;                          // null when the function is withdrawn or paused
+  bool withdrawn = false;                        // the jobs file no longer has the function
   Admission::FunctionCounters permits = {};
 };
 
-// The pool that a job belongs to. Called from within the job.
+// The pool that a job belongs to. The job calls these functions.
 class JobOwner {
  public:
   virtual const std::string& name() const = 0;
-  // The job wants to be sent: answered by Job::post(), now or later, or by Job::pool_drains().
+  // The job is ready to be sent. The pool calls Job::post(), now or later, or Job::pool_drains().
   virtual void attempt_ready(Job& job) = 0;
-  // The job is no longer at its backend.
+  // An attempt at the job has ended, so it is no longer at its backend.
   virtual void attempt_ended(Job& job, BackendHealth::Attempt attempt) = 0;
-  // Its result is with the link, to be sent.
+  // The job's result was given to its link, which has yet to send it.
   virtual void result_ready() = 0;
-  // It did not succeed.
+  // The job has failed for good.
   virtual void job_failed(FailedJob failure) = 0;
-  // Its slot is free. The job calls this last.
+  // The job's slot is free. The job calls this last, and may be used for another job from then on.
   virtual void job_done(Job& job) = 0;
 
  protected:
   ~JobOwner() = default;
 };
 
-// One job in its slot: its bytes, its request, its time, and the answer's way back. What becomes of it after
-// an attempt is decided in attempt.h, and when it may be sent in admission.h; this class carries that out.
-// Made once and used for one job after another, so that its memory is used again. The pool owns it; the
-// loop's thread drives it.
+// One job in its slot. It has the job's bytes, its request and its deadline, and sends the answer to
+// gearmand. attempt.h decides what becomes of the job after an attempt, and admission.h when it may be sent;
+// this class carries that out. The object is used for one job after another, so that its memory is used
+// again. The pool owns it, and the loop's thread drives it.
 class Job final : public http::Exchange,
                   public Admission::Ticket,
                   private base::Deadline,
@@ -79,36 +79,39 @@ class Job final : public http::Exchange,
     std::uint64_t generation;  // of the link's connection
   };
 
-  // Runs `assignment`; its bytes are copied, or with `storage` kept. What is passed by reference outlives the
-  // job; settings may change meanwhile.
+  // Runs the job of `assignment`. Its bytes are copied, or with `storage` kept there. The function and the
+  // settings outlive the job; settings may change while it runs.
   void start(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage, Origin origin,
              Function& function, const config::PoolSettings& settings);
-  // It has a permit for `backend`: it is sent there.
+  // The job has a permit for `backend` and is sent there.
   void post(Backend& backend);
 
-  // The end of a shutdown's window: it is failed or requeued, as the settings say. Called again, it ends now.
+  // The window of a shutdown is over: the job fails or is requeued, as on_shutdown says. A job whose dead
+  // letter gearmand has not accepted yet waits one more second for that.
   void abort(std::string_view why);
-  // An operator ends it: it fails, or with `requeue` it goes to another worker. Not while
+  // An operator ends the job: it fails, or with `requeue` it is given to another worker. Do not call it while
   // is_dead_lettering().
   void cancel(std::string_view why, bool requeue);
-  // It is held, and its pool takes no more jobs: it ends without an answer, for another worker.
+  // The job is held, and its pool takes no more jobs. It ends without an answer, so that gearmand gives it to
+  // another worker; it fails if its server does not do that.
   void pool_drains();
-  // Ends it: its connection to gearmand is gone, so gearmand gives it to another worker anyway.
+  // Ends the job, because its connection to gearmand is lost. gearmand gives it to another worker.
   void drop();
 
   Function& function() { return *function_; }
-  // Whether it has failed for good.
+  // Whether the job has failed for good.
   bool has_failed() const { return failure_counted_; }
   const JobFields& fields() const { return bytes_.fields(); }
   Clock::time_point started_at() const { return started_at_; }
-  // It has failed, and gearmand is taking its dead letter.
+  // The job has failed, and gearmand has not accepted its dead letter yet.
   bool is_dead_lettering() const { return dead_letter_ != nullptr; }
-  // For its next attempt.
+  // Whether the job waits for its next attempt.
   bool is_waiting() const { return state() == State::taken && !dead_letter_; }
-  // Whether anybody waits for its result: its connection to gearmand is still there.
+  // result_wanted() is false if the connection that the job came over is lost: then nobody waits for its
+  // result.
   gearman::Link& link() const { return *origin_.link; }
   bool result_wanted() const { return origin_.link->holds(origin_.generation); }
-  // The link that its answer streams to is no longer congested.
+  // A link is no longer congested. If the job's answer streams to it, the job reads on.
   void on_writable(const gearman::Link& link);
   RunningJob status() const;
 
@@ -141,7 +144,7 @@ class Job final : public http::Exchange,
   void count_failure(const JobFailure& failure, std::string_view reason);
   FailedJob described(const JobFailure& failure, std::string_view reason, Clock::duration took) const;
   const std::string& place() const;
-  // What people are told of it.
+  // The reason of the failure as people are shown it.
   std::string explained(const JobFailure& failure) const;
   FailureFacts facts_of(const JobFailure& failure) const;
   void give_failure(std::string_view text, std::string_view reason);
@@ -155,32 +158,32 @@ class Job final : public http::Exchange,
   Context& context_;
   JobOwner& owner_;
 
-  // Of the job that runs.
+  // Of the present job.
   Origin origin_;
   Function* function_ = nullptr;
   const config::PoolSettings* settings_ = nullptr;
   JobBytes bytes_;
   JobRequest request_bytes_;
-  std::string stderr_line_;  // the first one of the attempt's script, printable
+  std::string stderr_line_;  // the first line that the attempt's script wrote, printable
   Trace trace_;
   Clock::time_point started_at_;
-  Clock::time_point ends_at_;     // then its time is over
-  bool failure_counted_ = false;  // in the metrics
+  Clock::time_point ends_at_;     // when its time is over
+  bool failure_counted_ = false;  // whether the metrics have counted the job as failed
 
-  // Of the present attempt, or the last.
-  Backend* backend_ = nullptr;  // null while it is held or waits
-  bool at_endpoint_ = false;    // the backend has the exchange, until finished() or cancel()
+  // Of the present attempt, or of the last one.
+  Backend* backend_ = nullptr;  // null while the job is held or waits
+  bool at_endpoint_ = false;    // the backend's connections use this exchange, until finished() or cancel()
   Clock::time_point posted_at_;
   int attempt_ = 1;
-  int held_attempts_ = 0;  // those after which it was held
-  int absences_ = 0;       // see JobHistory
-  int empty_answers_ = 0;  // see JobHistory
+  int held_attempts_ = 0;  // attempts after which it was held or sent again
+  int absences_ = 0;       // see JobHistory::absences
+  int empty_answers_ = 0;  // see JobHistory::empty_answers
   std::optional<Clock::time_point> absent_at_;
   bool may_have_run_ = false;            // a request of this job may have reached an endpoint
-  std::unique_ptr<StreamRelay> stream_;  // once its answer streams
+  std::unique_ptr<StreamRelay> stream_;  // null until the answer streams
   Timer attempt_timer_{*this, &Job::attempt_timer_is_over};
 
-  // While gearmand has yet to take its dead letter.
+  // A dead letter that gearmand has not accepted yet.
   struct PendingLetter {
     std::uint64_t submission;
     gearman::JobResult result;

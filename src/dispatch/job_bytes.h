@@ -11,11 +11,11 @@
 namespace driveshaft::dispatch {
 
 // The bytes of a job: its function, handle, unique and workload. The memory of a small job is used again for
-// the next one. On the loop's thread.
+// the next one. Used on the loop's thread.
 class JobBytes {
  public:
-  // Copies the bytes of `assignment`, or owns `storage`, where they already are. Throws std::bad_alloc; then
-  // fields() view the assignment's own bytes.
+  // Copies the bytes of `assignment`, or takes over `storage`, which has them. Throws std::bad_alloc; then
+  // fields() views the assignment's own bytes, which the caller owns.
   void keep(const gearman::Assignment& assignment, std::unique_ptr<char[]> storage) {
     fields_ = {assignment.function, assignment.handle, assignment.unique, assignment.workload};
     if (storage) {
@@ -28,10 +28,10 @@ class JobBytes {
     }
   }
 
-  // Views of what was kept last; empty after clear().
+  // Views of the bytes of the last keep(); empty after clear().
   const JobFields& fields() const { return fields_; }
 
-  // Gives memory back that a big job took.
+  // Forgets the job, and gives back the memory that a big job took.
   void clear() {
     storage_.reset();
     fields_ = {};
@@ -43,7 +43,7 @@ class JobBytes {
 
   std::string copy_;                 // of a small job
   std::unique_ptr<char[]> storage_;  // of a big one
-  JobFields fields_;                 // views into either
+  JobFields fields_;                 // views of copy_ or storage_
 };
 
 }  // namespace driveshaft::dispatch

@@ -14,38 +14,40 @@
 #include "http/exchange.h"
 #include "metrics/metrics.h"
 
-// How an attempt failed: what the exchange or the answer said, in the terms in which attempt.h decides. Pure,
-// but for count_failure().
+// Turns what the exchange or the answer said of a failed attempt into what attempt.h decides by. Pure, except
+// for count_failure().
 namespace driveshaft::dispatch {
 
-// How an attempt at a job failed, or the job in whole.
+// How an attempt, or a job as a whole, failed.
 struct JobFailure {
   AttemptEnd end;
   std::string message;
-  unsigned status = 0;                               // of HTTP, if an answer came
-  std::string_view answer{};                         // its body; valid during the call that brought it
-  std::optional<std::uint32_t> gearman_ret{};        // if the endpoint said that the job failed
-  std::optional<std::chrono::milliseconds> asked{};  // to wait, by Retry-After of a status 429 or 503
+  unsigned status = 0;                         // HTTP status; 0 if no answer came
+  std::string_view answer{};                   // body of the answer; valid during the call that brought it
+  std::optional<std::uint32_t> gearman_ret{};  // set if the endpoint answered that the job failed
+  // Time that the endpoint asks to wait, in the Retry-After header of a status 429 or 503.
+  std::optional<std::chrono::milliseconds> asked{};
 };
 
-// The exchange gave no response.
+// The failure of an exchange that gave no response.
 JobFailure failure_of(const http::Failure& failure);
-// It gave one that is not an answer of the contract. The result views `response`.
+// The failure of an exchange that gave a response which is no answer of the contract. The result views
+// `response`.
 JobFailure failure_of(const http::Response& response, const NotAnAnswer& error,
                       const config::PoolSettings& settings, std::chrono::system_clock::time_point now);
-// The answer says that the job failed. At most `shown` bytes of its text are in the message. The result views
-// `answer`.
+// The failure of a job whose answer says that it failed. At most `shown` bytes of the answer's text are in
+// the message. The result views `answer`.
 JobFailure failure_of(const Answer& answer, std::size_t shown);
 
-// Whether the endpoint may have begun with the job. That it has not read the request on a connection that
-// broke at once is only likely (stale_connection): a process that was killed with the job looks the same.
+// Whether the endpoint may have begun the job. For stale_connection it is only likely that the endpoint has
+// not read the request: a process that was killed with the job looks the same.
 bool may_have_run(http::Failure::Kind kind);
 
-// What the metrics call the reason for which a job is held whose request may have reached the endpoint; null
-// for a job whose request has not.
+// The metrics' name for the reason why a job is held after its request may have reached the endpoint; null if
+// the request has not reached it.
 const char* held_for(const JobFailure& failure);
 
-// The packets that tell gearmand of a failure with that text.
+// Which packets tell gearmand of a failure with this text.
 gearman::JobResult failure_result(config::FailureText setting, std::string_view text);
 
 // Counts a job that has failed for good, `took` after it was taken.

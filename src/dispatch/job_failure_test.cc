@@ -70,7 +70,7 @@ TEST(JobFailure, ARefusalShowsItsTextUpToTheLimit) {
   EXPECT_THAT(failure.message, testing::Not(testing::HasSubstr("user")));
 }
 
-TEST(JobFailure, WhatIsHeldAfterItsRequestWasSentHasAReasonInTheMetrics) {
+TEST(JobFailure, AJobThatIsHeldAfterItsRequestWasSentHasAReasonInTheMetrics) {
   EXPECT_STREQ(held_for({.end = AttemptEnd::server_error, .message = {}, .asked = 1s}), "retry_after");
   EXPECT_STREQ(held_for({.end = AttemptEnd::absent, .message = {}}), "hold_on");
   EXPECT_STREQ(held_for({.end = AttemptEnd::empty_answer, .message = {}}), "empty_answer");

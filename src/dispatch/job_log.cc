@@ -21,10 +21,10 @@ using base::seconds;
 using log::kThreadLog;
 using log::Level;
 
-constexpr std::size_t kShownStderr = 1024;  // bytes of a line
-constexpr std::size_t kShownReason = 4096;  // it is cut where it is made
+constexpr std::size_t kShownStderr = 1024;  // most bytes of a line of stderr
+constexpr std::size_t kShownReason = 4096;  // longer than any reason, which is cut where it is made
 
-// The line being built; its memory is used again.
+// The line that is being built; its memory is used again.
 std::string& empty_line() {
   thread_local std::string line;
   line.clear();
@@ -56,7 +56,8 @@ void append_number(std::string& line, std::uint64_t number, std::size_t least_di
   line.append(digits, size);
 }
 
-// In seconds, with six places. A floating-point number would cost several times as much to write.
+// Appends seconds with six decimal places. Formatting a floating-point number would take several times as
+// long.
 void append_duration(std::string& line, Duration took) {
   const auto microseconds = static_cast<std::uint64_t>(took / std::chrono::microseconds(1));
   line.append(std::string_view(" duration="));
@@ -70,7 +71,7 @@ void append_trace(std::string& line, const LoggedJob& job) {
   append_trace_id(line, job.trace);
 }
 
-// What ends most lines.
+// Appends what most lines end with.
 void append_reason_and_trace(std::string& line, std::string_view reason, const LoggedJob& job) {
   append_field(line, " reason=", reason, kShownReason);
   append_trace(line, job);
@@ -88,7 +89,7 @@ void log_repeat(std::string_view what, const LoggedJob& job, int attempt, std::s
 
 }  // namespace
 
-// A line for which there is no memory is lost. This costs no job: so none of these functions throws.
+// A line is lost if there is no memory for it, but no job is: so none of these functions throws.
 
 void log_started(const LoggedJob& job) try {
   if (!kThreadLog.enabled(Level::info)) return;

@@ -10,37 +10,37 @@
 #include "gearman/link.h"
 #include "net/address.h"
 
-// Every log line of a job. docs/logging.md tells users what they mean. None of these functions throws: a line
-// for which there is no memory is lost.
+// Writes all log lines about a job. docs/logging.md describes them for users. None of these functions throws:
+// a line is lost if there is no memory for it.
 namespace driveshaft::dispatch {
 
-// What the lines say of the job itself.
+// What the lines say of the job itself. It is a view: all of it outlives the call.
 struct LoggedJob {
   const JobFields& fields;
   const Trace& trace;
   std::string_view pool;
-  std::size_t shown_workload;  // bytes
+  std::size_t shown_workload;  // at most so many bytes of the workload are shown
 };
 
 using Duration = std::chrono::steady_clock::duration;
 
 void log_started(const LoggedJob& job);
-// The endpoint has answered, be it that the job failed.
+// The endpoint has answered: the job is complete, or it was refused.
 void log_finished(const LoggedJob& job, const Answer& answer, Duration took);
 void log_retry(const LoggedJob& job, int attempt, int of, Duration next_in, std::string_view reason);
-// Its request may have reached the endpoint already. It is sent again when the endpoint takes jobs, or at
-// once over a new connection.
+// log_held: the job's request may have reached the endpoint; the job is held, and is sent again when the
+// endpoint takes jobs. log_sent_again: the job is sent again at once over a new connection.
 void log_held(const LoggedJob& job, int attempt, std::string_view reason);
 void log_sent_again(const LoggedJob& job, int attempt, std::string_view reason);
 void log_failed(const LoggedJob& job, std::string_view uri, Duration took, std::string_view reason);
-// No result was sent, so gearmand gives it to another worker.
+// No result was sent, so gearmand gives the job to another worker.
 void log_requeued(const LoggedJob& job);
-// Its connection to gearmand was lost before its result came.
+// The job's connection to gearmand was lost before its result came.
 void log_dropped(const LoggedJob& job, const gearman::Link& link);
-// Lines that the endpoint wrote for its log; each has its newline.
+// Logs lines that the endpoint wrote to its stderr; each has its newline.
 void log_stderr(const LoggedJob& job, std::string_view lines);
 void log_dead_letter_refused(const net::Address& server, std::string_view why, std::string_view letter);
-// There was no memory for the job, not even for its names.
+// There was no memory for the job, nor for its names.
 void log_no_memory_for_job();
 // There was no memory for what the job had to do next.
 void log_out_of_memory(const LoggedJob& job);

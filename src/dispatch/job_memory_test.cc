@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A job that meets a failure of memory: each allocation on its way through the program fails once, the first,
-// the second, and so on until the job meets none. Whichever it was, the program goes on, the job ends in one
-// of the ways that gearmand knows, and the next job runs.
+// A job for which there is no memory: each allocation on its way through the program fails once, first the
+// first one, then the second, and so on, until none fails. Whichever fails, the program goes on, the job ends
+// in one of the ways that gearmand knows, and the next job runs.
 //
 // This program replaces operator new, so it is not a part of the other unit tests.
 #include <gmock/gmock.h>
@@ -20,9 +20,9 @@
 
 namespace {
 
-// While it is armed, allocations are counted down, and the last one fails. This thread only.
+// While `armed` is true, allocations of this thread are counted down, and the last one fails.
 thread_local bool armed = false;
-thread_local int allocations_left = 0;  // 0: none fails any more
+thread_local int allocations_left = 0;  // 0: no allocation fails
 
 bool this_one_fails() {
   if (!armed || allocations_left == 0) return false;
@@ -60,7 +60,8 @@ namespace {
 using namespace std::chrono_literals;
 using http::test_response;
 
-// The program, in a loop of its own, between a gearmand and an endpoint whose loop is never short of memory.
+// The program runs in a loop of its own. gearmand and the endpoint run in another loop, which is never short
+// of memory.
 class JobMemoryTest : public testing::Test, protected TestContext {
  protected:
   JobMemoryTest() {
@@ -78,7 +79,7 @@ class JobMemoryTest : public testing::Test, protected TestContext {
     EXPECT_TRUE(drained);
   }
 
-  // Both loops, until `done()`; the program's loop with failures of memory.
+  // Runs both loops until `done()`. Allocations fail only in the program's loop.
   template <class Done>
   void run_until(Done done) {
     const auto end = std::chrono::steady_clock::now() + 10s;
@@ -107,12 +108,12 @@ class JobMemoryTest : public testing::Test, protected TestContext {
     return running + static_cast<int>(server.queue.size());
   }
 
-  // A job whose n-th allocation fails. False: it has fewer.
+  // Runs a job whose n-th allocation fails. False: the job has fewer allocations.
   bool run_a_job(int n) {
     const auto results = server.results.size();
     allocations_left = n;
     server.submit({"H:a:" + std::to_string(n), "f", workload, "unique"});
-    // It has its result, or it is left unanswered and gearmand will give it to another worker.
+    // The job gets its result, or it is left unanswered and gearmand will give it to another worker.
     const auto done_before = context.jobs_done;
     wait_until([&] {
       return server.results.size() > results ||
@@ -124,7 +125,7 @@ class JobMemoryTest : public testing::Test, protected TestContext {
     return met;
   }
 
-  // The next job runs well, whatever the one before has met.
+  // Expects that the next job succeeds, whatever happened to the one before.
   void expect_a_good_job() {
     const auto before = std::exchange(response, good_response);
     const std::string handle = "H:good:" + std::to_string(++good_jobs);
@@ -137,7 +138,7 @@ class JobMemoryTest : public testing::Test, protected TestContext {
     response = before;
   }
 
-  // Each allocation of a job fails once.
+  // Runs jobs until each allocation of a job has failed once.
   void fail_each_allocation() {
     supervisor.apply(config);
     wait_until([&] { return supervisor.connected_links() == 1; });
@@ -150,7 +151,7 @@ class JobMemoryTest : public testing::Test, protected TestContext {
       if (HasFatalFailure()) return;
       expect_a_good_job();
       if (HasFailure()) return;
-      // What was left unanswered is gearmand's when the connection closes.
+      // A job that was left unanswered is gearmand's again when the connection closes.
       if (jobs_at_gearmand() > 0) {
         for (const auto& worker : server.workers) worker->close();
         wait_until([&] { return jobs_at_gearmand() == 0 && supervisor.connected_links() == 1; });
@@ -176,7 +177,7 @@ class JobMemoryTest : public testing::Test, protected TestContext {
 TEST_F(JobMemoryTest, AJobThatSucceeds) { fail_each_allocation(); }
 
 TEST_F(JobMemoryTest, ABigJobWithABigResult) {
-  workload = std::string(100'000, '\n');  // has to be escaped
+  workload = std::string(100'000, '\n');  // each byte has to be escaped
   response = test_answer(std::string(100'000, 'x'));
   fail_each_allocation();
 }

@@ -4,9 +4,9 @@
 namespace driveshaft::dispatch {
 namespace {
 
-// Up to here one piece is sent faster than four.
+// A body up to this size is copied behind the head: one piece is sent faster than four.
 constexpr std::size_t kCopiedBody = 4 * 1024;
-// Memory above this is given back.
+// Memory beyond this size is given back.
 constexpr std::size_t kKeepCapacity = 32 * 1024;
 
 base::Result<void> sign(std::string& head, const JobFields& job, const RequestBody& body,

@@ -75,7 +75,7 @@ void Lane::breaker_wait_is_over() {
   breaker_changed();
 }
 
-// Whatever depends on the breaker follows it.
+// Tells the breaker's state to all that depends on it.
 void Lane::breaker_changed() {
   if (admission_.set_lane_window(permits_, breaker_.window())) limit_owner_.limit_changed();
   if (std::exchange(counted_open_, breaker_.is_open()) != counted_open_) {
@@ -107,8 +107,8 @@ void Lane::set_functions(std::vector<std::string> functions) {
     }
     return;
   }
-  // To withdraw a function from a live connection would run its jobs a second time: new connections take
-  // over, the old ones finish.
+  // A function cannot be withdrawn from a connection that has jobs of it: gearmand would run these jobs a
+  // second time. So new connections take over, and the old ones finish their jobs.
   for (const auto& link : Links(links_)) link->retire();
 }
 

@@ -17,18 +17,19 @@
 
 namespace driveshaft::dispatch {
 
-// The functions of a pool that share their links. One alone can be grabbed for, or not, without regard to the
-// others: a grab brings a job of any function of its link.
+// The functions of a pool that share their links, as planned. A grab brings a job of any function of its
+// link, so only a function that is alone in its lane can be left out of grabbing without the others.
 struct LanePlan {
-  std::string key;  // the function that it is for alone; empty: for all the others
+  std::string key;  // name of the function that has this lane alone; empty: the lane of all other functions
   std::vector<std::string> functions;
 };
 
-// The lanes of a pool: functions with a limit or an endpoint of their own have one each, with
-// Fairness::function all have.
+// The lanes of a pool. A function with a limit or an endpoint of its own has a lane alone; with
+// Fairness::function every function has.
 std::vector<LanePlan> plan_lanes(const config::PoolConfig& pool);
 
-// A link of a pool, with what admission knows of it and its place among those that have something to send.
+// A link of a pool. It has its counters for Admission, and its place in the list of links that have something
+// to send.
 class PoolLink final
     : public gearman::Link,
       public Admission::LinkCounters,
@@ -37,8 +38,8 @@ class PoolLink final
   using gearman::Link::Link;
 };
 
-// One lane: its links to every gearmand, and the breaker of its functions. The pool owns it until it is
-// empty(), and is the owner of its links; the loop's thread drives it.
+// One lane: its links to all gearmands, and the breaker of its functions. The pool owns it until it is
+// empty(); the loop's thread drives it. All that is passed by reference outlives it.
 class Lane {
  public:
   using Clock = Breaker::Clock;
@@ -51,22 +52,23 @@ class Lane {
   const std::string& key() const { return key_; }
   Admission::LaneCounters& permits() { return permits_; }
 
-  // What it serves from now on. Without a function its links finish and close. Before keep_links().
+  // The functions that the lane serves from now on. Without functions its links finish their jobs and close.
+  // Call this before keep_links().
   void set_functions(std::vector<std::string> functions);
-  // Makes the links `connections` to each server.
+  // Makes and retires links so that there are `connections` of them to each server.
   void keep_links(const std::vector<config::ServerConfig>& servers, int connections);
   void stop_links();
 
   void set_breaker(const config::BreakerSettings& settings);
-  // An attempt at a job of it has ended. `ceiling`: the pool's slots.
+  // An attempt at a job of the lane has ended. `ceiling` is the number of the pool's slots.
   void attempt_ended(AttemptScore score, Clock::duration took, int ceiling);
-  std::optional<BreakerStatus> breaker_status() const;  // while it is open
+  std::optional<BreakerStatus> breaker_status() const;  // nothing while the breaker is not open
 
   void link_closed(gearman::Link& link);
 
   using Links = std::vector<std::shared_ptr<PoolLink>>;
-  const Links& links() const { return links_; }  // retiring ones among them
-  // It serves nothing, and its last link is closed.
+  const Links& links() const { return links_; }  // links that retire included
+  // The lane has no functions, and its last link is closed.
   bool empty() const { return functions_.empty() && links_.empty(); }
   bool is_retiring() const;
   bool has_unsent() const;
@@ -90,7 +92,7 @@ class Lane {
   Links links_;
   Admission::LaneCounters permits_;
   Breaker breaker_;
-  bool counted_open_ = false;  // in the metrics
+  bool counted_open_ = false;  // whether the metrics have counted the breaker as open
   base::MemberDeadline<Lane> breaker_wait_{*this, &Lane::breaker_wait_is_over};
 };
 

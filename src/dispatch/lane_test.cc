@@ -10,7 +10,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// The lanes of `pool`: "key: functions".
+// The lanes of `pool`, each as "key: functions".
 std::vector<std::string> lanes(const config::PoolConfig& pool) {
   std::vector<std::string> texts;
   for (const auto& lane : plan_lanes(pool)) {
@@ -25,14 +25,14 @@ config::PoolConfig pool() {
   return {"Regular", *net::parse_uri("http://h/"), 4, {"a", "b", "c", "d"}, {}, {}, {}};
 }
 
-TEST(PlanLanes, FunctionsWithoutSettingsShareOne) {
+TEST(PlanLanes, FunctionsWithoutSettingsShareALane) {
   EXPECT_THAT(lanes(pool()), ElementsAre(": a b c d"));
   config::PoolConfig empty = pool();
   empty.jobs_list.clear();
   EXPECT_THAT(lanes(empty), IsEmpty());
 }
 
-TEST(PlanLanes, ALimitOrAnEndpointOfItsOwnMakesOneAndATimeDoesNot) {
+TEST(PlanLanes, ALimitOrAnEndpointMakesALaneAndATimeDoesNot) {
   config::PoolConfig some = pool();
   some.functions["a"].max_running_time = std::chrono::seconds(1);
   some.functions["b"].max_concurrency = 1;
@@ -40,7 +40,7 @@ TEST(PlanLanes, ALimitOrAnEndpointOfItsOwnMakesOneAndATimeDoesNot) {
   EXPECT_THAT(lanes(some), ElementsAre(": a c", "b: b", "d: d"));
 }
 
-TEST(PlanLanes, WithFairnessEachFunctionHasItsOwn) {
+TEST(PlanLanes, WithFairnessEachFunctionHasItsOwnLane) {
   config::PoolConfig fair = pool();
   fair.settings.fairness = config::Fairness::function;
   fair.functions["b"].max_concurrency = 1;

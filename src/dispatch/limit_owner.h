@@ -3,10 +3,10 @@
 
 namespace driveshaft::dispatch {
 
-// The pool, as its endpoints and lanes know it. Called from within them.
+// The pool, as its endpoints and lanes see it. They call this function.
 class LimitOwner {
  public:
-  // More or fewer jobs may be taken, or held jobs may go.
+  // More or fewer jobs may be taken now, or held jobs may be sent.
   virtual void limit_changed() = 0;
 
  protected:

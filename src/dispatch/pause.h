@@ -9,14 +9,14 @@
 
 namespace driveshaft::dispatch {
 
-// That a pool, or a function of it, takes no jobs because an operator said so. Running ones finish.
+// A pause by an operator: a pool, or a function of it, takes no jobs. Running jobs finish.
 struct Pause {
   std::chrono::steady_clock::time_point since;
   std::optional<std::chrono::steady_clock::time_point> until;  // nothing: until somebody resumes it
   std::string reason;                                          // printable; may be empty
 };
 
-// Those of one pool.
+// The pauses of one pool.
 struct Pauses {
   std::optional<Pause> pool;
   std::map<std::string, Pause, std::less<>> functions;

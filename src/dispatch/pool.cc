@@ -13,10 +13,10 @@
 namespace driveshaft::dispatch {
 namespace {
 
-// Jobs kept for their memory when they are done.
+// Most objects of ended jobs that are kept so that their memory is used again.
 constexpr std::size_t kSpareJobs = 256;
 
-// Builds for development check every counter against what it counts.
+// Builds for development compare each counter with what it counts.
 #if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kCheckAdmission = true;
 #else
@@ -46,7 +46,7 @@ Pool::Pool(Context& context, Owner& owner, config::PoolConfig settings,
 }
 
 Pool::~Pool() {
-  function_endpoints_.clear();  // they know the jobs
+  function_endpoints_.clear();  // destroyed before the jobs, because their connections refer to jobs
   endpoint_.reset();
   for (JobList* jobs : {&jobs_, &spare_jobs_}) jobs->clear_and_dispose(std::default_delete<Job>());
 }
@@ -82,7 +82,8 @@ int Pool::cancel_jobs(const std::function<bool(const Job&)>& is, std::string_vie
   const auto jobs = jobs_that(
       [&](const Job& job) { return job.state() != Job::State::idle && !job.is_dead_lettering() && is(job); });
   for (Job* job : jobs) {
-    // gearmand has a job run again when the connection that brought it is closed. Another one takes over.
+    // gearmand gives a job to another worker when the connection that it came over closes. A new link takes
+    // over.
     if (requeue) job->link().retire();
     job->cancel(why, requeue);
   }
@@ -90,7 +91,8 @@ int Pool::cancel_jobs(const std::function<bool(const Job&)>& is, std::string_vie
   return static_cast<int>(jobs.size());
 }
 
-// Those of the jobs file; the others are withdrawn, and kept while jobs of theirs may come or run.
+// Registers the functions of the jobs file. The others are withdrawn, and are kept while jobs of theirs run
+// or may come.
 void Pool::register_functions() {
   for (auto& [_, function] : functions_) function.withdrawn = true;
   for (const auto& name : settings_.jobs_list) {
@@ -109,14 +111,15 @@ void Pool::register_functions() {
   count_pauses();
 }
 
-// In the metrics.
+// Tells the metrics what is paused.
 void Pool::count_pauses() {
   metrics_->set_paused(settings_.paused || pauses_.pool);
   for (const auto& [name, function] : functions_) function.metrics.set_paused(!takes_jobs_of(name));
 }
 
-// What it is to have from now on. If all its functions change to the same other backends, it changes with
-// them: what runs at a backend that stays counts against that backend's limit.
+// The configuration that an endpoint gets from now on. If all its functions change to the same other
+// backends, the endpoint changes with them: then jobs that run at a backend which stays still count against
+// the limit of that backend.
 const config::EndpointConfig& Pool::backends_for(const PoolEndpoint& endpoint) const {
   if (&endpoint == endpoint_.get()) return settings_.endpoint;
   const config::EndpointConfig* wanted = nullptr;
@@ -161,14 +164,15 @@ void Pool::for_each_endpoint(Do act) const {
   for (const auto& endpoint : function_endpoints_) act(*endpoint);
 }
 
-// After register_functions(). Withdrawn functions keep the one that they have.
+// Retires endpoints that no function has. Withdrawn functions keep their endpoint. Call it after
+// register_functions().
 void Pool::retire_endpoints() {
   for (const auto& endpoint : function_endpoints_) {
     if (!endpoint->retired() && functions_of(*endpoint).empty()) endpoint->retire();
   }
 }
 
-// After register_functions(). The lanes of the jobs file; the others finish.
+// Makes the lanes of the jobs file; the other lanes finish their jobs. Call it after register_functions().
 void Pool::keep_lanes() {
   auto plans = plan_lanes(settings_);
   for (LanePlan& plan : plans) {
@@ -223,7 +227,7 @@ bool Pool::is_paused() const {
                       [this](const std::string& name) { return takes_jobs_of(name); });
 }
 
-// `connections` to each server, none for a pool that is paused or has no slots.
+// Keeps gearmand_connections links to each server, or none if the pool is paused, drains or has no slots.
 void Pool::keep_links() {
   const bool takes_jobs = slots() > 0 && !is_paused();
   for (const auto& lane : lanes_)
@@ -244,7 +248,7 @@ void Pool::abort_jobs(std::string_view why) {
   for (Job* job : jobs_that([](const Job&) { return true; })) job->abort(why);
 }
 
-// In a list of their own, as whatever is done with one may end it.
+// Copies the jobs into a list, because what the caller does with a job may end it and change jobs_.
 template <class Is>
 std::vector<Job*> Pool::jobs_that(Is is) {
   std::vector<Job*> jobs;
@@ -285,7 +289,7 @@ bool Pool::job_assigned(gearman::Link& link, const gearman::Assignment& assignme
   return true;
 }
 
-// A job of which nothing can be kept fails.
+// Fails a job for which there is no memory at all.
 bool Pool::refuse_for_memory(gearman::Link& link, const gearman::Assignment& assignment) {
   admission_.no_job(mine(link));
   try {
@@ -327,7 +331,7 @@ void Pool::job_done(Job& job) {
   turn_needed();
 }
 
-// The result of a job that runs alone does not wait for others to share its write.
+// If only one job runs, its result is sent at once: there are no others whose results could share the write.
 void Pool::result_ready() {
   if (admission_.running() == 1) flush_links();
 }
@@ -418,15 +422,16 @@ void Pool::turn_needed(gearman::Link& link) {
   turn_needed();
 }
 
-// Whatever happens in one turn of the loop is answered once at its end: held jobs are sent, slots are shared
-// out, and each link sends what it has in one write.
+// Lets end_turn() run once at the end of this turn of the loop. Then held jobs are sent, slots are shared
+// out, and each link sends all it has in one write.
 void Pool::turn_needed() {
   turn_wanted_ = true;
   if (in_input_ || std::exchange(turn_posted_, true)) return;
   try {
     asio::post(context_.loop, [self = shared_from_this()] { self->take_turn(); });
   } catch (const std::bad_alloc&) {
-    context_.deadlines.set(delayed_turn_, Timer::Clock::duration::zero());  // needs no memory
+    // Setting a deadline needs no memory.
+    context_.deadlines.set(delayed_turn_, Timer::Clock::duration::zero());
   }
 }
 
@@ -512,7 +517,7 @@ void Pool::report_drain() {
   }
 }
 
-// Lets go of what has nothing to do any more.
+// Destroys endpoints, lanes and functions that are not used any more.
 void Pool::sweep() {
   for_each_endpoint([](PoolEndpoint& endpoint) { endpoint.sweep(); });
   if (withdrawing_) forget_withdrawn();

@@ -20,10 +20,10 @@
 
 namespace driveshaft::dispatch {
 
-// One pool of the jobs file: its lanes with their links to every gearmand, its endpoints, its running jobs.
-// Which link may grab and which job may go is decided by Admission; the pool feeds it with what links, jobs
-// and endpoints report, and carries out what it says once at the end of a turn of the loop. Reloads touch no
-// job that runs. The supervisor owns it, the loop's thread drives it.
+// One pool of the jobs file: its lanes with their links to all gearmands, its endpoints and its running jobs.
+// Admission decides which link may grab and which job may be sent. The pool tells it what links, jobs and
+// endpoints report, and carries out its decisions once, at the end of a turn of the loop. A reload does not
+// touch a running job. The supervisor owns the pool, and the loop's thread drives it.
 class Pool final : public std::enable_shared_from_this<Pool>,
                    private gearman::LinkOwner,
                    private JobOwner,
@@ -31,11 +31,11 @@ class Pool final : public std::enable_shared_from_this<Pool>,
  public:
   class Owner {
    public:
-    // A link of the pool has (+1) or has lost (-1) its connection.
+    // A link of the pool has got its connection (+1) or lost it (-1).
     virtual void links_connected(int change) = 0;
-    // After drain(): no job runs any more, only servers have yet to read results. May be called again.
+    // After drain(): no job runs any more, but servers have not read all results yet. May be called again.
     virtual void pool_at_rest(Pool& pool) = 0;
-    // And no link is left: the pool may be let go.
+    // After drain(): no job runs, and no link is left. The owner may let the pool go.
     virtual void pool_drained(Pool& pool) = 0;
 
    protected:
@@ -48,22 +48,24 @@ class Pool final : public std::enable_shared_from_this<Pool>,
 
   void start();
 
-  // Puts a new jobs file in force. What is withdrawn finishes what it runs.
+  // Puts the pool of a new jobs file in force. Functions, endpoints and lanes that it no longer has finish
+  // their jobs.
   void reconfigure(config::PoolConfig settings, std::vector<config::ServerConfig> servers);
 
-  // Takes no jobs, or none of some functions, until told otherwise.
+  // Sets the pauses in force: while paused, the pool takes no jobs, or none of some functions.
   void set_pauses(const Pauses& pauses);
-  // Ends the jobs that `is` says, as Job::cancel() does; how many.
+  // Ends the jobs for which `is` returns true, as Job::cancel() does. Returns how many.
   int cancel_jobs(const std::function<bool(const Job&)>& is, std::string_view why, bool requeue);
 
-  // Takes no more jobs, for good; running ones finish. Owner::pool_drained() follows, not from within.
+  // Takes no more jobs, for good. Running jobs finish; held jobs are given back. Owner::pool_drained() is
+  // called later, not from within this call.
   void drain();
-  // Fails what still runs.
+  // Fails or requeues the jobs that still run, as Job::abort() does.
   void abort_jobs(std::string_view why);
-  // Closes the links at once, results unread by a server or not.
+  // Closes the links at once, even if a server has not read all results.
   void stop_links();
 
-  // Whether results wait for a server that reads slowly.
+  // Whether a server that reads slowly has not taken all results yet.
   bool has_unsent() const;
 
   const std::string& name() const override { return settings_.name; }
@@ -75,14 +77,15 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   bool is_paused_by_file() const { return settings_.paused; }
   int running() const { return admission_.running(); }
   int slots() const { return draining_ ? 0 : settings_.worker_count; }
-  // Whether an operator or the jobs file says that it takes no jobs, be it by pausing each of its functions.
+  // Whether the pool takes no jobs because an operator or the jobs file says so. An operator may have paused
+  // the pool, or each of its functions.
   bool is_paused() const;
   PoolStatus status(Detail detail) const;
 
  private:
   using Timer = base::MemberDeadline<Pool>;
 
-  // LinkOwner, of the links of all lanes
+  // LinkOwner, for the links of all lanes
   bool job_assigned(gearman::Link& link, const gearman::Assignment& assignment,
                     std::unique_ptr<char[]> storage) override;
   void no_job(gearman::Link& link) override;
@@ -143,18 +146,18 @@ class Pool final : public std::enable_shared_from_this<Pool>,
   std::map<std::string, Function, std::less<>> functions_;
   std::unique_ptr<PoolEndpoint> endpoint_;  // the pool's own
   std::vector<std::unique_ptr<PoolEndpoint>>
-      function_endpoints_;                    // of functions with another, retired ones too
-  std::vector<std::unique_ptr<Lane>> lanes_;  // those that only finish among them
+      function_endpoints_;  // endpoints of functions that have another than the pool's; retired ones included
+  std::vector<std::unique_ptr<Lane>> lanes_;  // lanes that only finish their jobs included
   JobList jobs_;
-  JobList spare_jobs_;                                     // ended jobs, kept for their memory
+  JobList spare_jobs_;  // objects of ended jobs, kept so that their memory is used again
   std::deque<std::shared_ptr<const FailedJob>> failures_;  // the newest first
   int failures_in_a_row_ = 0;                              // jobs
   boost::intrusive::list<PoolLink, boost::intrusive::constant_time_size<false>> to_flush_;
-  std::vector<Admission::Grant> grants_;  // of one turn; its memory is used again
-  bool in_input_ = false;                 // a link handles what it has read
+  std::vector<Admission::Grant> grants_;  // of one turn; a member so that its memory is used again
+  bool in_input_ = false;                 // a link handles the bytes that it has read
   bool turn_wanted_ = false;
   bool turn_posted_ = false;
-  bool withdrawing_ = false;  // functions_ holds some that the jobs file no longer has
+  bool withdrawing_ = false;  // functions_ has functions that the jobs file no longer has
   bool draining_ = false;
   bool drained_ = false;
   Timer rate_wait_{*this, &Pool::rate_allows};

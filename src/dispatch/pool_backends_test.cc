@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A pool whose endpoints have several backends.
+// Tests of a pool whose endpoints have several backends.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -72,7 +72,7 @@ class PoolBackends : public testing::Test, protected TestContext {
   Supervisor supervisor{context};
 };
 
-TEST_F(PoolBackends, JobsThatMeetOneThatIsAwayGoToTheOther) {
+TEST_F(PoolBackends, JobsThatMeetABackendThatIsAwayGoToAnother) {
   pool().settings.endpoint_down = config::EndpointDown::fail;
   one.stop();
   two.answer = done();
@@ -82,7 +82,7 @@ TEST_F(PoolBackends, JobsThatMeetOneThatIsAwayGoToTheOther) {
   EXPECT_THAT(server.results, testing::Each(EndsWith(" done")));
 }
 
-TEST_F(PoolBackends, JobsThatAreNotHeldDoNotWaitForOneThatIsAwayWhenAReloadTakesTheOther) {
+TEST_F(PoolBackends, WithoutHoldJobsDoNotWaitForABackendThatIsAwayWhenAReloadRemovesTheOther) {
   pool().settings.endpoint_down = config::EndpointDown::fail;
   one.stop();
   two.answer = done();
@@ -115,7 +115,7 @@ TEST_F(PoolBackends, WhatRunsAtABackendOfAFunctionCountsAgainstItsLimitAfterARel
   wait_until([&] { return server.results.size() == 4; });
 }
 
-TEST_F(PoolBackends, FunctionsThatPartHaveEndpointsOfTheirOwn) {
+TEST_F(PoolBackends, FunctionsWhoseBackendsDifferAfterAReloadHaveEndpointsOfTheirOwn) {
   one.answer = two.answer = done();
   pool().jobs_list = {"f", "g"};
   const config::EndpointConfig shared = uri_of(one);
@@ -130,7 +130,7 @@ TEST_F(PoolBackends, FunctionsThatPartHaveEndpointsOfTheirOwn) {
   EXPECT_EQ(two.requests, 1);
 }
 
-TEST_F(PoolBackends, TheyAreShownInTheOrderOfTheJobsFile) {
+TEST_F(PoolBackends, BackendsAreShownInTheOrderOfTheJobsFile) {
   apply();
   EXPECT_THAT(names(), ElementsAre(one.uri(), two.uri()));
   http::TestEndpoint third(loop);
@@ -139,7 +139,7 @@ TEST_F(PoolBackends, TheyAreShownInTheOrderOfTheJobsFile) {
   EXPECT_THAT(names(), ElementsAre(third.uri(), two.uri(), one.uri()));
 }
 
-TEST_F(PoolBackends, OneThatIsRemovedIsShownUntilItsLastJobIsDone) {
+TEST_F(PoolBackends, ARemovedBackendIsShownUntilItsLastJobIsDone) {
   one.answer = never();
   two.answer = never();
   apply();
@@ -164,7 +164,7 @@ TEST_F(PoolBackends, OneThatIsRemovedIsShownUntilItsLastJobIsDone) {
   EXPECT_THAT(names(), ElementsAre(two.uri()));
 }
 
-TEST_F(PoolBackends, ThoseOfAFunctionThatHasNoneOfItsOwnAnyMoreAreShownWithThePools) {
+TEST_F(PoolBackends, BackendsOfARemovedFunctionEndpointAreShownWithThePools) {
   one.answer = two.answer = never();
   pool().endpoint = endpoint_of({{uri_of(two)}});
   pool().functions["f"].endpoint = endpoint_of({{uri_of(one)}});
@@ -181,7 +181,7 @@ TEST_F(PoolBackends, ThoseOfAFunctionThatHasNoneOfItsOwnAnyMoreAreShownWithThePo
   EXPECT_THAT(names(), ElementsAre(two.uri()));
 }
 
-TEST_F(PoolBackends, ThoseThatLookAlikeHaveNamesOfTheirOwn) {
+TEST_F(PoolBackends, BackendsThatLookAlikeHaveDifferentNames) {
   const auto uri = [&](const std::string& user) {
     return *net::parse_uri("http://" + user + "@" + one.uri().substr(7));
   };

@@ -21,7 +21,7 @@ PoolEndpoint::PoolEndpoint(Context& context, LimitOwner& owner, Admission& admis
   admission_.add(permits_);
   set_groups({});
   make_signer();
-  tell_metrics();  // the owner need not be told yet
+  tell_metrics();  // the owner makes this object, so it need not be told
 }
 
 PoolEndpoint::~PoolEndpoint() {
@@ -53,7 +53,7 @@ void PoolEndpoint::configure(const config::Changes& changes, const config::Endpo
   backend_changed();
 }
 
-// Those of config_; the others finish.
+// Makes and configures the groups of config_. The other groups finish their jobs.
 void PoolEndpoint::set_groups(const config::Changes& changes) {
   name_ = config_.display();
   const auto names = config_.names();
@@ -82,13 +82,13 @@ void PoolEndpoint::set_groups(const config::Changes& changes) {
   sort_groups();
 }
 
-// The end, if config_ has it no longer.
+// The configuration of the group; the end if config_ no longer has it.
 std::vector<config::BackendConfig>::const_iterator PoolEndpoint::config_of(const BackendGroup& group) const {
   return std::find_if(config_.backends.begin(), config_.backends.end(),
                       [&](const auto& backend) { return backend.uri == group.uri(); });
 }
 
-// In the order of the jobs file, those that finish last.
+// Sorts the groups in the order of the jobs file. Groups that only finish their jobs come last.
 void PoolEndpoint::sort_groups() {
   const auto place = [this](const std::shared_ptr<BackendGroup>& group) {
     return group->retired() ? config_.backends.end() : config_of(*group);
@@ -152,7 +152,7 @@ void PoolEndpoint::cannot_be_reached(const Backend& backend) {
 }
 
 void PoolEndpoint::backend_changed() {
-  if (std::exchange(in_change_, true)) return;  // from within what follows
+  if (std::exchange(in_change_, true)) return;  // called by one of the functions below
   take_back_failing_ones();
   hold_no_longer();
   in_change_ = false;
@@ -171,7 +171,8 @@ void PoolEndpoint::tell_metrics() {
   }
 }
 
-// Those that can no longer be spared, or that fail no more than the others by now.
+// Takes back failing backends that can no longer be spared, and those that no longer fail more than the
+// others.
 void PoolEndpoint::take_back_failing_ones() {
   for_each_backend([&](Backend& backend) {
     if (!backend.is_failing()) return;
@@ -181,8 +182,8 @@ void PoolEndpoint::take_back_failing_ones() {
   });
 }
 
-// Unless jobs are held for the endpoint, they wait for backends that are away only while others work. A
-// reload or the name server may have taken those that did.
+// If endpoint_down is not "hold", jobs wait for a backend that is away only while another one works. A
+// reload, or the name server, may have taken the ones that worked.
 void PoolEndpoint::hold_no_longer() {
   if (settings_.settings.endpoint_down == config::EndpointDown::hold) return;
   const auto is_away = [](const Backend& backend) {
@@ -196,7 +197,8 @@ void PoolEndpoint::hold_no_longer() {
   });
 }
 
-// Nothing for one that no function has any more. One that is not held for may be down although jobs go there.
+// The state that the metrics count; nothing for an endpoint that no function has any more. If endpoint_down
+// is not "hold", jobs are sent to an endpoint although it may be down.
 std::optional<metrics::EndpointState> PoolEndpoint::counted_state() const {
   using metrics::EndpointState;
   if (retired_) return std::nullopt;

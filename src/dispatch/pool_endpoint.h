@@ -19,50 +19,50 @@
 
 namespace driveshaft::dispatch {
 
-// A pool's endpoint, or that of some of its functions: its backends, and what they have in common. The pool
-// owns it; the loop's thread drives it.
+// The endpoint of a pool, or of some of its functions: its backends, and what these have in common. The pool
+// owns it, and the loop's thread drives it.
 class PoolEndpoint final : private BackendOwner {
  public:
   enum class Kind { of_pool, of_functions };
 
-  // `settings` are the pool's; they outlive the endpoint and may change, which configure() is then told of.
+  // `settings` are the pool's. They may change; then configure() is called. All that is passed by reference
+  // outlives this object.
   PoolEndpoint(Context& context, LimitOwner& owner, Admission& admission, metrics::PoolMetrics& metrics,
                Kind kind, const config::PoolConfig& settings, config::EndpointConfig config);
   PoolEndpoint(const PoolEndpoint&) = delete;
   ~PoolEndpoint();
 
-  // The pool's settings have these changes. A new backend starts with a clean record; one that is gone
-  // finishes what it runs.
-  // `config`: what job_processing_uri says now.
+  // The pool's settings have changed by `changes`, and `config` is the endpoint's configuration now. A new
+  // backend starts without a record of failures. A backend that `config` no longer has finishes its jobs.
   void configure(const config::Changes& changes, const config::EndpointConfig& config);
-  // No function has it any more. It finishes what it runs, and may be let go when it is unused().
+  // No function has this endpoint any more. It finishes its jobs, and may be destroyed when it is unused().
   void retire();
   bool retired() const { return retired_; }
   bool unused() const;
-  // Lets go of backends that have nothing to do any more.
+  // Destroys backends that are retired and unused.
   void sweep() {
     if (has_retired_) sweep_retired();
   }
 
   // Whether a job that was sent after `time` has succeeded.
   bool has_succeeded_since(BackendHealth::Clock::time_point time) const;
-  // Whether it has answered a job, since it has been this endpoint.
+  // Whether this endpoint has answered a job since the object was made.
   bool has_answered() const { return has_succeeded_since({}); }
   bool gives_empty_answers() const;
-  // Whether a job that meets this backend can go to another one.
+  // Whether a job that cannot run at this backend can go to another one that works.
   bool has_another_that_works(const Backend& backend) const { return others_of(backend).working > 0; }
-  // A function is no longer served.
+  // The function is no longer served: its record is forgotten.
   void forget(const void* function);
 
   Admission::EndpointCounters& permits() { return permits_; }
   const config::EndpointConfig& config() const { return config_; }
-  // As it may be shown.
+  // The endpoint's name as it may be shown, without a password.
   const std::string& name() const { return name_; }
   // Null: requests are not signed.
   Signer* signer() { return signer_ ? &*signer_ : nullptr; }
-  // Its backends that only finish.
+  // The backends that only finish their jobs.
   std::vector<BackendStatus> draining() const;
-  // `others` drain, and are shown with its own.
+  // `others` are backends of other endpoints that drain; they are shown with this endpoint's.
   EndpointStatus status(std::vector<BackendStatus> others = {}) const;
 
  private:
@@ -97,12 +97,12 @@ class PoolEndpoint final : private BackendOwner {
   // Loop state.
   config::EndpointConfig config_;
   std::string name_;
-  std::optional<Signer> signer_;  // when asked for
+  std::optional<Signer> signer_;  // nothing: requests are not signed
   Admission::EndpointCounters permits_;
-  std::vector<std::shared_ptr<BackendGroup>> groups_;  // those that only finish among them
+  std::vector<std::shared_ptr<BackendGroup>> groups_;  // groups that only finish their jobs included
   bool in_change_ = false;
-  bool has_retired_ = false;  // backends that only finish
-  // In the metrics.
+  bool has_retired_ = false;  // some backends only finish their jobs
+  // What the metrics were told last.
   int said_limit_ = -1;
   std::optional<metrics::EndpointState> said_state_;
 

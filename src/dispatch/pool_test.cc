@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Supervisor, Pool and Job together, between a gearmand and an endpoint in the same loop.
+// Tests Supervisor, Pool and Job together, between a gearmand and an endpoint in the same loop.
 #include "dispatch/pool.h"
 
 #include <gmock/gmock.h>
@@ -60,7 +60,7 @@ class PoolTest : public testing::Test, protected TestContext {
   void submit(const std::string& handle, const std::string& workload = "work") {
     server.submit({handle, "f", workload});
   }
-  // One job runs at the endpoint, which does not answer it.
+  // Starts one job. The endpoint does not answer it.
   void run_a_job() {
     answers = {std::nullopt};
     submit("H:a:1");
@@ -68,13 +68,13 @@ class PoolTest : public testing::Test, protected TestContext {
   }
   PoolStatus status() const { return supervisor.status(Detail::all).at(0); }
 
-  // Why the last job has failed.
+  // The reason of the last failed job.
   std::string reason() const {
     const auto failures = status().failures;
     return failures.empty() ? "no job has failed" : failures[0]->reason;
   }
 
-  // What the endpoint answers, one after another; then it answers "done".
+  // What the endpoint answers: `answers` one after another, and then always "done".
   std::optional<std::string> next_answer(const std::string& request) {
     last_request = request;
     if (answers.empty()) return test_answer("done");
@@ -270,7 +270,7 @@ TEST_F(PoolTest, AJobWhoseConnectionToGearmandIsLostRunsAgain) {
   apply();
   run_a_job();
   server.workers[0]->close();
-  wait_for_requests(2);  // the server has given it out again
+  wait_for_requests(2);  // the server has given the job out again
   EXPECT_EQ(supervisor.running_jobs(), 2);
   endpoint.peers[0]->send(test_answer("too late"));
   wait_until([&] { return supervisor.running_jobs() == 0; });
@@ -394,7 +394,7 @@ TEST_F(PoolTest, AReloadWithAnotherUriHoldsForTheNextJob) {
 }
 
 TEST_F(PoolTest, AReloadWithAnotherConnectTimeoutHoldsForTheNextConnection) {
-  // The endpoint speaks no TLS and says nothing, so the handshake is never done.
+  // The endpoint does not speak TLS and sends nothing, so the handshake never ends.
   pool().endpoint = *net::parse_uri("https" + endpoint.uri().substr(4));
   settings().endpoint_down = config::EndpointDown::fail;
   settings().endpoint_connect_timeout = 1h;

@@ -6,7 +6,7 @@
 namespace driveshaft::dispatch {
 namespace {
 
-constexpr std::size_t kMaxPoolName = 128;  // bytes; what servers take of a header is limited
+constexpr std::size_t kMaxPoolName = 128;  // bytes; servers limit the size of a header
 
 constexpr bool goes_as_it_is(char c) { return c > 0x20 && c < 0x7f && c != '%'; }
 

@@ -10,24 +10,25 @@
 #include "config/config.h"
 #include "dispatch/trace.h"
 
-// The header lines of a request that tell of its job, each with its CRLF. Pure.
+// Makes the header lines of a request that say something about its job, each with its CRLF.
+// docs/http-contract.md describes them. Pure.
 namespace driveshaft::dispatch {
 
-// `bytes` as a header's value: visible ASCII stays, '%' and all others become %XX.
+// Appends `bytes` as the value of a header. Visible ASCII stays, except '%'; all other bytes become %XX.
 void append_header_value(std::string& out, std::string_view bytes);
 
-// Those of the jobs file.
+// The lines of the headers that the jobs file sets.
 std::string header_lines(const std::vector<config::Header>& headers);
 
-// Those that all jobs of a function in a pool have in common. A pool's name is cut at 128 bytes.
+// The lines that are the same for all jobs of a function in a pool. A pool's name is cut at 128 bytes.
 std::string function_lines(std::string_view pool, std::string_view function);
 
-// One request for a job.
+// What the lines say of one request for a job.
 struct AttemptFacts {
   std::string_view handle;
   std::string_view unique;
   int number;                                      // from 1
-  std::chrono::system_clock::time_point deadline;  // nobody waits for its answer any longer
+  std::chrono::system_clock::time_point deadline;  // after this time nobody waits for the answer
   const Trace& trace;
   std::uint64_t span;
 };

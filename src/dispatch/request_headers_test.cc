@@ -37,14 +37,14 @@ TEST(RequestHeaders, AnyBytesGiveOneLineThatDecodes) {
   EXPECT_EQ(decoded, all);
 }
 
-TEST(RequestHeaders, OfAFunction) {
+TEST(RequestHeaders, LinesOfAFunction) {
   EXPECT_EQ(function_lines("Regular pool", "Sum"),
             "Driveshaft-Pool: Regular%20pool\r\nDriveshaft-Function: Sum\r\n");
   EXPECT_EQ(function_lines(std::string(1000, 'p'), "f"),
             "Driveshaft-Pool: " + std::string(128, 'p') + "\r\nDriveshaft-Function: f\r\n");
 }
 
-TEST(RequestHeaders, OfAnAttempt) {
+TEST(RequestHeaders, LinesOfAnAttempt) {
   std::string out;
   const Trace trace{1, 2, true};
   append_attempt_lines(
@@ -56,7 +56,7 @@ TEST(RequestHeaders, OfAnAttempt) {
             "traceparent: 00-00000000000000010000000000000002-0000000000000004-01\r\n");
 }
 
-TEST(RequestHeaders, OfTheJobsFile) {
+TEST(RequestHeaders, LinesOfTheJobsFile) {
   EXPECT_EQ(header_lines({}), "");
   EXPECT_EQ(header_lines({{"X-A", "", text::Secret("1")}, {"Authorization", "/f", text::Secret("Bearer x")}}),
             "X-A: 1\r\nAuthorization: Bearer x\r\n");

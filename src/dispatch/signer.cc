@@ -15,8 +15,8 @@
 namespace driveshaft::dispatch {
 namespace {
 
-constexpr std::size_t kDigestSize = 32;  // of SHA-256, bytes
-constexpr std::size_t kIdBytes = 16;     // of a digest that an id shows
+constexpr std::size_t kDigestSize = 32;  // SHA-256, in bytes
+constexpr std::size_t kIdBytes = 16;     // bytes of the digest in an id
 
 using Digest = std::array<unsigned char, kDigestSize>;
 
@@ -36,7 +36,7 @@ base::Error openssl_error() {
 
 base::Result<std::string> webhook_id(std::string_view server, const JobFields& job) {
   constexpr char kHex[] = "0123456789abcdef";
-  // None of them holds a zero byte: gearmand's packets have one between them, too.
+  // None of the fields holds a zero byte, because zero bytes separate them in gearmand's packets.
   std::string all(server);
   for (const auto field : {job.function, job.handle, job.unique}) all.append(1, '\0').append(field);
   Digest digest;
@@ -85,7 +85,7 @@ base::Result<void> Signer::append_lines(std::string& out, std::string_view id,
 
 base::Result<void> Signer::append_signature(std::string& out, evp_mac_ctx_st* mac, std::string_view id,
                                             std::string_view timestamp, const RequestBody& body) {
-  bool done = EVP_MAC_init(mac, nullptr, 0, nullptr) == 1;  // anew, with the key it has
+  bool done = EVP_MAC_init(mac, nullptr, 0, nullptr) == 1;  // starts again, with the same key
   for (const std::string_view piece :
        {id, std::string_view("."), timestamp, std::string_view("."), std::string_view(body.before),
         body.workload, std::string_view(body.after)}) {

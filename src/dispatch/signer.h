@@ -11,25 +11,28 @@
 #include "dispatch/contract.h"
 #include "text/secret.h"
 
-struct evp_mac_ctx_st;  // OpenSSL's
+struct evp_mac_ctx_st;  // a type of OpenSSL
 
 namespace driveshaft::dispatch {
 
-// The id of a job's requests: the same for each attempt at it, also where gearmand has it run again
-// elsewhere, and another for another job. `server` is gearmand's address as the jobs file has it. The error
-// says why OpenSSL has failed, as that of Signer::append_lines().
+// The webhook-id of a job's requests. It is the same for each attempt at the job, also if gearmand has the
+// job run again elsewhere, and differs for each job. `server` is gearmand's address as the jobs file has it.
+// The error says why OpenSSL failed.
 base::Result<std::string> webhook_id(std::string_view server, const JobFields& job);
 
-// Signs requests after the Standard Webhooks specification. One thread at a time.
+// Signs requests as the Standard Webhooks specification says (https://www.standardwebhooks.com). One thread
+// at a time may use it.
 class Signer {
  public:
-  // The secrets as bytes; each gives a signature. Where OpenSSL fails append_lines() tells of it.
+  // `keys` are the secrets as bytes; each gives a signature. If OpenSSL fails, append_lines() returns an
+  // error.
   explicit Signer(const std::vector<text::Secret>& keys);
   Signer(const Signer&) = delete;
   ~Signer();
 
   // Appends the lines webhook-id, webhook-timestamp and webhook-signature, each with its CRLF. The body is
-  // read piece by piece, and not copied. After an error `out` has a part of them.
+  // read piece by piece, and not copied. The error says why OpenSSL failed; then `out` may have a part of the
+  // lines.
   base::Result<void> append_lines(std::string& out, std::string_view id,
                                   std::chrono::system_clock::time_point now, const RequestBody& body);
 
@@ -42,8 +45,8 @@ class Signer {
   base::Result<void> append_signature(std::string& out, evp_mac_ctx_st* mac, std::string_view id,
                                       std::string_view timestamp, const RequestBody& body);
 
-  std::vector<Mac> macs_;  // one a key, which it holds
-  std::string unusable_;   // why they cannot be used; empty: they can
+  std::vector<Mac> macs_;  // one for each key; it holds the key
+  std::string unusable_;   // why the keys cannot be used; empty: they can
 };
 
 }  // namespace driveshaft::dispatch

@@ -12,8 +12,9 @@
 
 namespace {
 
-// The calls of OpenSSL that are still let through; then one fails.
-std::atomic<int> calls_left = -1;  // negative: all are. Threads of other tests call OpenSSL, too
+// How many more calls of OpenSSL succeed; the next one fails.
+// Negative: all succeed. Atomic, because threads of other tests call OpenSSL, too.
+std::atomic<int> calls_left = -1;
 
 bool this_one_fails() { return calls_left >= 0 && calls_left-- == 0; }
 
@@ -24,8 +25,7 @@ Function* real(const char* name) {
 
 }  // namespace
 
-// In this program those of OpenSSL's functions that compute signatures are called through these.
-// NOLINTBEGIN(readability-identifier-naming)
+// These replace the functions of OpenSSL that compute signatures, in this program only.
 extern "C" {
 EVP_MAC* EVP_MAC_fetch(OSSL_LIB_CTX* library, const char* algorithm, const char* properties) {
   return this_one_fails() ? nullptr
@@ -56,14 +56,14 @@ namespace {
 
 using Time = std::chrono::system_clock::time_point;
 
-// Those of the specification's own implementations.
+// Test values of the reference implementations of the specification.
 const text::Secret kKey(*text::from_base64("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
 constexpr std::string_view kId = "msg_p5jXN8AQM9LWM0D4loKWxJek";
 constexpr std::chrono::seconds kTime{1614265330};
 constexpr std::string_view kBody = R"({"test": 2432232314})";
 constexpr std::string_view kSignature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 constexpr std::string_view kOtherSignature =
-    "v1,+qNgyReIHqPuR060oMQ+nyzPsJZG+OFv/pI9RG/w4Ts=";  // of 32 times 'k'
+    "v1,+qNgyReIHqPuR060oMQ+nyzPsJZG+OFv/pI9RG/w4Ts=";  // with a key of 32 times 'k'
 constexpr std::string_view kSignatureOfNothing = "v1,v48jdbgvh29KJz2Qc+ghw8G6vG3nAKnujWBg8oM/62A=";
 
 std::string lines(Signer& signer, std::string_view before, std::string_view workload,
@@ -90,7 +90,7 @@ TEST(Signer, SignsAsTheSpecificationHasItHoweverTheBodyIsCut) {
   }
 }
 
-TEST(Signer, OneSignatureDoesNotDependOnThoseBefore) {
+TEST(Signer, ASignatureDoesNotDependOnEarlierOnes) {
   Signer signer({kKey});
   EXPECT_EQ(lines(signer, "", "", ""), expected(kSignatureOfNothing));
   EXPECT_EQ(lines(signer, kBody, "", ""), expected(kSignature));
@@ -103,7 +103,7 @@ TEST(Signer, TwoSecretsGiveTwoSignatures) {
             expected(std::string(kSignature) + " " + std::string(kOtherSignature)));
 }
 
-// Each call of OpenSSL fails once. What was signed before and after that is as it should be.
+// Each call of OpenSSL fails once. Signatures before and after that are right.
 TEST(Signer, AFailureOfOpensslIsAnError) {
   for (int good = 0;; ++good) {
     ASSERT_LT(good, 100) << "it never runs out of calls";

@@ -13,14 +13,14 @@
 #include "metrics/tally.h"
 #include "net/address.h"
 
-// What pools tell of themselves: values, copied on the loop's thread and then anybody's. Texts that came from
-// outside are safe to show; workloads and passwords are not among them.
+// The status of pools. These are values: the loop's thread makes them, and then any thread may have them.
+// Texts that came from outside are safe to show. Workloads and passwords are not included.
 namespace driveshaft::dispatch {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 using WallTime = std::chrono::system_clock::time_point;
 
-// Of running jobs and failures, a pool lists no more than this.
+// A pool lists at most so many running jobs and failures.
 inline constexpr std::size_t kListedJobs = 100;
 inline constexpr std::size_t kKeptFailures = 100;
 
@@ -30,11 +30,12 @@ struct RunningJob {
   std::string unique;
   net::Address server;
   SteadyTime started;
-  SteadyTime ends;  // then it fails
+  SteadyTime ends;  // when it fails for lack of time
   int attempt = 1;
-  std::string backend;     // where it is, as people are told; empty while it is held or waits
-  std::string_view state;  // "running", "held", "waiting" for its next attempt, "dead-lettering": gearmand is
-                           // taking its dead letter
+  std::string backend;  // name of the backend that it is at; empty while it is held or waits
+  // "running", "held", "waiting" (for its next attempt), or "dead-lettering" (gearmand has not accepted its
+  // dead letter yet).
+  std::string_view state;
 };
 
 struct FailedJob {
@@ -45,80 +46,81 @@ struct FailedJob {
   WallTime at;
   std::chrono::nanoseconds took;
   int attempts = 1;
-  std::string_view kind;                     // see name_of(FailureKind)
+  std::string_view kind;                     // name_of() its FailureKind
   std::string reason;                        // as in the log
-  std::optional<unsigned> http_status;       // of the endpoint's answer, if one came
-  std::optional<std::uint32_t> gearman_ret;  // if it said that the job failed
-  std::string answer;                        // its first bytes
+  std::optional<unsigned> http_status;       // status of the endpoint's answer, if one came
+  std::optional<std::uint32_t> gearman_ret;  // set if the endpoint answered that the job failed
+  std::string answer;                        // first bytes of the answer
 };
 
 struct FunctionStatus {
   std::string name;
   int running = 0;
-  bool withdrawn = false;   // no longer in the jobs file
-  int max_concurrency = 0;  // 0: it has none of its own
+  bool withdrawn = false;   // the jobs file no longer has the function
+  int max_concurrency = 0;  // 0: the function has no limit of its own
   metrics::Outcomes outcomes;
 };
 
 struct LinkStatus {
   net::Address server;
   bool connected = false;
-  SteadyTime since;  // connected or not
-  std::string why;   // it is not connected; empty before the first attempt has failed
+  SteadyTime since;  // since when it is connected, or not
+  std::string why;   // why it is not connected; empty until the first attempt has failed
 };
 
 // One backend of an endpoint.
 struct BackendStatus {
   enum class State {
     untried,   // nothing was sent there yet
-    up,        // the last thing heard of it was an answer
+    up,        // the last that was heard of it was an answer
     down,      // it could not be reached, or its application is absent
     paused,    // it asked to wait
-    failing,   // far more of its jobs fail than of the others'
-    draining,  // it is removed from the jobs file, or its address from the name, and finishes its jobs
+    failing,   // far more of its jobs fail than of the other backends'
+    draining,  // it was removed from the jobs file, or its address from its name, and it finishes its jobs
   };
   std::uint64_t id = 0;  // no other backend of the pool has had it
-  std::string name;      // see config::EndpointConfig::names(), and its address if the name has several
+  std::string name;      // see config::EndpointConfig::names(); with the address if the name has several
   State state = State::untried;
   SteadyTime since;
-  std::string why;                     // it is neither untried nor up
-  std::optional<SteadyTime> next_try;  // when it is tried again; nothing: it is not away, or is tried now
-  bool suspected = false;              // failing, after few failures
-  int weight = 1;                      // 0: it takes no more jobs, as one that drains
-  int running = 0;                     // jobs that are there
-  int limit = 0;                       // jobs it is given at once
-  bool full = false;                   // the limit is what it has shown to take
+  std::string why;  // why it is neither untried nor up
+  // When it is tried again; nothing: it is not away, or is being tried now.
+  std::optional<SteadyTime> next_try;
+  bool suspected = false;  // it is failing after few failures only
+  int weight = 1;          // 0: it takes no more jobs
+  int running = 0;         // jobs that run there
+  int limit = 0;           // jobs that it gets at once
+  bool full = false;       // it has shown that it takes no more jobs at once than `limit`
   std::size_t connections = 0;
   std::size_t idle_connections = 0;
-  metrics::Tally tally;  // of its attempts: completed ones succeeded, failed ones did not
+  metrics::Tally tally;  // attempts: succeeded ones count as completed, failed ones as failed
 };
 
 struct EndpointStatus {
   enum class State {
     untried,  // nothing was sent there yet
     up,       // a backend works
-    down,     // none can be reached, or their application is absent
-    paused,   // all asked to wait
+    down,     // no backend can be reached, or their application is absent
+    paused,   // all backends asked to wait
   };
   State state = State::untried;
   SteadyTime since;
-  std::string why;    // it is down or paused
-  int held = 0;       // jobs that wait for it in their slots
-  int limit = 0;      // jobs it is given at once
-  bool full = false;  // the limit is what it has shown to take
+  std::string why;    // why it is down or paused
+  int held = 0;       // jobs that are held for it
+  int limit = 0;      // jobs that it gets at once
+  bool full = false;  // it has shown that it takes no more jobs at once than `limit`
   std::size_t connections = 0;
   std::size_t idle_connections = 0;
-  std::optional<SteadyTime> next_try = {};  // when the first of its backends is tried again, as there
-  // In the order of the jobs file; then those that drain. The pool's own has those of functions' endpoints
-  // that are gone, too.
+  std::optional<SteadyTime> next_try = {};  // the earliest next_try of its backends
+  // In the order of the jobs file; those that drain come last. The pool's own endpoint also lists draining
+  // backends of function endpoints that no longer exist.
   std::vector<BackendStatus> backends = {};
 };
 
-// Functions whose jobs fail; see breaker.h.
+// An open breaker, and its functions; see breaker.h.
 struct BreakerStatus {
   std::vector<std::string> functions;
   SteadyTime since;
-  int failed = 0;  // of so many attempts, before it opened
+  int failed = 0;  // failed attempts of `attempts`, when it opened
   int attempts = 0;
 };
 
@@ -126,33 +128,33 @@ struct PoolStatus {
   config::PoolConfig settings;
   bool draining = false;
   int running = 0;
-  int reusable = 0;  // of these, held jobs whose slots others may use
-  Pauses pauses;     // by operators; settings.paused is that of the jobs file
+  int reusable = 0;  // held jobs whose slots other jobs may use
+  Pauses pauses;     // pauses by operators; settings.paused is that of the jobs file
   metrics::Tally tally;
   EndpointStatus endpoint;
-  // Of functions that have another than the pool's.
+  // The endpoint of functions that have another than the pool's.
   struct FunctionEndpoint {
-    std::string uri;  // as it may be shown
+    std::string uri;  // as it may be shown, without a password
     EndpointStatus endpoint;
     std::vector<std::string> functions;
   };
   std::vector<FunctionEndpoint> function_endpoints;
-  std::vector<BreakerStatus> breakers;            // that are open
-  std::vector<LinkStatus> links;                  // retiring ones left out
+  std::vector<BreakerStatus> breakers;            // breakers that are open
+  std::vector<LinkStatus> links;                  // links that do not retire
   std::shared_ptr<const FailedJob> last_failure;  // null: no job has failed
-  int failures_in_a_row = 0;                      // jobs that failed since the last one that did not
-  // Only if asked for.
+  int failures_in_a_row = 0;                      // jobs that failed since the last job that did not fail
+  // Empty with Detail::figures.
   std::vector<FunctionStatus> functions;
   std::vector<RunningJob> jobs;                            // the oldest first
   std::vector<std::shared_ptr<const FailedJob>> failures;  // the newest first
 
   int slots() const { return draining ? 0 : settings.worker_count; }
-  int busy() const { return running - reusable; }  // slots
+  int busy() const { return running - reusable; }  // slots that are busy
   bool paused() const { return settings.paused || pauses.pool; }
 };
 
 enum class Detail {
-  figures,  // no lists. The monitor alone asks for them: with each answer `tally.longest` begins anew
+  figures,  // Without the lists. Only the monitor may ask for it: each answer starts `tally.longest` anew.
   all,
 };
 

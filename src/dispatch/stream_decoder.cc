@@ -27,21 +27,22 @@ NotAnAnswer invalid(std::string_view what, std::string_view line) {
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(kSpace) == line.npos; }
 
-// 10.0 is whole too, as it is for gearman_ret: some languages know no other numbers.
+// 10.0 counts as a whole number too, as for gearman_ret: some languages have no other numbers.
 std::optional<std::uint32_t> whole(const json::value& value) {
   if (!value.is_int64() && !value.is_double()) return std::nullopt;
-  const double number = value.to_number<double>();  // which every uint32_t fits into
+  const double number = value.to_number<double>();  // a double can hold every uint32_t
   if (std::trunc(number) != number || number < 0 || number > std::numeric_limits<std::uint32_t>::max()) {
     return std::nullopt;
   }
   return static_cast<std::uint32_t>(number);
 }
 
-// What one line says; its views are into the line's object.
+// The content of one line of progress. The views are of the line's JSON object, except that `data` may view
+// `decoded`.
 struct Progress {
   std::optional<std::pair<std::uint32_t, std::uint32_t>> status;
   std::optional<std::string_view> data;
-  std::string decoded;  // of base64
+  std::string decoded;  // the bytes of data_base64
   std::optional<std::string_view> warning;
 };
 
@@ -50,7 +51,7 @@ std::optional<std::string_view> text(const json::value& value) {
   return string ? std::optional<std::string_view>({string->data(), string->size()}) : std::nullopt;
 }
 
-// What is wrong with it, or nothing.
+// Reads one line of progress. Returns what is wrong with it, or an empty text.
 std::string_view read_progress(const json::object& object, Progress& progress) {
   if (const auto* status = object.if_contains("status")) {
     const auto* parts = status->if_array();
@@ -90,14 +91,14 @@ base::Result<void, NotAnAnswer> StreamDecoder::feed(std::string_view bytes, Sink
     if (has_answer_) {
       if (!is_blank(part)) return follows_the_answer(part);
     } else {
-      // Which of them it is shows at its end.
+      // Whether the line is progress or the answer is known only at its end.
       const std::size_t limit = std::max(max_line_, kMaxProgressLine);
       if (line_.size() + part.size() > limit) {
         return invalid(fmt::format("is longer than {} ({} bytes)",
                                    limit == max_line_ ? "max_response_size" : "any line may be", limit),
                        line_.empty() ? part : std::string_view(line_));
       }
-      // A whole line is read where it lies.
+      // A line that came whole is read without a copy.
       const bool whole_line = end != bytes.npos && line_.empty();
       if (!whole_line) line_.append(part);
       if (end != bytes.npos) {

@@ -11,17 +11,17 @@
 
 namespace driveshaft::dispatch {
 
-// An answer of the type application/x-ndjson, read as it comes: lines of JSON, each an object that says how
-// the job fares, and for the last one the answer itself. Empty lines say nothing; a line of progress may hold
-// several of
+// Reads an answer of the type application/x-ndjson while it comes. Each line is a JSON object. The last line
+// is the answer itself; the lines before it report progress. Empty lines are skipped. A line of progress may
+// have several of these members:
 //   {"status": [3, 10]}     3 of 10 parts are done
 //   {"data": "…"}           a part of the result
 //   {"data_base64": "…"}    the same, of any bytes
 //   {"warning": "…"}        a text for the client
-// Pure. Memory: the line that is not complete yet.
+// Pure. It only keeps the line that is not complete yet.
 class StreamDecoder {
  public:
-  // Larger lines may only be answers: data comes in parts.
+  // Only the line with the answer may be larger: data can be sent in parts. Bytes.
   static constexpr std::size_t kMaxProgressLine = 1024 * 1024;
 
   class Sink {
@@ -34,12 +34,13 @@ class StreamDecoder {
     ~Sink() = default;
   };
 
-  // The answer may not be longer than `max_line` bytes.
+  // The line with the answer may have at most `max_line` bytes.
   explicit StreamDecoder(std::size_t max_line) : max_line_(max_line) {}
 
-  // Takes the next bytes, and tells `sink` of the progress in them. After an error it is of no more use.
+  // Takes the next bytes, and tells `sink` of the progress in them. After an error the decoder must not be
+  // used any more.
   base::Result<void, NotAnAnswer> feed(std::string_view bytes, Sink& sink);
-  // There are no more; the last line may lack its end.
+  // The answer has ended. Its last line may lack a line end. The result views `decoder` and this object.
   base::Result<Answer, NotAnAnswer> finish(AnswerDecoder& decoder, Sink& sink);
 
  private:
@@ -47,8 +48,8 @@ class StreamDecoder {
   NotAnAnswer follows_the_answer(std::string_view line) const;
 
   const std::size_t max_line_;
-  std::string line_;         // its beginning, while it is not complete
-  bool has_answer_ = false;  // line_ is the answer, and nothing may follow
+  std::string line_;         // beginning of the line that is not complete yet
+  bool has_answer_ = false;  // line_ is the answer; only empty lines may follow
 };
 
 }  // namespace driveshaft::dispatch

@@ -23,7 +23,7 @@ struct Seen final : StreamDecoder::Sink {
   std::vector<std::string> said;
 };
 
-// In pieces of so many bytes; 0: all at once.
+// Feeds the answer in pieces of so many bytes; 0: all at once.
 class Stream : public testing::TestWithParam<std::size_t> {
  protected:
   std::string answer_or_error(std::string_view text) {
@@ -77,7 +77,7 @@ TEST_P(Stream, BytesThatAreNotUtf8PassAsTheyAre) {
   EXPECT_THAT(seen.said, ElementsAre("d:\xe9"));
 }
 
-TEST_P(Stream, WhatIsWrongIsSaidWithTheLine) {
+TEST_P(Stream, AnErrorShowsTheLine) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "ended without a line"},
       {"\n\n", "ended without a line"},
@@ -117,7 +117,7 @@ TEST_P(Stream, OnlyTheAnswerMayBeALongLine) {
               HasSubstr("longer than max_response_size (2097152 bytes)"));
 }
 
-TEST(StreamDecoder, ASmallLimitOfTheAnswerIsNotThatOfTheOtherLines) {
+TEST(StreamDecoder, TheLimitOfTheAnswerDoesNotLimitOtherLines) {
   StreamDecoder decoder(100);
   Seen seen;
   AnswerDecoder answers;

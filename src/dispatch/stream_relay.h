@@ -12,19 +12,19 @@
 
 namespace driveshaft::dispatch {
 
-// Passes on to gearmand what a streamed answer tells of its job, as it comes. Of one attempt; on the loop's
-// thread.
+// Passes the progress in a streamed answer on to gearmand while it comes. There is one object for each
+// attempt. Used on the loop's thread.
 class StreamRelay final : private StreamDecoder::Sink {
  public:
-  // What is passed by reference outlives it.
+  // `link` and the bytes of `handle` outlive this object.
   StreamRelay(gearman::Link& link, std::uint64_t generation, std::string_view handle, std::size_t max_line)
       : link_(link), generation_(generation), handle_(handle), decoder_(max_line) {}
 
-  // False: the link is congested, and more has to wait for on_writable() of its owner.
+  // False: the link is congested, and no more must be fed until on_writable() of the link's owner.
   base::Result<bool, NotAnAnswer> feed(std::string_view bytes);
   base::Result<Answer, NotAnAnswer> finish(AnswerDecoder& decoder) { return decoder_.finish(decoder, *this); }
 
-  // The client has some of the result: from another attempt it would have it twice.
+  // The client has got data or a warning. After another attempt it would have it twice.
   bool gave_data() const { return gave_data_; }
 
  private:

@@ -15,8 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 using log::kMainLog;
 
-// Once no job runs, links have this time for their closing echoes: the servers read the last results.
-// Otherwise a server that is stopped or far away would delay the shutdown for the whole window.
+// How long the servers have to read the last results, once no job runs. A server that is stopped or far away
+// would otherwise delay the shutdown for the whole window.
 constexpr auto kClosingTime = 2s;
 
 }  // namespace
@@ -99,7 +99,7 @@ base::Result<void> Supervisor::resume(const std::string& pool, const std::string
   return base::Error{"it is not paused"};
 }
 
-// After any change of a pool's pauses.
+// Call it after each change of a pool's pauses.
 void Supervisor::pauses_changed(const std::string& pool) {
   const auto changed = pauses_.find(pool);
   if (const auto found = pools_.find(pool); found != pools_.end()) found->second->set_pauses(changed->second);
@@ -192,9 +192,9 @@ void Supervisor::pool_at_rest(Pool&) {
 }
 
 void Supervisor::closing_is_over() {
-  // A grab that was still unanswered may have brought one more job: within the window it is let run.
+  // A grab without an answer may have brought one more job. Within the window that job may run.
   if (!window_over_ && running_jobs() > 0) return;
-  // Nor is a server that reads slowly cut off within it.
+  // A server that reads slowly is not cut off within the window either.
   if (!window_over_ &&
       std::any_of(leaving_.begin(), leaving_.end(), [](const auto& pool) { return pool->has_unsent(); })) {
     return context_.deadlines.set(closing_, kClosingTime);

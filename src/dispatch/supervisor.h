@@ -16,49 +16,52 @@
 
 namespace driveshaft::dispatch {
 
-// Whether the jobs file and the operators want jobs to be taken.
+// Whether jobs are to be taken, as the jobs file and the operators say.
 enum class Wanted {
-  jobs,        // by one pool at least
-  no_slots,    // nothing, as no pool has slots
-  all_paused,  // nothing, as each pool that has slots is paused
+  jobs,        // at least one pool takes jobs
+  no_slots,    // no job is to be taken: no pool has slots
+  all_paused,  // no job is to be taken: each pool that has slots is paused
 };
 
-// Makes, changes and drains the pools as the jobs file says. All calls are made on the loop's thread, except
-// draining(), connected_links() and wanted().
+// Makes, changes and drains pools as the jobs file says. The loop's thread makes all calls, except
+// draining(), connected_links() and wanted(), which any thread may call. The context outlives it.
 class Supervisor final : private Pool::Owner {
  public:
   explicit Supervisor(Context& context) : context_(context) {}
 
-  // Puts a configuration in force: the first, and each later one, without touching a job that runs.
+  // Puts a configuration in force, the first one or a later one. Running jobs are not touched.
   void apply(const config::Config& config);
 
-  // Takes no more jobs; calls `done` as soon as none runs and every server has read its results. Jobs that
-  // outlive `window` fail. Called again, it only shortens the window.
+  // Takes no more jobs. Calls `done` when no job runs and all servers have read their results. Jobs that
+  // still run after `window` are failed or requeued, as on_shutdown says. Another call can only shorten the
+  // window, and its `done` is not called.
   void drain(std::chrono::milliseconds window, std::function<void()> done);
-  bool draining() const { return draining_; }  // any thread
-  // Of the jobs file in force.
+  bool draining() const { return draining_; }  // may be called in any thread
+  // Whether the jobs file in force has the pool.
   bool has_pool(const std::string& name) const { return pools_.contains(name); }
 
-  // Of the pool of that name in the jobs file, or of a function of it. A pause outlives reloads, and pools
-  // that are removed and come back. The error says what there is no such thing.
+  // Pauses or resumes a pool of the jobs file, or a function of it. A pause stays in force after a reload,
+  // and also for a pool that is removed and comes back. The error says which pool or function does not exist,
+  // or why it is not resumed.
   base::Result<void> pause(const std::string& pool, const std::string& function, Pause pause);
   base::Result<void> resume(const std::string& pool, const std::string& function);
-  // All pauses, by pool; those of pools that the jobs file does not have, too.
+  // All pauses, by pool. Pools that the jobs file does not have are included.
   using AllPauses = std::map<std::string, Pauses, std::less<>>;
   const AllPauses& pauses() const { return pauses_; }
-  // The pauses of a process that has handed over. Before the first apply().
+  // Sets the pauses of a process that has handed over. Call it before the first apply().
   void restore(AllPauses pauses);
-  // Ends those running jobs; see Job::cancel(). How many.
+  // Ends the running jobs for which `is` returns true; see Job::cancel(). Returns how many.
   int cancel_jobs(const std::function<bool(const Job&)>& is, std::string_view why, bool requeue);
 
   int running_jobs() const;
-  // Of the pools that take jobs.
+  // Slots of all pools that take jobs.
   int slots() const;
-  // Every pool, those that only finish what they run after the others. Its cost is bounded, whatever runs.
+  // The status of all pools. Pools that only finish their jobs come last. Its cost is bounded, however many
+  // jobs run.
   std::vector<PoolStatus> status(Detail detail) const;
-  // Connections to gearmand that are up. Any thread.
+  // The number of connections to gearmand that are up. Any thread.
   int connected_links() const { return connected_links_.load(std::memory_order_relaxed); }
-  // Any thread.
+  // Whether jobs are to be taken. Any thread.
   Wanted wanted() const { return wanted_.load(std::memory_order_relaxed); }
 
  private:
@@ -80,9 +83,9 @@ class Supervisor final : private Pool::Owner {
   void finish_if_drained();
 
   Context& context_;
-  std::map<std::string, std::shared_ptr<Pool>> pools_;  // of the jobs file in force, by name
-  AllPauses pauses_;                                    // none that is empty
-  std::vector<std::shared_ptr<Pool>> leaving_;          // removed, or all of them in a drain
+  std::map<std::string, std::shared_ptr<Pool>> pools_;  // pools of the jobs file in force, by name
+  AllPauses pauses_;                                    // has no empty entries
+  std::vector<std::shared_ptr<Pool>> leaving_;          // pools that were removed; in a drain, all pools
   std::atomic<int> connected_links_{0};
   std::atomic<Wanted> wanted_{Wanted::jobs};
   std::atomic<bool> draining_{false};

@@ -9,7 +9,7 @@
 
 namespace driveshaft::dispatch {
 
-// For tests: a Context, and all that it refers to.
+// For tests: a Context, and everything that it refers to.
 struct TestContext {
   asio::io_context loop;
   base::DeadlineWheel deadlines{loop};
@@ -30,7 +30,7 @@ struct TestContext {
                   .host = "here"};
 };
 
-// A response of the contract.
+// A response that is an answer of the contract.
 inline std::string test_answer(std::string_view text, int gearman_ret = 0) {
   return http::test_response("{\"gearman_ret\": " + std::to_string(gearman_ret) +
                              ", \"response_string\": \"" + std::string(text) + "\"}");

@@ -24,7 +24,7 @@ TEST(TokenBucket, StartsWithASecondsWorthAndRefillsAtItsRate) {
   EXPECT_EQ(take_all(bucket, kStart + 1h), 50) << "it holds no more than a second's worth";
 }
 
-TEST(TokenBucket, OfLessThanOneASecondHoldsOne) {
+TEST(TokenBucket, HoldsAtLeastOneToken) {
   TokenBucket bucket(0.5, kStart);
   EXPECT_EQ(take_all(bucket, kStart), 1);
   EXPECT_EQ(take_all(bucket, kStart + 1900ms), 0);
@@ -39,7 +39,7 @@ TEST(TokenBucket, SaysHowLongToWait) {
   EXPECT_EQ(bucket.wait_for(0), 0ms);
 }
 
-TEST(TokenBucket, ADebtIsPaidBack) {
+TEST(TokenBucket, TokensBelowZeroAreMadeUpForLater) {
   TokenBucket bucket(10, kStart);
   take_all(bucket, kStart);
   bucket.take();

@@ -23,7 +23,7 @@ std::uint64_t random_id() {
   return id;
 }
 
-// The two digits of each byte, one byte after the other.
+// The two hexadecimal digits of each byte from 0 to 255.
 constexpr std::array<char, 512> kDigits = [] {
   constexpr char kHex[] = "0123456789abcdef";
   std::array<char, 512> digits{};

@@ -43,7 +43,7 @@ TEST(Trace, IdsAndSpansDiffer) {
 TEST(Trace, SamplesTheShareThatIsAskedFor) {
   EXPECT_EQ(sampled(1), kMany);
   EXPECT_EQ(sampled(0), 0);
-  EXPECT_NEAR(sampled(0.25), kMany / 4, kMany / 40);  // over five standard deviations
+  EXPECT_NEAR(sampled(0.25), kMany / 4, kMany / 40);  // more than five standard deviations
 }
 
 TEST(Trace, TheLast56BitsDecide) {
