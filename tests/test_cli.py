@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`driveshaft status` and `driveshaft top` against a real daemon."""
+import contextlib
 import fcntl
 import json
 import os
@@ -68,32 +69,44 @@ def test_jobs_that_the_endpoint_refuses_are_failures(rig):
     assert (misspelt.returncode, misspelt.stdout) == (2, "") and misspelt.stderr == 'driveshaft: the daemon has no pool Reglar; did you mean "Regular"?\n'
 
 
+@contextlib.contextmanager
+def following(command, daemon):
+    """A command that goes on. It is killed at the end, and after a minute in which it does not end by itself."""
+    with subprocess.Popen([binary(), command, "--follow", str(daemon.port)], stdout=subprocess.PIPE, text=True) as process:
+        deadline = threading.Timer(60, process.kill)
+        deadline.start()
+        try:
+            yield process
+        finally:
+            deadline.cancel()
+            process.kill()
+
+
 def test_failures_are_followed(rig):
     server, daemon = start(rig, answer(status="500 Oops"))
     daemon.expect_failed_jobs()
     run(server, "f")
     wait_until(lambda: "status 500" in run_binary("failures", str(daemon.port)).stdout, "the first is listed")
-    with subprocess.Popen([binary(), "failures", "--follow", str(daemon.port)], stdout=subprocess.PIPE, text=True) as following:
-        assert following.stdout.readline().startswith("AGO")
-        assert "status 500" in following.stdout.readline()
+    with following("failures", daemon) as followed:
+        assert followed.stdout.readline().startswith("AGO")
+        assert "status 500" in followed.stdout.readline()
         run(server, "f")
-        assert "status 500" in following.stdout.readline()
+        assert "status 500" in followed.stdout.readline()
         daemon.stop()
-        assert following.wait(20) == 9
+        assert followed.wait(20) == 9
 
 
 def test_running_jobs_are_followed_under_headings_that_are_there_at_once(rig):
     gate = Gate()
     server, daemon = start(rig, gate)
-    with Client(server) as client, \
-            subprocess.Popen([binary(), "jobs", "--follow", str(daemon.port)], stdout=subprocess.PIPE, text=True) as following:
-        assert following.stdout.readline().startswith("POOL")
+    with Client(server) as client, following("jobs", daemon) as followed:
+        assert followed.stdout.readline().startswith("POOL")
         handle = client.submit("f")
-        assert handle.decode() in following.stdout.readline()
+        assert handle.decode() in followed.stdout.readline()
         gate.open()
         client.result(handle)
         daemon.stop()
-        assert following.wait(20) == 9
+        assert followed.wait(20) == 9
 
 
 def test_running_jobs_are_listed(rig):
