@@ -10,7 +10,8 @@ bool has(const std::vector<std::string>& list, const std::string& text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-// What is no letter has nothing else by which it could be meant.
+// Whether only handles and a limit are given, or nothing. Every other condition is about what a letter says,
+// so it cannot hold for a text that is no letter.
 bool chooses_by_handle_alone(Selection selection) {
   selection.handles.clear();
   selection.limit = 0;
@@ -22,7 +23,7 @@ bool chooses_by_handle_alone(Selection selection) {
 std::optional<std::chrono::milliseconds> age_of(const dispatch::ReadLetter& letter,
                                                 std::chrono::system_clock::time_point now) {
   if (!letter.last) return std::nullopt;
-  // The clocks of two hosts may differ.
+  // The clock of the host that wrote the letter may be ahead.
   return std::max(std::chrono::duration_cast<std::chrono::milliseconds>(now - *letter.last),
                   std::chrono::milliseconds(0));
 }

@@ -11,7 +11,7 @@
 
 #include "letters/letter.h"
 
-// What becomes of each letter, and what has become of all of them. Pure.
+// Decides what is done with each letter, and counts what was done. Pure.
 namespace driveshaft::letters {
 
 enum class Action {
@@ -20,37 +20,37 @@ enum class Action {
   delete_it,  // the letters are removed
 };
 
-// Which letters are meant: those for which everything holds that is given here.
+// Selects letters. A letter is selected if every condition that is given here holds for it.
 struct Selection {
-  std::optional<std::string> function = {};  // of the job
-  // Since the job has finally failed.
+  std::optional<std::string> function = {};  // function of the job
+  // The time since the job finally failed.
   std::optional<std::chrono::milliseconds> older_than = {};
   std::optional<std::chrono::milliseconds> newer_than = {};
   std::string error = {};                 // the error contains this text
-  std::vector<std::string> jobs = {};     // handles of jobs, as the log has them; empty: of any
-  std::vector<std::string> handles = {};  // of letters; empty: of any
-  std::size_t limit = 0;                  // at most so many letters; 0: all
+  std::vector<std::string> jobs = {};     // handles of the jobs, as in the log; empty: any job
+  std::vector<std::string> handles = {};  // handles of the letters; empty: any letter
+  std::size_t limit = 0;                  // the most letters that are selected; 0: no limit
 
   bool operator==(const Selection&) const = default;
 };
 
-// Since its job has finally failed; nothing where the letter does not say when that was.
+// The time since the letter's job finally failed; nothing if the letter does not say when that was.
 std::optional<std::chrono::milliseconds> age_of(const dispatch::ReadLetter& letter,
                                                 std::chrono::system_clock::time_point now);
 
 // What is to be done with a letter.
 enum class Fate {
-  passed_over,  // it is not meant
-  chosen,
-  stays,  // nothing may be done with it; why is said
+  passed_over,  // the letter is not selected
+  chosen,       // the action is carried out
+  stays,        // the letter is selected, but the action is not possible; the reason is reported
 };
 
 struct Judgement {
   Fate fate;
-  std::string why = {};  // for `stays`: the reason only
+  std::string why = {};  // of `stays`: the reason, without the letter's name
 };
 
-// Of one command, over all servers.
+// The decisions and counts of one command, over all servers.
 class Account {
  public:
   Account(Action action, Selection selection, std::chrono::system_clock::time_point now)
@@ -58,21 +58,22 @@ class Account {
 
   Action action() const { return action_; }
 
-  // Counts those that stay.
+  // Decides what is done with the letter. A letter that stays is counted here.
   Judgement judge(const Letter& letter);
-  // What has become of a chosen letter: it was shown, run again or deleted, or it has to stay after all.
+  // The caller reports what has become of each chosen letter. done(): it was shown, run again or deleted.
+  // has_to_stay(): the action was not possible after all.
   void done() { ++done_; }
   void has_to_stay() { ++stay_; }
-  // So many letters are done as were asked for.
+  // Whether as many letters are done as the limit allows.
   bool is_complete() const { return selection_.limit > 0 && done_ >= selection_.limit; }
 
   std::size_t count() const { return done_; }
-  // Letters that stay although they were meant.
+  // Selected letters that stay. A text that is no letter counts if its handle was named.
   std::size_t stay_count() const { return stay_; }
-  // What stays because it is no letter, and was not named.
+  // Texts that stay because they are no letters, and whose handles were not named.
   std::size_t broken_count() const { return broken_; }
-  // The handles that were named and of which there was no letter; those of jobs as "of job HANDLE". None
-  // where the account is complete: the others were not looked for.
+  // The named handles for which no letter was found; the handle of a job as "of job HANDLE". Empty if the
+  // account is complete, because the search ends at the limit.
   std::vector<std::string> missing() const;
 
  private:
@@ -81,8 +82,8 @@ class Account {
   const Action action_;
   const Selection selection_;
   const std::chrono::system_clock::time_point now_;
-  std::set<std::string, std::less<>> found_;       // named handles of letters
-  std::set<std::string, std::less<>> found_jobs_;  // of the jobs of letters that were meant
+  std::set<std::string, std::less<>> found_;       // named handles for which there was a letter
+  std::set<std::string, std::less<>> found_jobs_;  // handles of the selected letters' jobs
   std::size_t done_ = 0;
   std::size_t stay_ = 0;
   std::size_t broken_ = 0;

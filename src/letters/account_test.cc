@@ -28,7 +28,7 @@ Fate fate(const Selection& selection, const Letter& one, Action action = Action:
   return Account(action, selection, kNow).judge(one).fate;
 }
 
-TEST(Account, WithoutAFilterEveryLetterIsMeant) {
+TEST(Account, WithoutAFilterEveryLetterIsChosen) {
   for (const auto action : {Action::look, Action::rerun, Action::delete_it}) {
     EXPECT_EQ(fate({}, letter("H:1"), action), Fate::chosen);
   }
@@ -60,7 +60,7 @@ TEST(Account, AgeIsSinceTheJobFailed) {
   EXPECT_EQ(fate({}, undated), Fate::chosen);
 }
 
-TEST(Account, WhatIsNoLetterIsShownAndDeletedByItsHandleAlone) {
+TEST(Account, ATextThatIsNoLetterIsShownAndDeletedByItsHandle) {
   EXPECT_EQ(fate({}, broken("H:1"), Action::look), Fate::chosen);
   EXPECT_EQ(fate({.function = "f"}, broken("H:1"), Action::look), Fate::passed_over);
   EXPECT_EQ(fate({.older_than = 1s}, broken("H:1"), Action::delete_it), Fate::passed_over);
@@ -81,7 +81,7 @@ TEST(Account, WhatIsNoLetterIsShownAndDeletedByItsHandleAlone) {
   EXPECT_EQ(named.broken_count(), 0U);
 }
 
-TEST(Account, NamesHandlesOfWhichThereIsNoLetter) {
+TEST(Account, ReportsHandlesWithoutALetter) {
   Account account(Action::look, {.handles = {"H:1", "H:2", "H:3"}}, kNow);
   EXPECT_EQ(account.judge(letter("H:2")).fate, Fate::chosen);
   EXPECT_EQ(account.judge(letter("H:4")).fate, Fate::passed_over);
@@ -94,7 +94,7 @@ TEST(Account, NamesHandlesOfWhichThereIsNoLetter) {
   EXPECT_THAT(limited.missing(), IsEmpty()) << "it was not looked for to the end";
 }
 
-TEST(Account, AJobIsNamedByItsHandle) {
+TEST(Account, SelectsLettersByTheHandleOfTheirJob) {
   auto one = letter("H:7");
   one.content->handle = "H:1";
   Account account(Action::rerun, {.jobs = {"H:1", "H:7"}}, kNow);

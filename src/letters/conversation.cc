@@ -50,7 +50,8 @@ asio::awaitable<Result<void>> Conversation::begin() {
   auto stream = co_await dial();
   if (!stream) co_return stream.error();
   stream_ = std::move(*stream);
-  // A Perl Gearman::Server does not know this question. Jobs that are not completed it would lose.
+  // A Perl Gearman::Server does not know this packet. It must not be used: it would lose the jobs that are
+  // not completed when the connection ends.
   gearman::append_packet(out_, PacketType::get_status_unique, "driveshaft-letters");
   const auto answer = co_await ask(PacketType::status_res_unique);
   if (!answer) co_return answer.error();
@@ -129,7 +130,7 @@ asio::awaitable<Result<unsigned>> Conversation::attempts() {
   }
   if (handed_out > kMost) complete(job->handle);
   if (const auto done = co_await give_back(function); !done) co_return done.error();
-  // It would keep the function in its status for ever.
+  // Without this command gearmand would list the function in its status for ever.
   const auto forgotten = co_await ask_as_text("drop function " + function + '\n', [](auto) { return true; });
   if (!forgotten) co_return forgotten.error();
   co_return handed_out > kMost ? 0 : handed_out;
@@ -169,7 +170,7 @@ asio::awaitable<Result<bool>> Conversation::has(std::string_view unique) {
   const auto answer = co_await ask(PacketType::status_res_unique);
   if (!answer) co_return answer.error();
   if (answer->type == PacketType::error) co_return said(answer->body);
-  // UNIQUE, whether it is known, whether it runs, …, each behind a zero byte.
+  // The answer's fields are separated by zero bytes: the unique, whether it is known, whether it runs, ….
   const auto end = answer->body.find('\0');
   if (end == std::string::npos || std::string_view(answer->body).substr(0, end) != unique) {
     co_return Error{"it answers for another unique than it was asked for"};

@@ -20,63 +20,65 @@
 
 namespace driveshaft::letters {
 
-// What is said to one gearmand: it hands out the jobs of a function, takes other jobs, and is told which of
-// them are done. One question at a time. Errors are the reason only, and end the conversation: gearmand then
-// has back every job that it has handed out and that is not completed. On the loop's thread.
+// A connection to one gearmand, which grabs jobs of a function, completes them, and submits other jobs. Only
+// one question is asked at a time: the caller waits for one coroutine before it calls the next. An error
+// contains only the reason, without the server's address. After an error the conversation is over; when its
+// connection closes, gearmand requeues every job that was handed out and not completed. Used in the loop's
+// thread.
 class Conversation {
  public:
-  // `patience`: how long the server may be silent while an answer is waited for.
+  // `resolver` and `deadlines` outlive this object. `patience`: how long the server may be silent while an
+  // answer is waited for.
   Conversation(net::Resolver& resolver, base::DeadlineWheel& deadlines, const config::ServerConfig& server,
                std::chrono::milliseconds patience);
   Conversation(const Conversation&) = delete;
 
-  // Connects, and makes sure that it is a server that takes jobs back when a connection ends.
+  // Connects, and fails if the server does not requeue jobs when a connection ends.
   asio::awaitable<base::Result<void>> begin();
 
-  // Ends it: the question that waits for its answer fails at once, and so does each that comes later.
+  // Ends the conversation: a question that waits for its answer fails at once, and so does each later one.
   void close();
 
-  // Connects, and has it send a few bytes back: whether there is a job server at all. It is asked nothing
-  // else then. Connecting counts into the patience.
+  // Checks whether a job server listens there: connects, and has the server send a few bytes back. Nothing
+  // else is asked after that. The time of connecting counts as part of `patience`.
   asio::awaitable<base::Result<void>> greet();
 
   struct Counts {
     std::uint64_t waiting = 0;
-    std::uint64_t handed_out = 0;  // to other connections as well
+    std::uint64_t handed_out = 0;  // to any connection
   };
-  // How many jobs of the function there are.
+  // Counts the jobs of the function.
   asio::awaitable<base::Result<Counts>> count(std::string_view function);
 
-  // How often it hands a job out before it throws it away (--job-retries); 0: as often as need be. It is
-  // tried with a job of a function of our own: nothing else tells.
+  // How often the server hands a job out before it drops the job (its option --job-retries); 0: without a
+  // limit. No packet asks for this, so it is tried out with a job of a function that only this call uses.
   asio::awaitable<base::Result<unsigned>> attempts();
 
-  // From now on jobs of that function are handed out.
+  // From now on grab() gets jobs of this function.
   void take_from(std::string_view function);
   struct Job {
     std::string handle;
     std::string workload;
   };
-  // The next job; nothing if none waits.
+  // Grabs the next job; nothing if no job waits.
   asio::awaitable<base::Result<std::optional<Job>>> grab();
-  // A job that was handed out is done: gearmand forgets it. The packet goes with the next question.
+  // Completes a job that was handed out: gearmand removes it. The packet is sent with the next question.
   void complete(std::string_view handle);
-  // No more jobs are handed out, and gearmand has back those of the function that are not completed. All that
-  // was said before has been read by then.
+  // Stops grabbing jobs of the function, and has gearmand requeue those that are not completed. When this
+  // returns, gearmand has read all packets that were sent before.
   asio::awaitable<base::Result<void>> give_back(std::string_view function);
 
-  // Whether a job of that unique, of whatever function, waits or runs.
+  // Whether a job with this unique waits or runs, in any function.
   asio::awaitable<base::Result<bool>> has(std::string_view unique);
   struct Submission {
-    std::string handle;   // of the new job
-    std::string refused;  // why gearmand does not take it; empty: it does
+    std::string handle;   // handle of the new job
+    std::string refused;  // why gearmand refuses the job; empty: it has accepted the job
   };
   asio::awaitable<base::Result<Submission>> submit_background(std::string_view function,
                                                               std::string_view unique,
                                                               std::string_view workload);
 
  private:
-  // A packet and its body.
   struct Answer {
     gearman::PacketType type;
     std::string body;
@@ -84,12 +86,12 @@ class Conversation {
   using error_code = boost::system::error_code;
 
   asio::awaitable<base::Result<net::Stream>> dial();
-  // Sends a command of the text protocol, over a connection of its own. `is_last` is called with each line of
-  // the answer.
+  // Sends a command of the text protocol, over a separate connection. `is_last` is called with each line of
+  // the answer, and returns whether that line is the last one.
   asio::awaitable<base::Result<void>> ask_as_text(std::string command,
                                                   std::function<bool(std::string_view line)> is_last);
   asio::awaitable<base::Result<void>> send(net::Stream& stream, std::string& bytes);
-  // Sends what is in `out_`, and waits for one packet, which is of one of those types, or an ERROR.
+  // Sends `out_`, and waits for one packet. Fails unless the packet has one of these types or is an ERROR.
   asio::awaitable<base::Result<Answer>> ask(gearman::PacketType expected,
                                             gearman::PacketType or_this = gearman::PacketType::error);
   base::Error lost(const error_code& error) const;

@@ -10,16 +10,17 @@ namespace driveshaft::letters {
 
 // Where letters wait: a dead letter function on a gearmand.
 struct Place {
-  std::string server;    // its address
+  std::string server;    // address of the gearmand
   std::string function;  // the dead letter function
 };
 
 // A job of a dead letter function as gearmand hands it out.
 struct Letter {
-  std::string handle;                          // of the letter, not of its job
-  std::string text;                            // its workload, any bytes
-  base::Result<dispatch::ReadLetter> content;  // or why the text is no letter
-  // The handle that it was handed out by; `handle` is another one once the letter is submitted anew.
+  std::string handle;                          // handle of the letter; its failed job had another one
+  std::string text;                            // workload of the letter, any bytes
+  base::Result<dispatch::ReadLetter> content;  // what the text says, or why it is no letter
+  // The handle with which gearmand handed the letter out. `handle` differs from it if the letter was
+  // submitted again.
   std::string taken_as = {};
 };
 

@@ -28,7 +28,7 @@ Letter renewed(const std::string& handle, std::string taken_as) {
   return one;
 }
 
-TEST(Named, ALookIsNeededWhereAHandleMayBeOfSeveral) {
+TEST(Named, ALookIsNeededIfSeveralLettersMayHaveAHandle) {
   for (const auto action : {Action::rerun, Action::delete_it}) {
     EXPECT_FALSE(is_look_needed(action, {.handles = {"H:1"}}, 1));
     EXPECT_TRUE(is_look_needed(action, {.handles = {"H:1"}}, 2));
@@ -38,7 +38,7 @@ TEST(Named, ALookIsNeededWhereAHandleMayBeOfSeveral) {
   EXPECT_FALSE(is_look_needed(Action::look, {.jobs = {"H:1"}, .handles = {"H:1"}}, 2));
 }
 
-TEST(Named, AHandleOfALetterIsOfOneServer) {
+TEST(Named, ALetterHandleOnTwoServersIsAmbiguous) {
   Named named({.handles = {"H:1", "H:2"}});
   named.add(kOne, letter("H:1"));
   named.add(kOther, letter("H:2"));
@@ -50,14 +50,14 @@ TEST(Named, AHandleOfALetterIsOfOneServer) {
                   "with --server"));
 }
 
-TEST(Named, WhatIsNoLetterHasAHandleToo) {
+TEST(Named, ATextThatIsNoLetterCountsForAmbiguity) {
   Named named({.handles = {"H:1"}});
   named.add(kOne, letter("H:1"));
   named.add(kOther, {"H:1", "x", base::Error{"it is not JSON"}, "H:1"});
   EXPECT_EQ(named.ambiguities().size(), 1U);
 }
 
-TEST(Named, AHandleOfAJobIsOfOneServer) {
+TEST(Named, AJobHandleOnTwoServersIsAmbiguous) {
   Named named({.jobs = {"H:1"}});
   named.add(kOne, letter("H:7"));
   named.add(kOther, letter("H:8"));
@@ -80,7 +80,7 @@ TEST(Named, AJobMayBeInSeveralLetters) {
           "by their own handles, which driveshaft letters list has"));
 }
 
-TEST(Named, ChoosesTheLettersByTheHandlesThatTheyHaveNow) {
+TEST(Named, ChoosesTheLettersByTheirCurrentHandles) {
   Named named({.error = "no", .handles = {"H:1", "H:2"}, .limit = 3});
   named.add(kOne, renewed("H:1", "H:2"));
   named.add(kOther, renewed("H:5", "H:1"));

@@ -17,7 +17,7 @@ namespace {
 using base::Error;
 using base::Result;
 
-// On one server.
+// The run on one server.
 class Visit {
  public:
   Visit(net::Resolver& resolver, base::DeadlineWheel& deadlines, const config::ServerConfig& server,
@@ -29,7 +29,7 @@ class Visit {
         server_(net::to_string(server.address)),
         gearmand_(resolver, deadlines, server, order.patience) {}
 
-  // Why the server could not be asked to the end.
+  // An error says why the server could not be reached, or why the exchange with it broke off.
   asio::awaitable<Result<void>> run() {
     if (const auto begun = co_await gearmand_.begin(); !begun) co_return begun.error();
     for (const auto& function : order_.functions) {
@@ -119,15 +119,16 @@ class Visit {
     co_return Result<void>();
   }
 
-  // Jobs that have no unique have "" or "-"; gearmand takes those of "-" that have one workload for the same.
+  // A job without a unique has "" or "-". Of jobs with the unique "-", gearmand treats those with equal
+  // workloads as one job.
   static bool is_unique(std::string_view unique) { return !unique.empty() && unique != "-"; }
 
-  // Whether gearmand would take a job of that unique for another one.
+  // Whether gearmand already has a job with this unique, and so would not queue another one.
   asio::awaitable<Result<bool>> waits_for_another_job(const std::string& unique) {
     if (!is_unique(unique)) co_return false;
     const auto known = co_await gearmand_.has(unique);
     if (!known) co_return known.error();
-    // In a dry run the job of an earlier letter has not been submitted.
+    // In a dry run jobs are not submitted, so the uniques of earlier letters are remembered here.
     co_return *known || (order_.dry_run && !uniques_.insert(unique).second);
   }
 
@@ -147,15 +148,15 @@ class Visit {
     co_return co_await leave(place, letter, why);
   }
 
-  // A letter that stays; `why`, if it is not empty, is for the observer.
+  // Leaves the letter on the server. If `why` is not empty, it is reported to the observer.
   asio::awaitable<Result<void>> leave(const Place& place, Letter& letter, std::string_view why = {}) {
     if (const auto renewed = co_await renew(place, letter); !renewed) co_return renewed.error();
     if (!why.empty()) observer_.on_stays(place, letter, why);
     co_return Result<void>();
   }
 
-  // Where gearmand would throw a letter away that is handed out too often, a letter that stays is submitted
-  // anew, and the one that was handed out is removed.
+  // If gearmand drops jobs that are handed out too often, a letter that stays is submitted again, and the one
+  // that was handed out is completed. So the letter's count of attempts starts anew.
   asio::awaitable<Result<void>> renew(const Place& place, Letter& letter) {
     if (*attempts_ == 0) co_return Result<void>();
     auto copy = co_await gearmand_.submit_background(place.function, dispatch::new_unique(), letter.text);
@@ -179,9 +180,9 @@ class Visit {
   base::DeadlineWheel& deadlines_;
   const std::string server_;
   Conversation gearmand_;
-  std::optional<unsigned> attempts_;            // how often a letter is handed out; 0: as often as need be
-  std::set<std::string, std::less<>> renewed_;  // handles of letters that were submitted anew
-  std::set<std::string, std::less<>> uniques_;  // of a dry run
+  std::optional<unsigned> attempts_;            // how often the server hands a job out; 0: without a limit
+  std::set<std::string, std::less<>> renewed_;  // handles of letters that were submitted again
+  std::set<std::string, std::less<>> uniques_;  // uniques of the letters that a dry run has chosen
   bool output_failed_ = false;                  // a letter could not be shown
   bool stopped_ = false;
   base::MemberDeadline<Visit> leave_{*this, &Visit::leave_server};
