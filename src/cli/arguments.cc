@@ -44,7 +44,7 @@ bool is_same_name(std::string_view one, std::string_view other) {
   return std::ranges::equal(one, other, {}, with_underscores, with_underscores);
 }
 
-// Some options have `-` in their names and others `_`, so both spellings of each are right.
+// Some options have `-` in their names and others `_`, so users may write either in each name.
 void use_declared_name(std::string& token, std::span<const OptionName> options) {
   if (!token.starts_with("--")) return;
   const auto name = std::string_view(token).substr(2, token.find('=') - 2);
@@ -55,7 +55,7 @@ void use_declared_name(std::string& token, std::span<const OptionName> options) 
   }
 }
 
-// The arguments in the form that the library takes: for it, `--name=` with no value behind it is a mistake.
+// Makes the arguments acceptable to the library, which rejects `--name=` with an empty value.
 std::vector<std::string> tokens_of(std::span<const char* const> arguments,
                                    std::span<const OptionName> options) {
   std::vector<std::string> tokens;
@@ -79,7 +79,7 @@ Error unknown_option(const std::string& name, std::span<const OptionName> option
   const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
   std::string_view close = config::nearest(bare, names);
   if (close.empty() && bare.size() > 1) {
-    // An abbreviation is not taken: with the next option it might mean another.
+    // An abbreviation is not accepted, because an option that is added later could begin with it too.
     const auto begins =
         std::find_if(names.begin(), names.end(), [&](std::string_view n) { return n.starts_with(bare); });
     if (begins != names.end()) close = *begins;

@@ -35,7 +35,8 @@ Error failed(const Daemon& daemon, std::string_view what, const error_code& erro
   return failed(daemon, what, error == beast::error::timeout ? "no answer in time" : error.message());
 }
 
-// Why it does not answer as wished: what it says itself of a request that is at fault (status 4xx).
+// The error for an answer whose status is not 200. If the request is at fault (status 4xx), the reason is the
+// one that the daemon gives.
 Error not_ok(const Daemon& daemon, std::string_view path, const Answer& answer) {
   error_code error;
   const auto said = boost::json::parse(answer.body, error);
@@ -50,7 +51,7 @@ Error not_ok(const Daemon& daemon, std::string_view path, const Answer& answer) 
                   to_string(daemon.target), path, answer.status)};
 }
 
-// A session for a new connection, or why there is none.
+// Makes a TLS session for a new connection. The error says why this is not possible.
 asio::awaitable<base::Result<net::TlsSession>> new_session(const Daemon& daemon) {
   const auto executor = co_await asio::this_coro::executor;
   asio::steady_timer done(executor, daemon.tls->look_timeout());

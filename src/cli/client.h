@@ -14,14 +14,14 @@
 
 namespace driveshaft::cli {
 
-// A daemon's exporter address, and what is needed there.
+// A daemon's exporter address, with the token and the TLS settings for it.
 struct Daemon {
   Target target;
-  text::Secret token;                   // empty: none is shown
+  text::Secret token;                   // empty: no token is sent
   std::shared_ptr<net::TlsClient> tls;  // null: plain text
 };
 
-// Reads the files of the target. The error names one that cannot be used.
+// Reads the files that the target names. The error names a file that cannot be used.
 base::Result<Daemon> reach(const Target& target);
 
 struct Answer {
@@ -29,18 +29,20 @@ struct Answer {
   std::string body;
 };
 
-// The answers of a daemon, or why there is none. Time and size of an answer are limited.
-
-// What a user can do about an answer of this status, to be put behind what it says; may be empty.
+// What a user can do about an answer with this HTTP status, to be appended to a message; may be empty.
 std::string_view remedy(unsigned status);
 
-// To a GET: its body, if the status is 200.
+// get() and post() send one request. An error says why there is no answer. The size of the answer is limited,
+// and so is the time, but not the time in which the system resolves the host's name.
+
+// Sends a GET, and returns the answer's body. Every status but 200 is an error.
 asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string_view path);
-// To a POST of JSON.
+// Sends a POST with a JSON body. The answer may have any status. `patience`: the limit for connecting, and
+// then for the rest.
 asio::awaitable<base::Result<Answer>> post(const Daemon& daemon, std::string_view path, std::string_view body,
                                            std::chrono::seconds patience);
 
-// Runs one of these, and nothing beside it.
+// Runs the loop until get() or post() has ended, and returns the result. The loop has no other work.
 template <class Result>
 base::Result<Result> wait_for(asio::io_context& io, asio::awaitable<base::Result<Result>> answer) {
   base::Result<Result> result = base::Error{};

@@ -29,7 +29,8 @@ using base::Error;
 
 constexpr std::chrono::seconds kFollowEvery{1};
 
-// The answer at that path, which has that field, or an exit code; why is on stderr.
+// Gets the answer at this path, an object that has this field. Nothing: this failed, and the reason was
+// printed to stderr.
 std::optional<boost::json::object> ask(const Daemon& daemon, std::string_view path, std::string_view field,
                                        bool print_it) {
   asio::io_context io;
@@ -56,7 +57,7 @@ int print_status(const Command& command, const Daemon& daemon) {
   return status->at("well").as_bool() ? base::kExitOk : base::kExitNotWell;
 }
 
-// The list at that path; with --follow, again and again. `lines` has what is to be printed of an answer.
+// Prints the list at this path; with --follow, once each second. `lines` makes the lines of an answer.
 template <class Lines>
 int print_list(const Command& command, const Daemon& daemon, std::string_view path, std::string_view field,
                Lines lines) {
@@ -86,7 +87,7 @@ int print_jobs(const Command& command, const Daemon& daemon) {
 }
 
 int print_failures(const Command& command, const Daemon& daemon) {
-  std::optional<double> shown;  // the time of the last one that was printed
+  std::optional<double> shown;  // the time of the last failure that was printed
   return print_list(command, daemon, "/api/v1/failures", "failures",
                     [&](const auto& answer, const Style& style) {
                       return failure_lines(answer, command.pool, style, command.follow ? &shown : nullptr);

@@ -47,7 +47,7 @@ struct Row {
   std::vector<OptionName> options;
 };
 
-// With those that every command has.
+// Adds the options that every command has.
 std::vector<OptionName> options(std::vector<OptionName> own) {
   for (const auto& option : {kHelp, kSocket, kUrl, kTokenFile, kCaFile}) own.push_back(option);
   return own;
@@ -74,7 +74,8 @@ const Row* find_row(std::span<const char* const> arguments) {
   return row == rows().end() ? nullptr : &*row;
 }
 
-// Names of pools have no slash but where the whole is one: the first slash ends the pool's name.
+// The first slash separates the pool from the function. If the pool's name contains a slash itself, the
+// daemon finds the pool that is meant (Control::named).
 void add_place(json::object& body, std::string_view text) {
   const auto slash = text.find('/');
   body["pool"] = text.substr(0, slash);
@@ -146,12 +147,12 @@ base::Result<Answer> ask_socket(const std::string& path, const std::string& targ
   return Answer{response.result_int(), std::move(response.body())};
 }
 
-// What a daemon says to a POST where its exporter address takes no actions.
+// Whether this is the answer of a daemon whose exporter address does not accept actions.
 bool takes_no_actions(const Answer& answer) {
   return answer.status == 405 && answer.body == "only GET and HEAD\n";
 }
 
-// Prints what became of the action. Returns the exit code.
+// Prints the result of the action. Returns the exit code.
 int report(const base::Result<Answer>& answer, const std::string& daemon) {
   if (!answer) {
     fmt::print(stderr, "driveshaft: {}\n", answer.error().message);

@@ -11,17 +11,17 @@
 #include "base/error.h"
 #include "cli/target.h"
 
-// The commands that have a running daemon do something, over its control socket, or with a token over its
-// exporter address: `driveshaft pause` and others.
+// The commands that send an action to a running daemon, such as `driveshaft pause`. They use the daemon's
+// control socket, or its exporter address with a token.
 namespace driveshaft::cli {
 
 inline constexpr std::string_view kControlSocket = "/run/driveshaft/control.sock";
 
 struct ControlCommand {
-  std::string action;  // as in the path of the request
-  std::string body;    // of the request, JSON
-  std::string socket{kControlSocket};
-  std::optional<Target> target;  // is asked instead of the socket
+  std::string action;                  // name of the action in the path of the request
+  std::string body;                    // body of the request, JSON
+  std::string socket{kControlSocket};  // path
+  std::optional<Target> target;        // if set, it is used instead of the socket
   bool help = false;
 
   bool operator==(const ControlCommand&) const = default;
@@ -29,7 +29,7 @@ struct ControlCommand {
 
 std::vector<std::string_view> control_command_names();
 bool is_control_command(std::span<const char* const> arguments);
-// Those of which is_control_command() is true.
+// Requires is_control_command(arguments).
 base::Result<ControlCommand> parse_control_command(std::span<const char* const> arguments);
 std::string control_help_text();
 

@@ -4,11 +4,11 @@
 #include <boost/json/value.hpp>
 #include <string>
 
-// Values of the API's answers as people read them; an unknown one is "-". These throw what boost::json throws
-// when a value is not what it should be.
+// Formats values of the API's answers for people; an unknown value (null) is "-". If a value has another type
+// than expected, these functions throw what boost::json throws.
 namespace driveshaft::cli {
 
-// Nothing that came over the network reaches the terminal unescaped.
+// Escapes a text that came over the network, so that it is safe on a terminal.
 std::string safe(const boost::json::value& value);
 
 double number_of(const boost::json::value& value);

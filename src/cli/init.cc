@@ -36,7 +36,7 @@ Error cannot_write(const std::string& path, int error) {
                       std::generic_category().message(error))};
 }
 
-// A new file, whole or not at all.
+// Writes a new file. If that fails, no file is left behind.
 Result<void> write_new(const std::string& path, std::string_view text) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) return errno == EEXIST ? exists(path) : cannot_write(path, errno);
@@ -55,14 +55,15 @@ Result<void> write_new(const std::string& path, std::string_view text) {
   return cannot_write(path, error);
 }
 
-// One that has the same text already may stay.
+// Writes the schema. A file that already has the same text stays.
 Result<void> write_schema(const std::string& path) {
   const auto there = config::read_file(path);
   if (there && *there == jobs_schema()) return {};
   return write_new(path, jobs_schema());
 }
 
-// All but the jobs file of that path, which comes last: it names what is found.
+// Does everything that can fail before the jobs file `path` is written: creates the folder, and writes the
+// schema.
 Result<void> prepare(const std::string& folder, const std::string& path) {
   std::error_code error;
   if (fs::exists(fs::symlink_status(path, error))) return exists(path);

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-// `driveshaft init`: writes a jobs file to begin with.
+// `driveshaft init`: writes a first jobs file.
 namespace driveshaft::cli {
 
 struct InitOptions {
@@ -16,9 +16,9 @@ struct InitOptions {
   bool operator==(const InitOptions&) const = default;
 };
 
-// Whether the arguments, those after the program's name, begin with its name.
+// Whether the arguments begin with `init`. `arguments` does not contain the program's name.
 bool is_init(std::span<const char* const> arguments);
-// Those of which is_init() is true.
+// Requires is_init(arguments).
 base::Result<InitOptions> parse_init(std::span<const char* const> arguments);
 
 std::string init_help_text();

@@ -5,7 +5,7 @@
 
 namespace driveshaft::cli {
 
-// docs/jobs.schema.json, embedded when the program was built.
+// The text of docs/jobs.schema.json, embedded when the program is built.
 std::string_view jobs_schema();
 
 }  // namespace driveshaft::cli

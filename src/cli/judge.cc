@@ -30,7 +30,8 @@ constexpr const char* kSeeWhyItEnded =
 
 Remark too_late(const Outcome& outcome, const Circumstances& circumstances) {
   const double seconds = static_cast<double>(circumstances.timeout.count()) / 1000;
-  if (outcome.closed_before && circumstances.is_fastcgi) {  // in HTTP it was idle, and may be closed
+  // In HTTP an endpoint may close an idle connection, so that is no finding.
+  if (outcome.closed_before && circumstances.is_fastcgi) {
     return finding(fmt::format("the connection was closed before an answer; sent once more, no whole answer "
                                "within {} s",
                                seconds),
@@ -151,7 +152,7 @@ std::string remedy_for_body(std::string_view body, const std::string& message) {
   return "write the object, and nothing else";
 }
 
-// Of a streamed answer, what comes before its last line.
+// Counts the lines of a streamed answer that come before the last one.
 struct Told final : dispatch::StreamDecoder::Sink {
   void status(std::uint32_t, std::uint32_t) override { ++times; }
   void data(std::string_view) override { ++times; }

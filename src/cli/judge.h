@@ -8,24 +8,24 @@
 #include "dispatch/contract.h"
 #include "http/exchange.h"
 
-// Whether an endpoint's response to a sample job follows the contract. Pure.
+// Judges whether an endpoint's response to a sample job follows the contract. Pure.
 namespace driveshaft::cli {
 
-// How a sample went.
+// The result of one sample job.
 struct Outcome {
   struct Response {
     unsigned status;
     std::string body;
     bool keep_alive;
-    bool retry_after;       // it has a Retry-After
-    bool streamed = false;  // it is a stream of lines, all of them in `body`
+    bool retry_after;       // it has a Retry-After header
+    bool streamed = false;  // it is a stream of lines; `body` has all of them
   };
-  // A failure, but for `timed_out`: no whole response came in time.
+  // If `timed_out` is set, no whole response came in time, and the failure here has no meaning.
   base::Result<Response, http::Failure> response;
   bool timed_out = false;
   std::chrono::nanoseconds took{};
   std::string stderr_lines = {};  // lines that a FastCGI script wrote to stderr
-  bool closed_before = false;     // a first connection closed before an answer; this is of the second one
+  bool closed_before = false;     // the first connection closed without an answer; this is the second try
 };
 
 struct Remark {
@@ -43,10 +43,11 @@ struct Circumstances {
   bool is_http_over_unix = false;
 };
 
-// A sample that must be answered as the contract has it; `decoder` is the daemon's own.
+// Judges the response to a sample that must be answered as the contract says. `decoder` is the class that the
+// daemon uses.
 Remark judge(const Outcome& outcome, dispatch::AnswerDecoder& decoder, const Circumstances& circumstances);
 
-// A sample that must be refused with a status 4xx.
+// Judges the response to a sample that must be refused with a status 4xx.
 Remark judge_refusal(const Outcome& outcome);
 
 }  // namespace driveshaft::cli

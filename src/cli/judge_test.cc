@@ -130,7 +130,7 @@ TEST(Judge, NoResponseAtAll) {
   EXPECT_THAT(late.remedy, HasSubstr("--timeout"));
 }
 
-TEST(Judge, OfTwoConnectionsToPhpFpmBothAreTold) {
+TEST(Judge, ASecondTryOverFastcgiIsReportedWithTheFirst) {
   auto late = failed(http::Failure::Kind::connection_lost, true);
   late.closed_before = true;
   dispatch::AnswerDecoder decoder;
@@ -142,13 +142,13 @@ TEST(Judge, OfTwoConnectionsToPhpFpmBothAreTold) {
   EXPECT_EQ(judged(late).what, "no whole answer within 2.5 s") << "a kept connection may be closed";
 }
 
-TEST(Judge, ASocketThatTheUserMayNotOpenIsNotStarted) {
+TEST(Judge, ForASocketThatTheUserMayNotOpenTheRemedyIsNotToStartPhpFpm) {
   const Outcome denied{http::Failure{http::Failure::Kind::unreachable, "why", /*denied=*/true}, false, {}};
   EXPECT_THAT(judged(denied).remedy,
               testing::AllOf(HasSubstr("as the daemon's user"), testing::Not(HasSubstr("start it"))));
 }
 
-TEST(Judge, AConnectionOfPhpFpmMayOutliveItsProcess) {
+TEST(Judge, AnEndedProcessOfPhpFpmWhoseConnectionStaysOpenHasARemedy) {
   dispatch::AnswerDecoder decoder;
   const auto remark = judge(failed(http::Failure::Kind::connection_lost, /*timed_out=*/true), decoder,
                             {std::chrono::milliseconds(2500), false, false, /*is_fastcgi=*/true});
@@ -162,7 +162,7 @@ TEST(Judge, AProcessOfPhpFpmThatEndsHasItsLogAsRemedy) {
   EXPECT_THAT(remark.remedy, HasSubstr("process_control_timeout"));
 }
 
-TEST(JudgeRefusal, OnlyAStatusThatBlamesTheRequestIsOne) {
+TEST(JudgeRefusal, OnlyAStatusThatSaysTheRequestIsWrongIsARefusal) {
   for (const unsigned status : {400, 401, 403, 422}) {
     EXPECT_EQ(judge_refusal(answered(status, "")).grade, Grade::good) << status;
   }

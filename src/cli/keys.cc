@@ -14,7 +14,8 @@ using Name = Key::Name;
 
 constexpr char kEscape = '\x1b';
 
-// The keys whose sequence ends so: ESC [ A, ESC O A, or ESC [ 5 ~ with a number.
+// The ends of the escape sequences of keys. A whole sequence is ESC [ A or ESC O A, or, with a number,
+// ESC [ 5 ~.
 constexpr std::pair<std::string_view, Name> kSequences[] = {
     {"A", Name::up},    {"B", Name::down}, {"H", Name::home}, {"F", Name::end},      {"1~", Name::home},
     {"7~", Name::home}, {"4~", Name::end}, {"8~", Name::end}, {"5~", Name::page_up}, {"6~", Name::page_down}};
@@ -26,13 +27,14 @@ std::optional<Key> named(std::string_view sequence) {
   return std::nullopt;
 }
 
-// How many bytes the key at the front takes, and which one it is, if it has a name here. 0: more has to come.
+// The key at the front: how many bytes it takes, and which key it is, if it has a name here. 0 bytes: the key
+// is not complete yet.
 struct Found {
   std::size_t bytes;
   std::optional<Key> key;
 };
 
-// Whether more bytes may make it a character of UTF-8.
+// Whether these bytes may be the beginning of a character in UTF-8.
 bool begins_character(std::string_view bytes) {
   const auto first = static_cast<unsigned char>(bytes.front());
   const std::size_t size = first >= 0xf5 ? 0 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;

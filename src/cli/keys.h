@@ -22,19 +22,20 @@ struct Key {
     tab,
   };
   Name name;
-  std::string text = {};  // of a character: itself, in UTF-8
+  std::string text = {};  // the character in UTF-8; empty for every other key
 
   bool operator==(const Key&) const = default;
 };
 
-// Finds the keys in what a terminal sends. Pure. Keys that nothing is said of above are left out.
+// Finds the keys in the bytes that a terminal sends. Keys that have no name above are left out. Pure.
 class KeyDecoder {
  public:
   std::vector<Key> feed(std::string_view bytes);
 
-  // Whether an escape character came last: it is the key Escape, or begins another key that is still to come.
+  // Whether the last bytes are no complete key. If they are an escape character, it is either the key Escape
+  // or the beginning of another key.
   bool is_unsure() const { return !pending_.empty(); }
-  // Nothing came for a while.
+  // Is called when no more bytes have come for a while: returns the keys that the pending bytes make.
   std::vector<Key> give_up();
 
  private:

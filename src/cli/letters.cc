@@ -43,7 +43,7 @@ letters::Action action_of(Verb verb) {
                                      : letters::Action::look;
 }
 
-// A line of a terminal's stderr that says how far it is, once it takes long.
+// A line on stderr, if that is a terminal, which shows the progress of a command that takes long.
 class ProgressLine {
  public:
   void show(std::string_view text) {
@@ -54,7 +54,7 @@ class ProgressLine {
     std::fflush(stderr);
     shown_ = true;
   }
-  // Before anything else is written.
+  // Removes the line. Is called before anything else is written.
   void clear() {
     if (!std::exchange(shown_, false)) return;
     fmt::print(stderr, "\r\x1b[K");
@@ -101,7 +101,7 @@ class Teller final : public letters::Observer {
     failed_ = true;
   }
 
-  // False: there is no letter of a handle that was named.
+  // Reports the named handles that have no letter. False: there is such a handle.
   bool tell_missing(const letters::Account& account) {
     const auto missing = account.missing();
     for (const auto& handle : missing) {
@@ -110,7 +110,7 @@ class Teller final : public letters::Observer {
     return missing.empty();
   }
 
-  // The end of the output. False: something could not be done.
+  // Writes the end of the output. False: something could not be done.
   bool finish(const letters::Account& account) {
     progress_.clear();
     bool good = tell_missing(account) && account.stay_count() == 0 && !failed_;
@@ -143,13 +143,13 @@ class Teller final : public letters::Observer {
   }
 
  private:
-  // To stdout, and past its buffer.
+  // Writes to stdout, and flushes it.
   bool write(std::string_view bytes) {
     progress_.clear();
     const bool written =
         std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0;
     if (written) return true;
-    if (errno != EPIPE)  // who reads it has enough
+    if (errno != EPIPE)  // EPIPE: the reader wants no more
       complain(fmt::format("cannot write to stdout: {}", std::generic_category().message(errno)));
     failed_ = true;
     return false;
@@ -164,15 +164,15 @@ class Teller final : public letters::Observer {
   LetterTable table_;
   ProgressLine progress_;
   std::size_t shown_ = 0;
-  std::vector<std::string> raw_names_;  // of the letters whose workload alone is wanted
-  std::string raw_;                     // the last one's
+  std::vector<std::string> raw_names_;  // with --raw: the names of the chosen letters
+  std::string raw_;                     // with --raw: the workload of the last letter
   bool failed_ = false;                 // a server could not be asked, or something could not be written
 };
 
-// Finds the letters that are named before anything is done with them.
+// Finds the named letters before they are changed.
 class Looker final : public letters::Observer {
  public:
-  // `servers`: how many are asked.
+  // `servers`: the number of servers that are asked.
   Looker(letters::Named& named, std::size_t servers, Teller& teller)
       : named_(named), servers_(servers), teller_(teller) {}
 
@@ -185,7 +185,7 @@ class Looker final : public letters::Observer {
     teller_.on_progress(place, taken, of);
   }
   void on_handed_out(const Place& place, std::uint64_t count) override {
-    if (servers_ == 1) return;  // it is told later, and another server cannot be meant
+    if (servers_ == 1) return;  // the second run reports it, and no other server can have an equal handle
     teller_.on_handed_out(place, count);
     saw_all_ = false;
   }
@@ -194,7 +194,7 @@ class Looker final : public letters::Observer {
     saw_all_ = false;
   }
 
-  // False: a letter that was not seen may have a handle that is named.
+  // False: a letter that could not be read may have a named handle.
   bool saw_all() const { return saw_all_; }
 
  private:
@@ -204,8 +204,9 @@ class Looker final : public letters::Observer {
   bool saw_all_ = true;
 };
 
-// Confines order and selection to the letters that a first look finds. False: it is not sure which are meant,
-// and nothing may be changed; why is on stderr. `all_there` says whether each handle has a letter.
+// Reads the letters, and restricts `order` and `selection` to the named letters that it finds. False: a
+// handle may be ambiguous, so nothing may be changed; the reason was printed to stderr. `all_there` says
+// whether each handle has a letter.
 bool look_first(letters::Order& order, letters::Selection& selection, Time now, Teller& teller,
                 bool& all_there) {
   letters::Named named(selection);
@@ -235,7 +236,8 @@ bool look_first(letters::Order& order, letters::Selection& selection, Time now, 
   return true;
 }
 
-// What is to be done where; nothing if the jobs file does not say it: why is on stderr.
+// Makes the order from the options and, if necessary, the jobs file. Nothing: this failed, and the reason was
+// printed to stderr.
 std::optional<letters::Order> read_order(const LettersOptions& options) {
   const auto complain = [](std::string_view text) { fmt::print(stderr, "driveshaft: {}\n", text); };
   const auto use = [&](const config::Config* config) -> std::optional<letters::Order> {
@@ -255,7 +257,8 @@ std::optional<letters::Order> read_order(const LettersOptions& options) {
                     path, text.error().message));
     return std::nullopt;
   }
-  // Without the files that it names: the secrets of pools are not needed, and may be for the daemon alone.
+  // The files that the jobs file names are not read: the secrets of pools are not needed, and perhaps only
+  // the daemon may read them.
   const auto parsed = config::parse(*text);
   if (parsed) return use(&parsed->config);
   for (const auto& error : parsed.error().errors) complain(fmt::format("{}: {}", path, error));
@@ -269,7 +272,8 @@ int run(const LettersOptions& options) {
     fmt::print("{}", letters_help_text());
     return base::kExitOk;
   }
-  std::signal(SIGPIPE, SIG_IGN);  // a write to a TLS connection that the server has closed
+  // OpenSSL writes to a connection that the server may have closed.
+  std::signal(SIGPIPE, SIG_IGN);
   net::keep_openssl_at_exit();
   auto order = read_order(options);
   if (!order) return base::kExitConfig;

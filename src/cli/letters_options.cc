@@ -106,7 +106,7 @@ Result<void> read_timeout(LettersOptions& options, const std::string& text) {
   return {};
 }
 
-// The verbs that an option is of.
+// The verbs that have an option, as bits.
 enum : unsigned { kList = 1, kShow = 2, kRerun = 4, kDelete = 8, kChange = kRerun | kDelete, kAny = 15 };
 
 struct VerbRow {
@@ -128,7 +128,7 @@ struct Row {
 };
 
 constexpr OptionName kHelp{"help", ""};
-// Only says that all letters are meant.
+// Says that the command applies to all letters.
 constexpr OptionName kAll{"all", ""};
 
 constexpr Row kTable[] = {
@@ -175,7 +175,7 @@ std::string shown(const OptionName& option) {
                                  : fmt::format("--{} {}", option.name, option.argument);
 }
 
-// The handles of `show`, and what letters must be said to be meant.
+// Checks that `show` has handles, and that `rerun` and `delete` say which letters they apply to.
 Result<void> check(const LettersOptions& options, bool all) {
   const bool any = options.selection == letters::Selection{};
   switch (options.verb) {

@@ -28,7 +28,7 @@ std::string refused(const std::vector<const char*>& arguments) {
   return options ? "" : options.error().message;
 }
 
-TEST(LettersOptions, SayWhereAndWhich) {
+TEST(LettersOptions, SelectServersFunctionsAndLetters) {
   EXPECT_FALSE(is_letters(std::vector<const char*>{"list"}));
   auto options = accepted({"letters", "list"});
   EXPECT_EQ(options.verb, Verb::list);
@@ -85,13 +85,13 @@ TEST(LettersOptions, TakeHandlesAsTheyAre) {
               HasSubstr("unexpected argument \"H:a:1\" of letters list"));
 }
 
-TEST(LettersOptions, AJobIsEnoughToShow) {
+TEST(LettersOptions, ShowNeedsNoHandleIfAJobIsGiven) {
   EXPECT_THAT(accepted({"letters", "show", "--job", "H:a:1", "--raw"}).selection.jobs, ElementsAre("H:a:1"));
   EXPECT_THAT(refused({"letters", "show", "--job", "H:a:1", "H:a:2", "--raw"}),
               HasSubstr("one dead letter alone"));
 }
 
-TEST(LettersOptions, ASlipChangesNothing) {
+TEST(LettersOptions, RerunAndDeleteHaveToSayWhichLetters) {
   for (const char* verb : {"rerun", "delete"}) {
     EXPECT_THAT(refused({"letters", verb}), HasSubstr("expected handles or filters, or --all"));
     EXPECT_THAT(refused({"letters", verb, "--dry-run", "--json"}), HasSubstr("or --all"));
@@ -125,7 +125,7 @@ TEST(LettersOptions, HelpIsForAllAndForOne) {
   EXPECT_THAT(letters_help_text(), HasSubstr("--older-than time"));
 }
 
-TEST(LettersOptions, AreThoseOfTheManuals) {
+TEST(LettersOptions, AreListedInTheManuals) {
   EXPECT_EQ(listed("/docs/command-line.md", "## Letters", "| `--", '`'), letters_option_names());
   std::vector<std::string> man;
   for (auto name : letters_option_names()) {
@@ -158,7 +158,7 @@ class LettersOrder : public testing::Test {
   config::Config config_;
 };
 
-TEST_F(LettersOrder, IsThatOfTheJobsFile) {
+TEST_F(LettersOrder, WithoutOptionsComesFromTheJobsFile) {
   const auto all = order({"letters", "list"});
   EXPECT_EQ(all.servers, config_.servers);
   EXPECT_THAT(all.functions, ElementsAre("dead", "gone"));

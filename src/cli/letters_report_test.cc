@@ -38,7 +38,7 @@ Letter broken(std::string text) {
   return {"H:a:9", std::move(text), std::move(content)};
 }
 
-TEST(LetterTable, HasALineForEachTheNewestLast) {
+TEST(LetterTable, HasALineForEachLetterTheNewestLast) {
   LetterTable table(kNow);
   table.add(kPlace, letter("H:a:2", "x", 90s));
   table.add(kPlace, letter("H:a:3", "x", 3h));
@@ -52,7 +52,7 @@ TEST(LetterTable, HasALineForEachTheNewestLast) {
   EXPECT_THAT(LetterTable(kNow).lines({}), IsEmpty());
 }
 
-TEST(LetterTable, NamesTheFunctionsThatKeepThemIfThereAreSeveral) {
+TEST(LetterTable, NamesTheDeadLetterFunctionsIfThereAreSeveral) {
   LetterTable table(kNow);
   table.add(kPlace, letter("H:a:2", "x"));
   table.add({"a:4730", "gone"}, letter("H:a:3", "x"));

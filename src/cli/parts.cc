@@ -8,7 +8,7 @@
 namespace driveshaft::cli {
 namespace {
 
-// The part that scrolls has at least so many lines, as long as the others can spare them.
+// The part that scrolls gets at least so many lines, unless the others would fall below their `least`.
 constexpr std::size_t kLinesThatScroll = 6;
 
 std::size_t all_lines(const std::vector<Part>& parts) {
@@ -17,8 +17,8 @@ std::size_t all_lines(const std::vector<Part>& parts) {
   return sum;
 }
 
-// Takes lines of the others, of the greatest first, until `wanted` are free. Each keeps its least, unless
-// `all` of them may be taken.
+// Takes lines from the other parts, from the largest one first, until `wanted` lines of `room` are free. With
+// `all` every line may be taken; otherwise each part keeps its `least`.
 void make_room(std::vector<Part>& others, std::size_t wanted, std::size_t room, bool all) {
   const auto spare = [&](const Part& part) {
     return part.lines - (all ? 0 : std::min(part.lines, part.least));

@@ -27,11 +27,11 @@ using Grade = Remark::Grade;
 
 constexpr std::size_t kMostStreamed = 64 * 1024 * 1024;
 constexpr std::size_t kBigWorkload = 1024 * 1024;
-constexpr auto kStale = 1h;  // how far off a wrong timestamp is
-// An answer that comes faster does not show whether two jobs ran at once.
+constexpr auto kStale = 1h;  // how far a wrong timestamp is from the present
+// If an answer comes faster than this, the times do not show whether two jobs ran at once.
 constexpr auto kTellingTime = 50ms;
 
-// A job of the probe, and what is wrong with its signature.
+// A job that the probe sends, and what is wrong with its signature.
 struct SampleJob {
   std::string_view name;
   std::string workload;
@@ -45,7 +45,7 @@ struct SampleJob {
   } signature = Signature::good;
 };
 
-// One request on its way.
+// One request, and its outcome when it has ended.
 class Call final : public http::Exchange, private base::Deadline {
  public:
   Call(http::Endpoint& endpoint, base::DeadlineWheel& deadlines, std::chrono::milliseconds timeout)
@@ -53,7 +53,7 @@ class Call final : public http::Exchange, private base::Deadline {
     streams_ = true;
   }
 
-  // The job's workload is to be viewed in workload().
+  // The owner of the job's workload: the views of the request point into this string.
   std::string& workload() { return workload_; }
   dispatch::JobRequest& bytes() { return bytes_; }
   void post(const Request& request) {
@@ -157,7 +157,7 @@ class Probe {
  private:
   using Calls = std::vector<std::unique_ptr<Call>>;
 
-  // False: the endpoint cannot be reached, so no other sample is sent.
+  // Sends the plain job. False: the endpoint cannot be reached, so no other sample is sent.
   bool plain() {
     const auto outcome = call({"plain job", options_.workload});
     const auto remark = judge(outcome);
@@ -177,8 +177,8 @@ class Probe {
     for (const SampleJob& sample : samples) report(sample.name, judge_beside_plain(call(sample)));
   }
 
-  // A function need not accept every workload; a note is printed if it accepted the plain one and not this
-  // one.
+  // A function need not accept every workload. If it accepted the plain one but not this one, a note is
+  // printed.
   Remark judge_beside_plain(const Outcome& outcome) {
     Remark remark = judge(outcome);
     if (remark.grade != Grade::note) return remark;
@@ -210,7 +210,8 @@ class Probe {
     report("two at once", {Grade::good, "both are answered", ""});
   }
 
-  // An error answer may close the connection, and says nothing of others. With FastCGI each request has one.
+  // Says whether the endpoint keeps connections open. Only answers with status 2xx count: after an error an
+  // endpoint may close the connection. In FastCGI each request has a connection of its own.
   void connections() {
     if (!answered_ || options_.uri.is_fastcgi()) return;
     if (!closes_) return report("keep-alive", {Grade::good, "connections stay open", ""});
@@ -321,9 +322,9 @@ class Probe {
   const std::string function_lines_;
   std::optional<dispatch::Signer> signer_;
   dispatch::AnswerDecoder decoder_;
-  int number_ = 0;          // of the last job
-  bool succeeded_ = false;  // the plain job
-  bool answered_ = false;   // a job, with a status 2xx
+  int number_ = 0;          // number of the last job
+  bool succeeded_ = false;  // the plain job has succeeded
+  bool answered_ = false;   // a job was answered with a status 2xx
   bool closes_ = false;     // the endpoint closed a connection after such an answer
   int findings_ = 0;
   std::string last_finding_;

@@ -5,8 +5,8 @@
 
 namespace driveshaft::cli {
 
-// Calls the endpoint with sample jobs, prints a line for each, with a remedy where something is wrong, and
-// returns the exit code. What it sends and how it reads answers is the daemon's own code.
+// Calls the endpoint with sample jobs, and prints a line for each, with a remedy if something is wrong.
+// Returns the exit code. The code that makes requests and reads answers is the daemon's.
 int probe(const ProbeOptions& options);
 
 }  // namespace driveshaft::cli

@@ -62,7 +62,7 @@ Result<void> read_secrets(ProbeOptions& options, const std::string& text) {
   return {};
 }
 
-// "Name: value", or "Name: @path". Errors do not show the value.
+// Reads "Name: value", or "Name: @path". Errors do not show the value, which may be a secret.
 Result<void> read_header(ProbeOptions& options, const std::string& text) {
   const auto colon = text.find(':');
   if (colon == text.npos) return Error{"expected \"Name: value\" or \"Name: @path\", got no colon"};
@@ -91,7 +91,7 @@ Result<void> read_header(ProbeOptions& options, const std::string& text) {
   return {};
 }
 
-// Whether the files can be used is checked when all options are known.
+// Keeps the path. Whether the files can be used is checked when all options are known.
 template <auto path>
 Result<void> read_tls_file(ProbeOptions& options, const std::string& text) {
   if (text.empty()) return Error{"expected the path of a file, got an empty one"};

@@ -17,20 +17,20 @@ namespace driveshaft::cli {
 struct ProbeOptions {
   net::Uri uri;
   std::string function = "driveshaft_probe";
-  std::string workload = "driveshaft probe";  // of the plain job
+  std::string workload = "driveshaft probe";  // workload of the plain job
   config::RequestFormat format = config::RequestFormat::json;
   std::vector<config::Header> headers;
-  std::vector<text::Secret> keys;  // that requests are signed with; empty: they are not
-  net::TlsSettings tls;            // for https alone
-  std::string document_root;       // for FastCGI alone; empty: the script's folder
+  std::vector<text::Secret> keys;  // requests are signed with them; empty: requests are not signed
+  net::TlsSettings tls;            // for https only
+  std::string document_root;       // for FastCGI only; empty: the script's folder
   std::chrono::milliseconds timeout{10'000};
   bool help = false;
 };
 
-// Whether the arguments, those after the program's name, are of this command.
+// Whether the arguments begin with `probe`. `arguments` does not contain the program's name.
 bool is_probe(std::span<const char* const> arguments);
 
-// Those of which is_probe() is true. Reads the files that they name.
+// Requires is_probe(arguments). Reads the files that the arguments name.
 base::Result<ProbeOptions> parse_probe(std::span<const char* const> arguments);
 
 std::string probe_help_text();

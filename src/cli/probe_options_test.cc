@@ -25,7 +25,7 @@ std::string error_of(std::vector<const char*> arguments) {
   return options ? "no error" : options.error().message;
 }
 
-TEST(ProbeOptions, IsACommandOfItsOwn) {
+TEST(ProbeOptions, IsProbeLooksAtTheFirstArgument) {
   const char* const arguments[] = {"probe", "h"};
   EXPECT_TRUE(is_probe(arguments));
   EXPECT_FALSE(is_probe(std::span(arguments).subspan(1)));
@@ -64,7 +64,7 @@ TEST(ProbeOptions, All) {
   EXPECT_TRUE(parsed({"--help"})->help);
 }
 
-TEST(ProbeOptions, AnUnderscoreInANameIsAsGoodAsADash) {
+TEST(ProbeOptions, ANameMayHaveUnderscoresOrDashes) {
   EXPECT_EQ(parsed({"fcgi://h/a.php", "--document_root", "/srv"})->document_root, "/srv");
   EXPECT_EQ(error_of({"https://h/", "--server_name=other", "--server-name=x"}),
             "--server-name is given twice");
@@ -115,7 +115,7 @@ TEST(ProbeOptions, Errors) {
   }
 }
 
-TEST(ProbeOptions, AreThoseOfTheManuals) {
+TEST(ProbeOptions, AreListedInTheManuals) {
   EXPECT_EQ(listed("/docs/command-line.md", "## Probe", "| `--", '`'), probe_option_names());
   std::vector<std::string> man;
   for (auto name : probe_option_names()) man.push_back(name.replace(name.find(' '), 1, " Ar "));

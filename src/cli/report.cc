@@ -75,7 +75,8 @@ std::vector<std::string> job_lines(const json::object& answer, std::string_view 
     now.insert(name);
     if (goes_on && (*seen)->contains(name)) continue;
     ++listed;
-    const auto* const backend = job.if_contains("backend");  // null while the job is held or waits
+    // A job that is held or waits has no backend.
+    const auto* const backend = job.if_contains("backend");
     table.add({{safe(job.at("pool")), kBold},
                {safe(job.at("function"))},
                {safe(job.at("handle"))},

@@ -66,7 +66,7 @@ TEST(Report, AnEndpointThatHasHadNoJobIsNotUsedYet) {
   EXPECT_THAT(report(fresh, {}), testing::Contains(HasSubstr("  not used yet  http://e/")));
 }
 
-TEST(Report, NoPoolOfThatName) {
+TEST(Report, AnUnknownPoolIsNamed) {
   EXPECT_EQ(unknown_pool(status(), "Regular"), std::nullopt);
   EXPECT_EQ(unknown_pool(status(), "Regluar"), "the daemon has no pool Regluar; did you mean \"Regular\"?");
   EXPECT_EQ(unknown_pool(status(), "x"), "the daemon has no pool x");
@@ -101,7 +101,7 @@ TEST(Report, HasALineForEachOfSeveralBackends) {
   EXPECT_EQ(report(one_away, {}).size(), lines.size() - 2) << "one backend is the endpoint";
 }
 
-TEST(Report, ABackendOfWeight0IsNotMissed) {
+TEST(Report, ABackendOfWeight0IsNotCounted) {
   auto drained = status();
   auto& pools = drained["pools"].as_array();
   const auto backend = [](int weight, std::string_view state) {
@@ -121,7 +121,7 @@ TEST(Report, ABackendOfWeight0IsNotMissed) {
   EXPECT_THAT(report(drained, {}), Not(testing::Contains(HasSubstr("1 of"))));
 }
 
-TEST(Report, ABackendThatDrainsIsShownAndNotMissed) {
+TEST(Report, ABackendThatDrainsIsShownAndNotCounted) {
   auto reloaded = status();
   auto& pools = reloaded["pools"].as_array();
   pools[1].at("endpoint").as_object()["backends"] = boost::json::parse(R"json([
@@ -157,7 +157,7 @@ TEST(FailureLines, TheNewestIsTheLast) {
   EXPECT_THAT(failure_lines(failures(), "", {}, &shown), testing::IsEmpty()) << "they were shown";
 }
 
-TEST(FailureLines, LaterOnesFollowWithoutAHead) {
+TEST(FailureLines, WithFollowLaterFailuresHaveNoHead) {
   std::optional<double> shown = 930;
   EXPECT_THAT(failure_lines(failures(), "a", {}, &shown), ElementsAre(HasSubstr("busy")));
   EXPECT_EQ(shown, 940);
@@ -168,7 +168,7 @@ TEST(FailureLines, SaysSoIfThereIsNone) {
               ElementsAre("No job of pool c has failed since the daemon started."));
 }
 
-TEST(FailureLines, OnesThatAreFollowedBeginWithTheHeadEvenIfThereIsNone) {
+TEST(FailureLines, WithFollowTheHeadIsShownEvenWithoutFailures) {
   std::optional<double> shown;
   EXPECT_THAT(failure_lines(failures(), "c", {}, &shown), ElementsAre(HasSubstr("REASON")));
   EXPECT_THAT(failure_lines(failures(), "c", {}, &shown), ElementsAre());
@@ -189,7 +189,7 @@ TEST(JobLines, OfOnePoolOrOfAll) {
   EXPECT_THAT(job_lines(answer, "c", {}), ElementsAre("No job of pool c runs."));
 }
 
-TEST(JobLines, OnesThatAreFollowedAreShownOnceForEachAttempt) {
+TEST(JobLines, WithFollowAJobIsShownOnceForEachAttempt) {
   const auto answer = [](int attempt) {
     boost::json::object job{{"pool", "a"},        {"function", "f"}, {"server", "s:1"}, {"handle", "H:x:1"},
                             {"attempt", attempt}, {"age", 1},        {"time_left", 70}, {"state", "running"}};
@@ -219,7 +219,7 @@ TEST(Report, APoolThatDrainsHasNoSlots) {
   EXPECT_THAT(report(draining, {})[4], testing::StartsWith("Regular  12, draining "));
 }
 
-TEST(Report, OfServersWhoseQueuesAreUnknownTheOthersAreShown) {
+TEST(Report, IfSomeQueuesAreUnknownTheJobsInTheOthersAreShown) {
   auto partly = status();
   auto& pool = partly["pools"].as_array()[0].as_object();
   pool["queued"] = nullptr;
@@ -246,7 +246,7 @@ TEST(Report, TheTitle) {
   EXPECT_EQ(title(status(), "h:8888", {.color = false, .width = 12}), "driveshaft …");
 }
 
-TEST(Report, WhatIsNoStatus) {
+TEST(Report, RejectsATextThatIsNoStatus) {
   EXPECT_TRUE(parse_status(R"({"well":true})"));
   for (const char* text : {"", "{", "[]", "{}", "<html>"}) EXPECT_FALSE(parse_status(text)) << text;
 }

@@ -6,7 +6,7 @@
 
 namespace driveshaft::cli {
 
-// The text as a word of a shell's command: in quotes where it needs them.
+// The text as one word of a shell command, in quotes if necessary.
 inline std::string shell_word(std::string_view text) {
   constexpr std::string_view kPlain =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/+:@%,=";

@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kScript = "/var/www/html/job.php";
 const net::Address kUsualServer{"127.0.0.1", 4730};
 
-// As it stands in the host of a URI, so no character of it needs escaping in JSON.
+// Encodes the path for the host of a URI. The result has no character that has to be escaped in JSON.
 std::string percent_encoded(std::string_view path) {
   constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
   std::string encoded;
@@ -61,7 +61,7 @@ std::string of_endpoint(const Surroundings& found) {
       php.may_connect ? "" : ". This user may not connect to it: the daemon's needs the group of the socket");
 }
 
-// In the folder of the jobs file, which whoever ran the command can write.
+// The path of a control socket in the folder of the jobs file. Whoever ran the command can write there.
 std::string socket_beside(const std::string& path) {
   return path.substr(0, path.rfind('/') + 1) + "control.sock";
 }

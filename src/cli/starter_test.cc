@@ -33,7 +33,7 @@ std::string text_of(const Surroundings& found, const std::string& path = "jobs.j
   return fmt::format("{}", fmt::join(starter_text(found, path), "\n"));
 }
 
-TEST(Starter, NamesWhatIsThere) {
+TEST(Starter, NamesTheServersAndSocketsThatWereFound) {
   const Surroundings found{{{"127.0.0.1", 4731}, {"::1", 4732}},
                            {{"/run/php/php8.2-fpm.sock", true}, {"/run/php/other.sock", true}}};
   const auto config = parsed(found);
@@ -48,7 +48,7 @@ TEST(Starter, NamesWhatIsThere) {
                     Not(HasSubstr("may not connect")), Not(HasSubstr("was found"))));
 }
 
-TEST(Starter, IsGoodAndSaysWhatToChangeWhereNothingIsThere) {
+TEST(Starter, IfNothingWasFoundTheFileIsValidAndTheTextSaysWhatToChange) {
   const auto config = parsed({});
   EXPECT_EQ(config.servers[0].address, (net::Address{"127.0.0.1", 4730}));
   EXPECT_EQ(config.pools[0].endpoint.backends[0].uri.display, "http://127.0.0.1/job.php");
@@ -58,7 +58,7 @@ TEST(Starter, IsGoodAndSaysWhatToChangeWhereNothingIsThere) {
                               "and /var/opt/remi): put the URI of your endpoint in place")));
 }
 
-TEST(Starter, APathOfAnySocketIsEncoded) {
+TEST(Starter, ThePathOfASocketIsEncoded) {
   const Surroundings found{{}, {{"/run/a \"b\"%\\/ü.sock", false}}};
   EXPECT_EQ(parsed(found).pools[0].endpoint.backends[0].uri.socket_path, found.php[0].path);
   EXPECT_THAT(text_of(found), HasSubstr("This user may not connect to it"));

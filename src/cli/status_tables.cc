@@ -15,7 +15,7 @@ namespace {
 
 namespace json = boost::json;
 
-// As wide from the first second as it will be, so that no column moves meanwhile.
+// The text has its full width from the first second on, so that no column moves.
 std::string spark(const std::deque<double>& values) {
   constexpr std::string_view kBars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   const double most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
@@ -26,7 +26,7 @@ std::string spark(const std::deque<double>& values) {
   return bars + std::string(kTrendLength - std::min(values.size(), kTrendLength), ' ');
 }
 
-// Where the queue of a server is unknown, those of the others.
+// How many jobs wait. If the queues of some servers are unknown, only those of the others are counted.
 std::string waiting_jobs(const json::object& pool) {
   const auto& known = pool.at("queued_known").as_object();
   if (!pool.at("queued").is_null() || number_of(known.at("servers")) == 0) return number(pool.at("queued"));
@@ -34,7 +34,7 @@ std::string waiting_jobs(const json::object& pool) {
                      number(known.at("of")));
 }
 
-// Where the endpoint is, and what is unusual about it.
+// The address of the endpoint, and what is unusual about it.
 std::string about_endpoint(const json::object& pool, const json::object& endpoint) {
   std::string text = safe(endpoint.at("uri"));
   if (number_of(endpoint.at("held")) > 0) text += fmt::format(" ({} held)", number(endpoint.at("held")));
@@ -57,7 +57,7 @@ struct Count {
   std::size_t all = 0;
 };
 
-// Of the backends that are given jobs.
+// Counts the backends that are given jobs.
 Count count_of(const Entries& backends) {
   Count count;
   for (const auto* backend : backends) {
@@ -132,7 +132,7 @@ std::vector<Cell> pool_row(const json::object& pool) {
           {about_endpoint(pool, endpoint), color}};
 }
 
-// An older daemon does not tell.
+// An older daemon does not report dead letters.
 double dead_letters(const json::object& server) {
   const auto* queue = server.at("queue").if_object();
   const auto* count = queue ? queue->if_contains("dead_letters") : nullptr;
@@ -164,7 +164,7 @@ Entries endpoints_of(const json::object& pool) {
   return endpoints;
 }
 
-// An older daemon does not tell.
+// An older daemon does not report backends.
 Entries backends_of(const json::object& endpoint) {
   Entries backends;
   const auto* listed = endpoint.if_contains("backends");

@@ -10,10 +10,10 @@
 
 #include "cli/table.h"
 
-// The tables of pools and of servers, of `status` and of `top`. Pure.
+// The tables of pools and servers that `status` and `top` show. Pure.
 namespace driveshaft::cli {
 
-// Jobs a second of each pool, the newest last: what `top` has seen so far.
+// The figures of jobs a second that `top` has seen of each pool, the newest last.
 using Trends = std::map<std::string, std::deque<double>>;
 inline constexpr std::size_t kTrendLength = 30;
 void note_trends(Trends& trends, const boost::json::object& status);
@@ -21,7 +21,8 @@ void note_trends(Trends& trends, const boost::json::object& status);
 using Entries = std::vector<const boost::json::object*>;
 Entries entries_of(const boost::json::object& status, std::string_view list);
 
-// The endpoints of a pool, its own first; the backends of an endpoint that has several, otherwise none.
+// endpoints_of(): the endpoints of a pool; the pool's own endpoint comes first. backends_of(): the backends
+// of an endpoint; empty if it has only one.
 Entries endpoints_of(const boost::json::object& pool);
 Entries backends_of(const boost::json::object& endpoint);
 
@@ -33,8 +34,9 @@ struct PoolTableOptions {
   bool backends = true;  // a line for each backend of an endpoint that has several
 };
 
-// Neither needs a terminal: where the width does not do, columns go in the order of docs/command-line.md, and
-// the state of an endpoint or a server stays. The head of what the pools are sorted by has a mark.
+// If the width is not enough for all columns, they are left out in the order that docs/command-line.md lists;
+// the state of an endpoint or a server always stays. The head of the column by which the pools are sorted has
+// a mark. `now`: seconds since 1970, as the API's "at".
 Table pool_table(const Entries& pools, double now, const PoolTableOptions& options = {});
 Table server_table(const Entries& servers, double now);
 
@@ -42,7 +44,7 @@ Table server_table(const Entries& servers, double now);
 int trouble_of(const boost::json::object& endpoint);
 std::string_view color_of_problem(const boost::json::value& problem);
 
-// Of the pool's endpoints, the one that is worst off.
+// The endpoint of the pool that has the most trouble.
 const boost::json::object& worst_endpoint(const boost::json::object& pool);
 
 }  // namespace driveshaft::cli

@@ -35,7 +35,7 @@ std::vector<std::string> paths_of(const std::string& pattern) {
   return paths;
 }
 
-// Nothing if nobody listens there.
+// Looks at the socket of this path; nothing if no process listens there.
 std::optional<PhpSocket> listening(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::is_socket(path, ignored) || path.size() >= sizeof(sockaddr_un::sun_path)) {
@@ -50,7 +50,7 @@ std::optional<PhpSocket> listening(const std::string& path) {
   return PhpSocket{path, !refused};
 }
 
-// The addresses that processes which are called gearmand listen on.
+// The addresses on which processes named gearmand listen.
 std::vector<net::Address> of_gearmand_processes() {
   std::vector<net::Address> addresses;
   for (const auto& [endpoint, user, inode] : net::listeners()) {
@@ -63,7 +63,7 @@ std::vector<net::Address> of_gearmand_processes() {
 }
 
 std::vector<net::Address> that_answer(const std::vector<net::Address>& addresses) {
-  net::keep_openssl_at_exit();  // a thread that looks a name up may outlive this
+  net::keep_openssl_at_exit();  // a thread that looks up a name may still run when the process exits
   asio::io_context loop{1};
   base::DeadlineWheel deadlines(loop);
   net::Resolver resolver(loop);

@@ -12,9 +12,9 @@ namespace {
 
 constexpr std::string_view kPlain = "\x1b[0m";
 constexpr std::size_t kGap = 2;
-constexpr std::size_t kNarrowest = 8;  // of a column that stays although the width does not do
+constexpr std::size_t kNarrowest = 8;  // least width of a column that always stays, if the table is too wide
 
-// How many bytes the first characters take, so many as `count` says.
+// How many bytes the first `count` characters take.
 std::size_t bytes_of(std::string_view text, std::size_t count) {
   std::size_t end = 0;
   for (; end < text.size(); ++end) {
@@ -90,8 +90,8 @@ std::vector<std::string> Table::lines(const Style& style) const {
   return lines;
 }
 
-// The columns that are shown, and how wide. What is left when all have their least is shared by those that
-// are still cut.
+// The columns that are shown, with their widths. When all columns have their least width, the rest is shared
+// among those whose texts are still cut.
 std::vector<Table::Place> Table::places(std::size_t width) const {
   std::vector<Place> places;
   places.reserve(columns_.size());

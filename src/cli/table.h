@@ -11,7 +11,7 @@ namespace driveshaft::cli {
 
 struct Style {
   bool color = false;
-  std::size_t width = 0;  // columns; 0: as wide as it gets
+  std::size_t width = 0;  // columns of the terminal; 0: no limit
 };
 
 inline constexpr std::string_view kRed = "\x1b[31m";
@@ -24,20 +24,22 @@ std::string colored(std::string text, std::string_view color, const Style& style
 
 std::size_t columns(std::string_view text);
 
-// The first `width` characters, the last of them an ellipsis if some were cut; a width of 0 cuts nothing.
+// The first `width` characters. If the text is longer, the last of them is an ellipsis. A width of 0 cuts
+// nothing.
 std::string cut(std::string_view text, std::size_t width);
-// The same, with the ellipsis in the middle: names that differ at their ends stay apart.
+// The same with the ellipsis in the middle, so that names that differ only at their ends still differ.
 std::string cut_in_middle(std::string_view text, std::size_t width);
 
-// A sentence in lines of that width, broken at spaces.
+// Breaks a sentence at spaces into lines of at most this width.
 std::vector<std::string> wrapped(std::string_view text, std::size_t width);
 
 struct Column {
   std::string head;
-  bool left = false;  // stands to the left
-  // Where the width does not do, whole columns go, the one with the lowest number first; 0: it stays.
+  bool left = false;  // the texts are aligned to the left
+  // If the table is too wide, whole columns are left out, the one with the lowest number first. 0: the column
+  // always stays.
   int goes = 0;
-  std::size_t least = 0;  // so narrow it may become, its texts cut; 0: its texts are never cut
+  std::size_t least = 0;  // texts may be cut to this width; 0: texts are never cut
   bool cut_in_middle = false;
 };
 
@@ -49,12 +51,12 @@ struct Cell {
 class Table {
  public:
   explicit Table(std::vector<Column> columns);
-  // The first columns, so many as `left` says, stand to the left, the others to the right.
+  // The first `left` columns are aligned to the left, the others to the right.
   Table(const std::vector<std::string>& heads, std::size_t left);
 
   void add(std::vector<Cell> row);
 
-  // The head and the rows. The last column stands to the left.
+  // The head and the rows. The last column is aligned to the left.
   std::vector<std::string> lines(const Style& style) const;
 
  private:
@@ -66,7 +68,7 @@ class Table {
   std::string line(const std::vector<Cell>& row, const std::vector<Place>& places, const Style& style) const;
 
   std::vector<Column> columns_;
-  std::vector<std::size_t> widths_;  // of the longest text
+  std::vector<std::size_t> widths_;  // of each column: the width of its longest text
   std::vector<std::vector<Cell>> rows_;
 };
 

@@ -35,13 +35,13 @@ Table table() {
   return table;
 }
 
-TEST(Table, IsAsWideAsItGets) {
+TEST(Table, WithoutALimitIsAsWideAsItsTexts) {
   EXPECT_THAT(table().lines({}),
               ElementsAre("NAME                  A     B  WHY",
                           "a-rather-long-name  100     1  because of that", "short                 7  2000"));
 }
 
-TEST(Table, CutsWhatMayBeCutInEqualShareBeforeAColumnGoes) {
+TEST(Table, CutsTextsEquallyBeforeAColumnIsLeftOut) {
   EXPECT_THAT(table().lines({.width = 40}),
               ElementsAre("NAME                A     B  WHY",  //
                           "a-rather…ng-name  100     1  because of…", "short               7  2000"));
@@ -49,7 +49,7 @@ TEST(Table, CutsWhatMayBeCutInEqualShareBeforeAColumnGoes) {
                                                         "a-ra…ame  100     1  bec…", "short       7  2000"));
 }
 
-TEST(Table, WholeColumnsGoInTheirOrder) {
+TEST(Table, LeavesOutWholeColumnsInTheirOrder) {
   EXPECT_THAT(table().lines({.width = 24}),
               ElementsAre("NAME             A     B",  //
                           "a-rath…g-name  100     1", "short            7  2000"));

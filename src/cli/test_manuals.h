@@ -5,10 +5,11 @@
 #include <string>
 #include <vector>
 
-// What the manuals list, for the tests of command lines.
+// Reads lists out of the manuals, for the tests of command lines.
 namespace driveshaft::cli {
 
-// What follows `mark` in the lines of a page's section that begin with it, up to `end`.
+// Reads the section `title` of a page, and takes the lines that begin with `mark`. Returns from each of them
+// the text between `mark` and `end`.
 inline std::vector<std::string> listed(const std::string& path, const std::string& title,
                                        const std::string& mark, char end) {
   std::ifstream file(SOURCE_DIR + path);

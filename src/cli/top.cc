@@ -26,9 +26,9 @@ using namespace std::chrono_literals;
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr auto kEvery = 1s;
 constexpr std::string_view kHideCursor = "\x1b[?25l";
-constexpr auto kKeyPause = 50ms;  // no key of a terminal takes so long to arrive
+constexpr auto kKeyPause = 50ms;  // all bytes of a key arrive within this time
 
-// The terminal's other screen, without echo; as it was when this goes.
+// Switches the terminal to its alternate screen, without echo. The destructor restores the terminal.
 class Screen {
  public:
   Screen() {
@@ -36,7 +36,7 @@ class Screen {
     termios raw = before_;
     raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-    // The terminal cuts what is too wide for a line.
+    // The terminal cuts lines that are too long.
     put(fmt::format("\x1b[?1049h\x1b[?7l{}", kHideCursor));
   }
   ~Screen() {
@@ -53,15 +53,16 @@ class Screen {
     return size;
   }
 
-  // Written over what is there, so that nothing flickers. A line is cleared before its text: the last column
-  // is full perhaps, and clearing from there on would take its character away.
+  // The lines are written over the old ones, so that nothing flickers. A line is cleared before its text is
+  // written: if the text fills the last column, clearing behind the text would remove its last character.
   static void show(const std::vector<std::string>& lines) {
     std::string text = "\x1b[H";
     for (std::size_t i = 0; i < lines.size(); ++i) {
       if (i > 0) text += "\n";
       text += "\x1b[K" + lines[i];
     }
-    put(text + std::string(kHideCursor));  // it is hidden already: this says that the screen is whole
+    // The cursor is hidden already. This sequence marks the end of a screen for the tests.
+    put(text + std::string(kHideCursor));
   }
 
  private:

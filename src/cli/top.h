@@ -5,8 +5,8 @@
 
 namespace driveshaft::cli {
 
-// Shows the daemon's status on the terminal, a new one every second, until q or a signal. If the daemon ends,
-// `top` waits for it. Returns the exit code.
+// Shows the daemon's status on the terminal, and renews it every second, until the key q or a signal ends it.
+// While the daemon does not answer, `top` goes on trying. Returns the exit code.
 int top(const Daemon& daemon, bool color);
 
 }  // namespace driveshaft::cli

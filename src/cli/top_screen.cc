@@ -34,7 +34,7 @@ std::string lower(std::string_view text) {
   return lower;
 }
 
-// By the name of the pool, or the address of one of its endpoints or of their backends.
+// Whether the name of the pool, or the address of one of its endpoints or backends, contains the filter.
 bool matches(const json::object& pool, const std::string& filter) {
   const auto has = [&](const json::value& text) {
     return lower(safe(text)).find(filter) != std::string::npos;
@@ -49,7 +49,7 @@ bool matches(const json::object& pool, const std::string& filter) {
   return has(pool.at("name")) || std::any_of(endpoints.begin(), endpoints.end(), is_one);
 }
 
-// 2: something bad is the matter with the pool, 1: a warning, 0: nothing.
+// 2: the pool has a bad problem, 1: it has a warning, 0: it has no problem.
 int trouble_of_pool(const json::object& pool, const json::array& problems) {
   int trouble = trouble_of(worst_endpoint(pool));
   for (const auto& problem : problems) {
@@ -75,7 +75,7 @@ double order_of(const json::object& pool, Sort sort, const json::array& problems
   return 0;
 }
 
-// The greatest come first, and those that are equal as they stood.
+// Sorts the greatest first. Equal entries keep their order.
 template <class Order>
 void sort_by(Entries& entries, Order order) {
   std::vector<std::pair<double, const json::object*>> ordered;
@@ -137,8 +137,8 @@ Part servers_part(const json::object& status, const Style& style) {
   return part;
 }
 
-// While another list scrolls: the problems after the first, which the summary names, a line each. Otherwise
-// all of them, whole.
+// If this list scrolls, it has all problems with their whole text. Otherwise it has a line for each problem
+// but the first, which the summary names.
 Part problems_part(const json::object& status, bool scrolls, const Style& style) {
   Part part;
   const auto& problems = status.at("problems").as_array();
@@ -159,7 +159,7 @@ std::string_view name_of(List list) {
   return list == List::pools ? "pools" : list == List::servers ? "servers" : "problems";
 }
 
-// What a key does stays together where the line is broken.
+// The line is only broken between two keys, so a key and its explanation stay together.
 Lines help(const TopState& state, bool has_backends, const Style& style) {
   if (state.is_typing) {
     return {cut(fmt::format("/{}▏ Enter: keep, Esc: all pools", text::printable(state.filter, 200)),
@@ -199,7 +199,7 @@ Lines summary(const json::object& status, const Style& style) {
   return lines;
 }
 
-// The three lists, of which the one that the state names scrolls.
+// The lines of the three lists. The list that the state names scrolls.
 Lines lists(const TopNews& news, TopState& state, std::size_t rows, const Style& style) {
   std::vector<Part> parts{problems_part(*news.status, state.list == List::problems, style),
                           pools_part(news, state, style), servers_part(*news.status, style)};
@@ -241,7 +241,7 @@ Lines top_screen(const TopNews& news, TopState& state, Size size, bool color) {
     for (auto& line : lists(news, state, size.rows - std::min(size.rows, lines.size() + keys.size()), style))
       lines.push_back(std::move(line));
   }
-  // The keys stand at the bottom, whatever else there is room for.
+  // The keys are always shown, at the bottom.
   lines.resize(size.rows - std::min(size.rows, keys.size()));
   lines.insert(lines.end(), keys.begin(), keys.end());
   lines.resize(size.rows);

@@ -12,12 +12,12 @@
 
 namespace driveshaft::cli {
 
-// What `top` knows.
+// What `top` knows about the daemon.
 struct TopNews {
-  std::string address;                        // of the daemon
-  std::optional<boost::json::object> status;  // the last one there was
+  std::string address;                        // exporter address of the daemon
+  std::optional<boost::json::object> status;  // the last status that came; nothing before the first
   Trends trends;
-  std::string lost;  // why there is no news; empty while there is
+  std::string lost;  // why the daemon does not answer; empty while it answers
 };
 
 struct Size {
@@ -25,9 +25,9 @@ struct Size {
   std::size_t columns;
 };
 
-// The lines of the screen, at most so many and so long as its size says. `state.first` is brought within the
-// list, and `state.room` is set. Pure. Throws what boost::json throws when a field of the status is not what
-// it should be.
+// The lines of the screen, which fit into `size`. `state.first` is corrected if it is beyond the list, and
+// `state.room` is set. Pure. If a field of the status has another type than expected, this throws what
+// boost::json throws.
 std::vector<std::string> top_screen(const TopNews& news, TopState& state, Size size, bool color);
 
 }  // namespace driveshaft::cli

@@ -49,7 +49,7 @@ json::object problem(std::string_view pool, std::string_view level = "bad") {
 
 std::string pool_name(int i) { return fmt::format("pool-{:02}", i); }
 
-// Of 50 pools the last twelve are down; so is the second of two servers.
+// A status of 50 pools, of which the last twelve are down, and two servers, of which the second is down.
 TopNews many() {
   json::object status{
       {"at", 1000}, {"well", false}, {"summary", "pool-39: endpoint down (and 11 more problems)."}};
@@ -87,7 +87,7 @@ std::vector<Key> typed(std::string_view text) {
   return keys;
 }
 
-// The first words of the lines that are of pools.
+// The first word of each line of a pool.
 std::vector<std::string> pools_of(const std::vector<std::string>& lines) {
   std::vector<std::string> pools;
   for (const auto& line : lines) {
@@ -96,7 +96,7 @@ std::vector<std::string> pools_of(const std::vector<std::string>& lines) {
   return pools;
 }
 
-TEST(TopScreen, OfFiftyPoolsInA24By80Terminal) {
+TEST(TopScreen, ShowsFiftyPoolsInA24By80Terminal) {
   EXPECT_THAT(screen(many()),
               ElementsAre("driveshaft 1.0.0 on h (h:8888), up for 2min",  //
                           "pool-39: endpoint down (and 11 more problems).",
@@ -124,7 +124,7 @@ TEST(TopScreen, OfFiftyPoolsInA24By80Terminal) {
                           "sort: t trouble n name b busy f failed w waiting"));
 }
 
-TEST(TopScreen, BackendsAreShownAtTheirKey) {
+TEST(TopScreen, BackendsAreShownWhenTheirKeyIsPressed) {
   TopNews news = many();
   auto& pools = news.status->at("pools").as_array();
   pools[0].at("endpoint").as_object()["backends"] = json::parse(R"([
@@ -170,7 +170,7 @@ TEST(TopScreen, FitsEveryTerminalAndKeepsTheStates) {
   }
 }
 
-TEST(TopScreen, ColumnsGoInTheOrderOfTheDocs) {
+TEST(TopScreen, ColumnsAreLeftOutInTheOrderOfTheDocs) {
   TopNews news = many();
   news.status->at("pools").as_array()[49].as_object()["name"] = "a-pool-with-a-very-long-name-number-50";
   const auto head = [&](std::size_t width) {
@@ -268,7 +268,7 @@ TEST(TopScreen, TabGivesServersAndProblemsTheRoom) {
   EXPECT_THAT(after(news, state, {{Name::end}}), Contains("- bad: pool-50: endpoint down"));
 }
 
-TEST(TopScreen, WhileTheDaemonIsLost) {
+TEST(TopScreen, SaysWhyTheDaemonDoesNotAnswer) {
   TopNews news = many();
   news.lost = "cannot connect to http://h:8888: Connection refused";
   EXPECT_THAT(screen(news), AllOf(Contains("LOST: cannot connect to http://h:8888: Connection refused"),

@@ -47,7 +47,7 @@ std::optional<Sort> sort_of(std::string_view key) {
   return std::nullopt;
 }
 
-// Whether the key moves the rows.
+// Scrolls, if the key is one for that. Returns whether it is.
 bool scroll(TopState& state, Name key) {
   const std::size_t page = std::max<std::size_t>(state.room, 1);
   switch (key) {

@@ -9,22 +9,22 @@
 
 namespace driveshaft::cli {
 
-// What the keys of `top` have chosen. Pure.
+// What the user of `top` has chosen with keys. Pure.
 struct TopState {
-  // The one that scrolls has as much of the screen as there is, the others a few rows.
+  // The list that scrolls has most of the screen; the others have a few rows.
   enum class List { pools, servers, problems };
   List list = List::pools;
   Sort sort = Sort::trouble;
-  std::string filter;      // of pools
-  bool is_typing = false;  // the filter
-  bool backends = false;   // are shown, where an endpoint has several
-  std::size_t first = 0;   // row of the list that is shown first; whoever draws keeps it within the list
-  std::size_t room = 1;    // rows of the list that the last screen showed
+  std::string filter;      // only pools that contain it are shown
+  bool is_typing = false;  // the user is typing the filter
+  bool backends = false;   // whether the backends of an endpoint that has several are shown
+  std::size_t first = 0;   // index of the first row that is shown; top_screen() keeps it within the list
+  std::size_t room = 1;    // how many rows of the list the last screen showed
 };
 
 TopState::List next(TopState::List list);
 
-// Does what the key is for. False: the key ends `top`.
+// Carries out what the key means. False: the key ends `top`.
 bool press(TopState& state, const Key& key);
 
 }  // namespace driveshaft::cli

@@ -48,7 +48,7 @@ TEST(TopState, AFilterIsTypedKeptAndCleared) {
   EXPECT_EQ(state.filter, "") << "there is nothing to take away";
 }
 
-TEST(TopState, AFilterHasAnEnd) {
+TEST(TopState, TheLengthOfAFilterIsLimited) {
   TopState state;
   type(state, "/" + std::string(1000, 'x'));
   EXPECT_EQ(state.filter.size(), 200U);
@@ -94,7 +94,7 @@ TEST(TopState, KeysThatScroll) {
   EXPECT_EQ(after(Name::home), 0U);
 }
 
-TEST(TopState, TabGoesRoundTheLists) {
+TEST(TopState, TabSelectsTheNextList) {
   TopState state;
   state.first = 3;
   press(state, {Name::tab});
