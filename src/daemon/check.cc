@@ -63,7 +63,8 @@ std::optional<User> check_user(const std::string& name, Rows& rows) {
   }
 }
 
-// Those of the jobs file are told line by line already.
+// Writes the errors to stderr, for scripts. Errors of the jobs file are there already, line by line, and
+// unreachable servers and endpoints are only in the table.
 void tell_scripts(const Rows& rows) {
   for (const auto& row : rows) {
     if (row.grade != CheckRow::Grade::error || row.what == "jobs file") continue;
@@ -90,7 +91,7 @@ int check(const Options& options) {
     check_jobs_files(options.jobs_config, *jobs.good, user, rows);
     rows.push_back(check_open_files(jobs.good->config));
     if (options.check_online) {
-      const AsUser as_user(user);  // a Unix socket is not open to everybody
+      const AsUser as_user(user);  // the rights of a Unix socket are those of the daemon's user
       check_online(jobs.good->config, rows);
     }
   }

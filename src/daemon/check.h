@@ -5,9 +5,9 @@
 
 namespace driveshaft::daemon {
 
-// --check: prints whether a start with these options, by this user, would go well, and what is wrong. Nothing
-// is started, written or left behind. With options.check_online job servers and endpoints are connected to as
-// well. Returns the exit code.
+// --check: prints whether a daemon that this user starts with these options would run, and what is wrong.
+// Nothing is started, and no file is written or left behind. With options.check_online, this also connects to
+// job servers and endpoints. Returns the exit code.
 int check(const Options& options);
 
 }  // namespace driveshaft::daemon

@@ -12,18 +12,19 @@
 #include "daemon/privileges.h"
 #include "net/tls.h"
 
-// --check: the files that the daemon reads, with the rights of the user that it becomes, if any.
+// --check: checks the files that the daemon reads. `user` is the user that the daemon becomes: the files are
+// read with that user's rights. Nothing: the daemon stays the user that starts it.
 namespace driveshaft::daemon {
 
-// Tokens, and the exporter's certificate with its key.
+// Checks the files of the tokens, and of the exporter's certificate and key.
 void check_exporter_files(const Options& options, const std::optional<User>& user,
                           std::vector<CheckRow>& rows);
 
-// What a good jobs file names.
+// Checks the files that a valid jobs file names.
 void check_jobs_files(const std::string& jobs_file, const config::Parsed& parsed,
                       const std::optional<User>& user, std::vector<CheckRow>& rows);
 
-// Until when it holds. Pure.
+// The row that says until when a certificate is valid. Pure.
 CheckRow certificate_row(std::string what, const net::Certificate& certificate,
                          std::chrono::system_clock::time_point now);
 

@@ -23,14 +23,15 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kPatience = 5s;
-constexpr std::size_t kNoAnswer = 64 * 1024;  // bytes; none is expected
+constexpr std::size_t kNoAnswer = 64 * 1024;  // limit of an answer in bytes; no answer is expected
 
-// Something that is asked, and its row, which is complete once it has answered.
+// A server or endpoint that is asked, and its row. The row is complete when `answered` is set.
 struct Asked {
   CheckRow row;
   bool answered = false;
 
-  // `failure`: why it cannot be reached; empty: it can. `remedy`: empty where that has it.
+  // `failure`: why it cannot be reached; empty: it was reached. `remedy`: empty if `failure` contains the
+  // remedy.
   void answer(std::string_view failure, std::string_view remedy) {
     answered = true;
     if (failure.empty()) return;
@@ -87,7 +88,7 @@ class OnlineCheck {
     for (std::size_t i = 0; i < names.size(); ++i) add(pool, endpoint.backends[i].uri, names[i]);
   }
 
-  // One that several pools or functions have is asked once.
+  // An endpoint that several pools or functions have is asked once.
   void add(const config::PoolConfig& pool, const net::Uri& uri, const std::string& name) {
     auto tls = uri.scheme == net::Uri::Scheme::https ? tls_.client(pool.endpoint_tls) : nullptr;
     const bool known = std::any_of(endpoints_.begin(), endpoints_.end(),
@@ -132,7 +133,7 @@ class OnlineCheck {
 }  // namespace
 
 void check_online(const config::Config& config, std::vector<CheckRow>& rows) {
-  net::keep_openssl_at_exit();  // a thread that looks a name up may outlive this
+  net::keep_openssl_at_exit();  // a thread that looks up a name may still run when the process exits
   OnlineCheck(config).run(rows);
 }
 

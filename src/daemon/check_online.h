@@ -8,8 +8,8 @@
 
 namespace driveshaft::daemon {
 
-// --check=online: has each job server send a few bytes back, and opens a connection to each endpoint, all at
-// once and for 5 s at most. No job is sent.
+// --check=online: has each job server send a few bytes back, and opens a connection to each endpoint. Adds a
+// row for each. All are asked at the same time. Blocks for 5 s at most. No job is sent.
 void check_online(const config::Config& config, std::vector<CheckRow>& rows);
 
 }  // namespace driveshaft::daemon

@@ -28,7 +28,7 @@ constexpr const char* kPidFile = "pid file";
 constexpr const char* kControlSocket = "control socket";
 constexpr const char* kExporter = "exporter";
 
-// This program, also under another name of its file.
+// Whether the process runs driveshaft, or a program whose file has the same name as this one.
 bool is_driveshaft(const net::Process& process) {
   return process.name.starts_with("driveshaft") || process.name == net::process_of(::getpid()).name;
 }
@@ -49,13 +49,14 @@ std::string user_name(uid_t uid) {
   return entry ? entry->pw_name : std::to_string(uid);
 }
 
-// Who listens where we could not.
+// Who listens on an address that could not be bound.
 struct InTheWay {
-  std::optional<net::Process> process;  // nothing: this user may not know
+  std::optional<net::Process> process;  // nothing: this user may not see which process it is
   std::optional<uid_t> user;
 };
 
-// A process that is not driveshaft comes before one that is: it stays in the way.
+// If several processes listen there, one that is not driveshaft is returned: it will still be there after a
+// restart of the daemon.
 InTheWay in_the_way_of(const asio::ip::tcp::endpoint& endpoint) {
   InTheWay found;
   for (const auto& listener : net::listeners()) {

@@ -7,14 +7,15 @@
 #include "daemon/check_report.h"
 #include "net/address.h"
 
-// --check: the places that a daemon has for itself alone. Another daemon that has them is a warning, as the
-// check is often asked for beside it, before a restart or an upgrade; anybody else is an error.
+// --check: checks the places of which only one daemon can have each. If a running daemon has a place, this is
+// a warning: people often run the check before they restart or upgrade that daemon. If another program has
+// it, this is an error. If this user may not see which program it is, this is a warning.
 namespace driveshaft::daemon {
 
 CheckRow check_pid_file(const std::string& path);
 CheckRow check_control_socket(const std::string& path);
 CheckRow check_exporter(const net::Address& address, bool tls);
-// Whether as many files may be open as that jobs file needs.
+// Checks whether the process may open as many files as this jobs file needs. Raises the process's own limit.
 CheckRow check_open_files(const config::Config& config);
 
 }  // namespace driveshaft::daemon

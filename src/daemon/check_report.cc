@@ -16,7 +16,7 @@ namespace {
 
 using Grade = CheckRow::Grade;
 
-// The first one of these wins.
+// If there are several errors, the exit code is the one that comes first here. Scripts rely on this order.
 constexpr int kByRank[] = {base::kExitUsage,   base::kExitLogConfig, base::kExitConfig,  base::kExitUser,
                            base::kExitPidFile, base::kExitExporter,  base::kExitNoAnswer};
 
@@ -41,14 +41,14 @@ std::string last_line(const std::vector<CheckRow>& rows) {
     if (row.exit_code == base::kExitNoAnswer) ++unanswered;
   }
   if (errors == 0) return "would run";
-  // It would start all the same, and try them again for ever.
+  // The daemon would start nevertheless, and would go on trying to reach them.
   if (errors == unanswered) {
     return fmt::format("would run, but {} of the job servers and endpoints cannot be reached", errors);
   }
   return "would not run: " + text::counted(errors, "error");
 }
 
-// The first few, as they are much alike.
+// The first few commands only, because they differ little.
 std::vector<std::string> commands(const std::vector<CheckRow>& rows) {
   constexpr std::size_t kShown = 3;
   std::vector<std::string> lines;

@@ -7,7 +7,7 @@
 #include "cli/table.h"
 #include "config/config.h"
 
-// What --check has found, as a table for people and as an exit code. Pure.
+// Makes from the findings of --check a table for people and an exit code. Pure.
 namespace driveshaft::daemon {
 
 struct CheckRow {
@@ -15,23 +15,25 @@ struct CheckRow {
   std::string what;
   std::string value;
   Grade grade = Grade::good;
-  std::string text{};      // of a good one: more about it, or nothing; else a sentence with the remedy
-  int exit_code = 0;       // of an error: what the start would exit with
-  std::string more{};      // a command that finds out more, or nothing
-  std::size_t errors = 1;  // of an error: how many were told, if it stands for several
+  std::string text{};      // of a good row: more about it, or empty; otherwise a sentence with the remedy
+  int exit_code = 0;       // of an error: the exit code of a start
+  std::string more{};      // a command that finds out more, or empty
+  std::size_t errors = 1;  // of an error: how many errors the row stands for
 };
 
 CheckRow good_row(std::string what, std::string value, std::string text = {});
 CheckRow warning_row(std::string what, std::string value, std::string text);
 CheckRow error_row(std::string what, std::string value, int exit_code, std::string text);
 
-// The command that has the endpoint at this URI answer sample jobs, formatted and signed as the pool's are.
+// The `driveshaft probe` command that sends sample jobs to this URI, with the format and the signature of the
+// pool's requests.
 std::string probe_command(const config::PoolConfig& pool, const net::Uri& uri);
 
-// The table, the commands that find out more, and behind them whether the daemon would run.
+// The lines of the table, then commands that find out more, then a sentence that says whether the daemon
+// would run.
 std::vector<std::string> check_report(const std::vector<CheckRow>& rows, const cli::Style& style);
 
-// 0 unless there are errors; of several, that of the error that scripts have been told of first all along.
+// 0 if there are no errors. If there are several, the code of the error that takes precedence (kByRank).
 int check_exit_code(const std::vector<CheckRow>& rows);
 
 }  // namespace driveshaft::daemon

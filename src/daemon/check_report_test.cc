@@ -13,7 +13,7 @@ using testing::ElementsAre;
 
 std::string last_line(const std::vector<CheckRow>& rows) { return check_report(rows, {}).back(); }
 
-TEST(CheckReport, HasARowAThingAndSaysWhetherItWouldRun) {
+TEST(CheckReport, HasARowForEachThingAndSaysWhetherTheDaemonWouldRun) {
   EXPECT_THAT(check_report({good_row("jobs file", "/etc/jobs.json"),
                             good_row("open files", "1024 allowed", "70 at most"),
                             warning_row("pid file", "/run/d.pid", "process 7 holds it"),
@@ -42,7 +42,7 @@ TEST(CheckReport, NamesTheCommandThatProbesAnEndpoint) {
   EXPECT_EQ(command("https://h/"), "driveshaft probe https://h/ --ca-file /ca.pem");
 }
 
-TEST(CheckReport, ShowsAFewSuchCommands) {
+TEST(CheckReport, LimitsTheNumberOfProbeCommands) {
   std::vector<CheckRow> rows;
   for (const char* name : {"a", "b", "c", "d", "e"}) {
     rows.push_back(good_row("endpoint", name));
@@ -72,7 +72,7 @@ TEST(CheckReport, CountsErrors) {
   EXPECT_EQ(last_line({jobs_file, error_row("a", "", base::kExitUser, "x")}), "would not run: 13 errors");
 }
 
-TEST(CheckReport, WhatCannotBeReachedDoesNotKeepItFromRunning) {
+TEST(CheckReport, WithAnUnreachableServerTheDaemonWouldRun) {
   std::vector rows{error_row("gearmand", "h:1", base::kExitNoAnswer, "x")};
   EXPECT_EQ(last_line(rows), "would run, but 1 of the job servers and endpoints cannot be reached");
   EXPECT_EQ(check_exit_code(rows), base::kExitNoAnswer);
@@ -81,7 +81,7 @@ TEST(CheckReport, WhatCannotBeReachedDoesNotKeepItFromRunning) {
   EXPECT_EQ(check_exit_code(rows), base::kExitUser);
 }
 
-TEST(CheckReport, OfSeveralErrorsTheFirstKnownToScriptsGivesTheExitCode) {
+TEST(CheckReport, OneErrorOfSeveralGivesTheExitCode) {
   const auto code_of = [](int one, int other) {
     return check_exit_code({error_row("a", "", one, "x"), error_row("b", "", other, "y")});
   };

@@ -85,7 +85,7 @@ void Control::act(const admin::Action& action, const std::string& by, Done done)
       action);
 }
 
-// Names may have slashes: of "A/B/F" the pool may be "A", "A/B" or all of it.
+// The names of pools and functions may contain slashes: in "A/B/F" the pool may be "A", "A/B" or "A/B/F".
 std::pair<std::string, std::string> Control::named(const std::string& pool,
                                                    const std::string& function) const {
   if (function.empty() || parts_.supervisor.has_pool(pool)) return {pool, function};
@@ -162,7 +162,7 @@ ActionResult Control::carry_out(const admin::LogLevelAction& action) {
                            log::kLevelNames[static_cast<std::size_t>(action.level)], lasting(action.lasts))};
 }
 
-// Those whose time is over have the configuration's level again.
+// Gives loggers whose time is over the level of the configuration again.
 void Control::end_log_levels() {
   const auto now = Clock::now();
   std::erase_if(log_levels_end_, [&](const auto& entry) {

@@ -17,12 +17,12 @@ namespace driveshaft::daemon {
 
 class JobsFile;
 
-// Carries out what operators ask for on the control socket and the exporter address, with a line in the log
-// for each, which names who asked. On the loop's thread.
+// Carries out the actions that operators request on the control socket and the exporter address. A line in
+// the log names each action and who requested it. Used in the loop's thread.
 class Control {
  public:
   using Done = std::function<void(admin::ActionResult)>;
-  // What signals do, too.
+  // The actions that can also be requested by a signal.
   struct Signals {
     std::function<void(const std::string& by)> drain;
     std::function<void(const std::string& by, std::function<void(bool done, const std::string& text)>)>
@@ -40,12 +40,12 @@ class Control {
   // All of the parts outlive this object. `idle` is called when is_idle() has become true.
   Control(const Parts& parts, Signals signals, std::function<void()> idle);
 
-  // Calls `done` once, perhaps from within; not if the daemon ends before.
+  // Calls `done` once, perhaps before this returns. If the daemon ends first, `done` is not called.
   void act(const admin::Action& action, const std::string& by, Done done);
 
-  // Whether nothing is under way in another thread that has to end before the process does.
+  // False while another thread carries out an action. The process waits for the end of that action.
   bool is_idle() const { return !letters_.is_running(); }
-  // What is under way in another thread ends soon; `why` is for whoever asked for it.
+  // Requests that such an action ends soon. `why` is part of the answer to the operator.
   void stop(const std::string& why) { letters_.stop(why); }
 
  private:
@@ -62,7 +62,7 @@ class Control {
   const Signals signals_;
   const std::function<void()> idle_;
   LetterRerun letters_;
-  std::string by_;  // who asked for the action that is carried out
+  std::string by_;                                                           // who requested the last action
   std::map<std::string, base::Deadline::Clock::time_point> log_levels_end_;  // by logger
   base::MemberDeadline<Control> log_levels_{*this, &Control::end_log_levels};
 };

@@ -26,7 +26,7 @@ using log::kMainLog;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPollEvery = 500ms;
-constexpr std::chrono::milliseconds kSilence = 5s;  // of the file system, after which a warning is logged
+constexpr std::chrono::milliseconds kSilence = 5s;  // if a look takes longer, a warning is logged
 
 std::vector<std::string> server_names(const config::Config& config) {
   std::vector<std::string> names;
@@ -91,8 +91,8 @@ JobsFile::Loaded JobsFile::Files::read_all() {
   }
 }
 
-// A writer may not have finished: a file is read when two looks in a row have seen the same, unless a reload
-// was asked for.
+// A writer may not have finished, so a file is only read when two looks in a row have seen the same. A
+// requested reload (`read_now`) reads it at once.
 std::optional<JobsFile::Loaded> JobsFile::Files::look(bool read_now) {
   const auto before = std::exchange(seen, stamps());
   if (!read_now && (seen == read || seen != before)) return std::nullopt;
@@ -165,7 +165,7 @@ void JobsFile::pause() {
 
 void JobsFile::on_timer() {
   if (!looking_since_) return look();
-  if (Clock::now() - *looking_since_ < kSilence) return;  // it expired just before the look began
+  if (Clock::now() - *looking_since_ < kSilence) return;  // the timer expired just before the look began
   kMainLog.warn(
       "jobs file {}: the file system has not answered for {} s; changes are not seen until it answers, and "
       "jobs "
@@ -234,7 +234,7 @@ void JobsFile::apply(const Loaded& loaded) {
   on_reload_(reload_of(loaded));
 }
 
-// Those that were not true before.
+// Logs the notes that were not true of the file that was in force before.
 void JobsFile::log_notes(const std::vector<std::string>& notes) {
   for (const auto& note : notes) {
     if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) {

@@ -16,18 +16,18 @@
 
 namespace driveshaft::daemon {
 
-// What was found when the jobs file was read again.
+// The result of reading the jobs file again.
 struct Reload {
-  std::vector<std::string> errors;  // none: the file is good, and in force
+  std::vector<std::string> errors;  // empty: the file is valid, and in force
   std::vector<std::string> warnings;
 };
-// In one line, for an operator.
+// Describes the result in one line, for an operator.
 std::string describe(const Reload& reload);
 
-// The jobs file on disk with the files that it names, which are parts of it. It is read at the start, watched
-// for changes, and read again. A file that is broken or missing changes nothing, and is reported once for
-// each change. The loop's thread drives this class; once watch() is called, other threads look at the files,
-// so that a file system that hangs delays no job.
+// The jobs file on disk, with the files that it names. It is read at the start, watched for changes, and read
+// again. If a file is broken or missing, the configuration in force stays, and the problem is reported once
+// for each change. Used in the loop's thread. After watch() other threads read the files, so that a file
+// system that hangs delays no job.
 class JobsFile {
  public:
   // Called for each file that differs from the one in force.
@@ -40,27 +40,27 @@ class JobsFile {
   // Reads the file for the first time. Throws base::StartupError with all errors. Blocks.
   const config::Config& load();
   // Is called after load(), when the process has become `user`. Throws base::StartupError if this user may
-  // not read a file that the jobs file names. Blocks.
+  // not read or use a file that the jobs file names. Blocks.
   void check_files_as(const std::string& user) const;
 
-  // Polls the file from now on, and reads it when a change has not been followed by another for one poll.
+  // Polls the file from now on. A changed file is read when two polls in a row have found it unchanged.
   void watch(OnChange on_change, OnReload on_reload);
   // Reads the file now, and then calls `done`.
   void reload(OnReload done);
-  // From now on no change is looked for, and none is applied.
+  // Ends the watching: no later change is applied.
   void stop();
 
  private:
   using Stamps =
-      std::map<std::string, std::optional<base::FileStamp>>;  // by path; none of a file that is not there
+      std::map<std::string, std::optional<base::FileStamp>>;  // by path; no stamp: the file does not exist
   using Loaded = base::Result<config::Parsed, config::Rejected>;
 
-  // What is known of the files. A thread that looks at them works on a copy.
+  // What is known about the files. A thread that looks at them works on a copy.
   struct Files {
     std::string path;             // of the jobs file
-    std::set<std::string> names;  // the jobs file, those that it names, and that the one in force names
-    Stamps read;                  // as last read, good or not
-    Stamps seen;                  // at the last look
+    std::set<std::string> names;  // the jobs file, and the files that it or the one in force names
+    Stamps read;                  // when the files were last read, valid or not
+    Stamps seen;                  // when the files were last looked at
 
     Stamps stamps() const;
     Loaded read_all();
@@ -69,7 +69,7 @@ class JobsFile {
   };
   struct Look {
     Files files;
-    std::optional<Loaded> loaded;  // where they were read
+    std::optional<Loaded> loaded;  // the result, if the files were read
   };
 
   void pause();
@@ -82,10 +82,10 @@ class JobsFile {
   net::BlockingCalls calls_;
   asio::steady_timer timer_;
   bool stopped_ = false;
-  std::vector<std::string> notes_;  // of the file in force
+  std::vector<std::string> notes_;  // notes of the file in force
   std::optional<std::chrono::steady_clock::time_point>
       looking_since_;            // set while a thread looks at the files
-  std::vector<OnReload> asked_;  // called after the next look, which reads the files
+  std::vector<OnReload> asked_;  // requested reloads: called after the next look, which reads the files
   Files files_;
   config::Config config_;  // in force
   OnChange on_change_;
@@ -100,7 +100,7 @@ struct CheckedJobsFile {
 };
 CheckedJobsFile check_jobs_file(const std::string& path);
 
-// Which of its files this process may not read or use, as this user; a line each.
+// Returns a line for each file of the jobs file that this process may not read, or cannot use.
 std::vector<std::string> unusable_files(const std::string& jobs_file, const config::Parsed& parsed);
 
 }  // namespace driveshaft::daemon

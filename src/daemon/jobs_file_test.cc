@@ -41,7 +41,7 @@ TEST_F(JobsFileTest, AChangeIsAppliedOnceItHasSettled) {
   EXPECT_EQ(reloads, 1);
 }
 
-TEST_F(JobsFileTest, StoppedWhileAnExpiryIsQueuedItAppliesNothing) {
+TEST_F(JobsFileTest, IfTheTimerHasExpiredBeforeStopNothingIsApplied) {
   watch();
   replace("Second");
   // The timer expires while the loop stands still, so that its handler is queued behind this one.
