@@ -16,20 +16,20 @@ namespace {
 using namespace std::chrono_literals;
 using text::kByteOrderMark;
 
-constexpr std::size_t kSearched = 16 * 1024;  // of an answer
-// A 504 that comes sooner is no time-out's.
+constexpr std::size_t kSearched = 16 * 1024;  // bytes of an answer that are searched
+// A 504 that comes sooner is not the result of a time-out.
 constexpr auto kLeastTimeout = 1s;
 
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 
-// Where `what`, in lower case, begins in `text`, whatever the case there.
+// The position of `what` in `text`, or npos. `what` is in lower case; the case of `text` does not matter.
 std::size_t find_word(std::string_view text, std::string_view what) {
   const auto found = std::search(text.begin(), text.end(), what.begin(), what.end(),
                                  [](char a, char b) { return lower(a) == b; });
   return found == text.end() ? text.npos : static_cast<std::size_t>(found - text.begin());
 }
 
-// Every run of white space as one space, none at the ends.
+// Replaces each run of white space by one space, and removes it at the ends.
 std::string squeezed(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -57,7 +57,7 @@ std::string without_tags(std::string_view html) {
 }
 
 // PHP writes "Fatal error: Uncaught …", with html_errors "<b>Fatal error</b>:  Uncaught …", each on a line of
-// its own. What ended the script says more than what it went on after.
+// its own. A message that ended the script says more than one after which the script went on.
 std::string php_message(std::string_view body) {
   for (const std::string_view kind : {"Fatal error", "Parse error", "Warning", "Notice", "Deprecated"}) {
     const auto begin = body.find(kind);
@@ -76,7 +76,8 @@ std::string page_title(std::string_view body) {
   return end == title.npos ? std::string() : squeezed(without_tags(title.substr(0, end)));
 }
 
-// Of an image or a compressed page little is shown: it would be escaped byte for byte.
+// How many bytes of the answer are shown. Of an image or a compressed page only a few are shown, because each
+// byte would be escaped.
 std::size_t shown_of(std::string_view body, std::size_t limit) {
   constexpr std::size_t kShownBinary = 64;
   const auto begin = body.substr(0, kShownBinary);
@@ -86,7 +87,7 @@ std::size_t shown_of(std::string_view body, std::size_t limit) {
   return is_binary ? std::min(limit, kShownBinary) : limit;
 }
 
-// What stands in the way of an answer that is otherwise there.
+// If the answer has its object, but with other text before it, says what that text is, with the remedy.
 std::string_view before_the_object(std::string_view body) {
   if (body.starts_with(kByteOrderMark)) {
     return ", behind a byte order mark: save the endpoint's files without one";
@@ -139,7 +140,8 @@ std::string hint(const FailureFacts& facts) {
 
 }  // namespace
 
-// What PHP code writes to stderr begins with "PHP message: ": this line is php-fpm's own.
+// Everything that PHP code writes to stderr begins with "PHP message: ", so this line comes from php-fpm
+// itself.
 bool is_no_script(unsigned status, std::string_view stderr_line) {
   return status == 404 && stderr_line == "Primary script unknown";
 }

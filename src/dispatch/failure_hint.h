@@ -7,34 +7,34 @@
 
 #include "dispatch/attempt.h"
 
-// What people are told of a failed job beside what happened: whether it may have run, where to look. Pure.
+// Adds hints for people to the reason of a failure: whether the job may have run, and where to look. Pure.
 namespace driveshaft::dispatch {
 
 struct FailureFacts {
   AttemptEnd end;
-  unsigned status = 0;              // of HTTP, if an answer came
-  std::chrono::nanoseconds took{};  // the attempt, since it was sent
-  bool may_have_run = false;        // a request of it, in any attempt, may have reached an endpoint
-  bool over_unix_socket = false;    // in HTTP
+  unsigned status = 0;              // HTTP status, or 0 if no answer came
+  std::chrono::nanoseconds took{};  // duration of the attempt since it was sent
+  bool may_have_run = false;        // a request of the job, in any attempt, may have reached an endpoint
+  bool over_unix_socket = false;    // HTTP over a Unix socket
   bool over_fastcgi = false;
   bool is_empty = false;              // the answer has no body
-  std::string_view stderr_line = {};  // the first one that a FastCGI script wrote; printable
+  std::string_view stderr_line = {};  // the first line that a FastCGI script wrote to stderr; printable
 };
 
-// `what` with the hints behind it, as the reason that logs, page and dead letters give. As it is where the
-// endpoint itself said that the job failed.
+// Appends the hints to `what`. The result is the reason that logs, page and dead letters show. If the
+// endpoint itself reported that the job failed, there are no hints.
 std::string explain_failure(std::string_view what, const FailureFacts& facts);
 
-// The same without whether the job may have run: of the endpoint.
+// The same for the trouble of an endpoint: the result does not say whether a job may have run.
 std::string explain_outage(std::string_view what, const FailureFacts& facts);
 
-// Whether php-fpm answered that it has found no script at the path, and so has run none. `stderr_line` as
-// above.
+// Whether php-fpm answered that there is no script at the path; if so, no script has run. `stderr_line` is
+// that of FailureFacts.
 bool is_no_script(unsigned status, std::string_view stderr_line);
 
-// The part of an answer that says most, in one printable line of at most about `limit` bytes: the first
-// message of PHP, without its tags; or the title of an HTML page; else the first bytes. What stands before an
-// answer that would be right without it is named, with its remedy.
+// The most informative part of an answer, in one printable line of at most about `limit` bytes: the first
+// message of PHP, without its tags; or the title of an HTML page; or the first bytes. If an answer would be
+// valid without the text before its object, the result names that text and the remedy.
 std::string show_answer(std::string_view body, std::size_t limit);
 
 }  // namespace driveshaft::dispatch

@@ -19,7 +19,7 @@ TEST(FailureHint, SaysNothingWhereTheEndpointItselfFailedTheJob) {
   EXPECT_EQ(explain_failure("gearman_ret 1", {AttemptEnd::refused, 0, 1s, true}), "gearman_ret 1");
 }
 
-TEST(FailureHint, Of504NamesTheTimeoutsOfNginxUnlessItCameAtOnce) {
+TEST(FailureHint, For504NamesTheTimeoutsOfNginxUnlessItCameAtOnce) {
   EXPECT_EQ(explain_failure("HTTP status 504", {AttemptEnd::server_error, 504, 60'020ms, true}),
             "HTTP status 504; it came after 60 s: nginx answers so when fastcgi_read_timeout or "
             "proxy_read_timeout is over, 60 s unless set; the job may have run");
@@ -27,7 +27,7 @@ TEST(FailureHint, Of504NamesTheTimeoutsOfNginxUnlessItCameAtOnce) {
             "HTTP status 504; the job may have run");
 }
 
-TEST(FailureHint, OfOtherStatusesSaysWhereToLook) {
+TEST(FailureHint, ForOtherStatusesSaysWhereToLook) {
   EXPECT_EQ(explain_outage("HTTP status 502", {AttemptEnd::absent, 502, 1s, true}),
             "HTTP status 502; nginx answers so when it does not reach php-fpm, or when the process there has "
             "died: its error "
@@ -41,14 +41,14 @@ TEST(FailureHint, OfOtherStatusesSaysWhereToLook) {
   EXPECT_EQ(explain_outage("HTTP status 500", {AttemptEnd::server_error, 500, 1s, true}), "HTTP status 500");
 }
 
-TEST(FailureHint, Of413NamesTheLimitOfNginx) {
+TEST(FailureHint, For413NamesTheLimitOfNginx) {
   EXPECT_EQ(
       explain_failure("HTTP status 413", {AttemptEnd::other_status, 413, 1ms, true}),
       "HTTP status 413; nginx answers so to a body above its client_max_body_size, 1 MB unless set; the "
       "job may have run");
 }
 
-TEST(FailureHint, OfAnEmptyAnswerNamesTheScriptAndTheGateway) {
+TEST(FailureHint, ForAnEmptyAnswerNamesTheScriptAndTheGateway) {
   EXPECT_EQ(
       explain_failure("the answer is empty", {AttemptEnd::empty_answer, 200, 1ms, true}),
       "the answer is empty; a script that prints nothing answers so, and nginx does when php-fpm kills a "
@@ -58,7 +58,7 @@ TEST(FailureHint, OfAnEmptyAnswerNamesTheScriptAndTheGateway) {
 
 std::string shown(std::string_view body) { return show_answer(body, 240); }
 
-TEST(ShowAnswer, OfAnHtmlPageIsItsTitle) {
+TEST(ShowAnswer, ShowsTheTitleOfAnHtmlPage) {
   EXPECT_EQ(shown("<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n<body>…"),
             "an HTML page, \"504 Gateway Time-out\"");
   EXPECT_EQ(shown("<!DOCTYPE html><HTML><TITLE>\n  Not\n <b>found</b>\x1b </TITLE>"),
@@ -68,7 +68,7 @@ TEST(ShowAnswer, OfAnHtmlPageIsItsTitle) {
   EXPECT_EQ(shown("<html><title></title>"), "\"<html><title></title>\"");
 }
 
-TEST(ShowAnswer, OfAPhpErrorIsItsFirstLineWithoutTags) {
+TEST(ShowAnswer, ShowsTheFirstLineOfAPhpErrorWithoutTags) {
   EXPECT_EQ(shown("<br />\n<b>Fatal error</b>:  Uncaught Exception: no database in /srv/app/job.php:3\n"
                   "Stack trace:\n#0 {main}\n  thrown in <b>/srv/app/job.php</b> on line <b>3</b><br />\n"),
             "\"Fatal error: Uncaught Exception: no database in /srv/app/job.php:3\"");
@@ -100,7 +100,7 @@ TEST(ShowAnswer, NamesWhatStandsBeforeTheObject) {
   EXPECT_EQ(shown("{\"gearman_ret\": 0} debug"), "\"{\"gearman_ret\": 0} debug\"");
 }
 
-TEST(ShowAnswer, OfBinaryBytesShowsFew) {
+TEST(ShowAnswer, ShowsFewBytesOfABinaryAnswer) {
   EXPECT_LT(shown("GIF89a\x01\x02" + std::string(1000, '\xff')).size(), 300U);
 }
 
@@ -114,7 +114,7 @@ TEST(FailureHint, HasTheFirstLineOfStderr) {
             "HTTP status 500; its stderr: \"PHP message: no database\"; the job may have run");
 }
 
-TEST(FailureHint, OfFastcgiWhoseConnectionBrokeNamesWhatEndsProcessesOfPhpFpm) {
+TEST(FailureHint, ForALostFastcgiConnectionNamesWhatEndsProcessesOfPhpFpm) {
   for (const auto end : {AttemptEnd::connection_lost, AttemptEnd::stale_connection}) {
     EXPECT_EQ(explain_failure("it broke", {.end = end, .may_have_run = true, .over_fastcgi = true}),
               "it broke; the process of php-fpm ended: by a reload (process_control_timeout of php-fpm lets "
@@ -123,7 +123,7 @@ TEST(FailureHint, OfFastcgiWhoseConnectionBrokeNamesWhatEndsProcessesOfPhpFpm) {
   EXPECT_EQ(explain_outage("late", {.end = AttemptEnd::attempt_timeout, .over_fastcgi = true}), "late");
 }
 
-TEST(FailureHint, OfAScriptThatPhpFpmDoesNotFindNamesItsPath) {
+TEST(FailureHint, ForAScriptThatPhpFpmDoesNotFindNamesItsPath) {
   EXPECT_EQ(
       explain_failure("HTTP status 404", {.end = AttemptEnd::other_status,
                                           .status = 404,
@@ -141,7 +141,7 @@ TEST(FailureHint, OnlyTheAnswerOfPhpFpmItselfSaysThatThereIsNoScript) {
   EXPECT_FALSE(is_no_script(500, "PHP message: PHP Parse error:  syntax error")) << "of an included file?";
 }
 
-TEST(FailureHint, OfAConnectionThatBrokeOnAUnixSocketAsksForPhpFpm) {
+TEST(FailureHint, ForALostConnectionOverAUnixSocketNamesTheFastcgiScheme) {
   EXPECT_EQ(
       explain_failure("it broke",
                       {.end = AttemptEnd::connection_lost, .may_have_run = true, .over_unix_socket = true}),
