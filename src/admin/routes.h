@@ -33,19 +33,19 @@ struct Reply {
 
 inline constexpr std::string_view kJson = "application/json";
 
-// {"error": "…"}, of the API.
+// An error of the API: {"error": "…"}.
 Reply api_error(unsigned status, std::string_view what);
 
-// Whether that target is health or readiness, which are asked for by probes.
+// Whether the target is health or readiness, which probes ask for.
 bool is_probe(std::string_view target);
 
-// What a probe learns without a token: the status, and no more.
+// The reply that a probe without a token gets: only the status.
 Reply without_details(Reply reply);
 
 // The answer to a method other than GET and HEAD; nothing for these two.
 std::optional<Reply> refuse_method(std::string_view method);
 
-// `target` is that of the request, with the query if there is one. Throws what a source throws.
+// Makes the answer to a request. `target` may have a query. Throws what a source throws.
 Reply answer(std::string_view method, std::string_view target, const Sources& sources);
 
 }  // namespace driveshaft::admin

@@ -36,7 +36,7 @@ TEST(Routes, HealthIsOkOrUnavailableAndSaysWhy) {
   EXPECT_EQ(answer("GET", "/readyz", kSources).body, "no gearmand\n");
 }
 
-TEST(Routes, AProbeMayLearnTheStatusAlone) {
+TEST(Routes, AProbeWithoutATokenGetsOnlyTheStatus) {
   for (const char* target : {"/healthz", "/readyz", "/readyz?verbose"})
     EXPECT_TRUE(is_probe(target)) << target;
   for (const char* target : {"/", "/metrics", "/healthz/", "/healthzz", ""})
@@ -58,9 +58,9 @@ TEST(Routes, ThePageAndItsFiles) {
   EXPECT_THAT(library.body, HasSubstr("Dygraph"));
 }
 
-// Whatever it refers to is in the program, and nothing is inline: the policy that is sent along would stop
-// it.
-TEST(Routes, ThePageNeedsNobodyElse) {
+// Everything that the page refers to is in the program, and the page has no inline script or style: its
+// content security policy would block them.
+TEST(Routes, ThePageNeedsNoOtherHost) {
   const std::string page = answer("GET", "/", kSources).body;
   for (std::size_t at = page.find("=\"/"); at != page.npos; at = page.find("=\"/", at + 1)) {
     const std::string path = page.substr(at + 2, page.find('"', at + 2) - at - 2);
