@@ -23,17 +23,18 @@ using dispatch::PoolStatus;
 
 // The loop's thread answers within a few milliseconds unless it stands still.
 constexpr auto kStuckAfter = 3s;
-// The share of a minute's jobs at which the shipped alerts fire, too. Of fewer jobs a share says little.
+// A pool counts as failing if more than this share of a minute's jobs failed. The shipped alerts use this
+// share. With fewer jobs than kLeastJobs a share says little.
 constexpr double kFailingShare = 0.05;
 constexpr std::uint64_t kLeastJobs = 10;
-// Of a pool with fewer jobs than that.
+// A pool with fewer jobs than kLeastJobs counts as failing after so many failures in a row.
 constexpr int kFailuresInARow = 5;
 // How long a failure is mentioned while all is well.
 constexpr auto kMentionedFor = 15min;
 constexpr auto kSaturatedAfter = 60s;
 constexpr auto kUnservedFor = 10s;
-constexpr std::size_t kShownReason = 300;  // bytes, of the last failed job
-// Slots that have been busy for so long, while more jobs wait than end in that time, will be for longer.
+constexpr std::size_t kShownReason = 300;  // bytes of the reason of the last failed job
+// A pool falls behind if its slots have been busy for kBusyAfter, and more jobs wait than end in kMuchWork.
 constexpr auto kBusyAfter = 10s;
 constexpr auto kMuchWork = 30s;
 // An endpoint's limit grows, and meets a lack of descriptors again, at least so often.
@@ -164,7 +165,7 @@ class Judge {
     }
   }
 
-  // How many jobs of these functions wait, for a message.
+  // The part of a message that says how many jobs of these functions wait. `before` is put before it.
   std::string waiting(const std::vector<std::string>& functions, std::string_view before) const {
     const auto waiting = view_.waiting(functions);
     if (waiting.jobs == 0) return {};
@@ -229,7 +230,8 @@ class Judge {
     }
   }
 
-  // Of an endpoint that is down or paused, all backends are said there.
+  // If an endpoint is down or paused, the problem of the endpoint names all its backends, so they are left
+  // out.
   void judge_backends(const PoolStatus& pool) {
     for (const auto& endpoint : endpoints_of(pool)) {
       using enum EndpointStatus::State;
@@ -245,7 +247,7 @@ class Judge {
     }
   }
 
-  // Whose backends they are: their names tell the endpoint, unless the pool has several.
+  // The pool, with the endpoint's address if the pool has several endpoints.
   static std::string whose(const PoolStatus& pool, const ServedEndpoint& endpoint) {
     return pool.function_endpoints.empty() ? pool.settings.name
                                            : fmt::format("{}: endpoint {}", pool.settings.name, endpoint.uri);
@@ -299,7 +301,7 @@ class Judge {
                              last_reason(pool), see_failures());
   }
 
-  // Why the last job failed, and when: it may be over.
+  // Why the last job failed, and how long ago, because the cause may be gone.
   std::string last_reason(const PoolStatus& pool) const {
     if (!pool.last_failure) return {};
     return fmt::format(", the last {} ago: {}", age_of(*pool.last_failure), reason_of(*pool.last_failure));
@@ -317,8 +319,8 @@ class Judge {
     return in_words(std::max<WallTime::duration>(view_.snapshot.wall - failure.at, 0s));
   }
 
-  // Jobs that wait for ever, as nobody takes them: most often a name is misspelt. Workers that are started
-  // again are back before that.
+  // Reports jobs that wait because no worker serves their function; in most cases a name is misspelt. The
+  // time is long enough for workers to be restarted.
   void judge_unserved() {
     struct Waiting {
       std::uint64_t jobs = 0;
@@ -382,7 +384,7 @@ class Judge {
     }
   }
 
-  // What a new installation looks like.
+  // Reports that no pool has slots, as in a new installation.
   void judge_slots() {
     const auto& pools = view_.snapshot.pools;
     const bool has_slots = std::any_of(pools.begin(), pools.end(),
@@ -391,7 +393,7 @@ class Judge {
     add(Level::warning, fmt::format("no pool takes jobs yet: set worker_count in {}", view_.about.jobs_file));
   }
 
-  // No server has answered or failed yet.
+  // Reports the start: no server has answered or failed yet.
   void judge_start() {
     const auto all = servers();
     const bool is_starting = !all.empty() && std::all_of(all.begin(), all.end(), [](const auto& server) {
@@ -487,7 +489,8 @@ class Judge {
     return pool.last_failure && view_.snapshot.wall - pool.last_failure->at <= kMentionedFor;
   }
 
-  // Of pools with few jobs. So few failures are no problem, but all is not known to be well either.
+  // The note about pools with few jobs whose last jobs failed. So few failures are no problem, but they may
+  // be the beginning of one.
   std::string last_jobs_failed() const {
     const PoolStatus* most = nullptr;
     std::uint64_t pools = 0;

@@ -24,7 +24,7 @@ struct Problem {
 struct Verdict {
   bool well() const { return problems.empty(); }
   std::string summary;   // one sentence
-  bool is_note = false;  // without problems: the summary says more than that all is well
+  bool is_note = false;  // there are no problems, but the summary says more than that all is well
   std::vector<Problem> problems;
 };
 

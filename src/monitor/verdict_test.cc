@@ -90,7 +90,7 @@ TEST(Verdict, AnEndpointThatIsDownIsShownWithItsConsequences) {
   EXPECT_EQ(daemon.verdict().problems.front().pool, "Regular");
 }
 
-TEST(Verdict, OfAServerThatIsAwayTheOthersJobsAreCounted) {
+TEST(Verdict, IfAQueueIsUnknownTheJobsAtTheOtherServersAreCounted) {
   Daemon daemon;
   daemon.config.servers.push_back({{"two", 4730}});
   daemon.queues["one:4730"].functions["f"].queued = 312;
@@ -150,7 +150,7 @@ dispatch::BackendStatus backend(const std::string& name, dispatch::BackendStatus
   return status;
 }
 
-TEST(Verdict, BackendsThatAreAwayWhileOthersWorkAreAWarning) {
+TEST(Verdict, BackendsThatDoNotWorkWhileOthersDoAreAWarning) {
   using enum dispatch::BackendStatus::State;
   Daemon daemon;
   daemon.pool.endpoint.state = EndpointStatus::State::up;
@@ -173,7 +173,7 @@ TEST(Verdict, BackendsThatAreAwayWhileOthersWorkAreAWarning) {
   EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("no job is taken, as each backend has the weight 0")));
 }
 
-TEST(Verdict, AnEndpointWithoutABackendThatWorksIsBadAndSaidOnce) {
+TEST(Verdict, AnEndpointWithoutAWorkingBackendIsOneBadProblem) {
   using enum dispatch::BackendStatus::State;
   Daemon daemon;
   daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused", 3};
@@ -188,7 +188,7 @@ TEST(Verdict, AnEndpointWithoutABackendThatWorksIsBadAndSaidOnce) {
       << "the only one is the endpoint";
 }
 
-TEST(Verdict, SaysWhenWhatIsAwayIsTriedNext) {
+TEST(Verdict, SaysWhenAnEndpointThatIsDownIsTriedNext) {
   using enum dispatch::BackendStatus::State;
   Daemon daemon;
   daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused", 3};
@@ -205,7 +205,7 @@ TEST(Verdict, SaysWhenWhatIsAwayIsTriedNext) {
                           "are held"));
 }
 
-TEST(Verdict, ABackendThatDrainsIsNoneOfThem) {
+TEST(Verdict, ABackendThatDrainsIsNotCounted) {
   using enum dispatch::BackendStatus::State;
   Daemon daemon;
   auto leaving = backend("http://b/", draining);
@@ -274,7 +274,7 @@ std::shared_ptr<const dispatch::FailedJob> failed_20_s_before(WallTime now) {
   return std::make_shared<const dispatch::FailedJob>(failure);
 }
 
-TEST(Verdict, OfFewJobsTheLastFailureIsMentioned) {
+TEST(Verdict, WithFewJobsTheLastFailureIsMentioned) {
   Daemon daemon;
   daemon.snapshot.wall = WallTime(1h);
   daemon.second(0, 0);
@@ -288,7 +288,7 @@ TEST(Verdict, OfFewJobsTheLastFailureIsMentioned) {
   EXPECT_THAT(daemon.verdict().summary, testing::Not(HasSubstr("failed")));
 }
 
-TEST(Verdict, OfFewJobsThatAllFailedItIsNotSaidThatAllIsWell) {
+TEST(Verdict, IfTheFewLastJobsFailedTheSummaryIsNotThatAllIsWell) {
   Daemon daemon;
   daemon.about.exporter = " :9999";
   daemon.snapshot.wall = WallTime(1h);
@@ -310,7 +310,7 @@ TEST(Verdict, OfFewJobsThatAllFailedItIsNotSaidThatAllIsWell) {
   EXPECT_FALSE(daemon.verdict().is_note);
 }
 
-TEST(Verdict, OfSeveralPoolsWhoseLastJobsFailedTheWorstIsNamed) {
+TEST(Verdict, IfTheLastJobsOfSeveralPoolsFailedTheWorstPoolIsNamed) {
   Daemon daemon;
   daemon.snapshot.wall = WallTime(1h);
   daemon.pool.last_failure = failed_20_s_before(daemon.snapshot.wall);
@@ -324,7 +324,7 @@ TEST(Verdict, OfSeveralPoolsWhoseLastJobsFailedTheWorstIsNamed) {
       testing::MatchesRegex("Other: the last 3 jobs failed, .* \\(and 1 more such pool\\); 2 pools, .*"));
 }
 
-TEST(Verdict, OfManyJobsOneThatFailedLastIsNoMoreThanMentioned) {
+TEST(Verdict, OneFailedJobAfterManyOthersIsOnlyMentioned) {
   Daemon daemon;
   daemon.snapshot.wall = WallTime(1h);
   daemon.second(0, 0);
@@ -383,7 +383,7 @@ TEST(Verdict, ARejectedJobsFile) {
   EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("in force: line 1 (and 1 more error)")));
 }
 
-TEST(Verdict, AMinuteOfWaiting) {
+TEST(Verdict, AMinuteOfBusySlotsAndWaitingJobsIsAProblem) {
   Daemon daemon;
   daemon.pool.running = 4;
   daemon.queues["one:4730"].functions["f"].queued = 2;
