@@ -11,7 +11,7 @@
 namespace driveshaft::config {
 namespace {
 
-// At the top level or in a pool.
+// Whether the key stands at the top level or in a pool.
 bool names_key(const Node& root, std::string_view key) {
   const Node* pools = root.find("pools_list");
   return root.find(key) || (pools && std::any_of(pools->children.begin(), pools->children.end(),

@@ -16,22 +16,24 @@ namespace driveshaft::config {
 struct Parsed {
   Config config;
   std::vector<std::string> warnings;
-  std::vector<std::string> notes{};  // see advice.h; former names of keys
-  std::vector<std::string> files{};  // the files that it names; load() has read them
+  std::vector<std::string> notes{};  // advice (advice.h), and former names of keys that the file uses
+  std::vector<std::string> files{};  // set by load(): the named files that it has read
 };
 
-// Lines for the operator, in the file's order. Each names the path, what was expected, what stands there,
-// and the line:
+// The messages about a file with errors, in the order of the file. Each names the path of the key, the
+// expected value, the actual value, and the line:
 //   pools_list.Regular.worker_count: expected a whole number ≥ 0, got "ten" (line 14)
-// A warning often explains an error: a misspelt key is unknown, and the right one is missing.
+// A warning often explains an error: if a key is misspelt, a warning names the unknown key, and an error the
+// missing one.
 struct Rejected {
   std::vector<std::string> errors;  // at least one
   std::vector<std::string> warnings;
-  std::vector<std::string> files{};  // as in Parsed, up to the error
+  std::vector<std::string> files{};  // as in Parsed; if a file for TLS cannot be used, those files as well
 };
 
-// Text that is not JSON gives one error, anything else all of them at once. Pure, but for `read_file`:
-// without it, values that stand in other files are left empty.
+// Text that is not JSON gives one error; otherwise all errors are found at once. `read_file` reads the files
+// that the text names. Without it, values that stand in other files are left empty, and this function is
+// pure.
 base::Result<Parsed, Rejected> parse(std::string_view text, const ReadFile& read_file = {});
 
 // Required by Result<Parsed, Rejected>::value(): to ask a failed result for its value is a bug in the caller.

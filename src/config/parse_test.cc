@@ -28,7 +28,7 @@ std::vector<std::string> warnings(std::string_view text) {
   return parsed ? parsed->warnings : parsed.error().warnings;
 }
 
-// A file of one pool continued by `lines`, from line 4; the rest is in order.
+// A file with one pool, in which `lines` begin at line 4. The rest of the file is valid.
 std::string pool_with(const std::string& lines) {
   return "{\"gearman_servers_list\": [\"localhost\"],\n"
          " \"pools_list\": {\n"
@@ -36,7 +36,7 @@ std::string pool_with(const std::string& lines) {
          lines + "}}}";
 }
 
-// The same with the pool in order and `lines` at the top level, from line 3.
+// A file with one valid pool, and `lines` at the top level, which begin at line 3.
 std::string top_with(const std::string& lines) {
   return "{\"gearman_servers_list\": [\"localhost\"], \"pools_list\": {\n"
          "  \"P\": {\"job_processing_uri\": \"http://h/\", \"worker_count\": 1, \"jobs_list\": [\"f\"]}},\n" +
@@ -292,7 +292,7 @@ TEST(Parse, AnEndpointMayHaveSeveralBackends) {
             accepted(with_backends(R"("http://a/")")).config);
 }
 
-TEST(Parse, WhatIsWrongWithABackendIsSaid) {
+TEST(Parse, ErrorsInABackend) {
   EXPECT_THAT(
       errors(with_backends("[]")),
       ElementsAre("pools_list.P.job_processing_uri: expected an array of 1 to 64 backends, got 0 (line 2)"));
@@ -348,7 +348,7 @@ TEST(Parse, NotAnObject) {
                           "(line 2, column 1)"));
 }
 
-TEST(Parse, SettingsAreSwitchedOffAlike) {
+TEST(Parse, FalseOrZeroSwitchesASettingOff) {
   const auto parsed = accepted(R"({"gearman_servers_list": [{"address": "a", "tls": false}],
     "retry": {"attempts": 3, "max_delay": 5}, "breaker": true, "pools_list": {"P": {"job_processing_uri": "http://h/",
     "worker_count": 1, "retry": false, "breaker": false, "dead_letter_function": "", "max_running_time": 0,
@@ -413,7 +413,7 @@ TEST(Parse, TimesAndSizesMayHaveUnits) {
   EXPECT_EQ(accepted(top_with(R"("log_workload_size": "2k")")).config.log_workload_size, 2048u);
 }
 
-TEST(Parse, OtherTextIsNoTimeAndNoSize) {
+TEST(Parse, RejectsOtherTextAsATimeOrASize) {
   const auto error = [](const std::string& setting) { return errors(pool_with(", " + setting)); };
   EXPECT_THAT(error(R"("endpoint_connect_timeout": "5 parsecs")"),
               ElementsAre("pools_list.P.endpoint_connect_timeout: expected a time such as 5, \"500ms\", "
@@ -523,7 +523,7 @@ TEST(Parse, NamesGivenTwice) {
                   "one (line 5)"));
 }
 
-TEST(Parse, AnAddressWhosePortWasHardlyMeantAsAPartOfItIsQuestioned) {
+TEST(Parse, AnIpv6AddressThatMayContainAPortIsAWarning) {
   const Parsed parsed =
       accepted(R"({"gearman_servers_list": ["::1:4730", "[::2]:4730", "::3"], "pools_list": {
     "P": {"job_processing_uri": "h", "worker_count": 1, "jobs_list": ["f"]}}})");
@@ -592,7 +592,7 @@ TEST(Parse, ManyProblemsAreCountedAndNotAllListed) {
   EXPECT_EQ(many[1000], "and 500 more like these");
 }
 
-// A server's entry and a pool with these members each.
+// A file in which the server's entry and the pool have these members.
 std::string with_tls(const std::string& server, const std::string& pool,
                      const std::string& uri = "https://h/") {
   return R"({"gearman_servers_list": [)" + server + R"(], "pools_list": {"P": {"job_processing_uri": ")" +
@@ -622,7 +622,7 @@ TEST(Parse, TlsOfAServerAndOfAPool) {
             "::1");
 }
 
-TEST(Parse, WhatIsWrongWithTls) {
+TEST(Parse, ErrorsInTls) {
   const auto of_pool = [](const std::string& tls) {
     return errors(with_tls("\"a\"", ", \"endpoint_tls\": " + tls));
   };
@@ -679,7 +679,7 @@ TEST(Parse, FastcgiDocumentRoot) {
   }
 }
 
-TEST(Parse, FastcgiDocumentRootThatIsOfNoUse) {
+TEST(Parse, AFastcgiDocumentRootThatDoesNotFitTheUriIsAnError) {
   EXPECT_THAT(errors(with_root("fcgi://h/srv/app/job.php", "\"/srv/ap\"")),
               ElementsAre("pools_list.P.fastcgi_document_root: expected a folder that the script "
                           "/srv/app/job.php is in, got \"/srv/ap\" (line 2)"));
@@ -718,7 +718,7 @@ TEST(Parse, AFunctionWithoutTheTlsOfItsPoolIsAWarning) {
     EXPECT_THAT(warnings_of(uri), testing::IsEmpty());
 }
 
-TEST(Parse, WhatIsWrongWithAServerInAnObject) {
+TEST(Parse, ErrorsInAServerObject) {
   const auto of_server = [](const std::string& server) { return errors(with_tls(server, "")); };
   EXPECT_THAT(of_server("{}"),
               ElementsAre("gearman_servers_list[0].address: missing, expected the address of a server "
@@ -733,7 +733,7 @@ TEST(Parse, WhatIsWrongWithAServerInAnObject) {
   EXPECT_THAT(accepted(with_tls(R"("h", {"address": "H:4730", "tls": true})", "")).warnings, SizeIs(1));
 }
 
-// A file of one pool with these functions, all on line 2.
+// A file with one pool. Its functions are on line 2.
 std::string with_functions(const std::string& functions, const std::string& more = "") {
   return "{\"gearman_servers_list\": [\"h\"], \"pools_list\": {\"P\": {\n\"jobs_list\": [" + functions +
          "], \"job_processing_uri\": \"h\", \"worker_count\": 9" + more + "}}}";
@@ -746,7 +746,7 @@ TEST(Parse, FunctionsWithSettingsOfTheirOwn) {
   EXPECT_THAT(parsed.warnings, IsEmpty());
   const PoolConfig& pool = parsed.config.pools[0];
   EXPECT_THAT(pool.jobs_list, ElementsAre("f", "Resize", "g", "k"));
-  EXPECT_THAT(pool.functions, SizeIs(2));  // one without settings is as good as its name
+  EXPECT_THAT(pool.functions, SizeIs(2));  // an object without settings is the same as the bare name
   EXPECT_EQ(pool.of_function("Resize"),
             (FunctionSettings{*net::parse_uri("http://r/"), 4, std::chrono::milliseconds(500)}));
   EXPECT_EQ(pool.of_function("k"), (FunctionSettings{.endpoint = {}, .max_concurrency = 1}));
@@ -755,7 +755,7 @@ TEST(Parse, FunctionsWithSettingsOfTheirOwn) {
             accepted(with_functions(R"("f")")).config);
 }
 
-TEST(Parse, WhatIsWrongWithAFunctionInAnObject) {
+TEST(Parse, ErrorsInAFunctionObject) {
   const auto of = [](const std::string& functions) { return errors(with_functions(functions)); };
   EXPECT_THAT(of("{}"), ElementsAre("pools_list.P.jobs_list[0].function: missing, expected the name of a "
                                     "function (line 2)"));
@@ -797,7 +797,7 @@ TEST(Parse, AFunctionListedTwiceIsAnErrorWhereOneHasSettings) {
   }
 }
 
-TEST(Parse, TlsOfAPoolIsOfUseToAFunction) {
+TEST(Parse, TlsOfAPoolMayBeForAFunctionAlone) {
   const std::string tls = R"(, "endpoint_tls": {"verify": false})";
   EXPECT_THAT(errors(with_functions(R"("f")", tls)), SizeIs(1));
   EXPECT_THAT(errors(with_functions(R"({"function": "f", "job_processing_uri": "http://r/"})", tls)),
