@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""/api/v1: every answer that a test sees is held against docs/openapi.yaml."""
+"""Requests to /api/v1. Every answer is validated against docs/openapi.yaml."""
 import functools
 import json
 import urllib.parse
@@ -19,7 +19,7 @@ def openapi():
 
 
 def schema_of(path, status):
-    """The schema of that path's answer; `path` without its query."""
+    """The schema of the answer at this path with this status. `path` has no query."""
     paths = openapi()["paths"]
     known = path if path in paths else "/pools/{name}/history" if path.endswith("/history") else "/pools/{name}"
     answer = paths[known]["get"]["responses"][str(status)]
@@ -28,15 +28,16 @@ def schema_of(path, status):
     return answer["content"]["application/json"]["schema"]
 
 
-# Of the jobs file, whose keys docs/configuration.md describes.
+# The schema of settings stays open: docs/configuration.md describes the keys of the jobs file.
 OPEN = {"Settings"}
 SCHEMAS = "#/components/schemas/"
 BASES = "#/components/bases/"
 
 
 def closed(schema, is_open=False):
-    """The same schema, and fields that it does not have are a mistake: clients take them, as fields may be added, but here
-    each of them has to be described. A base of others, which allOf names, is not closed itself, but where it is used."""
+    """Returns the schema, changed so that a field which it does not describe is an error. The shipped schema accepts such
+    fields, because clients must expect new ones, but in tests each field has to be described. A schema that others use
+    with allOf stays open; those that use it are closed."""
     if isinstance(schema, list):
         return [closed(one) for one in schema]
     if not isinstance(schema, dict):
@@ -62,7 +63,7 @@ def check(path, status, value):
 
 
 def get(daemon, path, status=200):
-    """The answer to a path under /api/v1, checked."""
+    """Gets a path under /api/v1, checks the answer, and returns it."""
     got, body, headers = daemon.get(BASE + path)
     assert got == status, body
     assert headers["content-type"] == "application/json"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Backends of one endpoint: a Python server in a process of its own, and what three of any kind have in common."""
+"""Backends for tests: a Python server in a separate process, and helpers for three backends of any kind."""
 import collections
 import json
 import signal
@@ -16,7 +16,7 @@ SERVER = Path(__file__).parent / "python" / "backend.py"
 
 
 class PythonBackend(Process):
-    """python/backend.py: it can be told how to behave while it runs, and tells what it has seen."""
+    """Runs python/backend.py. A test can change its behaviour while it runs, and can ask which requests it has got."""
 
     def __init__(self, directory, name="python", host="127.0.0.1", port=None, certificate=()):
         self.host, self.port = host, port or free_port()
@@ -33,20 +33,22 @@ class PythonBackend(Process):
         return self
 
     def restart(self):
-        """As a service manager does it to a server that finishes what it runs."""
+        """Ends the server and starts it again, as a service manager does. The server finishes its requests first."""
         self.send(signal.SIGTERM)
         assert self.wait() == 0
         self.start()
 
     def stop(self):
-        self.kill()  # whatever it waits for
+        self.kill()  # a request may wait for ever
 
     def set(self, **manners):
-        """delay: seconds before each answer; status: of HTTP; wait_for: 1 until it is 0 again; headers: lines."""
+        """Changes the behaviour. delay: seconds before each answer; status: HTTP status; wait_for: with 1, answers are held
+        until it is 0 again; headers: lines that each answer has."""
         return self._get("/set?" + urllib.parse.urlencode(manners))
 
     def told(self):
-        """An object: connections on which jobs came, jobs running now, most_running, handles of all jobs, heads of some."""
+        """Returns what the server has recorded: the number of connections with jobs, the jobs running now and at most
+        (most_running), the handles of all jobs, and the heads of some requests."""
         return self._get("/told")
 
     @property
@@ -66,16 +68,16 @@ class PythonBackend(Process):
 
 
 def three(rig, **options):
-    """Three servers of the same kind."""
+    """Starts three Python servers."""
     return [rig.start(PythonBackend(rig.directory, f"python-{number}", **options)) for number in (1, 2, 3)]
 
 
 def jobs_of(record):
-    """How often each job came to a PHP backend, by its handle: what job.php was told to record."""
-    whole = record.read_text().rpartition("\n")[0] if record.exists() else ""  # it may be written to just now
+    """Counts the jobs that came to a PHP backend, by handle. `record` is the file in which job.php records them."""
+    whole = record.read_text().rpartition("\n")[0] if record.exists() else ""  # the last line may be incomplete
     return collections.Counter(json.loads(line)["handle"] for line in whole.splitlines())
 
 
 def shares(counts):
-    """Of all, 0 to 1 each."""
+    """The share of each count in the sum, from 0 to 1."""
     return [count / sum(counts) for count in counts]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Manners for FakeEndpoint: each is, or makes, a function of (request, socket) that answers one request and says
-whether the connection stays open."""
+"""Behaviours for FakeEndpoint. A behaviour is a function of (request, socket) that answers one request and returns whether
+the connection stays open. Each function here is a behaviour or makes one."""
 import json
 import threading
 import time
@@ -23,7 +23,7 @@ def answer(body=None, keep=True, **parts):
 
 
 def raw(data, keep=False):
-    """These bytes, then the end of the connection unless `keep`."""
+    """Sends these bytes, then closes the connection unless `keep`."""
     def behave(_, sock):
         sock.sendall(data)
         return keep
@@ -36,7 +36,7 @@ def reverse(request, sock):
 
 
 def chunked(*parts, trailer=b"", keep=True):
-    """The body in chunks, each of them in a packet of its own."""
+    """Sends the body in chunks, each with a separate write."""
     def behave(_, sock):
         sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for part in parts:
@@ -47,18 +47,18 @@ def chunked(*parts, trailer=b"", keep=True):
 
 
 def until_close(body=None, head=b"HTTP/1.0 200 OK\r\n\r\n"):
-    """A body without a length, ended by closing: HTTP/1.0's way."""
+    """Sends a body without a length, and ends it by closing the connection, as in HTTP/1.0."""
     return raw(head + (contract() if body is None else body))
 
 
 def hang(_, sock):
-    """No answer; returns when the peer gives up."""
+    """Sends no answer. Returns when the peer closes the connection."""
     while sock.recv(65536):
         pass
 
 
 def drip(head, byte, every, limit=10_000):
-    """`head`, then `byte` again and again, `every` seconds, until the peer gives up."""
+    """Sends `head`, then `byte` every `every` seconds, until the peer closes the connection."""
     def behave(_, sock):
         sock.sendall(head)
         for _ in range(limit):
@@ -68,7 +68,7 @@ def drip(head, byte, every, limit=10_000):
 
 
 def flood(head, block, blocks):
-    """`head`, then `block` as often as told or until the peer gives up."""
+    """Sends `head`, then `block` `blocks` times, or until the peer closes the connection."""
     def behave(_, sock):
         sock.sendall(head)
         for _ in range(blocks):
@@ -84,7 +84,7 @@ def slow(seconds, then=None):
 
 
 def in_turn(*behaviours):
-    """The first for the first request, the second for the second …, the last for all others."""
+    """The first behaviour answers the first request, the second the second one, and so on. The last answers all others."""
     lock = threading.Lock()
     left = list(behaviours)
 
@@ -96,7 +96,7 @@ def in_turn(*behaviours):
 
 
 class Gate:
-    """Holds every request until open() is called, then answers all; closing it holds again."""
+    """Holds every request until open() is called, then answers all. After close() requests are held again."""
 
     def __init__(self, then=None):
         self._opened = threading.Event()

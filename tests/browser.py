@@ -13,9 +13,9 @@ MODULES = HERE.parent / "build" / "browser"
 
 
 def missing():
-    """What keeps a browser from being started, or None."""
+    """Why no browser can be started, or None."""
     if not shutil.which("chromium"):
-        # Ubuntu has it as a snap alone, which ./dev installs on no machine.
+        # Ubuntu has Chromium only as a snap, which ./dev does not install.
         offered = shutil.which("apt-cache") and subprocess.run(["apt-cache", "show", "chromium"], capture_output=True).stdout
         return "no chromium" if offered else "this machine's distribution offers no chromium"
     if not (MODULES / "node_modules" / "playwright-core").is_dir():
@@ -44,12 +44,12 @@ class Browser:
         self.open(url=f"http://127.0.0.1:{daemon.port}{path}", **options)
 
     def shows(self, selector, text):
-        """Waits until the first element of that selector is seen and has the text in it."""
+        """Waits until the first element of this selector is visible and contains the text."""
         wait_until(lambda: self.visible(selector=selector) and text in self.text(selector=selector),
                    f"{selector} shows {text!r}", interval=0.1)
 
     def has(self, code, what, argument=None):
-        """Waits until a function of JavaScript is true."""
+        """Waits until a JavaScript function returns true. `what` names the condition in the message of a failure."""
         return wait_until(lambda: self.eval(code=code, argument=argument), what, interval=0.1)
 
     def focused(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients of gearmand: a small one of our own, the admin text protocol, and wrappers for foreign ones."""
+"""Clients of gearmand: a small one of ours, the text protocol for administration, and wrappers for clients of others."""
 import collections
 import json
 import re
@@ -27,14 +27,14 @@ FAILED = Result("fail", b"")
 
 
 class Client:
-    """One connection to one gearmand. Not for several threads at once."""
+    """One connection to one gearmand. Only one thread at a time may use it."""
 
     def __init__(self, server, timeout=60, exceptions=False):
         self.sock = socket.create_connection((server.host, server.port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.results = {}  # handle -> Result, not yet asked for
+        self.results = {}  # handle -> Result that no test has asked for yet
         self._created = collections.deque()
-        self._progress = collections.deque()  # (handle, kind, data), not yet asked for
+        self._progress = collections.deque()  # (handle, kind, data) that no test has asked for yet
         if exceptions:
             self.sock.sendall(request(Kind.OPTION_REQ, "exceptions"))
             assert receive(self.sock)[0] == Kind.OPTION_RES
@@ -63,7 +63,7 @@ class Client:
         return self._next_created()
 
     def submit_many(self, function, workloads, background=False, priority="normal"):
-        """Submits one job a workload, pipelined, and returns their handles in order."""
+        """Submits one job for each workload, without waiting in between, and returns the handles in order."""
         handles = []
         for start in range(0, len(workloads), 100):
             part = workloads[start:start + 100]
@@ -79,7 +79,7 @@ class Client:
         return self.results.pop(handle)
 
     def event(self, handle):
-        """Waits for the next thing that the job `handle` tells before its end: (kind, data)."""
+        """Waits for the next packet of the job `handle` before its end, and returns (kind, data)."""
         while not self._progress:
             assert handle not in self.results, f"{handle} has ended: {self.results[handle]}"
             self._read_one()
@@ -88,13 +88,13 @@ class Client:
         return kind, data
 
     def told(self):
-        """What jobs have told before their end and nobody has asked for yet: [(kind, data)]."""
+        """The packets that came from jobs before their end and that no test has asked for yet: [(kind, data)]."""
         told = [(kind, data) for _, kind, data in self._progress]
         self._progress.clear()
         return told
 
     def job_status(self, handle):
-        """What gearmand knows of the job `handle`: (known, running, numerator, denominator)."""
+        """Asks gearmand for the status of the job `handle`: (known, running, numerator, denominator)."""
         self.sock.sendall(request(Kind.GET_STATUS, handle))
         kind, payload = receive(self.sock)
         of, known, running, numerator, denominator = payload.split(b"\0")
@@ -102,7 +102,7 @@ class Client:
         return known == b"1", running == b"1", int(numerator), int(denominator)
 
     def wait_for_results(self, count):
-        """Waits until so many jobs have ended whose results nobody has asked for yet."""
+        """Waits until there are `count` results that no test has asked for yet."""
         while len(self.results) < count:
             self._read_one()
 
@@ -116,7 +116,7 @@ class Client:
         return self.result(self.submit(function, workload, unique, priority))
 
     def run_all(self, function, workloads, window=100):
-        """Runs one job a workload, `window` of them submitted at a time; Results in order."""
+        """Runs one job for each workload, with at most `window` jobs at a time. Returns the Results in order."""
         results = []
         waiting = collections.deque()
         for workload in workloads:
@@ -152,7 +152,7 @@ def run(server, function, workload=b"", **options):
 
 
 def admin(server, command):
-    """Lines of gearmand's answer to a text command that ends with a lone dot."""
+    """Sends a command of the text protocol. Returns the lines of the answer, which ends with a line "."."""
     with socket.create_connection((server.host, server.port), 10) as sock:
         sock.sendall(command.encode() + b"\n")
         text = b""
@@ -164,7 +164,7 @@ def admin(server, command):
 
 
 def status(server, function=None):
-    """gearmand's view: Status of `function`, or of all by name."""
+    """The Status of `function` at gearmand, or without `function` those of all functions by name."""
     all_of_them = {}
     for line in admin(server, "status"):
         name, *counts = line.split("\t")
@@ -181,7 +181,7 @@ def server_version(server):
 
 
 def worker_links(server):
-    """Connections that can do something: {descriptor in gearmand: set of functions}."""
+    """The connections that have registered functions: {descriptor in gearmand: set of functions}."""
     links = {}
     for line in admin(server, "workers"):
         left, _, functions = line.partition(" :")
@@ -191,25 +191,25 @@ def worker_links(server):
 
 
 def gearman_cli(server, *options, data=b"", timeout=30):
-    """The `gearman` command as a client; returns what subprocess.run does, with bytes."""
+    """Runs the `gearman` command as a client. Returns the result of subprocess.run, with bytes."""
     return subprocess.run(["gearman", "-h", server.host, "-p", str(server.port), *options], input=data,
                           capture_output=True, timeout=timeout)
 
 
 def perl_client(server, function, workload="ab", exceptions=1):
-    """tests/perl/client.pl, which uses Gearman::Client; what it was told."""
+    """Runs tests/perl/client.pl, which uses Gearman::Client. Returns what it prints."""
     done = subprocess.run(["perl", Path(__file__).parent / "perl" / "client.pl", server.host, str(server.port), function,
                            workload, str(exceptions)], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)["told"]
 
 
-# Installed by ./dev, where npm's registry can be reached.
+# ./dev installs this client if npm's registry can be reached.
 NODE_CLIENT = Path(__file__).parent.parent / "build" / "node" / "node_modules" / "abraxas"
 
 
 def node_client(server, function, workload):
-    """tests/node/client.mjs, which uses abraxas; returns the JSON it prints."""
+    """Runs tests/node/client.mjs, which uses abraxas. Returns the JSON that it prints."""
     script = Path(__file__).parent / "node" / "client.mjs"
     done = subprocess.run(["node", script, NODE_CLIENT, server.host, str(server.port), function, workload],
                           capture_output=True, timeout=60)
@@ -218,7 +218,7 @@ def node_client(server, function, workload):
 
 
 def php_client(server, *args, timeout=60):
-    """tests/php/client.php, which uses php-gearman; returns the JSON it prints."""
+    """Runs tests/php/client.php, which uses php-gearman. Returns the JSON that it prints."""
     script = Path(__file__).parent / "php" / "client.php"
     done = subprocess.run(["php", str(script), server.host, str(server.port), *map(str, args)],
                           capture_output=True, timeout=timeout)

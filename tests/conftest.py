@@ -16,7 +16,8 @@ LOG_TAIL = 12_000  # characters of each log shown for a failed test
 
 
 class Rig:
-    """Starts servers for one test; each is ended with it, driveshafts first. Logs of driveshafts are judged then."""
+    """Starts servers for one test. At the end of the test they are stopped, driveshafts first, and the test fails if a log
+    of a driveshaft has unexpected lines."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -65,7 +66,7 @@ class Rig:
                     problems.append(f"{one.name} ended with exit code {code}")
             except AssertionError as error:
                 problems.append(str(error))
-        if not self.failed:  # one reason is enough
+        if not self.failed:  # a failed test needs no second reason
             for daemon in daemons:
                 problems += [f"{daemon.name} logged: {line}" for line in daemon.unexpected_lines()]
             for one in self.started:
@@ -102,8 +103,8 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_configure():
-    os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and ip lie there; Debian's users do not look there
-    binary()  # without one, say so once and end
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and ip are there; the PATH of Debian's users does not have them
+    binary()  # if there is none, the run ends here, with one message
 
 
 def pytest_collection_modifyitems(config, items):
@@ -117,8 +118,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def slow_ones_first(items, workers):
-    """Each of the parallel workers begins with its share of the slow ones, which then overlap with each other and with the
-    rest: pytest-xdist gives each a quarter of its part at first, in this order."""
+    """Orders the tests so that each parallel worker begins with its share of the slow ones. So the slow tests run beside each
+    other and beside the rest. (pytest-xdist first gives each worker a quarter of its tests, in this order.)"""
     slow = [item for item in items if item.get_closest_marker("slow")]
     rest = [item for item in items if not item.get_closest_marker("slow")]
     batch = max(len(items) // workers // 4, 2)
@@ -132,7 +133,7 @@ def slow_ones_first(items, workers):
 
 @pytest.fixture
 def roots_directory():
-    """Like /run: root's, and everybody may enter it."""
+    """A directory like /run: it belongs to root, and every user may enter it."""
     directory = Path(tempfile.mkdtemp(prefix="driveshaft-test-"))
     directory.chmod(0o755)
     yield directory

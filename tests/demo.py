@@ -23,7 +23,7 @@ SLOTS = 8
 
 
 def show(*command):
-    """Runs a command before the reader's eyes, and returns what it wrote."""
+    """Prints a command, runs it, prints its output, and returns that."""
     print(f"\n$ {shlex.join(map(str, command))}", flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
     print(done.stdout.rstrip("\n"), flush=True)
@@ -33,7 +33,7 @@ def show(*command):
 
 def demo(rig, keep):
     gearmand = rig.gearmand()
-    # PHP's own server has one process for each request in progress: as many as there are slots.
+    # PHP's built-in server needs one process for each request at a time, so it gets as many as there are slots.
     port = free_port()
     rig.start(Process("endpoint", rig.directory, ["php", "-S", f"127.0.0.1:{port}", EXAMPLES_DIR / "job.php"],
                       {"PHP_CLI_SERVER_WORKERS": str(SLOTS)}))
@@ -49,7 +49,7 @@ def demo(rig, keep):
     show(*client)
     show("gearman", "-h", gearmand.host, "-p", str(gearmand.port), "-f", "Reverse", "gearman command line")
     rate = re.search(r"([\d,]+) jobs/s", show(*client, "burst", "2000"))[1]
-    # From client.php 2 + 20, from gearman 1, from the burst 2,000; and the division by zero.
+    # Complete: 2 + 20 jobs of client.php, 1 of gearman, 2,000 of the burst. Failed: the division by zero.
     wait_until(lambda: (daemon.metric("driveshaft_jobs_total", outcome="complete"), daemon.metric("driveshaft_jobs_total")) == (2023, 2024),
                "2,023 successes and 1 failure are in /metrics")
     print(f"\n2,023 jobs succeeded, 1 failed as it was meant to, {rate} jobs/s in the burst", flush=True)
@@ -66,7 +66,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--keep", action="store_true", help="leaves it running until Ctrl-C")
     keep = arguments.parse_args().keep
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either ends it in the same way
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the demo as Ctrl-C does
     with tempfile.TemporaryDirectory() as directory:
         rig = Rig(Path(directory))
         try:

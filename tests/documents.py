@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Markdown: where the links of a document lead, and which headings it has."""
+"""Reads Markdown: the links of a document, and its headings."""
 import re
 
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)")
 
 
 def prose(text):
-    """Without blocks of code."""
+    """The text without its blocks of code."""
     return re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
 
 
 def links(text):
-    """(whole link, file or "", heading or "") of each that does not lead to another host."""
+    """(whole link, file or "", heading or "") for each link that does not lead to another host."""
     for link in LINK.findall(prose(text)):
         if "://" not in link and not link.startswith("mailto:"):
             name, _, anchor = link.partition("#")
@@ -19,7 +19,7 @@ def links(text):
 
 
 def anchors(text):
-    """Of its headings, as GitHub makes them. The second of one name has -1 behind it."""
+    """The anchors that GitHub makes for the headings. If a heading occurs twice, its second anchor ends in -1."""
     found = []
     for heading in re.findall(r"^#+ (.+)$", prose(text), flags=re.M):
         heading = re.sub(r"\]\([^)]*\)", "", heading)

@@ -15,14 +15,14 @@ from processes import Process, free_port, wait_until
 
 # A line of the default log: date, time, level, logger - message.
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* (?P<level>[A-Z]+) +(?P<logger>\w+) - (?P<text>.*)$")
-# What `driveshaft upgrade` and the log say.
+# The message of `driveshaft upgrade` and of the log.
 TAKEN_OVER = re.compile(r"process (\d+), driveshaft \S+, has taken over")
 SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior|Thread)Sanitizer|runtime error:")
 
 
 @functools.cache
 def binary():
-    """The program: $DRIVESHAFT, or the newest one built."""
+    """The path of the program: $DRIVESHAFT, or the program that was built last."""
     named = os.environ.get("DRIVESHAFT")
     found = [Path(named)] if named else Path(__file__).parent.parent.glob("build/*/driveshaft")
     found = sorted((path.resolve() for path in found if path.is_file()), key=lambda path: path.stat().st_mtime)
@@ -33,24 +33,25 @@ def binary():
 
 
 def build_folder():
-    """Where it was built: $DRIVESHAFT_BUILD when it was installed elsewhere, or the folder that it lies in."""
+    """The folder in which the program was built: $DRIVESHAFT_BUILD, or the folder of the program."""
     return Path(os.environ.get("DRIVESHAFT_BUILD") or binary().parent)
 
 
 @functools.cache
 def sanitized(by=("asan", "tsan")):
-    """Whether the binary was built with one of these sanitizers: then times and memory are not the program's own."""
+    """Whether the program was built with one of these sanitizers. If so, its times and memory are not the usual ones."""
     return any(f"__{name}_init".encode() in binary().read_bytes() for name in by)
 
 
 def run_binary(*args, timeout=20, env=None):
-    """Runs the program to its end, for command lines that end by themselves."""
+    """Runs the program, and waits for its end. For command lines that end by themselves."""
     return subprocess.run([binary(), *map(str, args)], capture_output=True, text=True, timeout=timeout,
                           env={**os.environ, **(env or {})})
 
 
 def control(path, *arguments, expect=0, timeout=20):
-    """What a command says that asks a daemon on its control socket: on stderr, if it is to end with another status than 0."""
+    """Runs a command on the control socket at `path`, which has to end with the status `expect`. Returns what it prints to
+    stdout, or to stderr if `expect` is not 0."""
     done = run_binary(*arguments, "--control_socket", path, timeout=timeout)
     assert done.returncode == expect, done.stdout + done.stderr
     return (done.stderr if expect else done.stdout).strip()
@@ -61,15 +62,15 @@ def pool(uri, jobs_list, worker_count=4, **settings):
 
 
 def jobs_file(servers, pools, **settings):
-    """The jobs file as an object. `servers` are what it has for one, or servers with an `address`."""
+    """The jobs file as an object. `servers` are entries of gearman_servers_list, or servers of a test with an `address`."""
     addresses = [server if isinstance(server, (str, dict)) else server.address for server in servers]
     return {"gearman_servers_list": addresses, "pools_list": pools, **settings}
 
 
 class Driveshaft(Process):
     def __init__(self, directory, config, name="driveshaft", prefix=(), env=None, program=None, **options):
-        """`options` are those of the command line; `prefix` is a command that runs the program, `program` another one
-        than binary()."""
+        """`options` are the options of the command line. `prefix` is a command that runs the program. `program` replaces
+        binary()."""
         self.config_path = directory / f"{name}.json"
         self.port = free_port()
         self.expected_errors = []
@@ -79,7 +80,8 @@ class Driveshaft(Process):
         super().__init__(name, directory, [*prefix, program or binary(), *argv], env)
 
     def start(self, until="/readyz"):
-        """Starts, and waits until that page answers 200 (/healthz does without gearmand); None: does not wait."""
+        """Starts the daemon, and waits until the page `until` answers 200 (/healthz does so without gearmand). None: does not
+        wait."""
         super().start()
         if until:
             wait_until(lambda: self.answers(until), f"{self.name} answers {until} with 200")
@@ -90,7 +92,7 @@ class Driveshaft(Process):
         return self.get(page)[0] == 200
 
     def get(self, page, method="GET", headers=None, body=None):
-        """Asks the exporter: (status, body, headers); status 0 when nobody listens."""
+        """Requests a page of the exporter. Returns (status, body, headers); the status is 0 if nothing listens there."""
         url = f"http://127.0.0.1:{self.port}{page}"
         try:
             request = urllib.request.Request(url, body, headers or {}, method=method)
@@ -102,7 +104,7 @@ class Driveshaft(Process):
             return 0, "", {}
 
     def upgrade(self, control_socket):
-        """Has another process take over, which this object is from then on; returns the old one."""
+        """Upgrades the daemon. After that this object stands for the new process. Returns the old process."""
         done = run_binary("upgrade", "--control_socket", control_socket, timeout=60)
         assert done.returncode == 0, done.stderr
         return self.follow(int(TAKEN_OVER.search(done.stdout)[1]))
@@ -110,7 +112,7 @@ class Driveshaft(Process):
     # --- metrics
 
     def samples(self):
-        """All samples: [(name, labels, value)]."""
+        """All samples of /metrics: [(name, labels, value)]."""
         status, text, _ = self.get("/metrics")
         assert status == 200, f"/metrics answers {status}"
         samples = []
@@ -122,14 +124,14 @@ class Driveshaft(Process):
         return samples
 
     def metric(self, name, **labels):
-        """Sum of the samples of that name that carry these labels; 0 if there are none."""
+        """The sum of the samples that have this name and these labels, or 0 if there are none."""
         return sum(value for sample, have, value in self.samples()
                    if sample == name and labels.items() <= have.items())
 
     # --- the jobs file
 
     def write_config(self, config):
-        """Replaces the jobs file in one step. Text is written as it is."""
+        """Replaces the jobs file in one step. A str is written as it is, an object as JSON."""
         text = config if isinstance(config, str) else json.dumps(config, indent=2)
         fresh = self.config_path.with_suffix(".new")
         fresh.write_text(text)
@@ -149,7 +151,7 @@ class Driveshaft(Process):
         return self.log().split("\n")[:-1]
 
     def lines(self, pattern, level=None):
-        """Texts of the log lines that match, at that level if one is given."""
+        """The texts of the log lines that match the pattern and, if `level` is given, have that level."""
         found = []
         for line in self.log_lines():
             parts = LOG_LINE.match(line)
@@ -158,18 +160,19 @@ class Driveshaft(Process):
         return found
 
     def wait_for_line(self, pattern, timeout=20.0, level=None):
-        """Lines are written a little later than what they tell has happened."""
+        """Waits for a log line, because lines are written a little after the event. Returns its text."""
         return wait_until(lambda: self.lines(pattern, level), f"{self.name} logs {pattern!r}", timeout)[0]
 
     def expect_failed_jobs(self):
         self.expect_errors("^Failed job: ")
 
     def expect_errors(self, *patterns):
-        """Announces lines at ERROR that match; others fail the test when it ends."""
+        """Allows lines at level ERROR that match a pattern. All other lines at ERROR fail the test when it ends."""
         self.expected_errors += patterns
 
     def unexpected_lines(self):
-        """What should not be in the log: unannounced errors, sanitizer reports, anything that is no log line."""
+        """The lines that should not be in the log: errors that are not expected, reports of sanitizers, and lines that do not
+        have the form of a log line."""
         bad = []
         for line in self.log_lines():
             parts = LOG_LINE.match(line)

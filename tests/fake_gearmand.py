@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A gearmand that a test drives packet by packet, for what the real one never does, and as a referee of the rules
-that a worker keeps."""
+"""A fake gearmand that a test controls packet by packet. It does what the real one never does, and checks the rules that a
+worker has to keep."""
 import collections
 import socket
 import time
@@ -12,10 +12,10 @@ Packet = collections.namedtuple("Packet", "time link kind payload")
 
 
 class FakeGearmand(SocketServer):
-    """A job server for workers only. It answers as gearmand does, records every packet, and keeps the books of each
-    link: `faults` lists broken rules. `on_packet(link, kind, payload)` may take a packet over by a true value;
-    `on_connect(link)` runs first on a new link. Who speaks the text protocol has another kind of connection, which is
-    none of the links: it is told that the server has nothing."""
+    """A job server for workers only. It answers as gearmand does, and records every packet and the state of each link.
+    `faults` lists the rules that a worker has broken. If `on_packet(link, kind, payload)` returns a true value, the server
+    does not answer that packet itself. `on_connect(link)` is called first on a new link. A connection of the text protocol
+    does not count as a link; the answer there is that the server has no functions."""
 
     def __init__(self, on_packet=None, on_connect=None, **options):
         super().__init__(**options)
@@ -30,7 +30,7 @@ class FakeGearmand(SocketServer):
 
     @property
     def connections(self):
-        """Those of workers."""
+        """The number of workers' connections so far."""
         return len(self.links)
 
     def serve(self, sock, _):
@@ -77,7 +77,7 @@ class WorkerLink:
         self.server, self.sock, self.number = server, sock, number
         self.functions = []
         self.asleep = False
-        self.noop_unanswered = False  # woken, and no GRAB since: PRE_SLEEP now would make it deaf
+        self.noop_unanswered = False  # woken, and no GRAB since: if it slept now, it would miss the job
         self.inflight = set()
         self.most_inflight = 0
         self.connected_at, self.closed_at = time.monotonic(), None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Peers that do what real ones cannot be made to do: an HTTP endpoint with scripted manners (behaviours.py has the
-manners), endpoints that cannot be reached, and a relay whose connections can be cut."""
+"""Fake peers that do what real ones cannot be made to do: an HTTP endpoint with scripted behaviours (behaviours.py),
+endpoints that cannot be reached, and a relay whose connections can be cut."""
 import email.parser
 import socket
 import threading
@@ -10,14 +10,14 @@ from processes import free_port
 
 
 class SocketServer:
-    """Listens on `host` and gives each connection a thread that runs `serve(sock, number)`, number from 1."""
+    """Listens on `host`. Each connection has a thread that runs `serve(sock, number)`; the numbers begin with 1."""
 
     def __init__(self, backlog=256, host="127.0.0.1"):
         self.host, self.port = host, free_port()
         self.lock = threading.Lock()
-        self.connected_at = []  # monotonic seconds, one a connection
+        self.connected_at = []  # for each connection, the time in monotonic seconds
         self.open_sockets = set()
-        self.errors = []  # what a thread died of, other than its peer going away
+        self.errors = []  # exceptions that ended a thread, except those of a peer that closed
         self._backlog = backlog
         self._listener = None
 
@@ -35,7 +35,7 @@ class SocketServer:
         return self
 
     def refuse(self):
-        """Stops listening: no more connections, those that are there go on."""
+        """Stops listening: new connections are refused, and existing ones go on."""
         if self._listener:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
@@ -68,7 +68,7 @@ class SocketServer:
             self.serve(sock, number)
         except (OSError, EOFError):
             pass
-        except Exception as error:  # shown when the test ends
+        except Exception as error:  # it is reported when the test ends
             self.errors.append(error)
         finally:
             with self.lock:
@@ -77,8 +77,8 @@ class SocketServer:
 
 
 class Request:
-    """What the endpoint received: `line` without its end, `headers` by lower-case name, `body`, and the number of
-    the connection it came on."""
+    """A request that the endpoint has received: its `line` without the line end, `headers` by lower-case name, `body`, and the
+    number of its connection."""
 
     def __init__(self, line, headers, body, connection):
         self.line, self.headers, self.body, self.connection = line, headers, body, connection
@@ -99,8 +99,8 @@ class Request:
 
 
 class FakeEndpoint(SocketServer):
-    """Answers each request by `behave(request, sock)`, which says with a true value that the connection stays.
-    `requests` are the complete ones received; `running` are at it now, `most_running` was the peak."""
+    """Answers each request with `behave(request, sock)`, which returns whether the connection stays open. `requests` are the
+    complete requests, `running` is the number of requests being answered now, and `most_running` the highest so far."""
 
     def __init__(self, behave, **options):
         super().__init__(**options)
@@ -143,7 +143,7 @@ class DeafEndpoint(SocketServer):
 
 
 class FullEndpoint:
-    """Listens, and its queue of connections is full: one more gets no answer to its SYN."""
+    """Listens, but its queue of connections is full, so a further connection gets no answer to its SYN."""
 
     def __init__(self, port=None):
         self.host, self.port = "127.0.0.1", port or free_port()
@@ -151,7 +151,7 @@ class FullEndpoint:
     def start(self):
         self._listener = socket.create_server((self.host, self.port), backlog=0)
         self._queued = []
-        for _ in range(4):  # the kernel queues one or two more than it was told
+        for _ in range(4):  # the kernel queues one or two connections more than the backlog says
             sock = socket.socket()
             sock.setblocking(False)
             sock.connect_ex((self.host, self.port))
@@ -164,8 +164,8 @@ class FullEndpoint:
 
 
 class Relay(SocketServer):
-    """Carries connections to a real server; a test can cut them while that server stays up. With `pace`, the way
-    to the server is a slow link of that many bytes a second. While the event `hold` is set, nothing goes there."""
+    """Relays connections to a real server. A test can cut them while that server goes on running. `pace` limits the bytes a
+    second to the server. While the event `hold` is set, no byte is sent to the server."""
 
     def __init__(self, server, pace=None, hold=None, **options):
         super().__init__(**options)
@@ -198,8 +198,8 @@ class Relay(SocketServer):
 
 
 class FakeFastcgi(SocketServer):
-    """A FastCGI server that answers each request with the bytes of `answers`, in turn, the last one for ever; after
-    None, and after one that `closes`, it closes the connection."""
+    """A FastCGI server that answers the requests with the bytes in `answers`, one after the other; the last one answers all
+    further requests. After None, and after an answer that `closes`, it closes the connection."""
 
     def __init__(self, answers, closes=False, **options):
         super().__init__(**options)
@@ -223,7 +223,7 @@ class FakeFastcgi(SocketServer):
 
     @staticmethod
     def _read_request(stream):
-        """False: the connection has ended."""
+        """Reads one request. False: the connection has ended."""
         while True:
             header = stream.read(8)
             if len(header) < 8:

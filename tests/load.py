@@ -9,8 +9,8 @@ from processes import wait_until
 
 
 class Load:
-    """Keeps `window` foreground jobs that reverse their text submitted to a server, from a thread, until stop().
-    `right` counts the results that were correct, `wrong` holds the others, `error` what ended the connection."""
+    """Submits foreground jobs that reverse their text, from a thread, until stop(). `window` jobs are under way at any time.
+    `right` counts the correct results, `wrong` has the others, and `error` is the exception that ended the connection."""
 
     def __init__(self, server, function="reverse", window=20):
         self.function, self.window = function, window
@@ -25,12 +25,12 @@ class Load:
 
     def __exit__(self, *_):
         self._stopping.set()
-        with contextlib.suppress(OSError):  # ends the thread if the test failed, or needs no more of it
+        with contextlib.suppress(OSError):  # this ends the thread if stop() was not called
             self._client.sock.shutdown(socket.SHUT_RDWR)
         self._thread.join(60)
 
     def stop(self):
-        """Waits for what is submitted, and returns how many results were right. All must be."""
+        """Waits for the submitted jobs, and returns how many results were right. Fails if one was wrong."""
         self._stopping.set()
         self._thread.join(60)
         assert not self._thread.is_alive(), f"jobs without a result a minute after the last one of {self.right}"
@@ -63,7 +63,7 @@ class Load:
 
 @contextlib.contextmanager
 def under_load(server, function="reverse", daemon=None):
-    """Jobs run before, during and after the block; each gives the right result."""
+    """Jobs run before, during and after the block. Fails if one of them does not give the right result."""
     with Load(server, function) as load:
         wait_until(lambda: load.right > 50, "jobs run before the change")
         yield load

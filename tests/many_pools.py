@@ -11,7 +11,7 @@ OTHERS = NAMES[:38]
 
 
 def start(rig):
-    """The daemon; the endpoint of the pools in trouble is gone."""
+    """Starts and returns the daemon. The endpoint of the pools in trouble cannot be reached."""
     server = rig.gearmand()
     good, gone = rig.endpoint(reverse), rig.endpoint(reverse)
     daemon = rig.driveshaft(jobs_file([server], {

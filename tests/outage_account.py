@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""The account of the soak of outages: what became of each job, by what PHP has booked, what driveshafts have logged and what
-was done to whom. No job may be lost, and each run beyond a job's first must have a reason."""
+"""The account of the long run of outages: what became of each job. It is made from the runs that PHP has recorded, the logs of
+the driveshafts, and the outages that were made. No job may be lost, and each repeated run of a job must have a reason."""
 import calendar
 import collections
 import re
 import time
 
-# A run of the script. `trace` is the same for all attempts of a job for which gearmand gave it to a driveshaft once;
-# `ended` is None if the script did not get so far.
+# A run of the script. All attempts of a driveshaft at one assignment of a job have the same `trace`; when gearmand assigns the
+# job again, `trace` differs. `ended` is None if the script did not reach its end.
 Run = collections.namedtuple("Run", "began ended function unique handle sender attempt trace")
-# A line of the log of `sender`, a driveshaft from one of its starts to its end, about a job.
+# A log line about a job. `sender` is one process of a driveshaft: its name, and the number of the start.
 Line = collections.namedtuple("Line", "at sender what unique trace text")
 
 KILLED, RESTARTED, STOPPED, CHILD_KILLED = "killed", "restarted", "stopped for a while", "child killed"
 DOWN = (KILLED, RESTARTED)
-AGAIN = {"Trying job again": "tried again", "Holding job": "held", "Sending job again": "sent again"}  # lines that say so, and in short
-MOMENT = 0.5  # clocks of one machine agree; what tells of a thing may be that late on a busy one
-ON_ITS_WAY = 2  # seconds; what gearmand was sent that long ago it has read
+# Log lines that announce another attempt, with the words of the report.
+AGAIN = {"Trying job again": "tried again", "Holding job": "held", "Sending job again": "sent again"}
+MOMENT = 0.5  # seconds; on a busy machine an event may be recorded so much later than it happened
+ON_ITS_WAY = 2  # seconds; after this time gearmand has read what was sent to it
 
 LOGGED = re.compile(r"^(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(?P<ms>\d{3}) [A-Z]+ +Thread - "
                     r"(?P<what>Starting job|Trying job again|Holding job|Sending job again|Finished job|Failed job|Dropped result|Given back): "
@@ -26,7 +27,7 @@ REASON = re.compile(r' reason="?(.*?)(?:; |: |"|$)')
 
 
 def read_book(path):
-    """The runs that booked.php has put down, in the order in which they began."""
+    """The runs that booked.php has recorded, in the order of their beginnings."""
     runs = {}
     with open(path) as book:
         for line in book:
@@ -39,7 +40,7 @@ def read_book(path):
 
 
 def read_log(path, sender, uniques):
-    """What a driveshaft has logged, in UTC, about jobs of these uniques."""
+    """The lines in a log of a driveshaft, which is in UTC, about jobs with these uniques."""
     with open(path, errors="replace") as log:
         for text in log:
             parts = LOGGED.match(text)
@@ -50,16 +51,16 @@ def read_log(path, sender, uniques):
 
 
 def suspects(created, runs):
-    """The uniques of jobs that ran more than once, or not to an end: those of which the logs have to tell more."""
+    """The uniques of jobs that ran more than once or did not reach an end. Only their log lines are needed."""
     times = collections.Counter(run.unique for run in runs)
     ended = {run.unique for run in runs if run.ended}
     return {unique for unique in times if times[unique] > 1} | (created - ended)
 
 
 class Account:
-    """`created` are the uniques of jobs that a gearmand has said to have taken, `unknown` those of which that is not known;
-    each begins with the name of its gearmand. `lines` are those about jobs that ran more than once, or not to an end;
-    `killed` says when a driveshaft was, by its name and number, as in `sender`."""
+    """`created` are the uniques of jobs that a gearmand has acknowledged. `unknown` are the uniques of jobs of which it is not
+    known whether gearmand has accepted them. Each unique begins with the name of its gearmand. `lines` are the log lines about
+    suspects(). `killed` has the times at which driveshafts were killed, by `sender`."""
 
     def __init__(self, created, unknown, runs, lines, events, killed):
         self.created, self.unknown, self.killed = created, unknown, killed
@@ -73,7 +74,7 @@ class Account:
         self.strangers = set(self.runs) - created - unknown
         self.lost = {unique for unique in created if not any(run.ended for run in self.runs.get(unique, []))}
         self.repeats = collections.Counter()
-        self.unexplained = collections.defaultdict(list)  # of a unique: what is not explained
+        self.unexplained = collections.defaultdict(list)  # by unique: repeats without a reason
         for unique, of_job in self.runs.items():
             if len(of_job) > 1:
                 self._explain(unique, of_job)
@@ -93,7 +94,7 @@ class Account:
             yield f"{len(self.strangers)} jobs ran that nobody had submitted: {sorted(self.strangers)[:5]}"
 
     def history(self, unique):
-        """All that is known of a job, in the order of time."""
+        """Everything that is known about a job, in the order of time."""
         runs = self.runs.get(unique, [])
         told = [(run.began, f"began: {run}") for run in runs]
         told += [(run.ended, f"ended: {run.trace} attempt {run.attempt}") for run in runs if run.ended]
@@ -114,8 +115,9 @@ class Account:
             assignments[run.trace].append(run)
         for attempts in assignments.values():
             self._explain_attempts(unique, sorted(attempts, key=lambda run: (run.attempt, run.began)))
-        # One of them is what gearmand has kept to; all others need a reason to be given again. They are in the order in
-        # which their scripts began, which is not always that in which they were sent.
+        # gearmand has accepted the result of one assignment. For each other assignment there must be a reason why gearmand
+        # assigned the job again. The assignments are in the order in which their scripts began; the order in which their
+        # requests were sent may differ.
         reasons = {trace: self._why_given_again(attempts[0]) for trace, attempts in assignments.items()}
         kept = next((trace for trace, reason in reversed(reasons.items()) if not reason), next(reversed(reasons)))
         if not reasons.pop(kept) and self._was_taken_after_the_end_of(assignments[kept][0]):
@@ -129,17 +131,19 @@ class Account:
             self.unexplained[unique].append(what)
 
     def _explain_attempts(self, unique, runs):
-        """By the same driveshaft, which still had the job."""
+        """Explains the attempts that one driveshaft made while it had the job."""
         told = [line for line in self.lines[unique] if line.what in AGAIN and line.trace == runs[0].trace]
         for before, after in zip(runs, runs[1:]):
-            # The line comes before the request. There are several if attempts between began no script.
+            # The log line is written before the request is sent. There are several lines if attempts in between began no
+            # script.
             due = [line for line in told if line.at <= after.began]
             told = told[len(due):]
             reason = due and f"{AGAIN[due[0].what]}: {REASON.search(due[0].text)[1]}"
             self._count(unique, reason, f"attempt {after.attempt} was sent after {before.attempt} of {after.trace}")
 
     def _why_given_again(self, run):
-        """By gearmand, as its driveshaft had it no more or was not heard of."""
+        """Explains why gearmand assigned the job again: its driveshaft no longer had the job, or its result was lost. None:
+        there is no reason."""
         gearmand, taken = run.unique.rpartition(".")[0], self._taken(run)
         for line in self._lines_of(run, "Dropped result"):
             if self._has_happened([gearmand], DOWN, taken, line.at):
@@ -153,11 +157,11 @@ class Account:
         return killed and "its driveshaft was killed while it ran"
 
     def _why_not_heard_of(self, finished, gearmand, killed):
-        """A result was sent, as the log has it."""
+        """Explains how a result was lost that was sent, according to the log line `finished`."""
         driveshaft = finished.sender.rpartition(".")[0]
         for event in self.events:
             if event.part == gearmand and event.kind in DOWN:
-                # One that is told to end reads nothing any more, and is there for a while.
+                # A gearmand that is told to end reads no more packets, but still exists for a while.
                 gone = event.began if event.kind == KILLED else event.ended
                 if event.began - ON_ITS_WAY < finished.at < gone + MOMENT:
                     return "gearmand went away with its result"
@@ -170,7 +174,7 @@ class Account:
         return None
 
     def _taken(self, run):
-        """When its driveshaft had it from gearmand, at the earliest. Scripts may begin much later."""
+        """The earliest time at which the driveshaft may have got the job from gearmand. The script may begin much later."""
         return min([run.began, *(line.at for line in self.lines[run.unique]
                                  if line.what == "Starting job" and line.sender == run.sender)])
 

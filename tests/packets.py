@@ -64,7 +64,7 @@ def response(kind, *args):
 
 
 def receive_exactly(sock, size):
-    """`size` bytes from `sock`; EOFError when the peer closes before that."""
+    """Receives `size` bytes from `sock`. Raises EOFError if the peer closes before that."""
     buffer = bytearray(size)
     view = memoryview(buffer)
     got = 0
@@ -77,7 +77,7 @@ def receive_exactly(sock, size):
 
 
 def receive(sock):
-    """The next packet: (kind, payload). A type we do not know comes as a plain number."""
+    """Receives the next packet: (kind, payload). For an unknown type `kind` is a plain number."""
     _, kind, size = struct.unpack(">4sII", receive_exactly(sock, 12))
     try:
         kind = Kind(kind)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Child processes that a test starts and certainly ends, free ports, and waiting without fixed sleeps."""
+"""Child processes that are ended with their test, free ports, and waiting without fixed sleeps."""
 import contextlib
 import errno
 import itertools
@@ -12,7 +12,7 @@ import time
 
 
 def wait_until(predicate, what, timeout=20.0, interval=0.01):
-    """Asks `predicate` until its value is truthy and returns that; fails with `what` after `timeout` seconds."""
+    """Calls `predicate` until its value is true, and returns the value. Fails with `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         late = time.monotonic() > deadline
@@ -24,13 +24,14 @@ def wait_until(predicate, what, timeout=20.0, interval=0.01):
 
 
 def let_pass(seconds):
-    """Real time passes, for claims about a stretch of time: never to hope that something is done by then."""
+    """Lets real time pass, to test that something happens or does not happen during this time. To wait for an event use
+    wait_until()."""
     time.sleep(seconds)
 
 
 class HangingFile:
-    """A FIFO in the place of a file stands for a file system that hangs: who opens it waits, and who reads it then,
-    until this is released. Then it reads as an empty file."""
+    """Replaces a file by a FIFO, which behaves like a file on a file system that hangs: a process that opens or reads it waits
+    until release() is called. After that it reads an empty file."""
 
     def __init__(self, path):
         self.path = path
@@ -49,7 +50,7 @@ class HangingFile:
         try:
             self.writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno != errno.ENXIO:  # nobody reads it yet
+            if error.errno != errno.ENXIO:  # ENXIO: no process has opened it for reading yet
                 raise
         return self.writer is not None
 
@@ -64,9 +65,9 @@ _ports = _shuffled_ports()
 
 
 def free_port():
-    """A port that nobody listens on. It lies below the range that the kernel gives to outgoing connections, is given
-    out again only after all others, and parallel pytest workers draw from disjoint sets: so it stays free while a
-    server is down between kill and restart."""
+    """A port on which nothing listens. It stays free while a server is down between a kill and a restart: it is below the range
+    of outgoing connections, it is returned again only after all other ports, and each parallel worker of pytest has its own
+    set of ports."""
     for port in _ports:
         with socket.socket() as probe:
             try:
@@ -77,7 +78,7 @@ def free_port():
 
 
 class Adopted:
-    """A child that this process did not start itself, with what of subprocess.Popen is used of one."""
+    """A child process that this process did not start itself. It has the parts of subprocess.Popen that are used here."""
 
     def __init__(self, pid):
         self.pid = pid
@@ -103,8 +104,8 @@ def wait_for_end(child, timeout=20.0):
 
 
 class Process:
-    """One child in a process group of its own; its output goes to `log_path`. It may be started again after it
-    ended; the log goes on."""
+    """A child process in its own process group. Its output goes to `log_path`. It may be started again after its end; the
+    new output is appended."""
 
     def __init__(self, name, directory, argv, env=None):
         self.name = name
@@ -125,8 +126,8 @@ class Process:
         return self
 
     def follow(self, pid):
-        """From now on this is the process `pid`, a child of ours in the same group, which it has started in its place.
-        Returns the one before, of which wait_for_end() gives the exit code."""
+        """From now on this object stands for the process `pid`: a child of ours in the same group, which the old process has
+        started as its successor. Returns the old process, for wait_for_end()."""
         before, self.child = self.child, Adopted(pid)
         return before
 
@@ -138,7 +139,7 @@ class Process:
         return self.child is not None and self.child.returncode is None and not self._has_ended()
 
     def send(self, number):
-        """A process that is to stop has stopped when this returns: each thread of it."""
+        """Sends a signal. After SIGSTOP, this waits until each thread of the process has stopped."""
         os.kill(self.pid, number)
         if number == signal.SIGSTOP:
             wait_until(lambda: self.thread_states() <= {"T"}, f"{self.name} has stopped", 10, 0.001)
@@ -151,25 +152,26 @@ class Process:
         return states
 
     def send_to_all(self, number):
-        """To its process group."""
+        """Sends a signal to the process group."""
         os.killpg(self.group, number)
 
     def children(self):
-        """Numbers of the processes that it has started and that have not ended."""
+        """The ids of the processes that this process has started and that have not ended."""
         with open(f"/proc/{self.pid}/task/{self.pid}/children") as children:
             return {int(number) for number in children.read().split()}
 
     def wait(self, timeout=20.0):
-        """Waits for the end, then ends what is left of the process group; returns the exit code."""
+        """Waits for the end of the process, then kills the rest of its process group. Returns the exit code."""
         if self.child.returncode is None:
             wait_until(self._has_ended, f"{self.name} ends", timeout)
-            # The leader is not reaped yet, so its number cannot belong to another group.
+            # The leader is not reaped yet, so no other group can have its id.
             os.killpg(self.group, signal.SIGKILL)
             self.child.wait()
         return self.child.returncode
 
     def stop(self, timeout=10.0):
-        """SIGTERM; SIGKILL when that takes too long. Returns the exit code, None if it was not running."""
+        """Sends SIGTERM, and returns the exit code, or None if the process was not running. If the process does not end within
+        `timeout`, it is killed, and this fails."""
         if not self.running():
             return self.wait() if self.child and self.child.returncode is None else None
         self.send(signal.SIGCONT)
@@ -189,13 +191,13 @@ class Process:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def cpu_seconds(self):
-        """User and system time of the process so far, all threads."""
+        """User and system time of all threads of the process so far."""
         with open(f"/proc/{self.pid}/stat") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self, field="VmRSS"):
-        """Bytes of resident memory; field "VmHWM" is the peak."""
+        """Bytes of resident memory now, or with the field "VmHWM" at most so far."""
         with open(f"/proc/{self.pid}/status") as status:
             for line in status:
                 if line.startswith(field + ":"):

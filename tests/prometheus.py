@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A real Prometheus that scrapes driveshafts, and its `promtool`."""
+"""A real Prometheus, which scrapes driveshafts, and its `promtool`."""
 import json
 import subprocess
 import urllib.parse
@@ -11,7 +11,7 @@ from processes import Process, free_port, wait_until
 
 
 class Prometheus(Process):
-    """Scrapes, and evaluates `rules`, twice a second. A scrape that takes longer makes a gap: wait for values."""
+    """Scrapes, and evaluates `rules`, twice a second. If a scrape takes longer, a value is missing: tests wait for values."""
 
     def __init__(self, directory, daemons, rules=(), name="prometheus", scrape=None):
         self.port = free_port()
@@ -32,7 +32,7 @@ class Prometheus(Process):
         return self
 
     def api(self, path, **query):
-        """The data of an answer of its HTTP API. Fails if it is none."""
+        """The data of an answer of its HTTP API. Fails if the answer is an error."""
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         try:
             with urllib.request.urlopen(url, timeout=20) as answer:
@@ -45,13 +45,13 @@ class Prometheus(Process):
         return [(sample["metric"], float(sample["value"][1])) for sample in self.api("query", query=expression)["result"]]
 
     def value(self, expression):
-        """The value of the only sample; None if there is none."""
+        """The value of the only sample, or None if there is no sample."""
         found = self.query(expression)
         assert len(found) <= 1, found
         return found[0][1] if found else None
 
     def alerts(self):
-        """Names of the alerts that fire, or would if they went on."""
+        """The names of the alerts that fire or are pending."""
         return {alert["labels"]["alertname"] for alert in self.api("alerts")["alerts"]}
 
     def _ready(self):
@@ -64,7 +64,7 @@ class Prometheus(Process):
 
 
 def promtool(*args, cwd=None):
-    """Its output; fails with it if it does."""
+    """Runs promtool, and returns its output. Fails with the output if promtool fails."""
     done = subprocess.run(["promtool", *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

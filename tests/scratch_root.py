@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A root of its own over this machine's files: what is changed there is in memory, and gone with it."""
+"""A scratch copy of this machine's root file system: changes there are kept in memory, and are gone when it ends."""
 import subprocess
 from pathlib import Path
 
 from processes import Process, wait_until
 
-# Services are neither started nor stopped by packages that are installed there; and it has no systemd, as /run is empty.
+# Packages that are installed there start and stop no services. There is no systemd, because /run is empty.
 SETUP = """
 set -e
 mount -t tmpfs -o mode=755 scratch "$1"
@@ -23,8 +23,8 @@ exec sleep infinity
 
 
 class ScratchRoot(Process):
-    """The mounts live in a namespace of the one process that keeps it, and end with it. Network and process ids are
-    the machine's own. Needs root."""
+    """The mounts are in a namespace of this process, and end with it. Network and process ids are those of the machine. Needs
+    root."""
 
     def __init__(self, directory):
         self.mount_point = directory / "scratch"
@@ -42,11 +42,11 @@ class ScratchRoot(Process):
         return self.running()
 
     def path(self, inside):
-        """A file of it, seen from here."""
+        """The path, outside, of a file in the scratch root."""
         return Path(f"/proc/{self.pid}/root{self.mount_point}/root{inside}")
 
     def run(self, *words, timeout=60, expect=0):
-        """Runs a command in it; its output, both streams."""
+        """Runs a command in the scratch root. Returns its output: stdout and stderr."""
         done = subprocess.run(["nsenter", f"--mount=/proc/{self.pid}/ns/mnt", "env", "-i", "DEBIAN_FRONTEND=noninteractive",
                                "LC_ALL=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                "chroot", self.mount_point / "root", *map(str, words)], stdin=subprocess.DEVNULL,

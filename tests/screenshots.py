@@ -24,12 +24,12 @@ from clients import Client
 from conftest import Rig
 from driveshaft import binary, jobs_file, pool
 
-WORK_FOR = 75  # seconds, for charts that show something
+WORK_FOR = 75  # seconds; after that the charts have enough points
 COLORS = {"31": "#ff8d87", "32": "#5fd38a", "33": "#e8b84a", "1": "bold", "2": "#a3adba"}
 
 
 def work(mean):
-    """An endpoint that takes as long as it takes, and now and then fails."""
+    """A behaviour whose time varies around `mean` seconds, and that fails now and then."""
     def behave(request, sock):
         time.sleep(min(random.expovariate(1 / mean), 8 * mean))
         luck = random.random()
@@ -52,7 +52,7 @@ def submit(servers, stopping):
 
 
 def terminal_screen(address, columns=142, rows=13):
-    """What `driveshaft top` shows after a while."""
+    """The screen of `driveshaft top` after a while."""
     master, slave = pty.openpty()
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     child = subprocess.Popen([binary(), "top", address], stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
@@ -68,7 +68,7 @@ def terminal_screen(address, columns=142, rows=13):
 
 
 def as_page(screen):
-    """A terminal's screen as a page of its own."""
+    """A terminal's screen as an HTML page."""
     text = ""
     for part in re.split(r"(\x1b\[[\d;?]*[a-zA-Z])", screen):
         code = re.fullmatch(r"\x1b\[(\d+)m", part)
@@ -114,7 +114,7 @@ def main(folder):
             finally:
                 stopping.set()
                 browser.close()
-                rig.failed = True  # nothing is judged here
+                rig.failed = True  # the rig does not check the logs
                 rig.end()
 
 

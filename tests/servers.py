@@ -13,10 +13,10 @@ from processes import Process, free_port, wait_until
 
 PHP_DIR = Path(__file__).parent / "php"
 EXAMPLES_DIR = Path(__file__).parent.parent / "examples"
-# Debian's, or the one that the variable names. The Perl server's program has the same name, in another folder.
+# Debian's gearmand, or the one that the variable names. The Perl server's program has the same name, in another folder.
 GEARMAND = os.environ.get("GEARMAND", "/usr/sbin/gearmand")
 PERL_GEARMAND = "/usr/bin/gearmand"
-# Workloads of any size, and errors as text for whoever reads the log.
+# PHP accepts workloads of any size, and prints its errors.
 PHP_SETTINGS = ["-d", "memory_limit=-1", "-d", "post_max_size=0", "-d", "display_errors=1"]
 
 
@@ -50,7 +50,7 @@ class Gearmand(Process):
 
     @property
     def address(self):
-        """As in gearman_servers_list."""
+        """The server's entry in gearman_servers_list."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def start(self):
@@ -69,7 +69,7 @@ class Gearmand(Process):
 
 
 class PerlGearmand(Gearmand):
-    """The Perl Gearman::Server. Its log has a line for each packet that it does not know."""
+    """The Perl Gearman::Server. It logs a line for each packet that it does not know."""
 
     @staticmethod
     def program():
@@ -77,8 +77,8 @@ class PerlGearmand(Gearmand):
 
 
 class Stunnel(Process):
-    """TLS in front of a server of plain text; with `clients`, an Authority, for those alone who have a certificate of
-    its. `certificate` is a Certificate."""
+    """stunnel, which accepts TLS for a server that does not. `certificate` is a Certificate. `clients` is an Authority or None:
+    only clients that have a certificate of this authority may connect."""
 
     def __init__(self, directory, server, certificate, clients=None, host="127.0.0.1", name="stunnel"):
         self.server, self.certificate, self.clients = server, certificate, clients
@@ -91,7 +91,7 @@ class Stunnel(Process):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def entry(self, tls):
-        """As in gearman_servers_list."""
+        """The server's entry in gearman_servers_list."""
         return {"address": self.address, "tls": tls}
 
     def uri(self, path="/job"):
@@ -120,8 +120,8 @@ TIMEOUTclose = 0
 
 
 class NginxTls:
-    """nginx before an HTTP server, for those alone who have a certificate of the Authority `clients`. It passes on
-    who they are (X-Client) and which name they asked for (X-Name)."""
+    """nginx before an HTTP server. Only clients that have a certificate of the Authority `clients` may connect. nginx passes on
+    the name in that certificate (X-Client) and the server name that the client asked for (X-Name)."""
 
     name = "nginx"
 
@@ -179,7 +179,7 @@ http {{
 
 
 class PhpBuiltin(Process):
-    """`php -S` with four worker processes; it closes each connection after its answer."""
+    """`php -S` with four worker processes. It closes each connection after the answer."""
 
     def __init__(self, directory, name="php"):
         self.host, self.port = "127.0.0.1", free_port()
@@ -203,8 +203,8 @@ def fpm_argv(conf):
 
 
 class PhpFpm(Process):
-    """php-fpm alone, with `children` processes each on IPv4, IPv6 and a Unix socket. `control_timeout` as
-    PhpFpmNginx.CONTROL_TIMEOUT."""
+    """php-fpm without a web server. It has `children` processes on each of IPv4, IPv6 and a Unix socket. `control_timeout` is
+    described at PhpFpmNginx.CONTROL_TIMEOUT."""
 
     def __init__(self, directory, children=16, max_requests=0, backlog=511, control_timeout=0):
         self.host, self.port, self.port_v6 = "127.0.0.1", free_port(), free_port()
@@ -243,10 +243,11 @@ pm.max_requests = {max_requests}
 
 
 class PhpFpmNginx:
-    """php-fpm with `CHILDREN` processes, for which `BACKLOG` requests may wait, behind nginx, which has `CONNECTIONS` at
-    most, keeps them alive and listens on IPv4, IPv6, a Unix socket and, with a certificate for `localhost` (in
-    `certificate`), TLS. Limits of nginx: `most_bytes` of a body, 0 for none, and `patience` in seconds with php-fpm.
-    `CONTROL_TIMEOUT`: how long php-fpm lets scripts finish; 0, its own default, kills them at a reload or stop."""
+    """php-fpm behind nginx. php-fpm has `CHILDREN` processes, and `BACKLOG` requests may wait for them. nginx has at most
+    `CONNECTIONS` connections and keeps them alive. It listens on IPv4, IPv6, a Unix socket and TLS; `certificate` is its
+    certificate, for `localhost`. Limits of nginx: `most_bytes` of a body (0: no limit), and `patience`, the seconds that it
+    waits for php-fpm. `CONTROL_TIMEOUT`: how many seconds php-fpm lets scripts finish at a reload or stop; with 0, the
+    default of php-fpm, it kills them."""
 
     CHILDREN, BACKLOG, CONNECTIONS = 16, 511, 1024
     CONTROL_TIMEOUT = 0
@@ -296,11 +297,11 @@ class PhpFpmNginx:
 
     def start_nginx(self):
         """Also after it was killed."""
-        self.socket_path.unlink(missing_ok=True)  # what it leaves behind then, and cannot bind again
+        self.socket_path.unlink(missing_ok=True)  # a killed nginx leaves the socket behind, and then cannot bind it
         self.nginx.start()
         wait_until(lambda: accepts("127.0.0.1", self.http_port), "nginx accepts connections")
 
-    # What operators do to them, none of which costs a request.
+    # Actions of operators. None of them costs a request.
 
     def reload_nginx(self):
         before = self.nginx.children()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What systemd is to a service of Type=notify: a datagram socket that it is told on."""
+"""A fake of systemd for a service of Type=notify: a datagram socket to which the service sends its messages."""
 import socket
 import struct
 import threading
@@ -9,12 +9,12 @@ from processes import wait_until
 
 
 class ServiceManager:
-    """Gathers what the daemon tells: [(moment, {name: value})]. With `deaf` it reads nothing, so that its queue fills."""
+    """Gathers the messages of the daemon: [(moment, {name: value})]. With `deaf` it reads nothing, so its queue fills."""
 
     def __init__(self, directory, deaf=False):
         self.path = directory / "notify"
         self.told = []
-        self.tellers = []  # the process of each message
+        self.tellers = []  # for each message, the process that sent it
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(self.path))
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -34,23 +34,23 @@ class ServiceManager:
         self.socket.close()
 
     def environment(self, watchdog=None):
-        """For the daemon; `watchdog` in seconds."""
+        """The environment variables for the daemon. `watchdog` is in seconds."""
         asked = {"NOTIFY_SOCKET": str(self.path)}
         return asked if watchdog is None else {**asked, "WATCHDOG_USEC": str(int(watchdog * 1e6))}
 
     def all(self, name):
-        """Every value told under that name, in order."""
+        """All values that came with this name, in order."""
         return [fields[name] for _, fields in list(self.told) if name in fields]
 
     def wait_for(self, what, holds):
-        """Until a message holds; returns it."""
+        """Waits for a message of which `holds` is true, and returns it."""
         try:
             return wait_until(lambda: next((fields for _, fields in list(self.told) if holds(fields)), None), what)
         except AssertionError as error:
             raise AssertionError(f"{error}; what was told: {self.told}") from None
 
     def names(self):
-        """Life as told: the names of the states, each once while it lasts."""
+        """The names of the states that the daemon has reported, in order. A state that is reported again is named once."""
         names = [name for _, fields in list(self.told) for name in ("READY", "RELOADING", "STOPPING") if name in fields]
         return [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
 
