@@ -28,7 +28,7 @@ from soaking import Journal, Mischief, RETRY, Submitter, Worker, crowd, gearmand
 MIB = 1 << 20
 SAMPLE_EVERY = 5  # seconds
 PAUSE = (1, 4)  # seconds
-# The floor of each may rise by so much between the second quarter of the run and the last.
+# The lowest value in the last quarter of the run may be higher than that in the second quarter by so much.
 MEMORY_MAY_RISE, FILES_MAY_RISE = 6 * MIB, 5
 
 dice = random.Random(20)
@@ -47,12 +47,13 @@ def mischief(request, sock):
 
 
 def odd_job():
-    """For the endpoint of mischief. gearmand 1.1.20 does not start again with a job without a workload in its file."""
+    """A job for the endpoint that misbehaves. Each job has a workload: with an empty one in its queue file, gearmand 1.1.20
+    does not start again."""
     return "odd", "x" * dice.randrange(1, 2000)
 
 
 class Big(Worker):
-    """Foreground jobs of up to 4 MiB, one after another, each with its right result."""
+    """Runs foreground jobs of up to 4 MiB, one after another, and checks each result."""
 
     def __init__(self, server):
         super().__init__()

@@ -28,7 +28,7 @@ from servers import PHP_DIR, PhpFpmNginx, script_uri
 from soaking import Journal, Mischief, RETRY, Submitter, crowd, gearmand_on_disk, wait_for_empty_queues
 
 CROWDED, RELOADED = "crowded", "reloaded"
-PAUSE = (1, 5)  # seconds between two things that are done to parts of one kind
+PAUSE = (1, 5)  # seconds between two outages of parts of one kind
 AWAY = (0, 1.5)
 WHILE = (0.2, 3)
 SHARE_OF_NGINX = 0.6
@@ -36,8 +36,8 @@ SHOWN = 10  # jobs whose history is shown
 
 
 class Shop(PhpFpmNginx):
-    """nginx with few connections and php-fpm with few processes. A second pool of these is for those who come without nginx;
-    there hardly anybody may wait."""
+    """nginx with few connections and php-fpm with few processes. php-fpm has a second pool for clients that do not go through
+    nginx; its queue is short."""
 
     CHILDREN, BACKLOG, CONNECTIONS = 8, 8, 96
     DIRECT_CHILDREN, DIRECT_BACKLOG = 4, 2
@@ -62,7 +62,7 @@ pm.max_children = {self.DIRECT_CHILDREN}
 
     @contextlib.contextmanager
     def fpm_crowded(self):
-        """Every process has a connection on which nothing comes, and as many wait as may."""
+        """Opens connections on which nothing is sent, until each process has one and the queue is full."""
         with contextlib.ExitStack() as stack:
             for path, count in ((self.directory / "fpm.sock", self.CHILDREN + self.BACKLOG),
                                 (self.direct_path, self.DIRECT_CHILDREN + self.DIRECT_BACKLOG)):
@@ -74,13 +74,13 @@ pm.max_children = {self.DIRECT_CHILDREN}
 
     @contextlib.contextmanager
     def nginx_crowded(self):
-        """Connections whose requests never come to an end."""
+        """Opens connections whose requests are never complete."""
         with crowd("127.0.0.1", self.http_port, self.CONNECTIONS, b"POST / HTTP/1.1\r\n"):
             yield
 
 
 class BookedDriveshaft(Driveshaft):
-    """It says in each request who sends it, by its name and how often it has been started; each start has a log of its own,
+    """A driveshaft that names itself in each request, with its name and the number of its start. Each start has its own log,
     in UTC."""
 
     def __init__(self, directory, name, shop, servers, book):
@@ -109,11 +109,11 @@ class BookedDriveshaft(Driveshaft):
         super().kill()
 
     def log_lines(self):
-        """Without the last one of a log if it was killed while it wrote that."""
+        """The lines of all logs. If the daemon was killed while it wrote a line, that last line is left out."""
         return itertools.chain.from_iterable(path.read_text().split("\n")[:-1] for path in self.logs.values())
 
     def unexpected_lines(self):
-        """A job that failed when its connection to gearmand was gone has not failed: gearmand has it run again."""
+        """Failed jobs whose connection to gearmand was lost are expected, because gearmand assigns these jobs again."""
         dropped = {TRACE.search(line)[1] for line in self.lines("^Dropped result: ")}
         return [line for line in super().unexpected_lines()
                 if not (" - Failed job: " in line and TRACE.search(line)[1] in dropped)]
@@ -129,7 +129,7 @@ class BookedDriveshaft(Driveshaft):
                     by=lambda: self.send(signal.SIGHUP))
 
 
-# --- what is done to a part; each call takes the dice
+# --- the outages of each part; each function takes the random generator
 
 def kill(process, start):
     def act(dice):
@@ -282,7 +282,7 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="of a run that is to be done again")
     parser.add_argument("--keep", action="store_true", help="keeps the logs and the book")
     wanted = parser.parse_args()
-    os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx lies there
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx is there
     print(f"{wanted.minutes:g} minutes, {wanted.jobs} jobs, --seed {wanted.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="driveshaft-soak-"))
     sound = False

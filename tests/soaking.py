@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the long runs share: mischief that happens at random, jobs that are submitted meanwhile, and the wait for the end."""
+"""The common parts of the long runs: faults at random times, jobs that are submitted meanwhile, and the wait for the end."""
 import collections
 import contextlib
 import socket
@@ -10,14 +10,14 @@ from clients import Client, status
 from processes import wait_until
 from servers import Gearmand
 
-# What is tried again until it succeeds, for whatever an endpoint of a long run does.
+# With this policy a job is tried again until it succeeds, whatever the endpoint does.
 RETRY = {"attempts": 100, "initial_delay": 0.05, "max_delay": 0.5}
 
 Event = collections.namedtuple("Event", "part kind began ended")  # seconds since 1970
 
 
 class Journal:
-    """What has been done to whom."""
+    """Records which faults were made, and at which part."""
 
     def __init__(self):
         self.events = []
@@ -31,12 +31,12 @@ class Journal:
             self.events.append(Event(part, kind, began, time.time()))
 
     def counted(self):
-        """{"part kind": how often}"""
+        """How often each fault was made: {"part kind": count}."""
         return dict(sorted(collections.Counter(f"{event.part} {event.kind}" for event in self.events).items()))
 
 
 class Worker(threading.Thread):
-    """A thread that may fail, until it is told to stop."""
+    """A thread that runs until it is told to stop. If it fails, check() and stop() raise its exception."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -61,7 +61,8 @@ class Worker(threading.Thread):
 
 
 class Mischief(Worker):
-    """One of `deeds` after another: (part, kind, what takes the dice and does it). The pauses are from and to `pause` seconds."""
+    """Makes faults at random, with pauses between `pause[0]` and `pause[1]` seconds. `deeds` are (part, kind, function); the
+    function takes the random generator and makes the fault."""
 
     def __init__(self, dice, journal, deeds, pause):
         super().__init__()
@@ -75,11 +76,11 @@ class Mischief(Worker):
 
 
 class Submitter(Worker):
-    """Background jobs for a gearmand that may go away: `make` gives the function and the workload of one, `every` so many
-    seconds one is due, until there are `count` of them or it is stopped. Each has a unique. One that gearmand has not said to
-    have taken before the connection broke is of unknown fate; the next one has a unique of its own."""
+    """Submits background jobs to a gearmand that may go away: one every `every` seconds, until there are `count` or it is
+    stopped. `make` returns the function and the workload of a job. Each job has its own unique. If the connection breaks before
+    gearmand acknowledges a job, it is not known whether gearmand has accepted it, and the job is not submitted again."""
 
-    PATIENCE = 10  # seconds that gearmand may take
+    PATIENCE = 10  # seconds to wait for an answer of gearmand
 
     def __init__(self, server, make, every, count=None):
         super().__init__()
@@ -109,16 +110,16 @@ class Submitter(Worker):
 
 
 def gearmand_on_disk(directory, name):
-    """One that has its queue in NAME.sqlite."""
+    """A gearmand that keeps its queue in NAME.sqlite."""
     return Gearmand(directory, name, options=["--queue-type", "libsqlite3", "--libsqlite3-db", directory / f"{name}.sqlite"])
 
 
 @contextlib.contextmanager
 def crowd(host, port, count, words=b""):
-    """So many connections on which nothing follows these words."""
+    """Opens `count` connections. On each it sends `words` and then nothing more."""
     with contextlib.ExitStack() as stack:
         for _ in range(count):
-            with contextlib.suppress(OSError):  # it is too crowded already
+            with contextlib.suppress(OSError):  # the server accepts no more
                 stack.enter_context(socket.create_connection((host, port), 1)).sendall(words)
         yield
 

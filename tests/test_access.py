@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who may read on the exporter address, and who may act: tokens, and commands that show them."""
+"""Access to the exporter address: which tokens allow reading and actions, and commands that send them."""
 import base64
 import concurrent.futures
 import http.client
@@ -131,7 +131,7 @@ def test_an_unusable_token_refuses_the_start(tmp_path, option):
 
 
 def test_a_thousand_wrong_tokens_are_slowed_and_hold_nobody_up(rig):
-    """From one address, over fifty connections at a time, while others scrape and a job runs."""
+    """The wrong tokens come from one address, over fifty connections at a time, while other clients scrape and a job runs."""
     server, daemon = start(rig, admin_read_token_file=token_file(rig, READ))
     assert daemon.get("/metrics", headers=bearer(READ))[0] == 200
     before = rss(daemon)
@@ -162,7 +162,7 @@ def test_a_thousand_wrong_tokens_are_slowed_and_hold_nobody_up(rig):
     assert waited[100] >= 0.9, "nearly all of them have waited for a second"
     assert answered > 10, "the right token is answered meanwhile"
     assert daemon.get("/metrics", headers=bearer(WRONG))[0] == 401, "another address is not slowed, nor locked out"
-    if not sanitized():  # sanitizers keep what is freed
+    if not sanitized():  # sanitizers keep memory that was freed
         assert rss(daemon) < before + 20e6
     told = daemon.lines("wrong token", level="WARN")
     assert 1 <= len(told) <= 3 and "127.0.0.2" in told[0]
@@ -190,7 +190,7 @@ def test_one_token_for_reading_and_acting_is_warned_of(tmp_path):
 def test_a_token_that_the_user_may_not_read_names_the_user_and_the_remedy():
     if os.geteuid() != 0:
         pytest.skip("root alone becomes another user")
-    with tempfile.TemporaryDirectory() as name:  # pytest's own is open to its user alone
+    with tempfile.TemporaryDirectory() as name:  # other users may not enter pytest's directory
         directory = Path(name)
         directory.chmod(0o755)
         config, token = directory / "jobs.json", directory / "token"
@@ -236,7 +236,7 @@ def test_no_token_is_shown(rig):
 # --- acting
 
 def act(daemon, action, headers, body=None):
-    """The status, and the sentence of the answer."""
+    """Requests an action. Returns the status and the sentence of the answer."""
     got, text, answered = daemon.get(f"/api/v1/control/{action}", method="POST", headers=headers,
                                      body=json.dumps(body or {}).encode())
     said = json.loads(text)
@@ -414,7 +414,7 @@ def test_a_renewed_certificate_is_shown_to_new_connections(rig):
     own.key.write_text("broken")
     daemon.wait_for_line(f"--exporter_key_file {own.key}: expected a private key in PEM .* stays in force", level="ERROR")
     assert shown() == before
-    authority.issue("exporter")  # over the same files
+    authority.issue("exporter")  # this replaces the files
     wait_until(lambda: shown() != before, "the new one is shown")
     assert asked() == b"the loop turns\n", "a connection goes on"
     kept.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""/api/v1: what it says in every state, by its documented schema; queue depth; events."""
+"""/api/v1: its answers in every state of the daemon, which have to match the documented schema; queue depth; events."""
 import json
 import re
 import signal
@@ -72,7 +72,7 @@ def test_the_description_lets_fields_be_added_to_answers():
 
 
 def test_a_field_that_the_description_does_not_have_is_noticed(rig):
-    """So that no answer of another test has one."""
+    """So no other test accepts an answer that has such a field."""
     server, daemon = start(rig, rig.endpoint(reverse).uri())
     run(server, "f", "ab")
     status, detail = api.get(daemon, "/status"), api.get(daemon, "/pools/Regular")
@@ -389,7 +389,7 @@ def test_workers_of_others_are_counted(rig):
 
 
 class Endless(SocketServer):
-    """Answers the text protocol without end."""
+    """A server whose answer in the text protocol never ends."""
     sent = 0
 
     def serve(self, sock, number):

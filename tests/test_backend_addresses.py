@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A name with several addresses: each is a backend, and the name is looked up again."""
+"""Names that have several addresses: each address is a backend, and the name is looked up again."""
 import ctypes
 import os
 import socket
@@ -21,7 +21,7 @@ NAME = "shop.test"
 
 
 def servers(rig, *hosts):
-    """On one port, each on an address of its own."""
+    """Starts servers on the same port, each on its own address."""
     port = free_port()
     started = [rig.start(PythonBackend(rig.directory, f"python-{host}", host, port)) for host in hosts]
     for server in started:
@@ -30,7 +30,7 @@ def servers(rig, *hosts):
 
 
 class Zone:
-    """The addresses of NAME, in a file that is changed in place, as it is mounted over /etc/hosts."""
+    """The addresses of NAME, in a file that is mounted over /etc/hosts. Because of that it is changed in place."""
 
     def __init__(self, rig):
         self.file = rig.directory / "hosts"
@@ -39,14 +39,14 @@ class Zone:
 
     def set(self, *addresses):
         text = "127.0.0.1 localhost\n::1 localhost\n" + "".join(f"{address} {NAME}\n" for address in addresses)
-        with open(self.file, "r+") as file:  # one write: who reads it meanwhile sees the one or the other
+        with open(self.file, "r+") as file:  # one write: a reader sees either the old or the new addresses
             file.write(text + "#" * max(len(self.file.read_text()) - len(text) - 1, 0) + "\n")
             file.truncate()
 
 
 class DnsServer:
-    """A name server of one zone, on port 53 of an address of its own: A and AAAA of NAME, and nothing else. It has a mount
-    namespace for those who ask it."""
+    """A name server with the A and AAAA records of NAME and nothing else, on port 53 of its own address. It has a mount
+    namespace for the programs that use it."""
 
     def __init__(self, rig):
         self.addresses = []
@@ -102,7 +102,8 @@ def zone(request, rig):
 
 @pytest.fixture
 def ipv6_addresses():
-    """On the loopback interface of a network of its own. This thread is in it, and so is what it starts."""
+    """Makes a network namespace with IPv6 addresses on its loopback interface. This thread, and processes that it starts, are
+    in this namespace."""
     addresses = ["::1", "2001:db8::2", "2001:db8::3"]
     new_network = 0x40000000
     libc = ctypes.CDLL(None)
@@ -189,7 +190,7 @@ def test_a_name_that_is_not_found_keeps_its_backends(rig):
 
 @pytest.mark.once
 def test_an_address_that_fails_is_asked_for_at_once(rig):
-    """Without dns_refresh: a backend that cannot be reached is looked up again."""
+    """Even without dns_refresh the name is looked up again when a backend cannot be reached."""
     one, two, third = servers(rig, "127.0.0.1", "127.0.0.2", "127.0.0.3")
     zone = Zone(rig)
     zone.set("127.0.0.1", "127.0.0.2")
@@ -256,7 +257,7 @@ def test_a_name_that_nobody_knows_costs_no_job_and_one_line(rig):
 
 @pytest.mark.once
 def test_localhost_is_one_backend(rig):
-    """With both families: one host has them."""
+    """It has an address of each family, but both belong to one host."""
     one = rig.start(PythonBackend(rig.directory))
     zone = Zone(rig)
     zone.set()
@@ -272,7 +273,7 @@ def test_localhost_is_one_backend(rig):
 
 @pytest.mark.once
 def test_a_name_with_several_ipv6_addresses_is_a_backend_for_each(ipv6_addresses, rig, zone):
-    """Its IPv4 address belongs to one of these hosts, for all that is known, and gets no job."""
+    """The name's IPv4 address may belong to one of these hosts, so it gets no job."""
     one, two, third, v4 = servers(rig, *ipv6_addresses, "127.0.0.1")
     zone.set("127.0.0.1", *ipv6_addresses[:2])
     server, daemon = start(rig, zone, one.uri(NAME), dns_refresh=1)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""One backend of three is killed, stopped, slow, or fails: the jobs go on at the others, and it comes back by itself."""
+"""One of three backends is killed, stopped, slow, or fails. The others run the jobs, and the backend is used again when it
+works, without an operator."""
 import collections
 import os
 import signal
@@ -24,7 +25,7 @@ class PatientShop(PhpFpmNginx):
 
 
 class Trio:
-    """nginx with php-fpm, php-fpm alone, and a Python server; each job takes them `delay` seconds."""
+    """Three backends: nginx with php-fpm, php-fpm alone, and a Python server. Each job takes `delay` seconds."""
 
     def __init__(self, rig, delay=0.01, function="reverse", **settings):
         self.records = [rig.directory / f"record-{name}" for name in ("nginx", "fpm")]
@@ -64,7 +65,7 @@ BACKENDS = {
 
 
 def counts(load):
-    """How many of its jobs have failed; none has another wrong result."""
+    """How many jobs of the load have failed. Checks that no job has another wrong result."""
     assert all(result == FAILED for result, _ in load.wrong), load.wrong[:3]
     return len(load.wrong)
 
@@ -75,7 +76,8 @@ def go_on(load, jobs=100):
 
 
 def stop(load, failures=0):
-    """No job is lost: each has a result."""
+    """Stops the load, and checks that each job has a result and that at most `failures` jobs have failed. Returns the numbers
+    of right and of failed jobs."""
     failed = counts(load)
     assert failed <= failures
     load.wrong = []
@@ -144,7 +146,7 @@ def test_one_that_becomes_slow_gets_less(rig):
 @pytest.mark.once
 @pytest.mark.slow
 def test_one_that_fails_at_once_costs_few_jobs_and_comes_back(rig):
-    """No more than it ran, and a trial after a second. The first one has people told."""
+    """The jobs that the backend ran fail, and then only jobs that try it. The log says that it fails."""
     trio = Trio(rig)
     trio.daemon.expect_failed_jobs()
     with Load(trio.server, window=40) as load:
@@ -216,7 +218,7 @@ def test_a_rolling_restart_of_all_costs_no_job(rig):
 @pytest.mark.slow
 @pytest.mark.parametrize("by", ["uri", "uri_unix"])
 def test_rolling_reloads_of_three_php_fpm_cost_no_job_and_repeat_none(rig, by):
-    """A process that is told to end reads no further request on a connection that it has."""
+    """A php-fpm process that is told to end reads no further request on its connection."""
     backends = [rig.php_fpm(children=AT_EACH, control_timeout=30) for _ in range(3)]
     records = [rig.directory / f"record-{number}" for number in (1, 2, 3)]
     uris = [getattr(backend, by)(record=record, delay=0.002) for backend, record in zip(backends, records)]
@@ -234,8 +236,8 @@ def test_rolling_reloads_of_three_php_fpm_cost_no_job_and_repeat_none(rig, by):
 
 
 @pytest.mark.once
-def test_a_trial_that_says_nothing_is_not_the_last_one(rig):
-    """The job that tries a failing backend is cancelled."""
+def test_after_a_cancelled_trial_a_failing_backend_is_tried_again(rig):
+    """The first job that tries the failing backend is cancelled, so it does not show whether the backend works."""
     one, *others = three(rig)
     server = rig.gearmand()
     path = rig.directory / "control"
@@ -265,7 +267,7 @@ def test_a_trial_that_says_nothing_is_not_the_last_one(rig):
     b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<!DO"],
     ids=["empty", "404", "closes", "429", "no contract"])
 def test_one_that_answers_at_once_what_is_no_result_costs_few_jobs(rig, answer):
-    """Whoever is so quick is the least busy of all."""
+    """Such a backend answers fast, so it seems to be the least busy one."""
     good, bad = three(rig), rig.endpoint(raw(answer, keep=bool(answer)))
     for backend in good:
         backend.set(delay=0.005)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Several backends of one endpoint: who gets how many jobs, and what changes while they run."""
+"""Several backends of one endpoint: how many jobs each gets, and changes while jobs run."""
 import collections
 import time
 
@@ -21,7 +21,8 @@ JOBS = 10_000
 
 
 def start(rig, backends, worker_count=30, functions=("reverse",), more=(), **settings):
-    """A gearmand, and a driveshaft with one pool; `backends` as in job_processing_uri. `more`: options of the daemon."""
+    """Starts a gearmand, and a driveshaft with one pool. `backends` is the value of job_processing_uri, `more` are options of
+    the daemon."""
     server = rig.gearmand()
     config = jobs_file([server], {"Regular": pool(backends, functions, worker_count, **settings)})
     return server, rig.driveshaft(config, **dict(more))
@@ -53,7 +54,8 @@ def uris(backends):
 @pytest.mark.once
 @pytest.mark.slow
 def test_equally_fast_backends_have_equal_shares(rig):
-    """All slots are busy, and the jobs wait rather than work: a busy machine makes none of them slower than another."""
+    """All slots are busy. The jobs wait and need no processor, so a busy machine does not slow down one backend more than
+    another."""
     backends = three(rig)
     for backend in backends:
         backend.set(delay=0.03)
@@ -74,8 +76,8 @@ def test_backends_have_equal_shares_of_few_jobs(rig):
 @pytest.mark.parametrize("weights, slots, jobs", [([1, 2, 3], 24, 2000), ([1, 3, 0], 2, 400), ([1, 20, 20], 8, 1600)])
 @pytest.mark.once
 def test_weights_hold(rig, weights, slots, jobs):
-    """Also where there are few slots: the one with the least weight is seldom busy, and is not given each job for that. A
-    job takes long beside what a busy machine adds: a slower backend gets less."""
+    """This holds even with few slots: the backend with the least weight is often idle, but does not get each job for that
+    reason. A job takes much longer than the delay that a busy machine adds, because a slower backend would get fewer jobs."""
     backends = three(rig)
     for backend in backends:
         backend.set(delay=0.02)
@@ -176,7 +178,7 @@ def test_a_full_php_fpm_beside_a_free_backend_is_full_and_not_down(rig):
 
 
 def test_no_job_waits_for_a_child_of_php_fpm_while_another_backend_is_idle(rig):
-    """One php-fpm with two children, whose `max_concurrency` says so: each is in a long job."""
+    """One php-fpm has two children, and its `max_concurrency` is 2. Each child runs a long job."""
     record = rig.directory / "record"
     free = rig.start(PythonBackend(rig.directory))
     fpm = rig.php_fpm(children=2)
@@ -257,7 +259,7 @@ def test_a_function_has_backends_of_its_own(rig):
 
 
 def test_a_limit_of_a_backend_of_a_function_holds_over_a_reload(rig):
-    """What runs there from before counts."""
+    """Jobs that run there since before the reload count."""
     one, two, other = backends = three(rig)
     for backend in backends:
         backend.set(wait_for=1)
@@ -280,7 +282,7 @@ def test_a_limit_of_a_backend_of_a_function_holds_over_a_reload(rig):
 # --- what jobs have beside
 
 def test_a_retry_prefers_another_backend(rig):
-    """Each of them fails every job, so nothing else keeps jobs from any."""
+    """Each backend fails every job, so jobs avoid none of them for another reason."""
     backends = three(rig)
     for backend in backends:
         backend.set(status=500)
@@ -348,7 +350,7 @@ def test_headers_go_to_each_backend_and_so_do_those_of_a_reload(rig):
 
 
 def test_a_stream_goes_to_another_backend_unless_its_first_lines_have_gone_to_the_client(rig):
-    """By retry, where the connection breaks before the first line."""
+    """If the connection breaks before the first line, `retry` applies."""
     good = rig.endpoint(stream({"data": "part"}, DONE))
     silent = rig.endpoint(stream(close=True))
     more = {"functions": ["f"], "retry": {"attempts": 3, "initial_delay": 0.01}}
@@ -490,7 +492,7 @@ def test_connections_are_replaced_by_age_and_no_job_waits_for_that(rig):
 
 @pytest.mark.once
 def test_idle_backends_cost_nothing(rig):
-    """Fifty beside one, both with ten thousand slots."""
+    """Compares fifty backends with one, both with ten thousand slots."""
     listening = [rig.start(CountingServer()) for _ in range(50)]
     daemons = []
     for backends in (1, 50):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What people are told of the backends of an endpoint while they are taken away and brought back."""
+"""What status, page and metrics show of the backends of an endpoint while these go away and come back."""
 import pytest
 
 import api
@@ -27,7 +27,7 @@ class Watched:
         return api.pool(self.daemon, "P")["endpoint"]["backends"]
 
     def becomes(self, *states, trying=0):
-        """Waits until the backends have these states, and the metrics say so; `trying`: jobs that run each time."""
+        """Waits until the backends have these states, and the metrics show them. `trying`: how many jobs run at each look."""
         def are():
             self.run(trying)
             return [backend["state"] for backend in self.backends()] == list(states)
@@ -39,7 +39,7 @@ class Watched:
         return self.daemon.metric(f"driveshaft_backend_{name}", pool="P", backend=endpoint.uri(), **labels)
 
     def status(self, code, *texts):
-        """Waits until `driveshaft status` ends with that code, and has these texts in its lines."""
+        """Waits until `driveshaft status` ends with this code and prints these texts."""
         def fits():
             done = run_binary("status", f"127.0.0.1:{self.daemon.port}")
             return done.stdout if done.returncode == code and all(text in done.stdout for text in texts) else None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What shops break, one thing a test: within seconds `driveshaft status` says what is wrong and where to look."""
+"""Things that web shops break. Each test breaks one, and within seconds `driveshaft status` says what is wrong and where to
+look."""
 import re
 import signal
 import urllib.parse
@@ -14,11 +15,11 @@ from driveshaft import jobs_file, pool, run_binary
 from processes import free_port
 from servers import NginxTls, PhpFpm, PhpFpmNginx
 
-JOBS = 12  # more than the least number of which a share is judged
+JOBS = 12  # enough for the verdict to judge the share of failed jobs
 
 
 class Shop:
-    """Parts that are made as a broken thing asks for them, and the daemon that meets it."""
+    """Starts the parts that a test needs, and the daemon."""
 
     def __init__(self, rig):
         self.rig, self.server, self.daemon = rig, rig.gearmand(), None

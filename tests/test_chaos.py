@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Real processes that are killed, cut off and restarted under load. Each test ends with the full account of its jobs:
-none is missing, and those that ran again are no more than could not be helped."""
+"""Real processes are killed, cut off and restarted under load. Each test ends with the account of its jobs: none is missing,
+and no more ran twice than is unavoidable."""
 import collections
 import json
 import os
@@ -22,16 +22,16 @@ EXPECTED = ("cannot be reached", "connection lost", "Dropped result", "asks to w
 
 
 class Account:
-    """The books of jobs that each carry a unique: submitted, and run according to the endpoint's own record."""
+    """The account of jobs that each have a unique: which were submitted, and which have run according to the endpoint."""
 
     def __init__(self, directory):
         self.path = directory / "record"
         self.path.touch()
         self.submitted = []
-        self.left_out = set()  # uniques of jobs that have no place in the books
+        self.left_out = set()  # uniques of jobs that do not count
 
     def submit(self, server, count, function="reverse", workload="some text"):
-        """Background jobs; two of an empty unique would be one to gearmand's queue on disk."""
+        """Submits background jobs. Each has a unique, because gearmand's queue on disk keeps only one job with an empty one."""
         with Client(server) as client:
             for _ in range(count):
                 unique = f"job-{len(self.submitted)}"
@@ -47,7 +47,7 @@ class Account:
         return len(self.path.read_text().splitlines())
 
     def close(self, servers, repeats, within=60):
-        """Waits until nothing is left with gearmand, then sees that every job has run, and at most `repeats` again."""
+        """Waits until gearmand has no more jobs. Then checks that every job has run, and that at most `repeats` ran again."""
         wait_until(lambda: all(left.total == 0 for server in servers for left in status(server).values()),
                    "every queue is empty", within, 0.1)
         runs = self.runs()
@@ -78,10 +78,10 @@ def start(rig, servers, uri, name="driveshaft", worker_count=8, **settings):
 
 
 def test_one_of_two_driveshafts_is_killed(rig, web, account):
-    """gearmand gives its jobs to the other; those that it had begun, at most one a slot, run again."""
+    """gearmand assigns its jobs to the other one. Those that it had begun, at most one for each slot, run again."""
     server = rig.gearmand()
     one, two = (start(rig, [server], web.uri(record=account.path), name) for name in ("one", "two"))
-    account.submit(server, 600, "sleep", "0.1")  # they take the two about four seconds
+    account.submit(server, 600, "sleep", "0.1")  # the two driveshafts need about four seconds for them
     wait_until(lambda: all(each.metric("driveshaft_jobs_total", outcome="complete") > 16 for each in (one, two)), "both work")
     assert status(server, "sleep").total > 100
     one.kill()
@@ -96,7 +96,7 @@ def test_gearmand_is_killed_and_comes_back_with_its_queue(rig, web, account):
     for share in (1, 2):
         wait_until(lambda: account.ran() > share * 150, "jobs run")
         server.kill()
-        let_pass(0.5)  # it is away
+        let_pass(0.5)  # the outage
         server.start()
     account.close([server], repeats=2 * 8)
     assert daemon.metric("driveshaft_errors") == 0
@@ -123,8 +123,8 @@ def test_sigterm_under_load_loses_and_fails_nothing(rig, web, account):
 
 
 class Namespace:
-    """A network of its own, with one link to it whose packets can be swallowed without a word. A process holds it, not a
-    name under /run/netns: that would leave a mount behind on this machine."""
+    """A network namespace with one link to it, whose packets can be dropped silently. A process keeps the namespace alive; a
+    name under /run/netns would leave a mount behind on this machine."""
 
     MAC, OTHER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 
@@ -152,11 +152,11 @@ class Namespace:
         self.keeper.kill()
 
     def inside(self, argv):
-        """A command that runs in it."""
+        """The command line that runs `argv` in the namespace."""
         return ["nsenter", f"--net=/proc/{self.keeper.pid}/ns/net", *argv]
 
     def cut(self):
-        """Nothing that it says leaves it, not even an acknowledgement, and it passes over what it is told."""
+        """Drops all packets to and from the namespace, acknowledgements as well."""
         self._ip_there("route", "add", "blackhole", f"{self.ours}/32")
         self._hear(self.OTHER_MAC)
 
@@ -181,7 +181,7 @@ class Namespace:
 
 
 class DistantGearmand(Gearmand):
-    """In that network. It asks idle peers whether they live, as our documentation advises."""
+    """A gearmand in that network. It uses TCP keepalive, as our documentation recommends."""
 
     def __init__(self, directory, network):
         super().__init__(directory, "distant", network.theirs, options=[
@@ -191,7 +191,7 @@ class DistantGearmand(Gearmand):
 
 @pytest.fixture
 def network(tmp_path):
-    """Before `rig` among a test's arguments, so that it outlives what runs in it."""
+    """A Namespace. A test has to name it before `rig` in its arguments, so that it outlives the processes in it."""
     if os.geteuid() != 0 or not shutil.which("ip"):
         pytest.skip("a network of its own needs root, and ip of the package iproute2")
     network = Namespace(tmp_path)
@@ -206,13 +206,14 @@ def network(tmp_path):
 
 @pytest.mark.slow
 def test_a_network_that_swallows_all_is_noticed_and_the_other_server_works_on(network, rig, web, account, tmp_path):
-    """No reset, no link that goes down: the connection is half open. It is given up after 20 s of silence."""
+    """No packet comes, not even a reset, and no link goes down: the connection is half open. After 20 s of silence it is given
+    up."""
     far = rig.start(DistantGearmand(tmp_path, network))
     near = rig.gearmand()
     daemon = start(rig, [far, near], web.uri(record=account.path))
     account.submit(far, 400, "sleep", "0.1")
     wait_until(lambda: account.ran() > 50, "jobs run")
-    network.cut()  # with some of them under way
+    network.cut()  # while some jobs run
     cut_at = time.monotonic()
     lost = rf"gearmand {far.address}: connection lost: (nothing came back for 20 s|Connection timed out)"
     slowest, ran = 0.0, 0
@@ -232,14 +233,14 @@ def test_a_network_that_swallows_all_is_noticed_and_the_other_server_works_on(ne
     assert runs_of_near == ran
     account.left_out.add("")
     account.close([far, near], repeats=8)
-    # The results that were swallowed may arrive late, if gearmand has not given up the old connection; else these jobs run again.
+    # The dropped results may arrive late, if gearmand has not given up the old connection. Otherwise these jobs run again.
     assert sum(account.runs().values()) >= 400
     assert daemon.metric("driveshaft_errors") == 0
 
 
 @pytest.mark.slow
 def test_anything_is_killed_at_random_for_a_minute(rig, tmp_path, account):
-    """Two gearmands, three driveshafts, nginx: whatever dies comes back, and no job goes missing."""
+    """Two gearmands, three driveshafts and nginx are killed and started again, and no job is lost."""
     web = rig.start(PhpFpmNginx(tmp_path))
     servers = [on_disk(rig, "gearmand-1"), on_disk(rig, "gearmand-2")]
     uri = web.uri(record=account.path)
@@ -257,7 +258,7 @@ def test_anything_is_killed_at_random_for_a_minute(rig, tmp_path, account):
         victim = dice.choice([*daemons, *servers, web.nginx])
         victim.kill()
         killed[victim.name] += 1
-        let_pass(dice.uniform(0, 0.5))  # it is away
+        let_pass(dice.uniform(0, 0.5))  # the outage
         if victim is web.nginx:
             web.start_nginx()
         elif victim in daemons:
@@ -279,7 +280,7 @@ def test_anything_is_killed_at_random_for_a_minute(rig, tmp_path, account):
 
 
 def letters_hold(servers, uniques):
-    """Whether each of these jobs is in a dead letter."""
+    """Whether there is a dead letter for each of these jobs."""
     kept = set()
     for server in servers:
         listed = run_binary("letters", "list", "--json", "--server", server.address, "--dead_letter_function", "failed_jobs")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""--check: a table of all that can be known before a start, and with --check=online who answers."""
+"""--check: the table of what can be checked before a start, and with --check=online also which servers and endpoints answer."""
 import json
 import os
 import re
@@ -22,7 +22,7 @@ TOKEN = "a-token-of-thirty-two-characters"
 
 
 def check(directory, config=None, *more, exporter=None, way="--check", run=run_binary, **options):
-    """Runs the check; `options` are those of the command line."""
+    """Runs the check. `options` are options of the command line."""
     path = directory / "jobs.json"
     path.write_text(json.dumps(config or jobs_file(["127.0.0.1:1"], {"P": pool("http://127.0.0.1:2/", ["f"])})))
     words = [f"--{key}={value}" for key, value in options.items()]
@@ -30,7 +30,7 @@ def check(directory, config=None, *more, exporter=None, way="--check", run=run_b
 
 
 def rows(done):
-    """{what: (value, verdict)} of the table, and its last line. Things that there are several of are told by their value."""
+    """The table as {what: (value, verdict)}, and the last line. If several rows have the same `what`, the value is the key."""
     lines = done.stdout.splitlines()
     head = next(number for number, line in enumerate(lines) if line.startswith("WHAT"))
     value, verdict = lines[head].index("VALUE"), lines[head].index("VERDICT")
@@ -70,7 +70,7 @@ def test_all_that_is_good_is_said_and_nothing_is_left_behind(tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
-# What is wrong, in a folder of its own: options, exit code, what, and what the verdict says.
+# Mistakes, each in its own folder: the options, the exit code, the row, and the text of its verdict.
 def pid_file_nowhere(folder):
     return {"pid_file": folder / "none" / "run.pid"}, 4, "pid file", "No such file or directory; name a writable one"
 
@@ -204,7 +204,7 @@ def test_warnings_stay_warnings(tmp_path):
     assert TOKEN not in done.stdout + done.stderr and "log4cxx" not in done.stdout + done.stderr
 
 
-def test_beside_a_running_daemon_that_has_the_places_they_are_its_and_no_error(rig, tmp_path):
+def test_places_that_a_running_daemon_has_are_no_errors(rig, tmp_path):
     places = {"pid_file": tmp_path / "run.pid", "control_socket": tmp_path / "control.sock"}
     daemon = rig.driveshaft(jobs_file([rig.gearmand()], {}), until="/healthz", **places)
     done = check(tmp_path, None, exporter=f"127.0.0.1:{daemon.port}", **places)
@@ -252,7 +252,7 @@ def test_who_is_not_root_is_told_what_needs_root(roots_directory):
     table, last = rows(done)
     assert (done.returncode, last) == (5, "would not run: 2 errors"), done.stdout + done.stderr
     assert "start as root, or leave --user out" in table["user"][1] and "Permission denied" in table["pid file"][1]
-    with socket.create_server(("127.0.0.1", 0)) as taken:  # root's, so nobody may not know whose
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # it is root's, so the user nobody may not see the process
         done = check(roots_directory, None, run=run, exporter=f"127.0.0.1:{taken.getsockname()[1]}")
     table, last = rows(done)
     assert done.returncode == 0 and table["exporter"][1].startswith("warning: a process of the user root listens there")
@@ -319,7 +319,7 @@ def test_a_socket_that_the_user_may_not_open_is_told_with_what_to_do(roots_direc
 
 
 def test_online_waits_five_seconds_for_what_is_silent(tmp_path):
-    """Both at once; a server that takes connections and says nothing is no job server."""
+    """Both are asked at the same time. A server that accepts connections and does not answer is no job server."""
     silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     config = jobs_file([f"127.0.0.1:{one.getsockname()[1]}" for one in silent[:2]],
                        {"P": pool(f"https://127.0.0.1:{silent[2].getsockname()[1]}/", ["f"])})
@@ -342,7 +342,7 @@ def test_online_speaks_tls_and_says_what_is_wrong_with_it(rig, tmp_path):
         assert value.endswith(" (TLS)") and re.match(said, verdict)
 
 
-def test_what_stands_behind_check_is_online_or_nothing(tmp_path):
+def test_check_takes_only_the_value_online_or_none(tmp_path):
     config = jobs_file([f"127.0.0.1:{free_port()}"], {})
     assert check(tmp_path, config, way="--check=onlin").returncode == 2
     spaced = check(tmp_path, config, "--check", "online", way="--check")

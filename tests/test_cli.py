@@ -71,7 +71,7 @@ def test_jobs_that_the_endpoint_refuses_are_failures(rig):
 
 @contextlib.contextmanager
 def following(command, daemon):
-    """A command that goes on. It is killed at the end, and after a minute in which it does not end by itself."""
+    """A command that runs until it is stopped. It is killed at the end of the block, or after a minute."""
     with subprocess.Popen([binary(), command, "--follow", str(daemon.port)], stdout=subprocess.PIPE, text=True) as process:
         deadline = threading.Timer(60, process.kill)
         deadline.start()
@@ -132,7 +132,7 @@ def test_status_in_json_is_the_apis(rig):
 
 
 class Stranger(SocketServer):
-    """No driveshaft."""
+    """A server that is no driveshaft."""
 
     def serve(self, sock, number):
         sock.recv(1000)
@@ -149,7 +149,7 @@ def test_status_exits_9_when_nobody_can_be_asked(rig):
 
 
 class KnownByAnotherName(SocketServer):
-    """As a daemon that does not know the name by which it is asked for."""
+    """Answers as a daemon does that does not know the name in the Host header."""
 
     def serve(self, sock, number):
         sock.recv(1000)
@@ -182,7 +182,7 @@ def test_top_needs_a_terminal():
 
 
 class Terminal:
-    """`driveshaft top` on a terminal of 24 lines; `screen` is all that it wrote."""
+    """`driveshaft top` on a terminal of 24 lines. `screen` is everything that it has written."""
 
     def __init__(self, *args, columns=100):
         self.screen = b""
@@ -207,7 +207,7 @@ class Terminal:
         wait_until(lambda: text.encode() in self.screen, f"the terminal shows {text!r}")
 
     def last(self):
-        """The last whole screen, in lines without colours."""
+        """The lines of the last complete screen, without colours."""
         screens = self.screen.split(b"\x1b[H")[1:]
         whole = [screen for screen in screens if screen.endswith(b"\x1b[?25l")]
         return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", whole[-1].decode()).split("\r\n") if whole else []
@@ -285,12 +285,12 @@ def test_top_keeps_the_states_at_every_width(fifty_pools):
              200: "POOL BUSY JOBS/S FAILED/S P50 P95 P99 WAITING JOBS/S, LAST 30 S ENDPOINT URI"}
 
     def down(lines):
-        """The pools that show their state in the column that the head of this width has for it."""
+        """The pools whose state stands in its column of the table."""
         at = next((line.index("ENDPOINT") for line in lines if " ".join(line.split()) == heads[columns]), None)
         return at and [line for line in lines if re.match("Pool-[0-9]+ ", line) and line[at:].startswith("down")] or []
 
     def whole(lines):
-        """The terminal may show the first lines of a picture before it has read the others."""
+        """Whether the screen is complete: the terminal may show the first lines before it has read the others."""
         return (len(lines) == 24 and max(map(len, lines)) <= columns
                 and len(down(lines)) >= 8 and f"{50 - len(down(lines))} more" in lines  # of the pools
                 and any(re.search(" up for [0-9]", line) for line in lines if line.startswith(server.address))

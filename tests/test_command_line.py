@@ -27,7 +27,7 @@ def write(directory, config, name="jobs.json"):
 
 @pytest.fixture
 def good(tmp_path):
-    """A jobs file that is right, with servers nobody needs to reach."""
+    """A valid jobs file, whose servers need not exist."""
     return write(tmp_path, jobs_file(["127.0.0.1:1"], {"Regular": pool("http://127.0.0.1:2/job.php", ["Sum", "Sum2"])}))
 
 
@@ -91,7 +91,7 @@ def test_the_shipped_logconfig_works(rig, web, tmp_path):
 
 
 def test_a_jobs_file_of_the_original_is_good(tmp_path):
-    """Pools without slots, a server without a port, a key that nobody knows."""
+    """It has pools without slots, a server without a port, and an unknown key."""
     original = jobs_file(["localhost"], {"ShopStats": pool("http://localhost/job.php", ["ShopStats"], 0),
                                          "Regular": pool("http://localhost/job.php", ["Sum3", "Sum"], 0)}, comment="x")
     done = run_binary("--check", "--jobsconfig", write(tmp_path, original))
@@ -208,7 +208,7 @@ def test_a_live_owner_of_the_pid_file_is_refused_by_name(rig, web, tmp_path, goo
 
 @pytest.mark.parametrize("content", ["1\n", "99999999\n", ""])
 def test_a_stale_pid_file_is_replaced(rig, web, tmp_path, content):
-    """Nobody holds its lock, whoever has that number now."""
+    """No process holds its lock, even if another process has its id now."""
     path = tmp_path / "run.pid"
     path.write_text(content)
     _, daemon = start(rig, web, pid_file=path)
@@ -233,7 +233,7 @@ def test_a_pid_file_that_cannot_be_written_exits_4(good):
 
 
 def daemonized(rig, web, path, *options):
-    """Starts it in the background; returns a gearmand and its pid. The caller ends it."""
+    """Starts the daemon in the background. Returns a gearmand and the daemon's pid. The caller ends the daemon."""
     server = rig.gearmand()
     config = write(path.parent, jobs_file([server], {"Regular": pool(web.uri(), ["reverse"])}), "daemon.json")
     logconfig = write(path.parent, LOG_TO_FILE.format(path=path.parent / "daemon.log"), "log.xml")
@@ -271,7 +271,7 @@ def test_daemonize_returns_when_the_daemon_is_up(rig, web, tmp_path):
     assert not (tmp_path / "run.pid").exists()
 
 
-def test_in_the_background_without_a_logconfig_it_says_that_it_falls_silent(good, tmp_path):
+def test_daemonize_without_a_logconfig_says_that_nothing_will_be_logged(good, tmp_path):
     path = tmp_path / "run.pid"
     done = run_binary("--daemonize", "--jobsconfig", good, "--pid_file", path, "--exporter_addr", "")
     end(int(path.read_text()))
@@ -280,7 +280,7 @@ def test_in_the_background_without_a_logconfig_it_says_that_it_falls_silent(good
 
 
 def test_a_hangup_while_it_starts_is_a_reload_once_it_has_started(rig, web, tmp_path):
-    """As from logrotate: the pid file names it before it can reload."""
+    """logrotate may send it: the pid file names the process before it can reload."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     config = jobs_file([rig.gearmand()], {"Regular": pool(web.uri(), ["reverse"])})
@@ -295,7 +295,7 @@ def test_a_hangup_while_it_starts_is_a_reload_once_it_has_started(rig, web, tmp_
 
 
 def test_standard_files_that_the_caller_closed_are_dev_null(rig, web, tmp_path):
-    """Else what is meant for stderr would be written into a socket or file that took its number."""
+    """Otherwise a socket or file could get the number of stderr, and messages would be written into it."""
     _, daemon = start(rig, web, prefix=["bash", "-c", 'exec "$@" <&- >&- 2>&-', "bash"])
     assert {os.readlink(f"/proc/{daemon.pid}/fd/{number}") for number in (0, 1, 2)} == {"/dev/null"}
 

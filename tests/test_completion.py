@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Completion for bash: it offers what the program takes."""
+"""Completion for bash: it offers the commands and options that the program accepts."""
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from driveshaft import binary, run_binary
 
 COMPLETION = Path(__file__).parent.parent / "packaging" / "bash-completion" / "driveshaft"
-# As bash calls the function when Tab is pressed behind the last word.
+# Calls the function as bash does when Tab is pressed behind the last word.
 TRY = 'source "$0"; program=$1; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); ' \
       '_driveshaft "$program" "${@: -1}" "${@: -2:1}"; printf "%s\\n" "${COMPREPLY[@]}"'
 
@@ -37,7 +37,7 @@ def test_it_offers_every_option_of_the_daemon():
 @pytest.mark.parametrize("command, some", [
     ("status", {"--json"}), ("failures", {"--pool", "--follow"}), ("pause", {"--for", "--reason", "--control_socket"}),
     ("init", {"--help"}), ("cancel", {"--requeue", "--older-than"}), ("probe", {"--workload", "--ca-file"})])
-def test_what_it_offers_of_a_command_is_taken(command, some):
+def test_each_command_accepts_the_options_that_are_offered(command, some):
     options = offered(command, "--")
     assert some <= set(options)
     for option in options:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A jobs file that is broken or gone while the daemon runs: nothing changes, it is said, and a good one works again."""
+"""The jobs file is broken or removed while the daemon runs: nothing changes, the problem is reported, and a valid file is
+applied again."""
 import copy
 import json
 
@@ -67,5 +68,5 @@ def test_a_file_that_stays_broken_is_reported_once(rig, web):
     daemon.reload("{", result="rejected")
     daemon.wait_for_line(str(daemon.config_path), level="ERROR")
     errors = len(daemon.lines("", level="ERROR"))
-    let_pass(2)  # four looks at the file
+    let_pass(2)  # the daemon looks at the file four times
     assert len(daemon.lines("", level="ERROR")) == errors

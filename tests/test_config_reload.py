@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each kind of change of the jobs file, made under load: it takes effect, and no job is lost, failed or run twice."""
+"""Each kind of change of the jobs file under load: the change takes effect, and no job is lost, fails or runs twice."""
 import copy
 import json
 import signal
@@ -150,7 +150,7 @@ def test_an_added_function_wakes_a_sleeping_worker_for_jobs_that_wait(rig, web):
 
 
 def test_a_removed_function_lets_its_running_jobs_finish(rig):
-    """Withdrawing it on the live connection would give those jobs to somebody else."""
+    """If the function were withdrawn on that connection, gearmand would assign those jobs to another worker."""
     gate = Gate()
     endpoint = rig.endpoint(lambda *request: (gate if b'"old"' in request[0].body else reverse)(*request))
     server, daemon, config = start(rig, endpoint.uri(), functions=["reverse", "old"], worker_count=6)
@@ -278,7 +278,7 @@ def test_jobs_go_on_while_the_file_system_of_the_jobs_file_hangs(rig, web):
     assert run(server, "reverse", "ab") == complete("ba")
     assert daemon.get("/healthz")[0] == 200
 
-    daemon.expect_errors("is rejected")  # it is empty
+    daemon.expect_errors("is rejected")  # when it can be read, the file is empty
     config["pools_list"]["Regular"]["worker_count"] = 7
     daemon.write_config(config)
     hanging.release()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What runs Driveshaft in containers, held against the program: Dockerfile, compose.yaml and packaging/kubernetes name
-ports, paths, options, keys and metrics that exist. tests/image runs the images; this needs no builder."""
+"""Compares the files for containers with the program: Dockerfile, compose.yaml and packaging/kubernetes may only name ports,
+paths, options, keys and metrics that exist. No image is built here; tests/image runs the images."""
 import itertools
 import json
 import os
@@ -23,17 +23,17 @@ from prometheus import Prometheus, promtool
 ROOT = Path(__file__).resolve().parent.parent
 KUBERNETES = ROOT / "packaging/kubernetes"
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-GOODBYE = 10  # seconds for it after a drain, as packaging/driveshaft.service has them
+GOODBYE = 10  # seconds that remain after a drain, as in packaging/driveshaft.service
 
 
 def options():
-    """Of the command line, with their defaults: {"--jobsconfig": None, "--loop_timeout": "10", …}."""
+    """The options of the command line with their defaults: {"--jobsconfig": None, "--loop_timeout": "10", …}."""
     found = re.findall(r"^  (--\w+)(?: \S+)?(?: \(=(\S+)\))?", run_binary("--help").stdout, re.M)
     return {name: default or None for name, default in found}
 
 
 def given(arguments):
-    """What a command line gives, every option of which must be one: {"--jobsconfig": "/…"}."""
+    """The options in a command line: {"--jobsconfig": "/…"}. Checks that each option exists."""
     words = list(itertools.chain.from_iterable(word.split("=", 1) for word in arguments))
     settings = dict(zip(words[::2], words[1::2], strict=True))
     assert settings.keys() <= options().keys()
@@ -58,7 +58,7 @@ def port_of_an_endpoint(uri):
 
 
 def check(text, tmp_path, **elsewhere):
-    """--check of a jobs file; `elsewhere` are contents of files that it names."""
+    """Runs --check on a jobs file. `elsewhere` has the contents of files that it names."""
     for path, content in elsewhere.items():
         (tmp_path / Path(path).name).write_text(content)
         text = text.replace(path, str(tmp_path / Path(path).name))
@@ -71,7 +71,7 @@ def check(text, tmp_path, **elsewhere):
 # --- Dockerfile
 
 def instructions(dockerfile):
-    """[(instruction, rest of the line)] of a Dockerfile, lines that go on joined."""
+    """[(instruction, rest of the line)] of a Dockerfile. Continued lines are joined."""
     lines = [line for line in dockerfile.read_text().splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines()
     return [tuple(line.split(" ", 1)) for line in joined if line.strip()]
@@ -101,7 +101,7 @@ def test_the_image_says_of_the_program_what_is_true():
 
 
 def test_the_entry_point_runs_the_program_with_what_follows(tmp_path):
-    """And its log is on stdout."""
+    """The log is on stdout."""
     shell = json.loads(last_stage()["ENTRYPOINT"])
     (tmp_path / "driveshaft").write_text('#!/bin/sh\necho "$$" "$@" >&2\n')
     (tmp_path / "driveshaft").chmod(0o755)
@@ -112,7 +112,7 @@ def test_the_entry_point_runs_the_program_with_what_follows(tmp_path):
 
 
 def test_the_builder_is_sent_all_that_is_built_from(tmp_path):
-    """.dockerignore leaves out everything else."""
+    """.dockerignore excludes everything else."""
     kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     assert not {"build", ".git"} & set(kept)
     source, build = tmp_path / "source", tmp_path / "build"
@@ -131,7 +131,7 @@ def test_the_builder_is_sent_all_that_is_built_from(tmp_path):
 # --- compose.yaml
 
 def mounts(service):
-    """{path in the container: path here} of a service of compose.yaml."""
+    """The mounts of a service of compose.yaml: {path in the container: path here}."""
     return {inside: ROOT / here for here, inside, _ in (one.split(":") for one in COMPOSE["services"][service]["volumes"])}
 
 
@@ -220,7 +220,7 @@ def test_prometheus_and_grafana_of_compose_find_what_ships(tmp_path):
 # --- packaging/kubernetes
 
 def objects():
-    """Of the base and its components, by kind. Every file is in a kustomization."""
+    """The objects of the base and its components, by kind. Checks that a kustomization names every file."""
     found, files = {}, set()
     for kustomization in KUBERNETES.rglob("kustomization.yaml"):
         listed = yaml.safe_load(kustomization.read_text())
@@ -309,7 +309,7 @@ def test_the_network_policy_lets_pass_what_the_jobs_file_needs():
 
 
 def test_the_pod_answers_to_the_names_of_its_service():
-    """Kubernetes puts a variable of the container in place of $(NAME)."""
+    """Kubernetes replaces $(NAME) by the container's variable NAME."""
     (variable,) = CONTAINER["env"]
     assert variable["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.namespace"
     given_names = given(CONTAINER["args"])["--exporter_host"].replace(f"$({variable['name']})", "jobs").split(",")
@@ -336,7 +336,7 @@ def scaled_object():
 
 
 def triggers_of_the_manual():
-    """Of the YAML blocks in docs/guides/scaling.md that are KEDA's."""
+    """The triggers in the YAML blocks for KEDA in docs/guides/scaling.md."""
     blocks = re.findall(r"^```yaml\n(triggers:.*?)^```$", (ROOT / "docs/guides/scaling.md").read_text(), re.M | re.S)
     return {one["type"]: one["metadata"] for block in blocks for one in yaml.safe_load(block)["triggers"]}
 
@@ -349,7 +349,7 @@ def test_what_is_scaled_is_the_endpoint_of_the_jobs_file():
 
 
 def test_the_scalers_see_one_figure_over_all_gearmands_and_daemons(rig, tmp_path):
-    """KEDA takes an answer of one element only. Every daemon sees every queue, and each job counts once."""
+    """KEDA accepts only an answer with one element. Every daemon sees every queue, but each job has to count once."""
     one, two = rig.gearmand("one"), rig.gearmand("two")
     gate = Gate(reverse)
     config = jobs_file([one, two], {POOL: pool(rig.endpoint(gate).uri(), JOBS["pools_list"][POOL]["jobs_list"], 1)})
@@ -376,8 +376,8 @@ def test_the_scalers_see_one_figure_over_all_gearmands_and_daemons(rig, tmp_path
 # --- a mounted ConfigMap
 
 class Mounted:
-    """A folder as the kubelet mounts a ConfigMap or a Secret: each file is a link into `..data`, which is a link to a
-    folder with a time for its name. An update makes a new folder, has `..data` name it in one step, and removes the old."""
+    """A folder as the kubelet mounts a ConfigMap or a Secret: each file is a link into `..data`, which is a link to a folder
+    whose name is a time. An update makes a new folder, changes `..data` in one step, and removes the old folder."""
 
     def __init__(self, folder, **files):
         self.folder = folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The control socket: what operators have a running daemon do, and who may."""
+"""The control socket: the actions that operators can request, and who may request them."""
 import json
 import os
 import re
@@ -204,7 +204,7 @@ def test_a_job_is_given_to_another_worker(rig, path):
 
 
 def test_a_job_that_is_given_back_runs_again_while_its_pool_goes_on(rig, path):
-    """gearmand has it back when the connection closes that brought it: another one takes over."""
+    """gearmand requeues the job when its connection closes. Another connection replaces that one."""
     gate = Gate(reverse)
     server, daemon = start(rig, path, gate)
     daemon.expect_errors("control, .*: not done")

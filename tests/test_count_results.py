@@ -13,7 +13,7 @@ PYTEST = '<testsuites><testsuite>{}</testsuite></testsuites>'
 PASSED = '<testcase classname="a" name="passes"/>'
 FAILED = '<testcase classname="a" name="fails"><failure message="oops"/></testcase>'
 SKIPPED = '<testcase classname="a" name="left_out"><skipped message="{}"/></testcase>'
-# As CTest writes it of a GoogleTest that skips itself.
+# The report that CTest writes about a GoogleTest that skips itself.
 SKIPPED_UNIT = """<testcase name="Of.root" classname="Of.root" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>
 <system-out>Running main()
 [ RUN      ] Of.root
@@ -25,7 +25,7 @@ needs root
 
 
 def summed_up(folder, ci="", **stages):
-    """Each stage: its exit status, and the cases of its report; (exit status, lines)."""
+    """Sums up stages, each given as its exit status and the cases of its report. Returns (exit status, lines)."""
     for name, (status, *cases) in stages.items():
         name = name.replace("_", "-")
         (folder / f"{name}.status").write_text(str(status))

@@ -30,7 +30,7 @@ def start(rig, server, uri, worker_count=4, retry=None, options={}, **settings):
 
 
 def take_letters(server, count, function="failed_jobs"):
-    """Takes that many jobs of the function as a worker does, and completes them. Their envelopes."""
+    """Grabs and completes `count` jobs of the function, as a worker does. Returns their letters."""
     letters = []
     with socket.create_connection((server.host, server.port), 20) as sock:
         sock.sendall(request(Kind.CAN_DO, function))
@@ -45,7 +45,7 @@ def take_letters(server, count, function="failed_jobs"):
             assert name == function.encode() and re.fullmatch(b"dead-[0-9a-f]{32}", unique)
             letters.append(json.loads(workload))
             sock.sendall(request(Kind.WORK_COMPLETE, handle, ""))
-        sock.sendall(request(Kind.ECHO_REQ, "read"))  # its answer: the last result has been read
+        sock.sendall(request(Kind.ECHO_REQ, "read"))  # after the answer, gearmand has read the last result
         assert receive(sock) == (Kind.ECHO_RES, b"read")
     return letters
 
@@ -78,7 +78,7 @@ def test_a_binary_workload_comes_as_base64(rig):
     endpoint = rig.endpoint(BROKEN)
     server = rig.gearmand()
     start(rig, server, endpoint.uri())
-    workload = bytes(range(256)) * 5000  # more than what is read in one piece
+    workload = bytes(range(256)) * 5000  # more than is read at once
     assert run(server, "f", workload) == FAILED
     [letter] = take_letters(server, 1)
     assert letter["workload_encoding"] == "base64" and base64.b64decode(letter["workload"]) == workload
@@ -110,7 +110,7 @@ def test_a_job_that_ran_out_of_time_is_kept(rig):
 
 @pytest.mark.slow
 def test_a_thousand_failures_are_a_thousand_letters(rig):
-    """And each job is in exactly one."""
+    """Each job is in exactly one letter."""
     endpoint = rig.endpoint(BROKEN)
     server = rig.gearmand()
     daemon = start(rig, server, endpoint.uri(), worker_count=50)
@@ -122,7 +122,7 @@ def test_a_thousand_failures_are_a_thousand_letters(rig):
 
 
 def test_a_letter_that_fails_is_not_put_into_another(rig):
-    """Who serves that function with the same settings would else wrap it again and again."""
+    """Otherwise a pool that serves the dead letter function with the same settings would wrap a letter again and again."""
     endpoint = rig.endpoint(BROKEN)
     server = rig.gearmand()
     config = {"Regular": pool(endpoint.uri(), ["f"]), "Letters": pool(endpoint.uri(), ["failed_jobs"])}
@@ -137,7 +137,7 @@ def test_a_letter_that_fails_is_not_put_into_another(rig):
 
 
 def test_what_gearmand_refuses_is_logged_whole_and_fails_then(rig):
-    """`maxqueue` bounds a function's queue: the real way to be refused."""
+    """The command `maxqueue` limits a function's queue, so a real gearmand refuses the letter."""
     endpoint = rig.endpoint(BROKEN)
     server = rig.gearmand()
     daemon = start(rig, server, endpoint.uri())
@@ -159,7 +159,7 @@ def test_what_gearmand_refuses_is_logged_whole_and_fails_then(rig):
 
 
 class Undertaker(FakeGearmand):
-    """A fake gearmand that takes letters as `on_letter(link)` says; `letters` are those it has got."""
+    """A fake gearmand that calls `on_letter(link)` for each letter, and answers nothing itself. `letters` has all letters."""
 
     def __init__(self, on_letter):
         def on_packet(link, kind, payload):
@@ -173,7 +173,7 @@ class Undertaker(FakeGearmand):
 
 
 def bury_one(rig):
-    """A job has failed, and its letter waits for an answer: (links that letters came on, server, daemon)."""
+    """Lets a job fail, so that its letter waits for an answer. Returns (links on which letters came, server, daemon)."""
     links = []
     server = rig.start(Undertaker(links.append))
     daemon = start(rig, server, rig.endpoint(BROKEN).uri(), worker_count=1)
@@ -191,8 +191,8 @@ def test_the_job_fails_only_when_its_letter_is_taken(rig):
     assert list(server.results.values()) == [(Kind.WORK_FAIL, b"")]
 
 
-def test_a_connection_lost_while_burying_leaves_the_job_with_gearmand(rig):
-    """The letter may have been taken or not, so it is in the log; and the job runs again."""
+def test_a_connection_lost_before_a_letter_is_acknowledged_leaves_the_job_with_gearmand(rig):
+    """It is not known whether gearmand has accepted the letter, so the letter is logged, and the job runs again."""
     server = rig.start(Undertaker(lambda link: link.sock.shutdown(2)))
     endpoint = rig.endpoint(in_turn(BROKEN, reverse))
     daemon = start(rig, server, endpoint.uri(), worker_count=1)
@@ -201,7 +201,7 @@ def test_a_connection_lost_while_burying_leaves_the_job_with_gearmand(rig):
     daemon.wait_for_line("^Dead letter not taken")
     wait_until(lambda: daemon.metric("driveshaft_results_dropped_total") == 1, "its failure is not told")
     assert not server.results and dead(daemon, "lost") == 1
-    server.submit("reverse", "ab")  # as gearmand does, over the next connection
+    server.submit("reverse", "ab")  # gearmand would assign the job again, over the next connection
     wait_until(lambda: server.results, "the next job")
     assert list(server.results.values()) == [(Kind.WORK_COMPLETE, b"ba")]
 
@@ -219,10 +219,10 @@ def test_a_letter_without_an_answer_is_given_up_and_a_late_one_confuses_nothing(
     assert 9 < time.monotonic() - began < 12
     server.submit("f", "second")
     wait_until(lambda: len(server.letters) == 2, "the next letter")
-    links[0].send(Kind.JOB_CREATED, "H:late")  # answers the first
+    links[0].send(Kind.JOB_CREATED, "H:late")  # the answer to the first letter
     let_pass(0.3)
     assert len(server.results) == 1
-    links[0].send(Kind.ERROR, "QUEUE_FULL", "Job queue is full")  # and this the second
+    links[0].send(Kind.ERROR, "QUEUE_FULL", "Job queue is full")  # the answer to the second letter
     wait_until(lambda: len(server.results) == 2, "the second fails")
     assert (dead(daemon, "accepted"), dead(daemon, "lost")) == (0, 2)
     daemon.expect_errors("^Dead letter not taken.*QUEUE_FULL")
@@ -240,7 +240,7 @@ def test_a_shutdown_waits_for_a_letter_but_not_for_long(rig, on_shutdown, answer
     wait_until(lambda: server.letters, "the letter comes")
     daemon.send(signal.SIGTERM)
     daemon.wait_for_line("SIGTERM")
-    daemon.send(signal.SIGTERM)  # the window is over at once
+    daemon.send(signal.SIGTERM)  # a second signal ends the window at once
     if answered:
         links[0].send(Kind.JOB_CREATED, "H:fake:letter")
     else:
@@ -267,7 +267,7 @@ def test_jobs_that_fail_at_the_end_of_a_shutdown_are_kept_too(rig):
 
 
 @pytest.mark.parametrize("change", ["no letters any more", "the function removed", "the pool removed"])
-def test_a_reload_while_burying_changes_nothing_for_that_job(rig, change):
+def test_a_reload_before_a_letter_is_acknowledged_changes_nothing_for_that_job(rig, change):
     links, server, daemon = bury_one(rig)
     config = json.loads(daemon.config_path.read_text())
     regular = config["pools_list"]["Regular"]

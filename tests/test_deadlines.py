@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Limits of time: max_running_time over the whole of a job, endpoint_connect_timeout over reaching the endpoint."""
+"""Time limits: max_running_time for a whole job, endpoint_connect_timeout for connecting to the endpoint."""
 import time
 
 import pytest
@@ -139,7 +139,7 @@ def test_another_connect_timeout_holds_for_the_next_connection(rig):
 
 
 def test_jobs_that_wait_for_their_turn_to_connect_are_not_timed_by_connect_timeout(rig):
-    """Hundreds of jobs at once at an endpoint with a short queue of connections, each in no hurry to answer."""
+    """Hundreds of jobs come at once to a slow endpoint with a short queue of connections."""
     endpoint = rig.endpoint(slow(0.2, answer(keep=False, headers=["Connection: close"])), backlog=16)
     server, daemon = start(rig, endpoint.uri(), worker_count=300, max_running_time=30, endpoint_connect_timeout=5)
     with Client(server) as client:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process that may have few file descriptors: it takes the jobs that it can send, says what it lacks, and answers."""
+"""A daemon with a low limit of file descriptors: it takes only jobs that it can send, reports the lack, and answers clients."""
 import os
 import socket
 
@@ -39,7 +39,7 @@ def test_no_job_is_taken_for_which_no_connection_can_be_opened(rig, gate):
 
 
 def test_pools_that_have_all_descriptors_together_take_no_more_jobs(rig, gate):
-    """Each of them could have its connections alone."""
+    """For each pool alone there would be enough descriptors."""
     endpoint = rig.endpoint(gate)
     server = rig.gearmand()
     pools = {name: pool(endpoint.uri(), [name], 16) for name in ("one", "two", "three")}
@@ -58,7 +58,7 @@ def test_pools_that_have_all_descriptors_together_take_no_more_jobs(rig, gate):
 
 
 def test_clients_of_the_exporter_leave_descriptors_to_jobs(rig):
-    """Whoever connects and says nothing loses the connection to whoever comes later."""
+    """If a client connects and sends nothing, its connection is closed when another client comes."""
     endpoint = rig.endpoint(reverse)
     server = rig.gearmand()
     daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri(), ["reverse"], 2)}), prefix=FEW)

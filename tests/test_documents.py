@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the documents name exists: pages and headings, commands, options, keys of the jobs file. Metrics are in
-test_monitoring.py, verbs of ./dev in test_workflows.py, and what a reader follows step by step in test_tutorial.py."""
+"""The documents may only name things that exist: pages and headings, commands, options, keys of the jobs file.
+test_monitoring.py checks the metrics, test_workflows.py the verbs of ./dev, and test_tutorial.py the documents that are
+followed step by step."""
 import json
 import re
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_commands_exist(page):
-    """Where a line of a block, or a span of code, begins with driveshaft and a word."""
+    """Checks each line of a block and each span of code that begins with driveshaft and a word."""
     known = set(re.findall(r"\bdriveshaft ([a-z][a-z-]+)", run_binary("--help").stdout))
     commands = set(re.findall(r"(?:^ {4,}|^|`|sudo )driveshaft ([a-z][a-z-]+)\b(?![/.:])", page.read_text(), re.M))
     assert not commands - known
@@ -56,7 +57,7 @@ def options_of_the_program():
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_options_exist(page):
-    """Of all programs that the documents name only driveshaft and GoogleTest have options with _ in their names."""
+    """Checks all options with _ in their names. Of the programs in the documents only driveshaft and GoogleTest have them."""
     assert not set(re.findall(r"--([a-z]+_[a-z_]+)", page.read_text())) - options_of_the_program() - {"gtest_filter"}
 
 
@@ -69,14 +70,14 @@ def keys_of_the_jobs_file(schema=None):
     return set(schema.get("properties", {})) | set().union(set(), *map(keys_of_the_jobs_file, schema.values()))
 
 
-# Of requests, answers, letters and log lines.
+# Keys of requests, answers, letters and log lines.
 OTHER_KEYS = {"function_name", "job_handle", "unique", "workload", "workload_encoding", "gearman_ret", "response_string", "status",
               "data", "data_base64", "warning", "X-Shop", "Authorization", "time", "level"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_keys_exist(page):
-    """Where a span of code shows a key with a value, as "retry": {…}."""
+    """Checks each span of code that shows a key with a value, as "retry": {…}."""
     spans = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", prose(page.read_text()))
     keys = {key for span in spans for key in re.findall(r'"([\w-]+)": ?[^ ]', span)}
     assert not keys - keys_of_the_jobs_file() - OTHER_KEYS
@@ -85,7 +86,7 @@ def test_keys_exist(page):
 def jobs_files():
     for page in PAGES:
         for block in re.findall(r"^```json[^\n]*\n(\{\s+\"gearman_servers_list.*?)^```", page.read_text(), re.M | re.S):
-            if "ca_file" not in block:  # files that are not here
+            if "ca_file" not in block:  # such blocks name files that do not exist here
                 yield pytest.param(block, id=f"{named(page)}-{page.read_text().count(chr(10), 0, page.read_text().index(block))}")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an endpoint may do: good answers of every form complete the job, anything else fails it and nothing more."""
+"""Answers of endpoints: every form of a valid answer completes the job; anything else only fails that job."""
 
 import re
 import urllib.parse
@@ -71,7 +71,7 @@ def test_a_good_answer_of_any_form_completes_the_job(rig, behave):
     assert daemon.metric("driveshaft_errors") == 0
 
 
-# Each with the HTTP status that is counted, if any, and what the log must show.
+# Bad answers, each with the HTTP status that is counted, if any, and the text that the log must show.
 BAD = {
     "404": (answer(OK, status="404 Not Found"), 404, "404"),
     "500": (answer(b"<b>Fatal error</b>", status="500 Internal Server Error"), 500, "Fatal error"),
@@ -246,7 +246,7 @@ def test_a_php_fpm_that_is_taken_for_a_web_server_is_named(rig, tmp_path):
 
 
 def test_an_endpoint_that_gives_empty_answers_costs_each_job_one_request_soon(rig, web):
-    """Those that run first are sent again, as after a reload of php-fpm; from then on the script is to blame."""
+    """The jobs that run first are sent again, as after a reload of php-fpm. After that the script is known to be the cause."""
     server = rig.gearmand()
     daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(web.uri(), ["reverse", "print_nothing"], 4)}))
     daemon.expect_failed_jobs()
@@ -261,7 +261,8 @@ def test_an_endpoint_that_gives_empty_answers_costs_each_job_one_request_soon(ri
 
 
 def test_of_a_job_whose_process_is_killed_it_is_said_that_it_may_have_run(rig, tmp_path):
-    """On a connection that an earlier job has used, too: that looks as if the endpoint had closed it just before."""
+    """This holds even on a connection that an earlier job has used, where it looks as if the endpoint had closed the connection
+    before the request came."""
     fpm = rig.start(PhpFpm(tmp_path))
     server = rig.gearmand()
     pools = {"Regular": pool(fpm.uri(record=tmp_path / "runs"), ["wait_for", "reverse"], 1, endpoint_down="fail")}
@@ -312,7 +313,7 @@ def test_a_failure_that_the_endpoint_reports_is_no_error_of_the_machinery(rig):
 
 
 def test_a_result_that_is_no_utf8_passes_as_it_is(rig):
-    """Endpoints of the original send such, and its parser took them."""
+    """Endpoints for the original Driveshaft send such results, and its parser accepted them."""
     endpoint = rig.endpoint(answer(b'{"gearman_ret":0,"response_string":"caf\xe9"}'))
     server, _ = start(rig, endpoint.uri())
     assert run(server, "f") == complete(b"caf\xe9")
@@ -326,7 +327,7 @@ def test_a_failure_with_empty_text_is_a_plain_failure(rig):
 
 
 class ClosesWhileReading(SocketServer):
-    """Reads 1,000 bytes of the first request and closes; answers later ones."""
+    """Reads 1,000 bytes of the first request and closes the connection. Answers later requests."""
 
     def serve(self, sock, number):
         sock.recv(1000)

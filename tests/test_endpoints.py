@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How an endpoint is reached: connections kept alive, the kinds of URI, TLS, authorization."""
+"""Connections to an endpoint: connections kept alive, the kinds of URI, TLS, authorization."""
 import json
 import shutil
 import subprocess
@@ -130,7 +130,7 @@ def test_https_without_a_known_authority_fails_the_job_and_says_why(rig, web):
     line = daemon.wait_for_line(r"^Failed job")
     assert f" uri={web.uri_tls()} " in line
     assert "its certificate is not accepted: self-signed certificate" in line
-    assert "SSL_CERT_FILE" in line  # what to do about it
+    assert "SSL_CERT_FILE" in line  # the remedy
 
 
 def test_https_of_another_name_fails_the_job(rig, web):

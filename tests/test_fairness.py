@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Turns between the functions of a pool: one that is flooded, or slow, does not keep the slots from the others."""
+"""Fairness between the functions of a pool: one with very many or slow jobs does not take all slots from the others."""
 import copy
 import json
 import signal
@@ -25,7 +25,7 @@ def by_function(**behaviours):
 
 
 def flooded(rig, server, fairness, functions=("others", "flood"), flood=400, others=20, worker_count=2):
-    """Runs a queue of both and returns the names in the order in which they ran."""
+    """Runs a queue of jobs of both functions. Returns the functions' names in the order in which the jobs ran."""
     endpoint = rig.endpoint(slow(0.002, reverse))  # so that slots are scarce
     with Client(server) as client:
         client.submit_many("flood", ["x"] * flood, background=True)
@@ -40,7 +40,7 @@ def last_of_the_others(order):
 
 
 def test_without_fairness_a_flooded_function_starves_the_others_if_gearmand_lets_it(rig):
-    """gearmand 1.1 drains the function that was registered last before the others; 2.0 takes them in turns."""
+    """gearmand 1.1 first assigns all jobs of the function that was registered last; 2.0 assigns those of all in turns."""
     server = rig.gearmand()
     order = flooded(rig, server, "none")
     if server_version(server) < (2,):
@@ -56,7 +56,7 @@ def test_with_fairness_a_flooded_function_starves_nobody(rig, functions):
 
 
 def test_turns_are_between_functions_however_many_servers_and_connections_they_have(rig):
-    """The flood comes by six connections, the other function's jobs by one or two of its own."""
+    """The many jobs come over six connections, those of the other function over one or two."""
     endpoint = rig.endpoint(slow(0.002, reverse))
     servers = [rig.gearmand(f"gearmand{number}") for number in range(3)]
     for server in servers:
@@ -72,16 +72,17 @@ def test_turns_are_between_functions_however_many_servers_and_connections_they_h
 
 
 def test_a_slow_function_leaves_slots_to_the_others(rig):
-    """Turns alone would let the slow one have nearly every slot: its jobs stay. Slots go to who has the fewest."""
+    """With turns alone the slow function would get nearly every slot, because its jobs stay there. A free slot goes to the
+    function that has the fewest."""
     gate = Gate()
     endpoint = rig.endpoint(by_function(stuck=gate, quick=slow(0.001, reverse)))
     server = rig.gearmand()
     with Client(server) as client:
-        client.submit_many("quick", ["ab"] * 3000, background=True)  # they never run out: slots stay scarce
+        client.submit_many("quick", ["ab"] * 3000, background=True)  # enough jobs, so that no slot is free
         stuck = client.submit_many("stuck", ["x"] * 40)
         rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri(), ["quick", "stuck"], 8, fairness="function")}))
         wait_until(lambda: functions_of(endpoint.requests).count("quick") > 1000, "the quick ones run")
-        # At the start, before both have asked for as many as they could run, one may get more than its half.
+        # At the start, before both have requested all jobs that they could run, one may get more than half of the slots.
         assert 1 <= functions_of(endpoint.requests).count("stuck") < 8
         gate.open()
         assert [client.result(handle) for handle in stuck] == [complete("done")] * 40
@@ -115,7 +116,7 @@ def test_switching_fairness_on_and_off_under_load(rig):
 
 
 def test_switching_it_before_the_old_connections_have_finished(rig):
-    """On, off and on again while a job runs that came by the first connection."""
+    """Fairness is switched on, off and on again while a job runs that came over the first connection."""
     gate = Gate()
     endpoint = rig.endpoint(by_function(f=gate, g=reverse))
     server = rig.gearmand()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""php-fpm without a web server between, and fake FastCGI servers that do what it cannot be made to do."""
+"""php-fpm without a web server, and fake FastCGI servers that do what php-fpm cannot be made to do."""
 import base64
 import hashlib
 import json
@@ -174,7 +174,7 @@ def test_a_script_that_is_not_there_is_a_404_that_says_so(rig, fpm):
 
 
 def test_a_script_with_a_parse_error_may_have_run(rig, fpm):
-    """Its stderr does not say whether the error is in the script or in a file that it includes as it runs."""
+    """stderr does not say whether the error is in the script itself or in a file that the running script includes."""
     (rig.directory / "wrong.php").write_text("<?php oops(;")
     server, daemon = start(rig, fpm.uri(rig.directory / "wrong.php"))
     daemon.expect_failed_jobs()
@@ -184,7 +184,7 @@ def test_a_script_with_a_parse_error_may_have_run(rig, fpm):
 
 
 def test_a_job_has_a_connection_of_its_own_and_php_fpm_closes_it(rig):
-    """The side that closes first has the port in TIME_WAIT: it is not ours, which would run out of them."""
+    """The side that closes first keeps the port in TIME_WAIT. If Driveshaft closed first, it would run out of ports."""
     fpm = rig.php_fpm()
     server, _ = start(rig, fpm.uri(), 4)
     with Client(server) as client:
@@ -197,7 +197,7 @@ def test_a_job_has_a_connection_of_its_own_and_php_fpm_closes_it(rig):
 
 
 def test_more_slots_than_processes_starve_no_job(rig):
-    """A process serves one connection until that is closed."""
+    """A process of php-fpm serves one connection until it is closed."""
     fpm = rig.php_fpm(children=2)
     config = {name: pool(fpm.uri(run="reverse"), [name], 6) for name in ("A", "B")}
     server = rig.gearmand()
@@ -207,7 +207,7 @@ def test_more_slots_than_processes_starve_no_job(rig):
 
 
 def test_no_job_waits_for_a_process_that_is_idle(rig):
-    """Ten connections at once for two processes."""
+    """Ten connections are opened at once, for two processes."""
     server, _ = start(rig, rig.php_fpm(children=2).uri_unix(), 10)
     with Client(server) as client:
         for _ in range(3):
@@ -247,7 +247,7 @@ def test_a_process_that_dies_is_a_lost_connection(rig, fpm):
 
     with Client(server) as client:
         handle = client.submit("wait_for", str(gate))
-        let_pass(0.5)  # a connection that breaks sooner has most likely not been read
+        let_pass(0.5)  # if it broke sooner, the request would count as not read
         wait_until(lambda: kill_a_child(), "a process has the job, and is killed")
         daemon.wait_for_line('^Trying job again: .*reason="(the connection broke|the endpoint closed).*; the process of '
                              'php-fpm ended: .*process_control_timeout.*php-fpm.s log', level="WARN")
@@ -256,7 +256,7 @@ def test_a_process_that_dies_is_a_lost_connection(rig, fpm):
 
 
 def working(pid, port):
-    """Whether a process of php-fpm has an accepted connection: a third socket besides its listening ones."""
+    """Whether a process of php-fpm has accepted a connection: then it has a socket besides those on which it listens."""
     fds = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
     inodes = {fd[8:-1] for fd in fds if fd.startswith("socket:")}
     with open(f"/proc/{pid}/net/tcp") as table:
@@ -406,7 +406,7 @@ def test_a_connection_that_is_closed_at_once_costs_nothing(rig):
 
 
 def test_a_script_whose_process_dies_at_once_runs_twice_and_no_more(rig, fpm):
-    """Once, if a busy machine needs more than 100 ms for it."""
+    """On a busy machine that needs more than 100 ms for it, the script runs only once."""
     server, daemon = start(rig, fpm.uri_unix(run="die and say so"))
     daemon.expect_failed_jobs()
     runs = rig.directory / "runs"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a function of a pool has of its own: a limit, a time, an endpoint."""
+"""The settings of a single function in a pool: a limit, a time, an endpoint."""
 import copy
 import json
 import signal
@@ -43,7 +43,7 @@ def test_a_function_runs_no_more_jobs_at_once_than_its_limit(rig, connections):
         with Client(servers[0]) as other:
             assert other.run_all("g", ["ab"] * 200) == [complete("ba")] * 200
         assert functions_of(endpoint.requests).count("f") == 3
-        # What is not run is not taken either: another worker may have it.
+        # Jobs that cannot run are not grabbed, so another worker may run them.
         assert [status(server, "f").running for server in servers] in ([3, 0], [2, 1], [1, 2], [0, 3])
         gate.open()
         assert [client.result(handle) for client, handle in waiting] == [complete("done")] * 40
@@ -148,7 +148,7 @@ def test_a_function_has_a_time_of_its_own(rig):
         assert client.result(long) == complete("done")
     daemon.wait_for_line(r"function=short .*no complete response within max_running_time \(0.5 s\)")
     daemon.wait_for_line(r"function=plain .*no complete response within max_running_time \(2 s\)")
-    assert len(worker_links(server)) == 1  # a time needs no connection of its own
+    assert len(worker_links(server)) == 1  # a function with its own time does not need its own connection
     left = {}
     for request in endpoint.requests:
         left[request.headers["driveshaft-function"]] = int(request.headers["driveshaft-deadline"]) / 1000 - time.time()
@@ -186,7 +186,7 @@ def test_a_function_has_an_endpoint_of_its_own(rig):
 
 @pytest.mark.parametrize("down", ["the function's", "the pool's"])
 def test_an_outage_of_one_endpoint_leaves_the_functions_of_the_other_alone(rig, down):
-    """Even though as many jobs as the pool has slots wait for the one that is down."""
+    """This holds even if as many jobs as the pool has slots are held for the endpoint that is down."""
     regular, resize = rig.endpoint(reverse), rig.endpoint(reverse)
     server, daemon, _ = start(rig, regular.uri(),
                               ["reverse", {"function": "Resize", "job_processing_uri": resize.uri()}], 2)
@@ -220,7 +220,7 @@ def test_endpoints_of_a_pool_together_have_no_more_jobs_than_it_has_slots(rig):
     names = ["a", "b", "c"]
     entries = [{"function": name, "job_processing_uri": endpoint.uri()} for name, endpoint in zip(names, endpoints)]
     server, daemon, _ = start(rig, endpoints[0].uri(), entries, 4)
-    endpoints[2].refuse()  # what is held for one that is down gives its slots away, and has to get them back
+    endpoints[2].refuse()  # jobs held for an endpoint that is down give up their slots, and have to get slots again
 
     def running():
         return sum(endpoint.running for endpoint in endpoints)
@@ -309,7 +309,7 @@ def test_a_job_that_waits_for_its_next_attempt_makes_it_at_the_new_endpoint(rig)
 
 
 def test_a_job_that_fails_between_endpoints_is_reported(rig):
-    """Its old endpoint is let go of while the job waits for an attempt that never comes."""
+    """Its old endpoint is removed while the job waits for an attempt that never comes."""
     regular, old = rig.endpoint(reverse), rig.endpoint(answer(status="500 Oops", body=b"{}"))
     server, daemon, config = start(rig, regular.uri(), ["g", {"function": "f", "job_processing_uri": old.uri(),
                                                               "max_running_time": 3}],
@@ -345,7 +345,7 @@ def test_a_drain_with_endpoints_of_functions(rig, state):
 
 
 def test_adaptive_limits_are_of_each_endpoint(rig):
-    """One that answers 500 gets less; the other keeps what it has."""
+    """The limit of an endpoint that answers 500 falls; that of the other endpoint stays."""
     regular, bad = rig.endpoint(slow(0.01, reverse)), rig.endpoint(slow(0.01, answer(status="500 Oops", body=b"{}")))
     server, daemon, _ = start(rig, regular.uri(), ["g", {"function": "f", "job_processing_uri": bad.uri()}], 50,
                               adaptive=True)

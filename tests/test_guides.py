@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the guides give to be copied into files of nginx and gearmand does what they say. The tunnel of docs/guides/tls.md is in
-test_tls.py, what is for KEDA in test_containers.py."""
+"""The settings for nginx and gearmand that the guides show work as the guides say. test_tls.py tests the tunnel of
+docs/guides/tls.md, and test_containers.py the settings for KEDA."""
 import os
 import re
 import shlex
@@ -27,7 +27,7 @@ def replaced(text, places):
 
 @pytest.fixture
 def nginx(rig):
-    """nginx with the server block of the guide, before php-fpm; returns the URI of its endpoint."""
+    """Starts nginx with the server block of the guide, before php-fpm. Returns the URI of the endpoint."""
     fpm, port = rig.php_fpm(), free_port()
     block = re.search(r"^```nginx\n(.*?)^```", (GUIDES / "nginx.md").read_text(), re.M | re.S)[1]
     block = replaced(block, {"127.0.0.1:8080": f"127.0.0.1:{port}", "/srv/app/public": EXAMPLES_DIR,

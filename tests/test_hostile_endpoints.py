@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An endpoint, or a crowd at the metrics port, that means harm: memory stays bounded, other pools keep their speed, and
-the log names who did it and what."""
+"""Attacks by an endpoint, or by many clients of the metrics port: memory stays bounded, other pools keep their speed, and the
+log names the attacker and what happened."""
 import gzip
 import os
 import resource
@@ -23,7 +23,7 @@ LIMIT = MIB  # max_response_size of the hostile endpoint
 
 
 def start(rig, web, bad_uri, worker_count=8, options={}, **settings):
-    """A pool for the hostile endpoint, and one whose speed must not suffer."""
+    """Starts a daemon with a pool for the hostile endpoint, and another pool whose speed must not suffer."""
     server = rig.gearmand()
     daemon = rig.driveshaft(jobs_file([server], {"Bad": pool(bad_uri, ["f"], worker_count, **settings),
                                                  "Good": pool(web.uri(), ["reverse"])}), **options)
@@ -42,7 +42,7 @@ def speed(server, jobs=100):
 
 
 BOMB = gzip.compress(bytes(64 * MIB))
-# Each: the manners, the least that the log says of it, and how much memory eight such jobs at once may take.
+# Each attack: the behaviour, a text that the log must have, and the memory that eight such jobs at once may take.
 ATTACKS = {
     "a byte a second": (drip(HEAD + b"X-A: ", b"a", 1), "no complete response within max_running_time", 4 * MIB),
     "a header that never ends": (flood(HEAD, b"X-Filler: xxxxxxxxxxxxxxxx\r\n" * 1000, 1 << 30), "header is larger", 4 * MIB),
@@ -66,11 +66,11 @@ ATTACKS = {
 @pytest.mark.parametrize("behave, shown, growth", ATTACKS.values(), ids=ATTACKS.keys())
 def test_an_attack_costs_its_jobs_and_bounded_memory(rig, web, behave, shown, growth):
     endpoint = rig.endpoint(behave)
-    # Only the attack that is cut off by the time has little of it.
+    # Only the attack that is ended by the time limit has a short one.
     server, daemon = start(rig, web, endpoint.uri(), max_response_size=LIMIT,
                            options={"max_running_time": 5 if "max_running_time" in shown else 60})
     daemon.expect_failed_jobs()
-    speed(server)  # warm
+    speed(server)  # this warms up PHP
     before = daemon.memory("VmHWM")
     with Client(server) as client:
         jobs = client.submit_many("f", ["x"] * 8)
@@ -97,7 +97,7 @@ class Resets(SocketServer):
             got += len(sock.recv(self.read - got))
         if self.send:
             sock.sendall(self.send)
-            time.sleep(0.05)  # a reset overtakes what was sent, and discards it
+            time.sleep(0.05)  # an immediate reset would discard the bytes that were sent
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -149,7 +149,7 @@ def test_ten_thousand_connections_to_the_metrics_port_keep_nobody_out(rig, web, 
             try:
                 sock.sendall(says)
             except OSError:
-                pass  # it has been closed already
+                pass  # the daemon has closed the connection already
             if number % 1000 == 999:
                 began = time.monotonic()
                 assert daemon.get("/healthz")[0] == daemon.get("/metrics")[0] == 200

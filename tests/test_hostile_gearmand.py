@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A gearmand that breaks the protocol, falls silent or slams the door; and the rules that a worker keeps."""
+"""A gearmand that breaks the protocol, becomes silent or closes connections at once; and the rules that a worker keeps."""
 import random
 import socket
 import struct
@@ -26,7 +26,7 @@ def header(magic, kind, size):
     return struct.pack(">4sII", magic, kind, size)
 
 
-# What the server sends first on a new connection, and what the log says about it.
+# The bytes that the server sends first on a new connection, and the text that the log has about them.
 GARBAGE = {
     "an HTTP server": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not a gearmand"),
     "an SSH server": (b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n", "not a gearmand"),
@@ -75,8 +75,8 @@ BEHIND_BIG_JOBS = {
 
 @pytest.mark.parametrize("behind, shown", BEHIND_BIG_JOBS.values(), ids=BEHIND_BIG_JOBS.keys())
 def test_what_comes_right_behind_big_jobs_is_noticed(rig, behind, shown):
-    """So much lies ready that it is read in many pieces before anything else is done. No job ends meanwhile, so no slot is
-    free for a further grab."""
+    """So many bytes are ready that they are read in many pieces before anything else is done. No job ends meanwhile, so no slot
+    is free for a further grab."""
     gate = Gate(reverse)
     jobs = [response(Kind.JOB_ASSIGN_UNIQ, f"H:{number}", "reverse", f"u{number}", b"w" * 300_000)
             for number in (1, 2, 3)]
@@ -87,7 +87,7 @@ def test_what_comes_right_behind_big_jobs_is_noticed(rig, behind, shown):
             grabs.append(kind)
             if len(grabs) == 1:
                 link.send_raw(jobs[0])
-            elif len(grabs) == 3:  # after the first job it grabs two
+            elif len(grabs) == 3:  # after the first job the worker grabs two
                 link.send_raw(jobs[1] + jobs[2] + (behind or b""))
                 if behind is None:
                     link.sock.shutdown(socket.SHUT_WR)
@@ -102,7 +102,7 @@ def test_what_comes_right_behind_big_jobs_is_noticed(rig, behind, shown):
 
 
 def test_a_flood_of_garbage_never_grows_memory(rig, web):
-    """The peer announces the largest length and goes on to send."""
+    """The peer announces a packet of the largest length, and goes on sending."""
     def flood(link):
         link.send_raw(header(b"\0RES", Kind.JOB_ASSIGN_UNIQ, 0x7FFFFFFF))
         for _ in range(512):
@@ -212,7 +212,7 @@ def test_a_server_that_refuses_to_give_jobs_is_left_and_tried_again(rig, web):
 
 
 def test_the_rules_of_waking_hold_under_random_work(rig):
-    """The fake keeps the books: PRE_SLEEP only after a GRAB, one terminal packet a job, none for others."""
+    """The fake checks the rules: PRE_SLEEP only after a GRAB, and one terminal packet for each job and for no other."""
     endpoint = rig.endpoint(reverse)
     server = rig.fake_gearmand()
     start(rig, server, endpoint.uri(), worker_count=3)
@@ -249,7 +249,7 @@ def test_no_job_is_grabbed_without_a_free_slot(rig):
 
 
 def test_a_burst_is_grabbed_with_few_writes(rig):
-    """Slow start: many free slots and much work soon lead to many grabs at once."""
+    """The number of grabs in one write starts low and grows quickly if there are many free slots and many jobs."""
     gate = Gate()
     endpoint = rig.endpoint(gate)
     server = rig.fake_gearmand()
@@ -297,7 +297,7 @@ def test_a_flood_of_packets_costs_bounded_memory_and_no_other_pool_its_speed(rig
             else:
                 link.send_raw(packet)
     packet_name = next(name for name, (bytes_sent, _) in FLOODS.items() if bytes_sent == packet)
-    # An error that answers the first grab is one of a server that knows GRAB_JOB alone.
+    # An error that answers the first grab means that the server knows only GRAB_JOB.
     bad = rig.fake_gearmand(on_connect=flood, on_packet=lambda link, kind, _: kind == Kind.GRAB_JOB)
     good = rig.gearmand()
     daemon = rig.driveshaft(jobs_file([bad, good], {"Regular": pool(web.uri(), ["f", "reverse"], gearmand_connections=4)}))
@@ -312,7 +312,7 @@ def test_a_flood_of_packets_costs_bounded_memory_and_no_other_pool_its_speed(rig
         before = daemon.memory("VmHWM")
         start_flood.set()
         beside = jobs_in(2)
-    # The flood is this process's, and takes most of the time of a machine with few cores.
+    # This process sends the flood, which takes most of the processor time of a machine with few cores.
     assert beside > alone / 20 or sanitized()
     if shown:
         daemon.wait_for_line(f"gearmand {bad.address}.*({shown})")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The exporter: the five metrics by their names and labels, health, readiness, and its manners."""
+"""The exporter: the five metrics with their names and labels, health, readiness, and how it treats requests."""
 import re
 import socket
 import time
@@ -125,7 +125,7 @@ def test_unknown_pages_and_methods_are_refused(rig, web):
 
 
 def asked_as(daemon, host, page="/metrics"):
-    """Asks with that Host header: (status, body)."""
+    """Sends a request with this Host header. Returns (status, body)."""
     with socket.create_connection(("127.0.0.1", daemon.port), 20) as sock:
         sock.sendall(f"GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         head, _, body = b"".join(iter(lambda: sock.recv(65536), b"")).partition(b"\r\n\r\n")
@@ -133,7 +133,7 @@ def asked_as(daemon, host, page="/metrics"):
 
 
 def test_only_names_of_its_own_are_answered(rig, web):
-    """A page of another site whose name resolves to this machine's address reads nothing."""
+    """A page of another site can read nothing, even if the site's name resolves to this machine's address."""
     _, daemon = start(rig, web.uri(), exporter_host="worker-1.example,driveshaft")
     for host in ("127.0.0.1", f"127.0.0.1:{daemon.port}", "[::1]", "192.0.2.7:1", f"localhost:{daemon.port}",
                  socket.gethostname(), f"worker-1.example:{daemon.port}", "driveshaft"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`driveshaft init`: a jobs file to begin with."""
+"""`driveshaft init`: writes a first jobs file."""
 import json
 import os
 import shlex
@@ -19,7 +19,7 @@ ALONE = ["unshare", "--mount", "--propagation", "private", "--net", "bash", "-c"
 
 @pytest.fixture
 def alone(tmp_path):
-    """Runs a script of bash on a machine that has nothing in /run and a network of its own: what else runs here is not there."""
+    """Runs a bash script with an empty /run and its own network, so that it does not find the servers of this machine."""
     if not shutil.which("unshare") or subprocess.run([*ALONE, "true"], capture_output=True).returncode:
         pytest.skip("this machine does not let this user make a network")
 
@@ -30,7 +30,7 @@ def alone(tmp_path):
     return run
 
 
-def test_where_nothing_is_there_the_file_is_good_and_says_what_to_change(alone, tmp_path):
+def test_if_nothing_is_found_the_file_is_valid_and_the_output_says_what_to_change(alone, tmp_path):
     done = alone("$D init shop/jobs && $D --check --jobsconfig shop/jobs/jobs.json")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "no gearmand was found here" in done.stdout and "no php-fpm was found (" in done.stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make install`, of the build under test."""
+"""`make install` of the build under test."""
 import subprocess
 from pathlib import Path
 
@@ -23,7 +23,7 @@ INSTALLED = {"bin/driveshaft", "share/bash-completion/completions/driveshaft", "
                for path in (ROOT / "packaging/kubernetes").rglob("*") if path.is_file())}
 
 
-def test_it_brings_the_program_its_manual_and_what_monitoring_needs(rig, web, tmp_path):
+def test_it_installs_the_program_its_manual_and_the_files_for_monitoring(rig, web, tmp_path):
     subprocess.run(["cmake", "--install", build_folder(), "--prefix", "/opt/driveshaft"], check=True, capture_output=True,
                    timeout=60, env={"DESTDIR": str(tmp_path / "root"), "PATH": "/usr/bin:/bin"})
     root = tmp_path / "root/opt/driveshaft"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A job's way: from any client through gearmand to the endpoint, and its result back."""
+"""The way of a job from any client through gearmand to the endpoint, and of its result back."""
 import concurrent.futures
 import hashlib
 import json
@@ -15,12 +15,12 @@ from processes import wait_until
 
 
 def records(path):
-    """What job.php recorded, one object a request."""
+    """The records of job.php, one object for each request."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def start(rig, web, functions, worker_count=4, server_options=(), settings={}, **query):
-    """One gearmand, and one driveshaft with one pool on PHP behind nginx; returns the gearmand."""
+    """Starts a gearmand, and a driveshaft with one pool on PHP behind nginx. Returns the gearmand."""
     server = rig.gearmand(options=server_options)
     rig.driveshaft(jobs_file([server], {"Regular": pool(web.uri(**query), functions, worker_count, **settings)}))
     return server
@@ -35,7 +35,7 @@ def test_the_result_of_a_job_reaches_every_kind_of_client(rig, web):
 
 
 def test_many_answers_too_big_for_the_decoders_own_memory(rig, web):
-    """What one of them needed is needed by the next no less, and no more: see the memory of the daemon."""
+    """The decoder needs additional memory for every one of these answers, not only for the first."""
     server = start(rig, web, ["reverse"])
     text = "0123456789" * 1000
     with Client(server) as client:
@@ -121,7 +121,7 @@ def test_donormal_of_php_gearman_fails_as_it_did_with_the_original(rig, web):
 
 
 def test_the_perl_client_gets_the_text_of_a_failure_and_the_failure(rig, web):
-    """Gearman::Client, whether it asks for exceptions or, as it does by itself, not."""
+    """This holds for Gearman::Client with and without exceptions. By default it does not request them."""
     server = start(rig, web, ["fail_with_text"])
     for exceptions in 0, 1:
         told = perl_client(server, "fail_with_text", "no such user", exceptions)
@@ -136,7 +136,7 @@ def test_a_nodejs_client_gets_the_text_of_a_failure_and_the_failure(rig, web):
 
 
 def test_php_gearman_gets_an_exception_where_that_is_wanted(rig, web):
-    """It asks for exceptions by itself."""
+    """php-gearman requests exceptions by default."""
     server = start(rig, web, ["fail_with_text"], settings={"failure_text": "exception"})
     assert php_client(server, "exceptions", "fail_with_text", "no such user")["exception"] == "no such user"
 
@@ -161,8 +161,8 @@ def test_the_gearman_command_sees_a_failure(rig, web):
 
 
 def test_the_gearman_command_shows_the_text_of_a_failure_where_gearmand_hands_exceptions_out(rig, web):
-    """Without --exceptions this command hangs: gearmand 1.1.20 ends the handle in its substitute WORK_FAIL with a
-    NUL, so libgearman finds no task for it."""
+    """Without --exceptions this command hangs: gearmand 1.1.20 sends WORK_FAIL in place of the exception, with a NUL behind the
+    handle, so libgearman finds no task for it."""
     server = start(rig, web, ["fail_with_text"], server_options=["--exceptions"],
                    settings={"failure_text": "exception"})
     assert gearman_cli(server, "-f", "fail_with_text", data=b"why").stderr == b"why"
@@ -193,8 +193,8 @@ def test_a_failed_job_does_not_disturb_the_next(rig, web):
                          ids=["empty", "text", "leading NUL", "1 MiB"])
 @pytest.mark.parametrize("length", [0, 1, 36, 62, 64])
 def test_uniques_of_any_length_arrive_with_whole_workloads(rig, web, length, workload):
-    """64 is the length of a SHA-256 in hex, which gearmand sends wrongly. (63 digits and a workload that begins with
-    NUL cannot be told from it: gearmand sends the same bytes.)"""
+    """gearmand sends a unique of 64 bytes, the length of a SHA-256 in hex, wrongly. (For 63 digits and a workload that begins
+    with NUL it sends the same bytes, so the two cannot be distinguished.)"""
     server = start(rig, web, ["digest", "about"], worker_count=1)
     unique = hashlib.sha256(b"some job").hexdigest()[:length]
     expected = f"{len(workload)} {hashlib.sha256(workload).hexdigest()}"

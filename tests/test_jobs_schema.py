@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""docs/jobs.schema.json comes to the same verdicts as --check, so that what an editor says of a jobs file holds."""
+"""docs/jobs.schema.json accepts and rejects the same files as --check, so that the messages of an editor are right."""
 import json
 import re
 from pathlib import Path
@@ -14,8 +14,8 @@ SCHEMA = json.loads((ROOT / "docs" / "jobs.schema.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 CORPUS = sorted((ROOT / "tests/fuzz/corpus/jobs_file").iterdir())
 
-# What the daemon refuses and a schema cannot: it sees values, not the text they were written in, counts characters,
-# not bytes, and its patterns neither decode nor look inside an IPv6 address.
+# Values that the daemon rejects and a schema cannot reject: a schema sees values and not their text, it counts characters and
+# not bytes, and its patterns cannot decode a URI or parse an IPv6 address.
 BEYOND_A_SCHEMA = {
     "bad_exponent.json": "a number too large for any type: JSON readers make it infinity, or an error, as they like",
     "a document root without the script": "a schema cannot compare two keys",
@@ -163,7 +163,7 @@ VALUES = [None, True, False, 0, -1, 1, 1.0, 1.5, 0.0001, 64, 65, 3600, 3600.5, 1
 
 
 def up_to_object(path):
-    """A schema complains of a missing or an unknown key at the object that should have it, or not."""
+    """Shortens the path of a key in such an object to the object: a schema may report a missing or unknown key at either."""
     for name in ("endpoint_tls", "tls", "retry", "breaker"):
         if name in path:
             return tuple(path[:path.index(name) + 1])
@@ -171,7 +171,7 @@ def up_to_object(path):
 
 
 def refused(path, text):
-    """Paths of the keys that --check has errors of: ("pools_list", "P", "worker_count"); () is the whole file."""
+    """The paths of the keys for which --check prints errors: ("pools_list", "P", "worker_count"); () is the whole file."""
     path.write_bytes(text)
     done = run_binary("--check", "--jobsconfig", path)
     assert done.returncode in (0, 1), done.stderr
@@ -192,7 +192,7 @@ def refused_by_schema(config):
 
 
 def same_verdicts(tmp_path, config):
-    """Compares key by key; settles no more than whether a key's value is right."""
+    """Compares the verdicts of schema and --check for each key: only whether the value is valid, not the messages."""
     ours, schemas = refused(tmp_path / "jobs.json", json.dumps(config).encode()), refused_by_schema(config)
     differ = {path: ("only --check refuses" if path in ours else "only the schema refuses") for path in ours ^ schemas}
 
@@ -204,7 +204,7 @@ def same_verdicts(tmp_path, config):
     assert not {path: (value(path), why) for path, why in differ.items()}
 
 
-def test_the_schema_is_one():
+def test_the_schema_is_valid():
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
@@ -217,7 +217,7 @@ CASES = {**{path.name: path.read_bytes() for path in CORPUS},
 def test_a_file_is_good_to_the_schema_if_it_is_good_to_the_daemon(tmp_path, name):
     try:
         schema_says = VALIDATOR.is_valid(json.loads(CASES[name]))
-    except ValueError:  # JSON's own mistakes, which every reader finds
+    except ValueError:  # text that is not JSON, which every parser rejects
         schema_says = False
     daemon_says = not refused(tmp_path / "jobs.json", CASES[name])
     if name in BEYOND_A_SCHEMA:
@@ -240,7 +240,7 @@ def test_the_documented_files_are_good_to_the_schema():
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_values_of_keys_at_the_top_level(tmp_path, value):
     config = {key: value for key in SCHEMA["properties"] if key != "$schema" and key not in FORMER}
-    if value in ([], {}) or not isinstance(value, dict):  # members of pools_list are below
+    if value in ([], {}) or not isinstance(value, dict):  # the members of pools_list are tested below
         same_verdicts(tmp_path, config)
         same_verdicts(tmp_path, file_of(**{former: value for former in FORMER if former in SCHEMA["properties"]}))
 

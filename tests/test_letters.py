@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`driveshaft letters`: what gearmand keeps of jobs that failed is listed, shown, run again and deleted, and is never lost."""
+"""`driveshaft letters`: dead letters on a gearmand are listed, shown, run again and deleted, and are never lost."""
 import base64
 import contextlib
 import json
@@ -28,21 +28,21 @@ QUEUE = "failed_jobs"
 
 
 def letter(workload, unique="", function="f", age=None, **more):
-    """A letter of a job, which failed so many seconds ago."""
+    """The text of a letter of a job that failed `age` seconds ago."""
     if age is not None:
         more["last_time"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - age))
     return {"function_name": function, "job_handle": f"H:job:{workload}", "unique": unique, "workload": workload} | more
 
 
 def bury(server, *letters, function=QUEUE):
-    """Has gearmand keep each of these, letters or texts; the handles."""
+    """Submits each of these, letters or other texts, as a job of `function`. Returns their handles."""
     with Client(server) as client:
         return [client.submit_background(function, one if isinstance(one, (str, bytes)) else json.dumps(one)).decode()
                 for one in letters]
 
 
 def letters(verb, *args, server=None, queue=QUEUE, expect=0):
-    """`driveshaft letters` on these servers; what it says on stdout and on stderr."""
+    """Runs `driveshaft letters` on these servers. Returns what it prints to stdout and to stderr."""
     servers = server if isinstance(server, (list, tuple)) else [server] if server else []
     place = [word for one in servers for word in ("--server", one.address)]
     if queue and servers:
@@ -53,7 +53,7 @@ def letters(verb, *args, server=None, queue=QUEUE, expect=0):
 
 
 def listed(server, *args, queue=QUEUE, **more):
-    """The letters as --json has them."""
+    """The letters as `list --json` prints them."""
     return [json.loads(line) for line in letters("list", "--json", *args, server=server, queue=queue, **more).stdout.splitlines()]
 
 
@@ -69,7 +69,8 @@ def worker(server, function):
 
 
 def take(sock, complete=True):
-    """The next job of a worker, completed: (unique, workload); None if there is none."""
+    """Grabs the next job as a worker, and completes it unless `complete` is False. Returns (unique, workload), or None if no
+    job waits."""
     sock.sendall(request(Kind.GRAB_JOB_UNIQ))
     kind, payload = receive(sock)
     if kind == Kind.NO_JOB:
@@ -92,8 +93,8 @@ def take_all(server, function="f"):
 
 
 class PacketRelay(Relay):
-    """Carries connections to a gearmand. Over the one that letters come over, each packet to the server takes `delay`
-    seconds; after so many as `packets` says, it is cut, the last of them answered if it asks."""
+    """Relays connections to a gearmand. On the connection over which letters come, each packet to the server takes `delay`
+    seconds. This connection is cut after `packets` packets: the server gets the last one, but its answer is dropped."""
 
     packets = None
     delay = 0
@@ -104,7 +105,7 @@ class PacketRelay(Relay):
             return super().serve(sock, number)
         seen = None
         with socket.create_connection((self.server.host, self.server.port)) as other:
-            for one in (sock, other):  # small packets do not wait for each other
+            for one in (sock, other):  # so that small packets are sent at once
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while seen is None or seen != self.packets:
                 kind, payload = receive(sock)
@@ -133,7 +134,7 @@ def test_letters_are_listed_and_stay(rig):
         assert client.run("reverse", "ab", unique="u1") == FAILED
         job = client.submit("f", bytes(range(256)))
         assert client.result(job) == FAILED
-    for _ in range(3):  # to look changes nothing
+    for _ in range(3):  # listing changes nothing
         done = letters("list", "--jobsconfig", daemon.config_path)
         head, *rows = done.stdout.splitlines()
         assert head.split() == ["AGE", "FUNCTION", "ATTEMPTS", "HANDLE", "JOB", "SERVER", "ERROR"]
@@ -249,7 +250,7 @@ def test_a_repaired_endpoint_gets_the_jobs_that_had_failed(rig):
 
 @pytest.mark.parametrize("before", ["nothing before", "one waits", "one runs"])
 def test_letters_of_one_unique_run_one_after_the_other(rig, before):
-    """gearmand would take their jobs for one."""
+    """gearmand would treat jobs with the same unique as one job."""
     server = rig.gearmand()
     bury(server, *(letter(workload, "u1") for workload in "123"))
     with Client(server) as client, worker(server, "f") as sock:
@@ -280,7 +281,7 @@ def test_letters_of_one_unique_run_one_after_the_other(rig, before):
 
 @pytest.mark.parametrize("unique", ["", "-"])
 def test_jobs_without_a_unique_of_their_own_all_run_again(rig, unique):
-    """gearmand takes jobs of the unique "-" for one if their workloads are the same."""
+    """gearmand treats jobs with the unique "-" and the same workload as one job."""
     server = rig.gearmand()
     bury(server, *[letter("x", unique)] * 3)
     assert letters("rerun", "--all", server=server).stdout == "3 dead letters are run again\n"
@@ -288,7 +289,7 @@ def test_jobs_without_a_unique_of_their_own_all_run_again(rig, unique):
 
 
 def test_it_ends_although_jobs_that_run_again_fail_again(rig):
-    """A worker makes a new letter of each at once."""
+    """A worker makes a new letter of each failed job at once."""
     server, over = rig.gearmand(), threading.Event()
 
     def fail_again():
@@ -307,7 +308,7 @@ def test_it_ends_although_jobs_that_run_again_fail_again(rig):
 
 
 def test_what_gearmand_does_not_take_stays(rig):
-    """`maxqueue` bounds a function's queue."""
+    """The command `maxqueue` limits a function's queue, so gearmand refuses further jobs."""
     server = rig.gearmand()
     bury(server, letter("1"), letter("2"), letter("3", function="g"))
     with Client(server) as client, socket.create_connection((server.host, server.port), 10) as sock:
@@ -322,7 +323,7 @@ def test_what_gearmand_does_not_take_stays(rig):
 
 # What is no letter
 
-def test_what_is_no_letter_is_shown_and_deleted_by_its_handle_alone(rig):
+def test_a_text_that_is_no_letter_is_shown_and_deleted_by_its_handle(rig):
     server = rig.gearmand()
     texts = ["no JSON", '{"function_name": "f"}', b"\xff\0",
              json.dumps(letter("not base64!", workload_encoding="base64")), json.dumps(letter("1", function="a\0b"))]
@@ -345,7 +346,7 @@ def test_what_is_no_letter_is_shown_and_deleted_by_its_handle_alone(rig):
 # Servers
 
 def test_all_servers_and_functions_of_the_jobs_file(rig):
-    """Without the files that it names, which are the daemon's."""
+    """The files that the jobs file names are not needed: only the daemon may be able to read them."""
     one, other = rig.gearmand(), rig.gearmand("other", host="::1")
     config = rig.directory / "jobs.json"
     config.write_text(json.dumps(jobs_file([one, other], {
@@ -429,19 +430,19 @@ def test_a_connection_that_is_lost_half_way(rig):
     done = int(re.match(r"(\d+) dead letters? (is|are) run again", out)[1])
     wait_until(lambda: status(server, QUEUE).running == 0, "gearmand has the letters back")
     assert 0 < done < count and done <= status(server, "f").total <= done + 1
-    # Of the letter that was done last gearmand may not have read that it is.
+    # gearmand may not have read that the last letter was completed.
     assert count - done - 1 <= status(server, QUEUE).total <= count - done + 1
 
 
 @pytest.mark.parametrize("options", [[], ["--job-retries", "3"]], ids=["no limit", "three attempts"])
 @pytest.mark.parametrize("verb", ["rerun", "delete"])
 def test_a_handle_that_two_servers_have_changes_nothing(rig, verb, options):
-    """gearmands of one host count alike."""
+    """Two gearmands on one host give their jobs the same handles."""
     servers = [rig.gearmand(options=options), rig.gearmand("other", options=options)]
     handles = {bury(server, letter("1"))[0] for server in servers}
     assert len(handles) == 1
     alone = bury(servers[1], letter("2"))
-    for args in ([], ["--dry-run"], alone, ["--json"]) if not options else [alone]:  # those have new handles then
+    for args in ([], ["--dry-run"], alone, ["--json"]) if not options else [alone]:  # with options letters get new handles
         done = letters(verb, *handles, *args, server=servers, expect=1)
         for text in (*handles, *(server.address for server in servers), "--server", "nothing was changed"):
             assert text in done.stderr
@@ -482,7 +483,7 @@ def test_a_handle_of_jobs_of_two_servers_changes_nothing(rig, verb):
 
 @pytest.mark.parametrize("verb", ["rerun", "delete"])
 def test_a_handle_of_several_jobs_of_a_server_changes_nothing(rig, verb):
-    """A gearmand that is started again counts from 1 again."""
+    """The handles of a gearmand that is restarted begin with 1 again."""
     server = rig.gearmand()
     bury(server, letter("1", job_handle="H:job:7"), letter("2", job_handle="H:job:7"),
          letter("3"), letter("3"))
@@ -501,7 +502,7 @@ def test_a_handle_of_several_jobs_of_a_server_changes_nothing(rig, verb):
 
 @pytest.mark.parametrize("verb", ["rerun", "delete"])
 def test_a_handle_changes_nothing_while_a_server_is_not_seen_to_the_end(rig, verb):
-    """It may have a letter of that handle, too."""
+    """That server may also have a letter with this handle."""
     server, other = rig.gearmand(), rig.gearmand("other")
     handle = bury(server, letter("1"))[0]
     bury(other, letter("2"))
@@ -528,7 +529,7 @@ def test_the_workload_alone_is_of_one_letter(rig):
     assert letters("show", handle, server=servers).stdout.count("workload ") == 2
 
 
-def test_letters_that_another_worker_has_are_told(rig):
+def test_letters_that_another_worker_has_are_reported(rig):
     server = rig.gearmand()
     bury(server, letter("1"), letter("2"))
     with worker(server, QUEUE) as sock:
@@ -549,7 +550,7 @@ def popen(verb, *args, server, stdout=subprocess.PIPE):
 @pytest.mark.parametrize("options", [[], ["--job-retries", "3"]], ids=["no limit", "three attempts"])
 @pytest.mark.parametrize("verb", ["list", "rerun", "delete"])
 def test_killed_at_any_moment_it_loses_no_letter(rig, verb, options):
-    """Each job has run, or was shown before it was deleted, or its letter is still there: after each of many kills."""
+    """After each of many kills, each job has run, or was shown before it was deleted, or its letter still exists."""
     server, count, output = rig.gearmand(options=options), 300, rig.directory / "output"
     args = ["--all", "--json"] if verb != "list" else ["--json"]
     everything, ended, left = set(), set(), set()
@@ -564,7 +565,7 @@ def test_killed_at_any_moment_it_loses_no_letter(rig, verb, options):
             began = time.monotonic()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(random.uniform(0, takes) if rounds else 60)
-            if process.poll() is not None:  # this machine may be busy now and not later
+            if process.poll() is not None:  # it was too fast; its speed varies with the load of the machine
                 took = time.monotonic() - began
                 takes = min(takes or took, took)
             process.kill()
@@ -620,7 +621,7 @@ def test_two_at_once_lose_nothing_and_run_nothing_twice(rig):
 
 
 def test_a_gearmand_that_counts_attempts_loses_no_letter(rig):
-    """--job-retries: it throws away what was handed out that often."""
+    """With --job-retries a gearmand drops a job that it has handed out so often."""
     server = rig.gearmand(options=["--job-retries", "2"])
     bury(server, letter("1", age=100), letter("2"), "no letter")
     for _ in range(5):
@@ -663,7 +664,7 @@ def test_what_cannot_be_shown_is_not_removed(rig, verb):
 
 # On a terminal
 
-def test_a_terminal_is_told_how_far_it_is(rig):
+def test_on_a_terminal_the_progress_is_shown(rig):
     server = rig.gearmand()
     relay = rig.start(PacketRelay(server))
     relay.delay = 0.02

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How much an endpoint is given: a rate of jobs, and a limit that follows what it can take."""
+"""Limits of the load on an endpoint: a rate of jobs, and a limit that adapts to what the endpoint can do."""
 import json
 import statistics
 import threading
@@ -19,7 +19,7 @@ def start(rig, uri, worker_count=4, **settings):
 
 
 class Limited:
-    """An endpoint that works on `capacity` jobs at once, `seconds` each; the others queue. Notes how long each took."""
+    """An endpoint that works on `capacity` jobs at once, each for `seconds`; the others wait. Records how long each took."""
 
     def __init__(self, capacity, seconds):
         self.seconds, self.latencies = seconds, []
@@ -34,7 +34,7 @@ class Limited:
 
 
 def test_jobs_are_taken_no_faster_than_the_rate(rig):
-    """Ten a second: the first ten come at once, the others as time passes; none is lost, and none runs early."""
+    """The rate is ten a second: the first ten jobs come at once, the others later; none is lost, and none runs too early."""
     endpoint = rig.endpoint(answer())
     server, daemon = start(rig, endpoint.uri(), worker_count=50, max_rate=10)
     with Client(server) as client:
@@ -73,7 +73,7 @@ def test_a_rate_below_one_a_second_waits(rig):
 
 
 def measure(rig, name, jobs=1500, **settings):
-    """Jobs a second and the median latency at the endpoint, without the first third."""
+    """Measures jobs a second and the median latency at the endpoint, without the first third of the jobs."""
     limited = Limited(capacity=8, seconds=0.02)
     endpoint = rig.endpoint(limited)
     server = rig.gearmand(name)
@@ -94,7 +94,8 @@ def measure(rig, name, jobs=1500, **settings):
 @pytest.mark.slow
 @pytest.mark.once
 def test_an_adaptive_pool_finds_what_the_endpoint_can_take(rig):
-    """Nearly the throughput of the best fixed setting, at a fraction of the latency of one that is far too high."""
+    """It reaches nearly the throughput of the best fixed limit, with a fraction of the latency of a limit that is far too
+    high."""
     best, best_latency, _ = measure(rig, "best", worker_count=10)
     _, high_latency, _ = measure(rig, "high", worker_count=150)
     rate, latency, limit = measure(rig, "adaptive", worker_count=150, adaptive=True)
@@ -105,7 +106,7 @@ def test_an_adaptive_pool_finds_what_the_endpoint_can_take(rig):
 
 @pytest.mark.slow
 def test_attempts_that_time_out_lower_the_limit(rig):
-    """They are the plainest sign that the endpoint cannot cope."""
+    """A time-out is the clearest sign that the endpoint is overloaded."""
     endpoint = rig.endpoint(hang)
     server, daemon = start(rig, endpoint.uri(), worker_count=20, adaptive=True, retry={"attempt_timeout": 0.1})
     daemon.expect_failed_jobs()

@@ -131,7 +131,7 @@ def test_connecting_to_a_server_is_logged_with_its_address(rig, web):
     assert daemon.wait_for_line(server.address, level="INFO")
 
 
-# --- configurations of old
+# --- older configurations
 
 
 DAILY = """<?xml version="1.0" encoding="UTF-8" ?>
@@ -204,8 +204,8 @@ FIXED_WINDOW = """
 
 
 def test_a_fixed_window_of_files(rig, web, tmp_path):
-    """log4cxx 1.0 frees this policy's data through a base without a virtual destructor. What is not destroyed are
-    three numbers, so it does no harm; AddressSanitizer has no narrower way to overlook it than for a whole process."""
+    """log4cxx 1.0 frees this policy's data through a base class without a virtual destructor. Only three numbers are not
+    destroyed, so this does no harm, but AddressSanitizer can only be told to ignore it for a whole process."""
     fixed = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":new_delete_type_mismatch=0"}
     path = tmp_path / "log.xml"
     jobs = '<param name="file" value="{directory}/jobs.txt"/>'
@@ -226,7 +226,8 @@ def test_a_fixed_window_of_files(rig, web, tmp_path):
 
 
 def test_a_limit_on_the_size_of_files_loses_lines_and_no_job(rig, web, tmp_path):
-    """As a full disk does: neither does stderr, a file here, take all that is said of it."""
+    """The limit has the effect of a full disk. stderr is a file here and also limited, so not every message about it is
+    written."""
     server, daemon = start(rig, web.uri(), options={**with_logconfig(tmp_path), "prefix": ["prlimit", "--fsize=100"]})
     for _ in range(3):
         assert run(server, "reverse", "ab") == complete("ba")
@@ -238,7 +239,7 @@ def test_a_limit_on_the_size_of_files_loses_lines_and_no_job(rig, web, tmp_path)
 
 
 def test_a_stderr_that_is_full_is_in_the_verdict_and_the_metrics(rig, web):
-    """As one that is redirected to a file on a full disk; what has room again is not torn."""
+    """stderr is like a file on a full disk. When there is room again, lines are written whole."""
     server, daemon = start(rig, web.uri(), options={"prefix": ["prlimit", "--fsize=2000"]})
     for _ in range(20):
         run(server, "reverse", "ab")
@@ -250,7 +251,7 @@ def test_a_stderr_that_is_full_is_in_the_verdict_and_the_metrics(rig, web):
     daemon.wait_for_line("log lines were dropped: the log file stderr did not take them: File too large", level="WARN")
     daemon.wait_for_line("^Finished job: .* workload=again ")
     assert daemon.stop() == 0
-    daemon.log_path.write_text("")  # judged above: a line of it is torn
+    daemon.log_path.write_text("")  # it was checked above, and one line is not whole
 
 
 # --- a file that is stuck
@@ -261,7 +262,7 @@ def test_jobs_go_on_while_a_log_file_is_stuck_and_lost_lines_are_counted(rig, we
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     server, daemon = start(rig, web.uri(), options=with_logconfig(tmp_path), log_workload_size=1_000_000)
-    workload = "w" * 500_000  # logged twice with each job, by far more than the FIFO and the queue hold
+    workload = "w" * 500_000  # each job logs it twice, far more than fits into the FIFO and the queue
     with Client(server) as client:
         for _ in range(6):
             assert client.run_all("reverse", [workload] * 10) == [complete(workload)] * 10
@@ -274,7 +275,7 @@ def test_jobs_go_on_while_a_log_file_is_stuck_and_lost_lines_are_counted(rig, we
             written.extend(data)
     reading = threading.Thread(target=read_to_the_end, daemon=True)
     reading.start()
-    # Lines may be dropped at several times, each of which is told by itself, after what was kept.
+    # Lines may be dropped at several times. Each time is reported in its own line, after the lines that were kept.
     wait_until(lambda: written.count(b"\n") + dropped_lines(tmp_path / "main.txt") == 120,
                "each of the 120 lines is written, or counted as dropped")
     assert dropped_lines(tmp_path / "main.txt") > 10
@@ -296,7 +297,7 @@ def test_a_stuck_log_file_does_not_keep_the_daemon_from_ending(rig, web, tmp_pat
     server, daemon = start(rig, web.uri(), options={**with_logconfig(tmp_path), "pid_file": tmp_path / "run.pid"},
                            log_workload_size=1_000_000)
     run(server, "reverse", "w" * 500_000)
-    daemon.send(signal.SIGHUP)  # nor does it stop the loop
+    daemon.send(signal.SIGHUP)  # reopening the files must not stop the loop either
     assert run(server, "reverse", "ab") == complete("ba")
     assert daemon.stop() == 0
     assert not (tmp_path / "run.pid").exists()
@@ -322,7 +323,7 @@ def test_json_lines_on_stderr(rig, web):
     assert set(jobs[started]) == of_job and set(jobs[finished]) == of_job | {"return_code", "response_string", "duration", "trace"}
     assert jobs[started]["function"] == "reverse" and jobs[started]["workload"] == 'a "quoted" \x01 \\ word'
     assert jobs[finished]["return_code"] == 0 and 0 < jobs[finished]["duration"] < 10
-    daemon.log_path.write_text("")  # judged above: the rig knows text lines alone
+    daemon.log_path.write_text("")  # it was checked above; the rig can only check lines of text
 
 
 def test_log_level_decides_what_goes_to_stderr(rig, web):

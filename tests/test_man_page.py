@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The man page as it is read: a quote that begins an argument of a macro is gone from it unless escaped."""
+"""The man page as it is displayed. (If a quote begins an argument of a macro and is not escaped, it is not displayed.)"""
 import json
 import os
 import re
@@ -23,7 +23,7 @@ RENDERERS = {
 def rendered(name):
     env = {**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": str(WIDE), "MANPAGER": "cat"}
     done = subprocess.run(RENDERERS[name], env=env, capture_output=True, text=True, check=True, timeout=30)
-    return " ".join(re.sub(".\b", "", done.stdout).split())  # a step back is how a terminal of old is told of bold text
+    return " ".join(re.sub(".\b", "", done.stdout).split())  # a backspace marks bold text
 
 
 @pytest.mark.once

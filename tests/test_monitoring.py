@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The alerting rules and the dashboard that ship, against promtool, a daemon's metrics and a real Prometheus."""
+"""Tests the shipped alerting rules and dashboard with promtool, a daemon's metrics and a real Prometheus."""
 import json
 import re
 import signal
@@ -88,7 +88,7 @@ def test_units_of_the_dashboard_are_those_of_its_metrics():
 
 @pytest.fixture
 def busy_daemon(rig):
-    """One that has had jobs of every outcome: (gearmand, daemon)."""
+    """Starts a daemon that has had jobs with every outcome. Returns (gearmand, daemon)."""
     server = rig.gearmand()
     ca = Authority(rig.directory)
     us = ca.issue("driveshaft")
@@ -114,7 +114,8 @@ def busy_daemon(rig):
 
 
 def metrics_in(text):
-    """Two others look like them: the function that `driveshaft probe` calls, and a setting of php-fpm."""
+    """The names of metrics in the text. Two other names look like metrics and are left out: the function that `driveshaft
+    probe` calls, and a setting of php-fpm."""
     return (set(re.findall(r"\b(?:driveshaft|process)_[a-z]\w+", text))
             - {"driveshaft_probe", "process_control_timeout"})
 
@@ -133,7 +134,7 @@ def test_every_metric_that_is_named_anywhere_is_one_of_the_daemon(busy_daemon):
     assert not {name for name in families - bare if name.startswith("driveshaft_")}, "not on the dashboard"
 
 
-# The names of the original, which dashboards and alerts of its users have.
+# Names of the original Driveshaft, which the dashboards and alerts of its users contain.
 KEPT_NAMES = ("driveshaft_errors", "driveshaft_http_errors", "driveshaft_timeouts")
 
 
@@ -145,7 +146,7 @@ def test_promtool_finds_the_metrics_right_but_for_the_names_of_the_original(busy
 
 
 def rows_of_the_reference():
-    """Of docs/metrics.md: {name: (type, labels, unit)}."""
+    """The rows of docs/metrics.md: {name: (type, labels, unit)}."""
     text = (DOCS / "metrics.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*?) ?\| ([\w ]+) \| \S", text, re.M)
     assert len(rows) == len(re.findall(r"^\| `", text, re.M)) == len({name for name, *_ in rows})
@@ -187,13 +188,13 @@ RUNBOOK = (DOCS / "runbook.md").read_text()
 
 
 def sections_of_the_runbook():
-    """{heading: text}"""
+    """The sections of the runbook: {heading: text}."""
     _, *parts = re.split(r"^## (.*)\n", RUNBOOK, flags=re.M)
     return dict(zip(parts[::2], parts[1::2]))
 
 
 @pytest.mark.once
-def test_each_alert_has_its_section_in_the_runbook_and_leads_there():
+def test_each_alert_has_a_section_in_the_runbook_and_links_to_it():
     assert list(sections_of_the_runbook()) == [rule["alert"] for rule in rules()]
     assert "runbook.md" in re.search(r"foreach\(document ([^)]*)\)", (PACKAGING / "package.cmake").read_text())[1]
     for rule in rules():
@@ -253,7 +254,8 @@ def test_alerts_of_a_real_prometheus_follow_the_daemon(rig, tmp_path):
 
 @pytest.mark.once
 def test_conditions_of_alerts_hold_for_a_real_daemon(rig, tmp_path):
-    """Labels of several metrics meet in these. How long a condition has to hold is left to promtool."""
+    """These conditions combine the labels of several metrics. The tests with promtool check how long a condition has to
+    hold."""
     conditions = {rule["alert"].removeprefix("Driveshaft"): rule["expr"] for rule in rules()}
     gate, control = Gate(), rig.directory / "control.sock"
     one, two = rig.gearmand("one"), rig.gearmand("two")
@@ -389,7 +391,7 @@ def test_metrics_of_phases_endpoints_slots_build_and_process(rig):
 
 
 def states_of_endpoints(daemon, pool):
-    """{state: count} of those that there are."""
+    """The counts of endpoints by state, without states that have none: {state: count}."""
     return {labels["state"]: value for name, labels, value in daemon.samples()
             if name == "driveshaft_endpoints" and labels["pool"] == pool and value}
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A machine that ran the original Driveshaft: its jobs file, logconfig, command line, PHP endpoint and client, its
-Prometheus, and its init script. Nothing of it but the request format is changed for us."""
+Prometheus, and its init script. Only the request format is changed for this Driveshaft."""
 import json
 import os
 import pwd
@@ -20,7 +20,7 @@ from prometheus import Prometheus
 
 GEARMAN_SUCCESS, GEARMAN_WORK_FAIL = 0, 24
 
-# The sample of the original's manual: three pools of one endpoint. Its worker_count is 0 throughout, to be filled in.
+# The sample in the original's manual: three pools with one endpoint. Each worker_count is 0, and users have to set it.
 JOBS = """{
     "gearman_servers_list":
     [
@@ -61,7 +61,7 @@ JOBS = """{
 }
 """
 
-# As its sample has them: one file of everything, one of errors alone, both of them a day long.
+# As in the original's sample: one file with all lines and one with errors only. Each file is for one day.
 APPENDER = """
   <appender name="{name}" class="org.apache.log4j.DailyRollingFileAppender">
     <param name="Threshold" value="{level}"/>
@@ -99,7 +99,7 @@ def write_logconfig(path, directory):
 
 
 def jobs_text(server, web, functions="", workers=4):
-    """The sample with real addresses, slots, and the one line that the original's endpoints need."""
+    """The sample with real addresses, with slots, and with the one line that endpoints for the original need."""
     text = JOBS.replace('"localhost"', f'"{server.address}"')
     text = text.replace("http://localhost/job.php", web.uri().replace("job.php", "original.php"))
     text = text.replace('"worker_count": 0', f'"worker_count": {workers}').replace('"Sum2"', '"Sum2"' + functions)
@@ -195,7 +195,7 @@ esac
 
 
 class Machine:
-    """A directory as the system has it, with the daemon that its init script runs."""
+    """A directory with the files of such a system, and the daemon that its init script runs."""
 
     def __init__(self, directory, user, run_owner):
         self.directory, self.port = directory, free_port()
@@ -224,7 +224,7 @@ class Machine:
 
 @pytest.fixture(params=["nobody", "root"])
 def machine(request):
-    """The pid file's folder belongs to the daemon's user, or to root as /run does."""
+    """A Machine. The pid file's folder belongs to the daemon's user, or to root as /run does."""
     directory = Path(tempfile.mkdtemp(prefix="driveshaft-test-"))
     directory.chmod(0o755)
     machine = Machine(directory, "nobody", request.param)

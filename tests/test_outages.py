@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An endpoint that cannot be reached, or asks to be left alone: no job is lost, and no more are taken meanwhile."""
+"""An endpoint that cannot be reached, or asks to wait (Retry-After): no job is lost, and no more jobs are grabbed meanwhile."""
 import email.utils
 import json
 import re
@@ -30,7 +30,7 @@ def is_down(daemon):
 
 
 def test_jobs_wait_while_the_endpoint_is_down_and_then_all_succeed(rig):
-    """Five seconds, as an operator's restart takes; work goes on within a second."""
+    """The outage takes five seconds, as a restart by an operator does. Jobs run again within a second."""
     endpoint = rig.endpoint(reverse)
     server, daemon = start(rig, endpoint.uri())
     with Client(server) as client:
@@ -88,7 +88,7 @@ def test_every_way_not_to_be_reached_holds_the_job(rig, uri, why):
         assert daemon.metric("driveshaft_jobs_held") == 1
         config = json.loads(daemon.config_path.read_text())
         config["pools_list"]["Regular"]["job_processing_uri"] = rig.endpoint(answer()).uri()
-        daemon.reload(config)  # held jobs go to the endpoint of today
+        daemon.reload(config)  # held jobs go to the new endpoint
         assert client.result(job) == complete("done")
 
 
@@ -119,7 +119,7 @@ def test_one_pools_outage_is_not_anothers(rig):
 
 
 def test_work_resumes_with_one_job_at_a_time(rig):
-    """An endpoint that has just come up is not greeted by every slot at once."""
+    """An endpoint that has just come up does not get requests from all slots at once."""
     gate = Gate()
     endpoint = rig.endpoint(gate)
     endpoint.stop()
@@ -149,7 +149,7 @@ def test_a_held_job_takes_the_connection_of_the_one_before(rig):
 
 
 def test_a_drain_gives_held_jobs_back_to_gearmand(rig):
-    """The next worker runs them; this one does not wait for an endpoint that may never come."""
+    """Another worker runs them. The draining daemon does not wait for an endpoint that may never come up."""
     server, daemon = start(rig, "http+unix://%2Fnowhere/", worker_count=8)
     with Client(server) as client:
         handles = client.submit_many("f", [""] * 20)
@@ -213,7 +213,7 @@ def test_retry_after_that_is_too_late_or_nonsense_is_a_failure(rig, header):
 
 
 def test_a_held_job_that_is_done_leaves_nothing_behind_under_load(rig):
-    """The endpoint comes and goes all the time."""
+    """The endpoint goes up and down repeatedly."""
     endpoint = rig.endpoint(reverse)
     server, daemon = start(rig, endpoint.uri(), settings={"retry": {"attempts": 20, "on": ["connection_lost"]}})
     daemon.expect_errors("Trying job again")
@@ -244,7 +244,7 @@ def test_contract_of_the_answer_is_the_same_after_an_outage(rig):
 
 
 def test_work_resumes_beside_long_jobs_that_the_outage_did_not_touch(rig):
-    """They go on over their connections, and may take hours."""
+    """The long jobs keep their connections, and may take hours."""
     gate = Gate()
     endpoint = rig.endpoint(lambda request, sock: (gate if json.loads(request.body)["workload"] == "long" else
                                                    answer())(request, sock))
@@ -284,8 +284,9 @@ def test_a_probe_that_fails_after_holding_was_turned_off_starts_no_outage(rig):
     assert len(daemon.lines("works again after")) == 1
 
 
-def test_what_comes_late_from_an_endpoint_of_before_says_nothing_of_todays(rig):
-    """Neither a connection that it did not accept, nor a probe of it that fails while a job of it still runs."""
+def test_late_events_of_a_former_endpoint_do_not_count_for_the_present_one(rig):
+    """The late events are a connection that the former endpoint does not accept, and a probe of it that fails while one of its
+    jobs still runs."""
     gate, peer = Gate(), None
     before = rig.endpoint(gate)
     good = rig.endpoint(answer(contract("good")))

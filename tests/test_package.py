@@ -36,7 +36,7 @@ def make_package(directory, **env):
 
 
 def with_version(package, version, directory):
-    """The same package under another version."""
+    """The same package with another version."""
     tree = directory / "tree"
     subprocess.run(["dpkg-deb", "-R", package, tree], check=True)
     control = tree / "DEBIAN" / "control"
@@ -52,12 +52,12 @@ def scratch(rig, tmp_path):
     root = rig.start(ScratchRoot(tmp_path))
     if not root.usable:
         pytest.skip(f"this machine makes no scratch root: {root.log().strip()}")
-    root.run("dpkg", "--purge", "driveshaft")  # the machine's own, if it has one
+    root.run("dpkg", "--purge", "driveshaft")  # the package that the machine has, if any
     return root
 
 
 def install(scratch, package):
-    """As `apt install ./driveshaft.deb` does where everything else that it needs is there."""
+    """Installs the package, as `apt install ./driveshaft.deb` does if all dependencies are installed."""
     inside = f"/root/{package.name}"
     shutil.copy(package, scratch.path(inside))
     return scratch.run("apt-get", "install", "-y", "--no-install-recommends", inside)
@@ -88,7 +88,7 @@ def test_it_is_installed_runs_jobs_is_upgraded_and_purged(rig, scratch, tmp_path
     assert (logs.st_uid, logs.st_mode & 0o7777) == (uid, 0o750)
     assert "driveshaft 1." in scratch.run("driveshaft", "--version")
 
-    # As shipped it is right, and takes no job.
+    # The shipped jobs file is valid, and takes no job.
     assert "would run\n" in scratch.run("driveshaft", "--check", "--jobsconfig", JOBS, "--exporter_addr", "")
     shipped = json.loads(scratch.path(JOBS).read_text())
     assert {settings["worker_count"] for settings in shipped["pools_list"].values()} == {0}
@@ -203,7 +203,7 @@ def test_it_names_who_made_it_and_when(tmp_path, env, who):
 
 
 def test_it_recommends_certificates_of_authorities(tmp_path):
-    """Without them no https:// endpoint can be verified."""
+    """Without these certificates no https:// endpoint can be verified."""
     recommends = subprocess.run(["dpkg-deb", "-f", make_package(tmp_path), "Recommends"], capture_output=True, text=True,
                                 check=True).stdout
     assert {"ca-certificates", "logrotate"} <= {name.strip() for name in recommends.split(",")}

@@ -18,7 +18,7 @@ from processes import let_pass, wait_for_end, wait_until
 
 pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=f"{missing()}: ./dev test integration installs it"),
-    pytest.mark.once]  # test_api.py has the daemon's side
+    pytest.mark.once]  # test_api.py tests the daemon's part with sanitizers
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,8 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture
 def browser(chromium):
-    """With each page comes the claim that nothing in it went wrong: no exception, nothing that the policy forbids."""
+    """A browser. At the end each page is checked: it had no exception, and did nothing that the content security policy
+    forbids."""
     yield chromium
     assert chromium.faults() == []
 
@@ -223,7 +224,7 @@ def test_it_follows_an_upgrade(rig, browser):
     assert wait_for_end(old) == 0
 
 
-def test_without_events_it_asks(rig, browser):
+def test_without_events_the_page_polls(rig, browser):
     server, daemon, _ = start(rig)
     listeners = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(128)]
     for listener in listeners:
@@ -406,7 +407,7 @@ def test_a_row_that_is_moved_up_keeps_the_focus(rig, browser):
 
 
 def test_a_chart_of_a_job_now_and_then_shows_points(rig, browser):
-    """A duration with no other before and after it makes no line: it is a dot that can be seen."""
+    """A duration without a neighbour before or after it makes no line, so it is shown as a dot."""
     server, daemon, _ = start(rig)
     run(server, "f", "ab")
     browser.open_page(daemon, "/#/pool/Regular")
@@ -425,7 +426,7 @@ def test_a_chart_of_a_job_now_and_then_shows_points(rig, browser):
 
 @pytest.mark.parametrize("width", [320, 375, 800, 1090, 1290])
 def test_no_screen_needs_sideways_scrolling(rig, browser, width):
-    """With everything that is ever shown in a row: long reasons, three quantiles, a queue that grows."""
+    """The rows have everything that can be shown: long reasons, three quantiles, a queue that grows."""
     server = rig.gearmand()
     endpoint = rig.endpoint(in_turn(answer(), answer(status="500 " + "Oops" * 30)))
     daemon = rig.driveshaft(jobs_file([server], {"Regular": pool(endpoint.uri("/a-script-of-some-length.php"), ["f"]),
@@ -496,7 +497,7 @@ def test_a_page_that_nobody_sees_asks_for_nothing(rig, browser):
       document.dispatchEvent(new Event("visibilitychange"));
     }"""
     browser.eval(code=be, argument=True)
-    let_pass(0.5)  # what was under way
+    let_pass(0.5)  # requests that are under way come to their end
     before = browser.requests()
     let_pass(3)
     assert browser.requests() == before
@@ -525,8 +526,8 @@ def test_going_to_and_fro_leaves_nothing_behind(rig, browser):
     assert after["JSHeapUsedSize"] < before["JSHeapUsedSize"] + 2_000_000
 
 
-def test_it_asks_no_more_than_it_says(rig, browser):
-    """One connection for events; nothing else on the first page."""
+def test_the_page_makes_no_more_requests_than_documented(rig, browser):
+    """The first page has one connection for events and makes no other request."""
     _, daemon, _ = start(rig)
     browser.open_page(daemon)
     browser.has("() => document.querySelectorAll('#pools .spark canvas').length > 0", "the chart is drawn")
@@ -700,7 +701,7 @@ def test_without_an_admin_token_the_page_has_no_buttons(rig, browser):
 
 
 def test_a_page_that_wants_a_password_works_in_a_browser_that_has_it(rig, browser):
-    """Its events and its actions, too."""
+    """Events and actions work as well."""
     path = rig.directory / "read_token"
     path.write_text("a-token-that-may-read\n")
     _, daemon, _ = start_with_token(rig, admin_read_token_file=path)

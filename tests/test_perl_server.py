@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The Perl Gearman::Server (Debian's gearman-server), which does not know GRAB_JOB_UNIQ and more: jobs run, and what it
-cannot do costs no more than that."""
+"""The Perl Gearman::Server (Debian's gearman-server), which does not know GRAB_JOB_UNIQ and other packets: jobs run, and only
+the features that it lacks are missing."""
 import base64
 import json
 import signal
@@ -28,14 +28,14 @@ def start(rig, uri, functions=("f", "reverse"), worker_count=4, name="driveshaft
 
 
 def worker(server, function):
-    """A connection that can do it."""
+    """A connection that has registered the function."""
     sock = socket.create_connection((server.host, server.port), 20)
     sock.sendall(request(Kind.CAN_DO, function))
     return sock
 
 
 def refused(daemon):
-    """What the server was sent and did not know, the first grabs aside."""
+    """The packets that the server got and did not know, without the first grabs."""
     return daemon.lines("it reports|it gives no jobs")
 
 
@@ -85,7 +85,7 @@ def test_big_workloads_of_any_bytes_come_through(rig, web):
 @pytest.mark.parametrize("failure_text, told", [("warning", ["fail", ""]), ("exception", ["exception", "no"]),
                                                 ("drop", ["fail", ""])])
 def test_failed_jobs_fail_and_are_gone(rig, failure_text, told):
-    """An exception alone ends no job there, so it would run for ever."""
+    """On this server an exception alone does not end a job, so the job would run for ever."""
     endpoint = rig.endpoint(answer(contract("no", ret=1)))
     server, daemon = start(rig, endpoint.uri(), failure_text=failure_text)
     assert perl_client(server, "f") == [told]
@@ -108,7 +108,7 @@ def test_of_an_answer_that_streams_the_status_is_told_and_the_result(rig):
 
 
 def test_a_sleeping_connection_is_woken(rig):
-    """Grabbing unasked alone would make most of them wait for half a second."""
+    """If connections only grabbed from time to time, most jobs would wait for half a second."""
     endpoint = rig.endpoint(reverse)
     server, _ = start(rig, endpoint.uri(), functions=[f"f{number}" for number in range(10)] + ["reverse"])
     took = []
@@ -121,7 +121,7 @@ def test_a_sleeping_connection_is_woken(rig):
 
 
 def test_a_connection_whose_sleep_the_server_has_forgotten_runs_jobs_within_seconds(rig):
-    """It forgets all that sleep for a function when a connection with that function closes."""
+    """When a connection closes, the server forgets all sleeping connections with the same function."""
     endpoint = rig.endpoint(reverse)
     server, _ = start(rig, endpoint.uri())
     let_pass(2)
@@ -137,7 +137,7 @@ def test_a_connection_whose_sleep_the_server_has_forgotten_runs_jobs_within_seco
 
 @pytest.mark.slow
 def test_a_connection_lives_while_all_slots_are_busy(rig):
-    """Nothing but pings then goes over it, for longer than a server may be silent."""
+    """Meanwhile only pings go over the connection, for longer than a server may be silent."""
     gate = Gate()
     endpoint = rig.endpoint(gate)
     server, daemon = start(rig, endpoint.uri(), worker_count=2, options={"loop_timeout": 1})
@@ -192,7 +192,7 @@ def test_a_drain_before_there_was_any_job(rig):
 
 
 def test_functions_come_and_go_under_load(rig):
-    """Each change that withdraws one replaces the connection, and lets the old one finish."""
+    """If a change withdraws a function, the connection is replaced, and the old one finishes its jobs."""
     endpoint = rig.endpoint(reverse)
     server = rig.perl_gearmand()
     config = jobs_file([server], {"Regular": pool(endpoint.uri(), ["reverse", "g"], 6)})
@@ -219,7 +219,7 @@ def test_jobs_whose_connection_is_lost_have_failed_and_so_it_is_said(rig):
     daemon.wait_for_line(r'^Dropped result: function=f .* server=127.0.0.1:\d+ reason=".* was lost, so the job has failed" trace=', level="WARN")
     server.start()
     assert run(server, "f") == complete("done")
-    # It might have been replaced by a gearmand.
+    # The server at this address might have been replaced by a gearmand.
     wait_until(lambda: len(daemon.lines(SAID)) == 2, "it is said once more")
 
 
@@ -236,7 +236,7 @@ def test_a_gearmand_in_its_place_is_a_gearmand(rig):
 
 
 def test_jobs_at_the_end_of_a_shutdown_fail_where_they_would_be_requeued(rig):
-    """Left unanswered they would fail as well, without a word of it."""
+    """Without a result they would fail as well, but nothing would say so."""
     endpoint = rig.endpoint(hang)
     server, daemon = start(rig, endpoint.uri(), on_shutdown="requeue", explain_failures=True)
     daemon.expect_errors("still runs? and ends? now", "^Failed job: function=f .*shutdown")
@@ -267,7 +267,7 @@ def test_jobs_that_are_held_at_a_shutdown_become_dead_letters(rig):
 
 
 def test_dead_letters_are_taken_and_the_command_leaves_them_alone(rig):
-    """To list letters it leaves them unanswered, which would lose them there."""
+    """The command lists letters by grabbing them without completing them. This server would lose them."""
     endpoint = rig.endpoint(answer(b"oops", status="500 Internal Server Error"))
     server, daemon = start(rig, endpoint.uri(), dead_letter_function="failed_jobs", retry={
         "attempts": 2, "initial_delay": 0.01})

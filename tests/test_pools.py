@@ -100,7 +100,7 @@ def test_one_function_in_two_pools_is_run_by_both(rig):
 
 
 def test_every_function_of_a_pool_gets_its_turn(rig):
-    """One slot, much work for each of three functions: none waits until another's queue is empty."""
+    """There are one slot and many jobs for each of three functions. None waits until the queue of another is empty."""
     endpoint = rig.endpoint(answer())
     server = rig.gearmand(options=["--round-robin"])
     functions = ["a", "b", "c"]
@@ -128,7 +128,7 @@ def test_two_driveshafts_on_one_server_share_its_work_fairly(rig, server_options
 
 
 def test_a_burst_smaller_than_the_slots_of_one_is_shared_by_two(rig):
-    """Neither takes all it could hold."""
+    """Neither of them grabs as many jobs as it has slots."""
     gate = Gate()
     endpoints = [rig.endpoint(gate) for _ in range(2)]
     server = rig.gearmand()
@@ -140,7 +140,7 @@ def test_a_burst_smaller_than_the_slots_of_one_is_shared_by_two(rig):
         shares = [endpoint.running for endpoint in endpoints]
         gate.open()
         assert [client.result(handle) for handle in handles] == [complete("done")] * 300
-    assert min(shares) >= 20, shares  # on a busy machine one of them may have to wait for the processor
+    assert min(shares) >= 20, shares  # on a busy machine one daemon may have to wait for the processor
 
 
 def test_a_killed_driveshaft_loses_no_job_while_another_lives(rig):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`driveshaft probe`: endpoints that conform, and fakes that are wrong in each way."""
+"""`driveshaft probe`: endpoints that conform to the contract, and fakes that break it in each possible way."""
 import json
 import re
 import subprocess
@@ -25,7 +25,7 @@ REFUSALS = ["without a signature", "signed with another secret", "altered after 
 
 
 def probe(uri, *options, expect):
-    """Its lines by sample, as (grade, what it says, remedy)."""
+    """Runs the probe. Returns its lines by sample, as (grade, text, remedy)."""
     done = run_binary("probe", uri, *options, timeout=60)
     assert done.returncode == expect and not done.stderr, done.stdout + done.stderr
     lines, last = {}, None
@@ -60,7 +60,7 @@ def test_an_endpoint_that_streams_conforms(web):
 
 
 def example(rig, *program, arguments=()):
-    """Runs an example's server, which takes the port before its arguments; returns its URI."""
+    """Runs the server of an example, which takes the port before its other arguments. Returns its URI."""
     port = free_port()
     rig.started.append(server := Process("endpoint", rig.directory, [*program, port, *arguments]))
     server.start()
@@ -75,7 +75,7 @@ def streaming(request, rig):
 
 
 def test_examples_that_stream_conform_whatever_the_workload(streaming):
-    """They have sent their status before they look at it."""
+    """These examples send their status before they look at the workload."""
     lines = probe(streaming, "--workload", "3", expect=0)
     assert lines["plain job"][0] == "ok" and "told 7 times before, gearman_ret 0" in lines["plain job"][1]
     assert lines["keep-alive"][0] == "ok"
@@ -90,7 +90,7 @@ def test_examples_that_stream_survive_a_request_that_is_not_json(streaming):
 
 
 def test_an_example_whose_result_is_not_utf_8_conforms(web):
-    """Reverse turns the bytes of a character around as well."""
+    """The function Reverse reverses bytes, also those of one character."""
     lines = probe(web.uri_of_example("job.php"), "--function", "Reverse", expect=0)
     assert lines["plain job"][0] == "ok"
     assert lines["workload in UTF-8"][0] == "note" and "gearman_ret 1" in lines["workload in UTF-8"][1]
@@ -243,7 +243,7 @@ def test_an_endpoint_that_takes_one_job_at_a_time(rig):
 
     def behave(request, sock):
         with turn:
-            time.sleep(0.2)  # a job's work
+            time.sleep(0.2)  # the work of a job
             return answer()(request, sock)
     lines = probe(rig.endpoint(behave).uri(), expect=0)
     assert lines["two at once"][:2] == ("note", "the second waits for the first")
@@ -274,7 +274,7 @@ def test_what_it_sends_is_what_the_options_say(rig, tmp_path):
     assert (job["function_name"], job["workload"]) == ("Sum", "[1]")
     assert request.headers["x-shop"] == "de" and request.headers["authorization"] == "Bearer hunter2"
     assert request.headers["driveshaft-function"] == "Sum" and request.headers["driveshaft-handle"] == job["job_handle"]
-    assert endpoint.connections == 2  # that one is used again, and two at once need another
+    assert endpoint.connections == 2  # the first is used again, and two jobs at once need a second one
     basic = rig.endpoint(answer())
     probe(basic.uri(user="user:hunter2@"), expect=0)
     assert basic.requests[0].headers["authorization"].startswith("Basic ")
@@ -292,14 +292,14 @@ def test_help_and_mistakes(tmp_path):
 
 
 def test_its_output_may_go_away(web):
-    """As in `driveshaft probe … | head -1`."""
+    """The reader of its output ends early, as in `driveshaft probe … | head -1`."""
     done = subprocess.run(["sh", "-c", '"$0" probe "$1" --function digest | head -1', str(binary()), web.uri()],
                           capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("probing http://127.0.0.1:")
 
 
 def test_a_limit_of_nginx_is_one_finding_with_the_setting(rig, tmp_path):
-    """nginx closes the connection after a 413, which says nothing of other answers."""
+    """nginx closes the connection after a 413, but keeps it open after other answers."""
     web = rig.start(PhpFpmNginx(tmp_path, most_bytes=1000))
     lines = probe(web.uri(), "--function", "digest", expect=1)
     assert {name for name, (grade, *_) in lines.items() if grade != "ok"} == {"workload of 1 MiB"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests stand on."""
+"""Tests of processes.py."""
 from processes import free_port
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The headers of a request: those of the jobs file, those that tell of the job, and its trace."""
+"""The headers of a request: those of the jobs file, those about the job, and the trace."""
 import json
 import re
 import time
@@ -127,7 +127,7 @@ def test_headers_of_the_jobs_file_are_sent(rig, tmp_path):
 
 
 def test_a_changed_header_takes_effect_in_place_and_loses_no_job(rig, tmp_path):
-    """A job runs meanwhile, the connections stay, and jobs go on."""
+    """A job runs during the reload, the connections stay, and other jobs go on."""
     token = tmp_path / "token"
     token.write_text("hunter1\n")
     gate = Gate(answer())
@@ -158,7 +158,7 @@ def test_a_changed_header_takes_effect_in_place_and_loses_no_job(rig, tmp_path):
 
 
 def test_a_file_that_a_rejected_jobs_file_names_is_watched_too(rig, tmp_path):
-    """What was missing comes: the jobs file that waits for it is taken without a touch."""
+    """When the missing file appears, the jobs file is applied, although the jobs file itself does not change."""
     endpoint = rig.endpoint(answer())
     server, daemon = start(rig, endpoint.uri())
     daemon.expect_errors("^jobs file .* is rejected")

@@ -26,14 +26,14 @@ def path(rig):
 
 
 def start(rig, path, servers, uri="http://127.0.0.1:1/", worker_count=0, functions=("f",), until="/healthz", **options):
-    """Without slots the daemon talks to gearmand for its letters alone, and jobs that are run again wait."""
+    """Starts a daemon. Without slots it connects to gearmand only for letters, and jobs that are submitted again wait."""
     settings = jobs_file(servers, {"Web": pool(uri, list(functions), worker_count, dead_letter_function=QUEUE),
                                    "Other": pool(uri, ["other"], 0)})
     return rig.driveshaft(settings, until=until, control_socket=path, admin_token_file=token_file(rig, ACT, "admin_token"), **options)
 
 
 def rerun(path, pool="Web", **more):
-    """The status, and the sentence of the answer; (0, "") without one."""
+    """Requests the action. Returns the status and the sentence of the answer, or (0, "") if there is no answer."""
     connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(60)
@@ -63,7 +63,7 @@ def letters_are_back(server):
 
 
 def slow(rig, path, count=200, delay=0.005):
-    """A daemon that takes its time with so many letters."""
+    """Starts a daemon that needs some time for `count` letters, because each packet is delayed."""
     server = rig.gearmand()
     relay = rig.start(PacketRelay(server))
     relay.delay = delay
@@ -161,7 +161,7 @@ def test_one_run_at_a_time(rig, path):
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--job-retries", "3"]], ids=["no limit", "three attempts"])
 def test_killed_at_any_moment_it_loses_no_letter(rig, path, options):
-    """Each job was submitted, or its letter is still there: after each of many kills."""
+    """After each of many kills, each job was submitted, or its letter still exists."""
     server, count = rig.gearmand(options=options), 300
     everything, ran, left = set(), set(), set()
     half_way = 0

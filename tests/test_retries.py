@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Jobs that are tried again: for which failures, how often, how late, and that each still ends exactly once."""
+"""Jobs that are tried again: after which failures, how often, and when. Each job still ends exactly once."""
 import json
 import signal
 import time
@@ -13,11 +13,11 @@ from fakes import FullEndpoint
 from processes import let_pass, wait_until
 
 QUICK = {"attempts": 3, "initial_delay": 0.05, "max_delay": 0.1}
-# The delay is drawn evenly from nothing to this: none ends within a test but one in thousands.
+# The delay is random between 0 and this time, so it almost never ends within a test.
 LATE = {"attempts": 2, "initial_delay": 80_000, "max_delay": 80_000}
-LATER = 86_400  # a `max_running_time` that leaves time for it
+LATER = 86_400  # a `max_running_time` that is longer than this delay
 
-# The failures that `on` names, each by an endpoint that makes it once.
+# The failures that `on` can name, each with a behaviour that causes it once.
 FAILURES = {
     "timeout": hang,
     "5xx": answer(b"oops", status="500 Internal Server Error"),
@@ -36,12 +36,12 @@ def start(rig, uri, retry, worker_count=4, servers=None, options={}, **settings)
 
 
 def numbers(endpoint):
-    """What each request says of its attempt."""
+    """The number of the attempt in each request."""
     return [request.headers.get("driveshaft-attempt") for request in endpoint.requests]
 
 
 def outcomes(daemon):
-    """The full account: how many jobs ended in which way."""
+    """How many jobs ended in each way."""
     counts = {}
     for name, labels, value in daemon.samples():
         if name == "driveshaft_jobs_total" and value:
@@ -61,7 +61,7 @@ def test_a_job_is_tried_again_after_the_failures_that_are_named(rig, kind):
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-def test_and_after_no_others(rig, kind):
+def test_a_job_is_not_tried_again_after_other_failures(rig, kind):
     endpoint = rig.endpoint(in_turn(FAILURES[kind], answer()))
     server, daemon = start(rig, endpoint.uri(),
                            {**QUICK, "attempt_timeout": 0.4, "on": [other for other in FAILURES if other != kind]})
@@ -74,14 +74,14 @@ def test_and_after_no_others(rig, kind):
 
 
 def test_the_last_attempt_decides(rig):
-    """Two failures more than attempts allow: the job fails as it would without them, once."""
+    """The endpoint fails more often than there are attempts: the job fails once, as it would without retry."""
     endpoint = rig.endpoint(answer(b"oops", status="500 Internal Server Error"))
     server, daemon = start(rig, endpoint.uri(), QUICK)
     daemon.expect_failed_jobs()
     assert run(server, "f") == FAILED
     assert numbers(endpoint) == ["1", "2", "3"]
     assert outcomes(daemon) == {"failed": 1}
-    assert daemon.metric("driveshaft_http_errors", http_status="500") == 1  # of jobs, not of attempts
+    assert daemon.metric("driveshaft_http_errors", http_status="500") == 1  # it counts jobs, not attempts
     assert "HTTP status 500" in daemon.wait_for_line("^Failed job", level="ERROR")
 
 
@@ -123,11 +123,11 @@ def test_the_delay_grows_and_never_passes_its_bound(rig):
     assert len(delays) == 7
     for number, delay in enumerate(delays):
         assert 0 <= delay <= min(0.1 * 2 ** number, 0.4)
-    assert len(set(delays)) > 3  # drawn, not computed
+    assert len(set(delays)) > 3  # the delays are random
 
 
 def test_all_attempts_count_into_max_running_time(rig):
-    """An attempt that would begin too late is not waited for."""
+    """If the next attempt would begin too late, the job fails at once."""
     endpoint = rig.endpoint(answer(b"", status="500 Internal Server Error"))
     server, daemon = start(rig, endpoint.uri(), {"attempts": 100, "initial_delay": 0.4, "max_delay": 0.4},
                            options={"max_running_time": 1})
@@ -138,8 +138,8 @@ def test_all_attempts_count_into_max_running_time(rig):
     assert len(endpoint.requests) >= 2
 
 
-def test_a_drip_is_cut_by_attempt_timeout_and_the_connection_with_it(rig):
-    """One byte a second for ever, then a good answer: the job succeeds."""
+def test_attempt_timeout_ends_an_answer_that_comes_too_slowly_and_closes_its_connection(rig):
+    """The first answer comes at one byte a second and never ends. The second is good, so the job succeeds."""
     endpoint = rig.endpoint(in_turn(drip(b"HTTP/1.1 200 OK\r\n", b"X", 1), answer()))
     server, daemon = start(rig, endpoint.uri(), {**QUICK, "attempt_timeout": 0.5})
     began = time.monotonic()
@@ -150,7 +150,7 @@ def test_a_drip_is_cut_by_attempt_timeout_and_the_connection_with_it(rig):
 
 
 def test_attempt_timeout_does_not_cut_reaching_the_endpoint(rig):
-    """That has its own limit, and its end is an outage: the job is held, not failed."""
+    """Connecting has its own limit. When it is over, there is an outage: the job is held and does not fail."""
     full = rig.start(FullEndpoint())
     server, daemon = start(rig, f"http://{full.host}:{full.port}/", {"attempts": 1, "attempt_timeout": 0.2},
                            endpoint_connect_timeout=1)
@@ -167,7 +167,7 @@ def test_attempt_timeout_does_not_cut_reaching_the_endpoint(rig):
 
 
 def test_being_asked_to_wait_uses_no_attempt_up(rig):
-    """Two waits and then a failure: of two attempts, one is left."""
+    """The endpoint asks twice to wait and then fails: one of the two attempts is left."""
     wait = answer(b"busy", status="503 Service Unavailable", headers=["Retry-After: 0"])
     endpoint = rig.endpoint(in_turn(wait, wait, answer(b"", status="500 Internal Server Error"), answer()))
     server, daemon = start(rig, endpoint.uri(), {**QUICK, "attempts": 2})
@@ -179,7 +179,8 @@ def test_being_asked_to_wait_uses_no_attempt_up(rig):
 
 @pytest.mark.parametrize("after, requests", [(0.0, 2), (0.5, 1)])
 def test_a_used_connection_that_closes_without_an_answer(rig, after, requests):
-    """At once: it was closed before the request came, which is sent again. Later: the job has failed."""
+    """If it closes at once, it was closed before the request came, which is sent again. If it closes later, the job has
+    failed."""
     def close_later(request, sock):
         time.sleep(after)
     endpoint = rig.endpoint(in_turn(answer(), close_later, answer()))
@@ -194,7 +195,7 @@ def test_a_used_connection_that_closes_without_an_answer(rig, after, requests):
 
 
 def test_a_waiting_job_keeps_its_slot(rig):
-    """An endpoint in trouble gets less work, not the same amount of other work."""
+    """So an endpoint in trouble gets fewer jobs, and not other jobs in place of those that wait."""
     endpoint = rig.endpoint(answer(b"", status="500 Internal Server Error"))
     server, daemon = start(rig, endpoint.uri(), LATE, worker_count=2, max_running_time=LATER)
     with Client(server) as client:
@@ -202,7 +203,7 @@ def test_a_waiting_job_keeps_its_slot(rig):
         wait_until(lambda: daemon.metric("driveshaft_retries_total") == 2, "both wait")
         let_pass(0.5)
         assert len(endpoint.requests) == 2 and status(server, "f").running == 2
-        daemon.expect_failed_jobs()  # they do not come to their second attempt
+        daemon.expect_failed_jobs()  # the jobs have no second attempt
         daemon.send(signal.SIGTERM)
         daemon.wait_for_line("SIGTERM")
         daemon.send(signal.SIGTERM)
@@ -221,7 +222,7 @@ def test_a_waiting_job_goes_with_its_connection_to_gearmand(rig):
         wait_until(lambda: daemon.metric("driveshaft_retries_total") == 1, "it waits")
         relay.cut()
         assert client.result(job) == complete("done")
-    assert len(endpoint.requests) == 2  # gearmand gave it out again, the one that waited was let go
+    assert len(endpoint.requests) == 2  # gearmand assigned the job again, and the waiting one was dropped
     assert daemon.metric("driveshaft_results_dropped_total") == 1
     assert numbers(endpoint) == ["1", "1"]
 
@@ -242,7 +243,7 @@ def test_a_shutdown_lets_a_waiting_job_come_to_its_next_attempt(rig, on_shutdown
 @pytest.mark.parametrize("state", ["waiting", "running", "held"])
 @pytest.mark.parametrize("on_shutdown", ["fail", "requeue"])
 def test_the_end_of_a_shutdowns_window_ends_each_job_as_on_shutdown_says(rig, state, on_shutdown):
-    """Held ones go back in any case: no endpoint has seen them."""
+    """Held jobs are requeued in any case, because no endpoint has seen them."""
     endpoint = rig.endpoint({"waiting": answer(b"", status="500 Internal Server Error"), "running": hang,
                              "held": answer()}[state])
     if state == "held":
@@ -258,7 +259,7 @@ def test_the_end_of_a_shutdowns_window_ends_each_job_as_on_shutdown_says(rig, st
         daemon.send(signal.SIGTERM)
         daemon.wait_for_line("SIGTERM")
         if state != "held":
-            daemon.send(signal.SIGTERM)  # at once
+            daemon.send(signal.SIGTERM)  # a second signal ends the window at once
         assert daemon.wait(5) == 0
         given_back = len(daemon.lines("^Given back: function=f "))
         failed = len(daemon.lines("^Failed job: function=f ", level="ERROR"))
@@ -266,7 +267,7 @@ def test_the_end_of_a_shutdowns_window_ends_each_job_as_on_shutdown_says(rig, st
             assert 1 <= given_back <= 3 and failed == 0
         else:
             assert (given_back, failed) == ((3, 0) if on_shutdown == "requeue" else (0, 3))
-        # Whatever was given back is with gearmand, and the next worker runs it.
+        # gearmand has the jobs that were requeued, and the next worker runs them.
         good = rig.endpoint(answer())
         rig.driveshaft(jobs_file([server], {"Regular": pool(good.uri(), ["f"])}), name="next")
         expected = FAILED if failed else complete("done")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The tests' own instruments, shown right by programs that are not ours."""
+"""Tests of the test tools themselves, with programs of others."""
 import urllib.request
 
 from clients import Client, FAILED, Result, complete, gearman_cli, php_client, run, status, worker_links

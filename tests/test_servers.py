@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""gearmand servers that are down, go away, come back, stall; and several of them at once."""
+"""gearmands that are down, go away, come back or stall; and several gearmands at once."""
 import json
 import os
 import shutil
@@ -25,7 +25,7 @@ def one_pool(web, *functions, **query):
 
 
 def with_hosts(hosts):
-    """A command prefix that runs a program with its own /etc/hosts."""
+    """A command prefix that runs a program with the file `hosts` in place of /etc/hosts."""
     script = f'mount --bind "{hosts}" /etc/hosts && exec "$@"'
     prefix = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh"]
     if not shutil.which("unshare") or subprocess.run([*prefix, "true"], capture_output=True).returncode:
@@ -41,7 +41,7 @@ def test_an_address_may_be_a_name_a_literal_or_ipv6(rig, web):
 
 
 def test_a_name_with_several_addresses_is_tried_through(rig, web):
-    """`localhost` is often ::1 first, where this server does not listen, or the other way round."""
+    """The first address of `localhost` is often ::1, on which this server does not listen, or 127.0.0.1."""
     v6 = rig.gearmand(host="::1")
     hosts = rig.directory / "hosts"
     hosts.write_text("127.0.0.1 both.test\n::1 both.test\n")
@@ -50,8 +50,8 @@ def test_a_name_with_several_addresses_is_tried_through(rig, web):
 
 
 def test_an_address_that_does_not_answer_does_not_hide_the_next(rig):
-    """For the endpoint and for gearmand alike, and every time: the address that the system prefers takes no
-    connection here."""
+    """The address that the system prefers accepts no connection here. The next address is used each time, for the endpoint and
+    for gearmand."""
     hosts = rig.directory / "hosts"
     hosts.write_text("127.0.0.1 both.test\n127.0.0.2 both.test\n")
     server = rig.gearmand(host="127.0.0.2")
@@ -65,8 +65,8 @@ def test_an_address_that_does_not_answer_does_not_hide_the_next(rig):
 
 
 def test_a_name_without_answer_holds_up_nothing_else(rig, web):
-    """A look-up that hangs (here at a hosts file that is a pipe) is its pool's and its server's trouble alone, and
-    does not keep the program from its end."""
+    """A look-up that hangs (here because the hosts file is a pipe) affects only its pool and its server. The program can still
+    end."""
     hosts = rig.directory / "hosts"
     os.mkfifo(hosts)
     server = rig.gearmand()
@@ -130,14 +130,14 @@ def test_a_killed_server_gets_its_functions_back_when_it_returns(rig, web):
 
 
 class Closes(SocketServer):
-    """What a gearmand that is down looks like, but for being countable."""
+    """A server that closes each connection at once. For the daemon it is down, but the test can count the connections."""
 
     def serve(self, sock, number):
         pass
 
 
 def test_it_is_back_within_a_second_of_a_server_that_was_away_for_some(rig, web):
-    """As long as a restart takes, the waits between attempts do not grow beyond a second."""
+    """In the time that a restart takes, the waits between attempts do not grow beyond a second."""
     server = rig.gearmand()
     daemon = rig.driveshaft(jobs_file([server], one_pool(web)))
     daemon.expect_errors(server.address)
@@ -195,7 +195,7 @@ def test_a_server_with_a_persistent_queue_loses_no_job_when_it_is_killed(rig, we
 
 
 def test_a_lost_connection_drops_and_counts_the_result_and_the_job_runs_again(rig):
-    """The request at the endpoint runs on in its slot; gearmand gives the job out once more."""
+    """The request at the endpoint goes on in its slot, and gearmand assigns the job again."""
     gate = Gate()
     endpoint = rig.endpoint(gate)
     server = rig.gearmand()
@@ -243,7 +243,7 @@ def test_a_change_of_state_is_one_log_line(rig, web):
     up = lines()
     server.kill()
     wait_until(lambda: daemon.get("/readyz")[0] == 503, "the loss is noticed")
-    let_pass(3)  # five attempts and more
+    let_pass(3)  # time for more than five attempts
     assert lines() == up + 1
     server.start()
     wait_until(lambda: status(server, "reverse").workers, "connected again")
@@ -273,7 +273,7 @@ def test_connections_to_gearmand_use_tcp_keepalive(rig, web):
 
 
 def test_a_big_result_on_a_slow_link_is_not_taken_for_a_dead_server(rig):
-    """It takes longer than a server may be silent, and the answer to a ping waits behind it."""
+    """Sending the result takes longer than a server may be silent, and the ping and its answer have to wait for it."""
     result = "x" * 8_000_000
     endpoint = rig.endpoint(answer(contract(result)))
     server = rig.gearmand()
@@ -311,7 +311,7 @@ def test_a_name_that_nobody_knows_is_tried_again_and_disturbs_no_other_server(ri
 
 
 def test_servers_share_scarce_slots_fairly(rig):
-    """One slot, and work queued on both servers: neither waits until the other is empty."""
+    """There are one slot, and jobs on both servers. Neither server waits until the queue of the other is empty."""
     endpoint = rig.endpoint(answer())
     servers = [rig.gearmand("one"), rig.gearmand("two")]
     for number, server in enumerate(servers):
@@ -324,7 +324,8 @@ def test_servers_share_scarce_slots_fairly(rig):
 
 
 def test_a_server_that_answers_no_grab_keeps_no_slot_from_the_others(rig):
-    """After a second; if it speaks at last, its jobs wait for places: never do more run than worker_count."""
+    """After a second the slot is free for others. If the server answers at last, its job waits for a slot: no more jobs than
+    worker_count ever run."""
     gate = Gate()
     endpoint = rig.endpoint(gate)
     good = rig.gearmand()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Under a service manager: what it is told of start, reload, figures, drain, and the watchdog."""
+"""Messages to a service manager about start, reload, figures and drain, and the watchdog."""
 import re
 import shutil
 import signal
@@ -65,7 +65,7 @@ def test_the_time_asked_for_covers_the_drain_and_figures_go_on_in_it(rig, manage
 
 
 def test_time_is_asked_for_again_and_again_while_it_drains(rig, manager):
-    """The manager may have missed it. Each time it is what is left of the window, and the margin."""
+    """The manager may have missed a request. Each request is for the rest of the window, and a margin."""
     gate = Gate()
     server, _, daemon = start(rig, gate, env=manager.environment(), shutdown_timeout=100)
     with Client(server) as client:
@@ -110,7 +110,7 @@ def test_a_watchdog_that_was_not_asked_for_or_is_anothers_gets_nothing(rig, mana
 
 
 def test_a_manager_that_does_not_read_delays_no_job(rig, tmp_path):
-    """Its queue is full in a moment: a few datagrams."""
+    """Its queue has room for a few datagrams only, and is full soon."""
     manager = rig.start(ServiceManager(tmp_path, deaf=True))
     server, _, daemon = start(rig, env=manager.environment(watchdog=0.002))
     daemon.wait_for_line("cannot tell the service manager")
@@ -150,7 +150,7 @@ def test_the_unit_serves_this_machine_alone_unless_told_otherwise(rig):
 @pytest.mark.once
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_the_unit_exposes_little():
-    """systemd's own measure, from 0 to 10."""
+    """The measure is that of systemd, from 0 to 10."""
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", UNIT],
                           capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The outages that web shops have: nothing is lost with the settings that nobody has changed."""
+"""Outages that web shops have: with default settings no job is lost."""
 import collections
 import concurrent.futures
 import json
@@ -21,7 +21,7 @@ FUNCTIONS = ["reverse", "sleep", "die", "broken_while", "wait_for"]
 
 @pytest.fixture
 def shop(rig):
-    """nginx and php-fpm of the test's own, to be stopped."""
+    """nginx and php-fpm for one test, which may stop them."""
     folder = rig.directory / "shop"
     folder.mkdir()
     return rig.start(PhpFpmNginx(folder))
@@ -39,7 +39,7 @@ def submit(client, count=JOBS, first=1):
 
 
 def all_succeed(client, handles):
-    """Those of submit(), or those after the first of them."""
+    """Checks that the jobs with these handles succeed. `handles` are those of submit(), or a part of them."""
     for number, handle in enumerate(handles, 1):
         assert client.result(handle) == complete(f"job {number}"[::-1])
 
@@ -53,8 +53,8 @@ def is_down(daemon):
 
 
 def sit_out(daemon, client, handles, back):
-    """An outage of several seconds, as its probes tell; then `back` ends it. More jobs come until it is noticed: a busy
-    machine may have run all others before it began."""
+    """Waits until the daemon has noticed the outage, and for several probes; then `back` ends the outage. Until it is noticed,
+    more jobs are submitted, because all others may have run before it began."""
     def noticed():
         if not is_down(daemon):
             handles.extend(submit(client, 10, len(handles) + 1))
@@ -68,20 +68,20 @@ def sit_out(daemon, client, handles, back):
 
 @pytest.fixture
 def record(rig):
-    """Where PHP puts down each request that it begins with."""
+    """The file in which PHP records each request at its beginning."""
     return rig.directory / "record"
 
 
 def runs(record):
-    """How often each job came to PHP, by its handle."""
+    """How often each job came to PHP, by handle."""
     return collections.Counter(json.loads(line)["handle"] for line in record.read_text().splitlines())
 
 
 def kill_nginx(shop, daemon, slots):
-    """Its master before its worker, which then takes its connections and its open port with it. While a master lives, the
-    kernel has jobs connect to it still, and they break off when it dies. The worker is stopped first, until a request is
-    in each slot: no connection is idle then, on which a further job could begin while the kernel closes one after the
-    other."""
+    """Kills nginx: its master before its worker, so that the connections and the open port end together. While a master lives,
+    the kernel still accepts connections for it, and jobs on them would break off when it dies. Before that the worker is
+    stopped until each slot has a request: then no connection is idle on which another job could begin while the kernel closes
+    the connections one after the other."""
     worker, = shop.nginx.children()
     os.kill(worker, signal.SIGSTOP)
     wait_until(lambda: daemon.metric("driveshaft_endpoint_connections", state="busy") == slots, "a request is in each slot")
@@ -90,8 +90,8 @@ def kill_nginx(shop, daemon, slots):
 
 
 def kill_nginx_in_mid_request(shop, server, daemon, client, slots):
-    """First with a script in each slot that has begun, or waits for a process of php-fpm; then twice with whatever a queue
-    of thousands has in them. Returns the handles of the scripts and those of the queue."""
+    """Kills nginx three times: first while the job in each slot runs a script or waits for a process of php-fpm, then twice
+    while a queue of thousands of jobs is worked off. Returns the handles of the former and the latter jobs."""
     gate = shop.directory / "gate"
     scripts = client.submit_many("wait_for", [str(gate)] * slots)
     wait_until(lambda: daemon.metric("driveshaft_endpoint_connections", state="busy") == slots, "every slot waits for PHP")
@@ -165,7 +165,7 @@ def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
     with Client(server) as client:
         handles = submit(client)
         client.wait_for_results(200)
-        shop.fpm.send(signal.SIGTERM)  # as systemd stops it on Debian; it kills the scripts that run
+        shop.fpm.send(signal.SIGTERM)  # Debian's systemd stops php-fpm so; php-fpm kills the running scripts
         shop.fpm.wait()
         sit_out(daemon, client, handles, shop.fpm.start)
         all_succeed(client, handles)
@@ -179,7 +179,7 @@ def test_php_fpm_away_behind_nginx_costs_no_job(rig, shop):
 
 
 def test_reloads_of_php_fpm_cost_no_job(rig, shop):
-    """With Debian's settings php-fpm kills the scripts that run. nginx makes a 502 of most of them, and an empty answer of
+    """With Debian's settings a reload kills the running scripts. nginx answers 502 for most of them, and an empty answer for
     those that had begun to print."""
     server, daemon = start(rig, shop.uri())
     daemon.expect_errors("its jobs are held and no more are taken")
@@ -223,8 +223,8 @@ def test_without_hold_on_such_an_answer_is_a_failure(rig, shop):
 
 @pytest.mark.parametrize("slots", [8, 1])
 def test_a_job_that_crashes_php_fails_alone(rig, shop, record, slots):
-    """nginx makes a 502 of it, too: the job is sent three times more, and the others do not stop. More often it is sent
-    only where a busy machine sends no other job within a tenth of a second."""
+    """nginx answers 502 for this job too. It is sent three times more, and other jobs go on. It is only sent more often if a
+    busy machine sends no other job within a tenth of a second."""
     server = rig.gearmand()
     with Client(server) as client:
         handles = submit(client, 2000)
@@ -242,7 +242,7 @@ def test_a_job_that_crashes_php_fails_alone(rig, shop, record, slots):
 
 
 def test_jobs_that_crash_php_do_not_keep_the_others_from_being_run(rig, shop):
-    """As many as there are slots, before any other."""
+    """There are as many such jobs as slots, and they come before all others."""
     server, daemon = start(rig, shop.uri(), worker_count=3)
     daemon.expect_failed_jobs()
     daemon.expect_errors("its jobs are held and no more are taken")
@@ -255,7 +255,7 @@ def test_jobs_that_crash_php_do_not_keep_the_others_from_being_run(rig, shop):
 
 
 def jobs_a_second(server, count):
-    """Without the last ones, which may wait in php-fpm's queue for a second or two."""
+    """Measures jobs a second, without the last jobs, which may wait in php-fpm's queue for a second or two."""
     with Client(server) as client:
         begin = time.monotonic()
         handles = client.submit_many("sleep", ["0.02"] * count)
@@ -267,7 +267,7 @@ def jobs_a_second(server, count):
 
 
 def test_a_full_php_fpm_is_worked_as_fast_as_it_can(rig):
-    """Beside one that is never full, at the same time: a machine that is busy with something else slows down both."""
+    """It is compared with one that is never full, at the same time, because other load on the machine slows down both."""
     servers, daemons = zip(*(start(rig, rig.php_fpm(children=2, backlog=2).uri_unix(), slots, f"-{slots}") for slots in (2, 16)))
     daemon = daemons[1]
     daemon.expect_errors("is full: it takes no more than")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Signals under load: a drain finishes what runs, takes nothing new, and ends with exit code 0."""
+"""Signals under load: a drain finishes the running jobs, takes no others, and ends with exit code 0."""
 import json
 import signal
 import time
@@ -12,7 +12,7 @@ from driveshaft import jobs_file, pool, sanitized
 from load import Load
 from processes import let_pass, wait_until
 
-SOON = 5 if sanitized() else 2  # seconds, for what has nothing to wait for
+SOON = 5 if sanitized() else 2  # seconds within which a daemon ends that has nothing to wait for
 DRAINING = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
 
 each_draining = pytest.mark.parametrize("number", DRAINING, ids=lambda number: number.name)
@@ -82,7 +82,7 @@ def test_what_runs_at_the_end_of_the_window_is_failed_at_gearmand(rig, number, w
 @pytest.mark.slow
 @each_draining
 def test_a_drain_waits_as_long_as_shutdown_timeout_says(rig, number):
-    """Here for a job that takes several times what it would wait by itself."""
+    """The job takes several times as long as a drain would wait by default."""
     gate = Gate()
     server, daemon = start(rig, rig.endpoint(gate).uri(), loop_timeout=1, shutdown_timeout=60)
     with Client(server) as client:
@@ -98,7 +98,7 @@ def test_a_drain_waits_as_long_as_shutdown_timeout_says(rig, number):
         assert daemon.wait(SOON) == 0
 
 
-def test_and_no_longer(rig):
+def test_a_drain_waits_no_longer_than_shutdown_timeout_says(rig):
     server, daemon = start(rig, rig.endpoint(hang).uri(), loop_timeout=60, shutdown_timeout=1)
     daemon.expect_failed_jobs()
     with Client(server) as client:
@@ -136,7 +136,7 @@ def test_signals_that_go_on_to_the_very_end_change_nothing(rig, number):
 
 
 def test_while_one_drains_another_takes_the_work_at_once(rig, web):
-    """The draining one neither swallows wake-ups nor holds jobs back, even with one wake-up a job."""
+    """The draining daemon takes no wake-ups and no jobs from the other one, even with one wake-up for each job."""
     gate = Gate()
     endpoint = rig.endpoint(gate)
     server = rig.gearmand(options=["--worker-wakeup", "1"])
@@ -177,7 +177,7 @@ def test_a_server_that_does_not_answer_holds_a_drain_up_for_its_window_only(rig,
     daemon.expect_errors("did not answer the last ping")
     server.send(signal.SIGSTOP)
     daemon.send(signal.SIGTERM)
-    assert daemon.wait(2 + 2 + SOON) == 0  # the window, and two seconds to say goodbye
+    assert daemon.wait(2 + 2 + SOON) == 0  # the window, and two seconds for closing the connections
     daemon.wait_for_line(f"gearmand {server.address}: it did not answer the last ping", level="WARN")
 
 
@@ -204,7 +204,7 @@ def test_sighup_reloads_under_load_and_keeps_every_job(rig, web):
             config["pools_list"]["Regular"]["worker_count"] = 2 + turn
             daemon.reload(config, by=lambda: daemon.send(signal.SIGHUP))
         load.stop()
-    # The client has the last result a moment before the daemon's slot is free again.
+    # The client gets the last result a moment before the daemon's slot is free again.
     wait_until(lambda: daemon.metric("driveshaft_threads", status="idle") == 11, "all of the new slots are idle")
     assert daemon.metric("driveshaft_errors") == 0
 

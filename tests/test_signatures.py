@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Signed requests: what examples/verify.* accept and refuse, and how secrets change while jobs run."""
+"""Signed requests: which requests examples/verify.* accept and refuse, and how secrets change while jobs run."""
 import base64
 import hashlib
 import json
@@ -18,7 +18,7 @@ from processes import wait_until
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FORMATS = ["json", "multipart", "urlencoded"]
 
-# Each reads cases from its standard input and prints for each why it is refused, or null.
+# Each verifier reads cases from stdin, and prints for each why it is refused, or null.
 VERIFIERS = {
     "php": ["php", "-r", f"""require '{EXAMPLES}/verify.php';
         echo json_encode(array_map(fn ($case) => driveshaft_refusal($case['headers'], base64_decode($case['body']),
@@ -54,7 +54,7 @@ def start(rig, uri, secrets, functions=("f", "reverse", "echo"), **settings):
 
 
 def case(request, secrets, now=None, body=None, **headers):
-    """A request to be judged, with what is altered of it."""
+    """A case for the verifiers: a request, with changes."""
     all_headers = {**request.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return {"headers": {name: value for name, value in all_headers.items() if value is not None},
             "body": base64.b64encode(request.body if body is None else body).decode(), "secrets": secrets,
@@ -155,7 +155,7 @@ def test_a_job_has_one_id_for_all_its_attempts_and_no_other_job_has_it(rig):
 
 
 def test_a_job_that_gearmand_has_run_again_keeps_its_id(rig):
-    """Its worker is killed while it runs."""
+    """The driveshaft is killed while it runs the job."""
     endpoint = rig.endpoint(lambda request, sock: answer()(request, sock) if len(endpoint.requests) > 1 else hold(request))
     killed = []
 
@@ -176,7 +176,7 @@ def test_a_job_that_gearmand_has_run_again_keeps_its_id(rig):
 
 
 def test_a_big_workload_is_signed_without_a_copy(rig):
-    """As a part of a multipart body; its memory would be 64 MiB more."""
+    """The workload is a part of a multipart body. A copy would take 64 MiB more."""
     endpoint = rig.endpoint(answer())
     secret = new_secret()
     server, daemon = start(rig, endpoint.uri(), [secret], request_format="multipart")
@@ -188,12 +188,12 @@ def test_a_big_workload_is_signed_without_a_copy(rig):
     before = peak()
     assert run(server, "f", workload) == complete("done")
     if not sanitized(by=("tsan",)):
-        assert peak() - before < 100_000  # kB; the packet is one copy of the workload
+        assert peak() - before < 100_000  # kB; the packet itself contains the workload once
     assert verdicts("python", [case(endpoint.requests[0], [secret])]) == [None]
 
 
 def test_secrets_change_while_jobs_run(rig):
-    """Jobs go on all the time, and each is signed with what was in the file."""
+    """Jobs run all the time, and each is signed with the secret that was in the file."""
     old, new = new_secret(), new_secret()
     endpoint = rig.endpoint(answer())
     server, daemon = start(rig, endpoint.uri(), [old])
@@ -258,7 +258,7 @@ def test_a_request_is_not_signed_where_nobody_asked(rig):
 
 
 def test_an_openssl_that_cannot_sign_costs_jobs_and_not_the_process(rig):
-    """Its configuration leaves out what computes anything."""
+    """The configuration of OpenSSL loads no provider that could sign."""
     conf = rig.directory / "openssl.cnf"
     conf.write_text("openssl_conf = init\n[init]\nproviders = providers\n[providers]\nbase = base\n"
                     "[base]\nactivate = 1\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The account of the soak of outages: it finds what is lost, and takes no repeat for explained that is not."""
+"""Tests of outage_account.py: the account finds lost jobs, and does not accept a repeat without a reason."""
 import pytest
 
 from outage_account import Account, Run, read_book, read_log, suspects
@@ -14,7 +14,7 @@ def run(began, trace=0, attempt=1, lasts=1.0, sender="driveshaft-1.1", unique=JO
 
 
 def log(tmp_path, *texts, since=1):
-    """What is read of a log with a line at each of these seconds."""
+    """The lines that are read of a log with these texts, one in each second from `since` on."""
     path = tmp_path / "log"
     path.write_text("".join(f"1970-01-01 00:00:{second:02},000 INFO  Thread - {text}\n"
                             for second, text in enumerate(texts, since)))
@@ -43,7 +43,7 @@ def test_what_is_lost_and_what_nobody_had_submitted():
     assert "1 submissions of unknown fate: 0 ran, 1 did not" in list(account.report())
 
 
-def test_those_of_which_the_logs_have_to_tell_more():
+def test_suspects_are_jobs_that_ran_more_than_once_or_not_to_an_end():
     assert suspects({"one", "two", "three"}, [run(1, unique="one"), run(2, unique="two", lasts=None), run(3, unique="two"),
                                               run(4, unique="unknown"), run(5, unique="unknown")]) == {"two", "three", "unknown"}
 
@@ -65,7 +65,7 @@ def test_an_attempt_after_which_the_job_was_held(tmp_path):
 
 
 def test_attempts_that_follow_one_another_at_once(tmp_path):
-    """The line of the second does not explain the first."""
+    """The log line of the second attempt does not explain the first."""
     why = ' pool=Web attempt=1 reason="the endpoint answered HTTP status 502; the job may have run"'
     lines = log(tmp_path, line("Starting job"), line("Holding job", 0, why), line("Holding job", 0, why))
     runs = [run(1), run(2.9, attempt=2), run(3.1, attempt=3)]
@@ -90,7 +90,7 @@ def test_a_connection_that_broke(tmp_path, event, explains):
 
 @pytest.mark.parametrize("killed_at, explains", [(2.1, True), (1, False), (9, False)])
 def test_a_result_that_was_not_read(tmp_path, killed_at, explains):
-    """The log has it at 2."""
+    """The log has the result at second 2."""
     lines = log(tmp_path, line("Starting job"), line("Finished job", 0)) + log(tmp_path, line("Starting job"), since=12)
     runs = [run(1), run(12, trace=1)]
     event = Event("gearmand-1", "killed", killed_at, killed_at + 0.5)
@@ -115,7 +115,7 @@ def test_a_result_for_a_gearmand_that_had_gone_unseen(tmp_path, stopped, explain
 
 
 def test_a_driveshaft_that_was_killed(tmp_path):
-    """The script of its request may begin after that of the next."""
+    """The script of its request may begin later than that of the next request for the job."""
     lines = log(tmp_path, line("Starting job"))
     for runs in ([run(1), run(4, trace=1, sender="driveshaft-2.1")], [run(1, trace=1, sender="driveshaft-2.1"), run(4)]):
         assert repeats(runs, lines, killed={"driveshaft-1.1": 2}) == ["its driveshaft was killed while it ran"]
@@ -129,7 +129,7 @@ def test_a_job_that_was_given_back(tmp_path, kind, explains):
         "given back by a driveshaft that was restarted" if explains else "unexplained"]
 
 
-def test_the_book(tmp_path):
+def test_reading_the_record_of_runs(tmp_path):
     book = tmp_path / "book"
     book.write_text(f"begin r2 2.5 direct {JOB} H:vm:7 driveshaft-2.1 2 {TRACES[0]}\n"
                     f"begin r1 1.5 work {JOB} H:vm:7 driveshaft-1.1 1 {TRACES[0]}\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The source folder, where someone builds in it with `cmake . && make`."""
+"""The source folder after a build in it with `cmake . && make`."""
 import shutil
 import subprocess
 from pathlib import Path

@@ -35,7 +35,7 @@ DONE = {"gearman_ret": 0, "response_string": "done"}
 
 
 def stream(*said, wait=None, close=False):
-    """Each of `said` as a chunk of its own; before the last one it waits for `wait`."""
+    """A behaviour that sends each of `said` as a separate chunk. Before the last one it waits for the event `wait`."""
     def behave(_, sock):
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
         for i, line in enumerate(said):
@@ -76,7 +76,7 @@ def test_the_examples_with_php_gearmans_callbacks(rig, example):
 
 
 def test_the_examples_answer_at_once_on_a_kept_connection(example):
-    """Nagle's algorithm would hold back each answer but the first for 40 ms."""
+    """With Nagle's algorithm each answer but the first would be delayed by 40 ms."""
     uri = urllib.parse.urlsplit(example)
     connection = http.client.HTTPConnection(uri.hostname, uri.port, 20)
     took = []
@@ -145,7 +145,7 @@ def test_a_failure_at_the_end_of_a_stream_is_the_endpoints_word(rig):
 
 
 def test_a_job_whose_data_the_client_has_is_not_tried_again(rig):
-    """It would get it twice."""
+    """Otherwise the client would get the data twice."""
     endpoint = rig.endpoint(stream({"data": "half"}, close=True))
     server, daemon = start(rig, endpoint.uri(), retry={"attempts": 3, "initial_delay": 0.01})
     daemon.expect_failed_jobs()
@@ -190,7 +190,7 @@ def test_far_more_than_max_response_size_streams_through_in_bounded_memory(rig):
 
 
 def test_a_gearmand_that_takes_nothing_in_stops_the_stream_and_not_our_memory(rig):
-    """The endpoint is read no further, so it comes to a stop itself; and goes on when gearmand does."""
+    """Driveshaft reads no more from the endpoint, so the endpoint stops too. Both go on when gearmand does."""
     sent = []
     deaf = threading.Event()
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""TLS to gearmand, by way of stunnel, and to endpoints: who is trusted, what is said when somebody is not, and files
-that are replaced while it runs."""
+"""TLS to gearmand, through stunnel, and to endpoints: which certificates are trusted, messages about those that are not, and
+files that are replaced while the daemon runs."""
 import hashlib
 import json
 import os
@@ -22,7 +22,7 @@ from processes import HangingFile, Process, free_port, let_pass, wait_until
 from servers import NginxTls, Stunnel
 
 GUIDE = Path(__file__).parent.parent / "docs/guides/tls.md"
-SETTLED = 1.1  # seconds after which a file that was written is read
+SETTLED = 1.1  # seconds after which a changed file is read
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +106,12 @@ def test_one_server_over_tls_and_one_plain(rig, ca, peer):
 
 
 def test_any_bytes_and_sizes_go_both_ways(rig, ca, peer, us):
-    """Through TLS at gearmand and at the endpoint."""
+    """They go through TLS at gearmand and at the endpoint."""
     def digest(request, sock):
         size, rest = request.body.split(b"\0", 1)
         return answer(contract(hashlib.sha256(rest).hexdigest() + "x" * int(size)))(request, sock)
 
-    def strip(request, sock):  # to the workload alone
+    def strip(request, sock):  # answers with the workload of the request
         boundary = request.headers["content-type"].split("boundary=")[1].encode()
         part = request.body.split(b'name="workload"')[1].split(b"\r\n\r\n", 1)[1]
         request.body = part[:part.index(b"\r\n--" + boundary)]
@@ -132,7 +132,8 @@ def test_any_bytes_and_sizes_go_both_ways(rig, ca, peer, us):
 
 
 def cases():
-    """name: (the tunnel's certificate, of the CA or the stranger; whether it wants one; `tls`; what the log says)."""
+    """name: (the tunnel's certificate, of the CA or the stranger; whether the tunnel requires one; `tls`; the text in the
+    log)."""
     trusts = lambda ca, stranger, us: ca.trusted(us)  # noqa: E731
     return {
         "unknown authority": ("peer", False, lambda ca, stranger, us: stranger.trusted(),
@@ -165,7 +166,7 @@ def test_a_gearmand_that_is_not_to_be_trusted_or_does_not_trust_us_is_told_of_an
     daemon.wait_for_line(f"^gearmand {front.address}: .*{line}", level="WARN")
     assert connections(daemon) == 0 and daemon.get("/readyz")[0] == 503
     assert not worker_links(server)
-    # And once it is set right, all is well.
+    # When the cause is removed, jobs run.
     good = ca.trusted(us, server_name={"elsewhere": "elsewhere.example"}.get(which, "localhost"),
                       verify=which != "expired")
     if which == "expired":
@@ -208,7 +209,7 @@ def test_a_tunnel_without_a_gearmand_behind_it_is_told_of(rig, ca, peer):
     wait_until(lambda: connections(daemon) == 1, "it is connected", 15)
 
 
-def test_the_tunnel_in_the_manual_is_one(rig, ca, peer, us):
+def test_the_tunnel_in_the_manual_works(rig, ca, peer, us):
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
     text = re.search(r"```ini\n(.*?)```", GUIDE.read_text(), re.S)[1]
     port = free_port()
@@ -240,7 +241,7 @@ def test_a_handshake_that_is_not_answered_ends_in_time(rig, ca):
     wait_until(lambda: deaf.connections > then + 1, "it is tried again")
     assert len(os.listdir(f"/proc/{daemon.pid}/fd")) <= files + 2  # and nothing is left behind
     daemon.send(signal.SIGTERM)
-    assert daemon.wait(5) == 0  # a handshake holds up no exit
+    assert daemon.wait(5) == 0  # a handshake does not delay the exit
 
 
 # --- reload and drain
@@ -272,7 +273,7 @@ def test_a_reload_of_a_servers_tls_makes_its_connections_anew_and_loses_no_job(r
         assert client.result(job) == complete("done")
         wait_until(lambda: len(worker_links(server)) == 1 == connections(daemon), "the old one is left")
     assert len(endpoint.requests) == 1
-    # The same again is no change.
+    # An equal file is no change.
     daemon.reload(jobs_file([front.entry(ca.trusted())], pools(endpoint)))
     daemon.wait_for_line("read again, nothing has changed")
 
@@ -291,12 +292,12 @@ def test_a_drain_over_tls_delivers_what_runs(rig, ca, peer):
         gate.open()
         assert [client.result(job) for job in jobs] == [complete("x" * 5_000_000)] * 4
     assert daemon.wait(5) == 0
-    assert not [line for line in front.log()[opened:].splitlines() if "unexpected eof" in line and "SSL_accept" not in line]  # it was said goodbye to
+    assert not [line for line in front.log()[opened:].splitlines() if "unexpected eof" in line and "SSL_accept" not in line]  # the connection was closed properly
 
 
 @pytest.mark.slow
 def test_a_tunnel_that_is_silent_is_given_up(rig, ca, peer):
-    """As one without TLS: pings are not answered."""
+    """It answers no pings, like a silent server without TLS."""
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
     front = tunnel(rig, server, peer)
     daemon = rig.driveshaft(jobs_file([front.entry(ca.trusted())], pools(endpoint)), loop_timeout=1)
@@ -368,7 +369,7 @@ def test_a_key_that_the_daemons_user_may_not_read_is_told_of_at_the_start(ca, us
 
 
 def test_replaced_files_are_used_by_new_connections_and_trouble_no_old_one(rig, ca, us, stranger, tmp_path):
-    """A certificate of another authority, in the files that are named; then something broken; then all of it anew."""
+    """The named files get a certificate of another authority, then broken contents, then valid ones again."""
     mine = Certificate(tmp_path / "us.pem", tmp_path / "us.key")
     replace(mine, us)
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
@@ -381,7 +382,7 @@ def test_replaced_files_are_used_by_new_connections_and_trouble_no_old_one(rig, 
     replace(mine, stranger.issue("us"))
     let_pass(SETTLED)
     assert run(server, "reverse", "ab") == complete("ba")
-    assert worker_links(server).keys() == links  # those that are there go on
+    assert worker_links(server).keys() == links  # the existing connections go on
     front.stop()
     front.clients = stranger
     front.start()
@@ -414,7 +415,7 @@ def test_a_file_system_that_hangs_holds_up_neither_jobs_nor_new_connections(rig,
     plain, hidden, endpoint = rig.gearmand(), rig.gearmand("hidden"), rig.endpoint(reverse)
     front = tunnel(rig, hidden, peer)
     daemon = rig.driveshaft(jobs_file([plain, front.entry({"ca_file": str(authorities)})], pools(endpoint)))
-    daemon.expect_errors("^tls: a changed file is not used")  # it is empty when it can be read
+    daemon.expect_errors("^tls: a changed file is not used")  # when it can be read, the file is empty
     wait_until(lambda: connections(daemon) == 2, "both servers are connected to")
     hanging = HangingFile(authorities)
     let_pass(SETTLED)
@@ -488,7 +489,7 @@ def test_jobs_wait_for_an_endpoint_whose_certificate_is_not_good_until_it_is(rig
 
 
 def test_jobs_wait_for_an_endpoint_that_refuses_our_certificate_until_it_does_not(rig, ca, us, peer, stranger, tmp_path):
-    """With TLS 1.3 it refuses when hands have been shaken already."""
+    """With TLS 1.3 the endpoint refuses the certificate after the handshake."""
     mine = Certificate(tmp_path / "us.pem", tmp_path / "us.key")
     replace(mine, stranger.issue("us"))
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)

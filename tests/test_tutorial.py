@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The documents that a reader follows step by step are run as they stand, with real gearmand and php-fpm.
+"""The documents that a reader follows step by step are run as they are, with a real gearmand and php-fpm.
 
-Of a document, in order: a block of code with a name behind its language (```php job.php) is that file, ```sh is a command, and
-```text is all that the commands since the last such block print, with … for what differs. Other blocks are not run. Spaces
-beside each other count as one, as the columns of tables are as wide as what is in them."""
+The blocks of a document are taken in order. A block with a name behind its language (```php job.php) is the file of that name,
+```sh has commands, and ```text is everything that the commands since the last such block print; … stands for text that differs.
+Other blocks are not run. Several spaces count as one, because the widths of columns depend on their texts."""
 import os
 import re
 import shutil
@@ -22,7 +22,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<name>[\w.-]+))?\n(?P<text>.*?)^```$", re.M | re.S)
 PATIENCE = 90  # seconds for one block
 
-# The page is at another port here, and these commands ask at 8888 unless told otherwise.
+# The page is at another port here, but these commands use 8888 by default.
 WRAPPER = """#!/bin/sh
 case $1 in
   status | top | jobs | failures) exec {program} "$@" --url 127.0.0.1:{port} ;;
@@ -32,12 +32,12 @@ esac
 
 
 def blocks(document):
-    """(language, name of a file or None, text)"""
+    """The blocks of a document: (language, name of a file or None, text)."""
     return [(found["language"], found["name"], found["text"]) for found in BLOCK.finditer(document)]
 
 
 def matches(expected, printed):
-    """Line by line, with … for anything within a line."""
+    """Compares the texts line by line. … stands for any text within a line."""
     def words(line):
         return " ".join(line.split())
     expected, printed = ([words(line) for line in text.strip("\n").split("\n")] for text in (expected, printed))
@@ -46,8 +46,8 @@ def matches(expected, printed):
 
 
 class Reader:
-    """Follows documents in a folder of its own, as a user who is not root. `places` are what the documents name, and
-    what stands for it here: folders and ports."""
+    """Follows documents in a separate folder, as a user who is not root. `places` maps folders and ports in the documents to
+    those that are used here."""
 
     def __init__(self, folder, ports, home):
         self.folder, self.home = folder, folder / home
@@ -87,7 +87,8 @@ class Reader:
         fresh.replace(self.home / name)
 
     def run(self, commands):
-        """All commands of a block have to succeed. What they begin in the background is waited for, as people are slower."""
+        """Runs the commands of a block, which all have to succeed. Then it waits until what they have started in the background
+        is ready, as it would be for a person."""
         self.shell.stdin.write(f"set -e\n{commands}\nset +e\necho; echo '--- done'\n".encode())
         self.shell.stdin.flush()
         timer = subprocess.Popen(["sh", "-c", f"sleep {PATIENCE}; kill -KILL -{self.shell.pid}"], start_new_session=True)
@@ -103,7 +104,7 @@ class Reader:
             wait_until(lambda: accepts("127.0.0.1", int(port)), f"port {port} is served after\n{commands}")
 
     def end(self):
-        """Whatever state a failure has left: daemons have left their session, and their numbers in files."""
+        """Ends all processes, even after a failure. Daemons are not in the session any more, but their pids are in files."""
         for file in self.folder.rglob("*.pid"):
             try:
                 os.kill(int(file.read_text()), signal.SIGKILL)
@@ -117,7 +118,7 @@ class Reader:
 
 @pytest.fixture
 def reader():
-    """A reader for the ports and the folder that a document names."""
+    """Makes a Reader for the ports and the folder that a document names."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         readers = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An upgrade in place: a new process takes over, the old one finishes its jobs, and nobody notices."""
+"""Upgrades in place: a new process takes over, the old one finishes its jobs, and no client is disturbed."""
 import contextlib
 import functools
 import http.client
@@ -35,7 +35,7 @@ def path(rig):
 
 @pytest.fixture
 def program(rig):
-    """A copy of the program, for tests that put something else in its place."""
+    """A copy of the program, for tests that replace it."""
     copy = rig.directory / "program"
     shutil.copy2(binary(), copy)
     return copy
@@ -63,7 +63,7 @@ def pid_shown(daemon):
 
 
 class Scraper:
-    """Asks for a page on a new connection again and again, from a thread; `failed` has what was no good answer."""
+    """Requests pages repeatedly, each on a new connection, from a thread. `failed` has all answers that were not good."""
 
     def __init__(self, daemon, *pages):
         self.port, self.pages = daemon.port, pages
@@ -122,7 +122,7 @@ def test_fifty_upgrades_under_load_lose_and_repeat_no_job_and_fail_no_scrape(rig
 
 
 def test_the_old_process_finishes_its_jobs_however_long_they_take(rig, path):
-    """Longer than any drain would last: with --loop_timeout 1 that is 2 s."""
+    """The jobs take longer than a drain would wait, which is 2 s with --loop_timeout 1."""
     gate = Gate(reverse)
     endpoint, server, daemon = start(rig, path, gate, worker_count=2, loop_timeout=1)
     with Client(server) as client:
@@ -144,7 +144,7 @@ def test_the_old_process_finishes_its_jobs_however_long_they_take(rig, path):
 
 
 def test_the_program_is_the_one_that_is_at_its_path_by_then(rig, path, program):
-    """Replaced as packages do it, and behind a link that leads elsewhere by then."""
+    """The program is replaced as packages do it, or its path is a link that is changed."""
     link = rig.directory / "current"
     link.symlink_to(program)
     _, server, daemon = start(rig, path, program=link)
@@ -204,7 +204,7 @@ def test_an_upgrade_that_fails_changes_nothing(rig, path, program, failure):
     shutil.copy2(binary(), program)
     assert wait_for_end(daemon.upgrade(path)) == 0, "the next one goes well"
     assert run(server, "reverse", "ab") == complete("ba")
-    daemon.unexpected_lines = lambda: []  # what the script and the program say on stderr is no log line
+    daemon.unexpected_lines = lambda: []  # the messages of the script and the program on stderr are no log lines
 
 
 def test_a_broken_jobs_file_keeps_the_old_process_going(rig, path):
@@ -289,8 +289,8 @@ def test_with_neither_exporter_nor_control_socket_there_is_the_signal(rig):
 
 @contextlib.contextmanager
 def two_upgrades_while_a_job_runs(rig, path):
-    """The daemon, the process before it, and the oldest one, which has the job. In the end the job succeeds, and so does
-    each of the processes."""
+    """Upgrades the daemon twice while a job runs. Returns the daemon, the process before it, and the oldest process, which has
+    the job. At the end the job succeeds, and each process ends with exit code 0."""
     gate = Gate(reverse)
     endpoint, server, daemon = start(rig, path, gate, shutdown_timeout=60)
     with Client(server) as client:
@@ -304,7 +304,7 @@ def two_upgrades_while_a_job_runs(rig, path):
     assert wait_for_end(oldest) == wait_for_end(old) == daemon.wait(10) == 0
 
 
-def test_a_shutdown_of_the_new_process_is_one_of_both(rig, path):
+def test_a_shutdown_of_the_new_process_ends_both(rig, path):
     """A service manager kills what is left of a service when its main process ends."""
     with two_upgrades_while_a_job_runs(rig, path) as (daemon, old, oldest):
         daemon.send(signal.SIGTERM)
@@ -314,7 +314,7 @@ def test_a_shutdown_of_the_new_process_is_one_of_both(rig, path):
 
 
 def test_a_signal_to_all_processes_of_the_service_is_one_signal(rig, path):
-    """As `systemctl stop` sends it: it reaches the old process twice, by itself and through the new one."""
+    """`systemctl stop` sends such a signal. It reaches the old process twice: directly and through the new process."""
     with two_upgrades_while_a_job_runs(rig, path) as (daemon, _, _):
         daemon.send_to_all(signal.SIGTERM)
         wait_until(lambda: len(daemon.lines("^SIGTERM: no more jobs are taken")) == 3, "it has reached all")
@@ -342,7 +342,7 @@ def test_a_second_signal_ends_what_runs_in_both(rig, path):
     gate.open()
 
 
-def test_a_signal_to_the_old_process_ends_its_patience(rig, path):
+def test_signals_to_the_old_process_limit_the_time_of_its_jobs_and_then_end_them(rig, path):
     gate = Gate(reverse)
     endpoint, server, daemon = start(rig, path, gate, shutdown_timeout=60)
     daemon.expect_failed_jobs()
@@ -392,7 +392,7 @@ def test_a_manager_that_reads_late_hears_of_the_new_process_before_the_old_one_e
     manager = ServiceManager(rig.directory, deaf=True)
     rig.start(manager)
     _, server, daemon = start(rig, path, env=manager.environment(watchdog=0.01))
-    daemon.wait_for_line("cannot tell the service manager")  # its queue is full
+    daemon.wait_for_line("cannot tell the service manager")  # the manager's queue is full
     old = daemon.upgrade(path)
     daemon.wait_for_line("all jobs are done")
     let_pass(0.3)
@@ -403,7 +403,7 @@ def test_a_manager_that_reads_late_hears_of_the_new_process_before_the_old_one_e
 
 
 UNIT = Path(__file__).parent.parent / "packaging" / "driveshaft.service"
-# What a user's manager can do, too.
+# The settings that systemd also accepts in the service manager of a user.
 TAKEN = ["Type", "NotifyAccess", "ExecReload", "Restart", "RestartSec", "WatchdogSec", "NoNewPrivileges", "RestrictNamespaces",
          "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "MemoryDenyWriteExecute", "RestrictAddressFamilies",
          "SystemCallArchitectures", "SystemCallFilter", "SystemCallErrorNumber"]
@@ -413,7 +413,7 @@ TAKEN = ["Type", "NotifyAccess", "ExecReload", "Restart", "RestartSec", "Watchdo
 @pytest.mark.once
 @pytest.mark.slow
 def test_systemd_itself_sees_one_service(rig, path):
-    """With the settings of the package's unit and what it forbids, but for a shorter TimeoutStopSec."""
+    """The unit has the settings and restrictions of the package's unit, but a shorter TimeoutStopSec."""
     systemd = UserSystemd(rig.directory)
     rig.start(systemd)
     if systemd.why_not:
@@ -493,7 +493,8 @@ def test_no_line_is_lost_when_two_processes_log_to_the_same_files(rig, path, kin
 
 
 def test_the_old_process_rolls_no_file(rig, path):
-    """It would give the file of the new process the name of one that has been rolled, whose lines were gone."""
+    """Otherwise it would rename the new process's file to the name of a rolled file, and the lines of that file would be
+    lost."""
     logconfig = rig.directory / "log.xml"
     logconfig.write_text(LOGCONFIG.format(kind=FILES["dated"][0], directory=rig.directory, more=FILES["dated"][1]))
     gate, server = Gate(reverse), rig.gearmand()
@@ -544,14 +545,15 @@ def test_log_files_are_opened_anew_in_both(rig, path):
 
 @pytest.fixture
 def roots_directory(roots_directory):
-    """The program is there, too."""
+    """The directory also has the program."""
     shutil.copy2(binary(), roots_directory / "program")
     return roots_directory
 
 
 @contextlib.contextmanager
 def daemonized(rig, directory, *options):
-    """With paths as a shell in its directory would give them. A gearmand, the pid file and the control socket."""
+    """Starts a daemon in the background, with paths that are relative to its directory. Returns a gearmand, the pid file and
+    the control socket."""
     server, endpoint = rig.gearmand(), rig.endpoint(reverse)
     (directory / "jobs.json").write_text(json.dumps(jobs_file([server], {"Web": pool(endpoint.uri(), ["reverse"])})))
     (directory / "log.xml").write_text(LOGCONFIG.format(kind=FILES["plain"][0], directory=directory, more=""))
@@ -591,7 +593,7 @@ def test_in_the_background_with_relative_paths(rig, roots_directory):
 
 
 def free_low_port():
-    """That only root may listen on."""
+    """A free port on which only root may listen."""
     for port in random.sample(range(600, 1000), 400):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Never deaf, never spinning: jobs run as soon as they may, and waiting costs nothing."""
+"""No wake-up is missed, and waiting needs no processor time: jobs run as soon as they may."""
 import json
 import time
 
@@ -20,7 +20,7 @@ def start(rig, uri, worker_count=4, functions=("f",), server_options=(), **optio
 
 
 def assert_quiet(*processes, seconds=3):
-    """None of them uses the processor in that time."""
+    """Checks that these processes hardly use the processor for `seconds`."""
     before = [process.cpu_seconds() for process in processes]
     let_pass(seconds)
     for process, used in zip(processes, before):
@@ -72,7 +72,7 @@ def test_a_pool_without_slots_is_quiet_while_work_is_queued(rig, web):
 
 
 def test_a_low_priority_job_behind_a_future_one_is_quiet(rig, web):
-    """gearmand wakes a worker for the one it holds back, again and again."""
+    """gearmand wakes the worker again and again for the job that is not due yet."""
     server, daemon = start(rig, web.uri(), functions=["reverse"])
     with Client(server) as client:
         client.submit_at(time.time() + 3600, "reverse", "later")
@@ -91,7 +91,7 @@ def test_a_server_that_is_down_is_waited_for_quietly(rig, web):
 @pytest.mark.parametrize("server_options", [[], ["--worker-wakeup", "1"], ["--round-robin"], ["--threads", "1"]],
                          ids=["all are woken", "one is woken", "round robin", "one thread"])
 def test_no_wake_up_is_missed(rig, server_options):
-    """Each job comes when the worker is about to sleep, sleeps, or is just waking; a missed wake-up costs seconds."""
+    """Each job comes while the worker is about to sleep, sleeps, or is just waking up. A missed wake-up would take seconds."""
     endpoint = rig.endpoint(reverse)
     server, _ = start(rig, endpoint.uri(), functions=["reverse", "other"], server_options=server_options)
     slowest = 0

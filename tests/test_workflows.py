@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What .github/ and the documents tell people and machines to run exists."""
+"""The commands in .github/ and in the documents exist."""
 import re
 import subprocess
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_the_workflow_runs_what_keeps_a_change_out():
 
 
 def test_a_tag_must_be_the_version(tmp_path):
-    """The workflow's own check, of the version that there is and of another."""
+    """Runs the workflow's check, with the present version and with another one."""
     script = next(step["run"] for step in CI["jobs"]["package"]["steps"] if "GITHUB_REF_NAME#v" in step.get("run", ""))
     version = re.search(r"project\(driveshaft VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]
     (tmp_path / "CMakeLists.txt").write_text((ROOT / "CMakeLists.txt").read_text())
@@ -56,7 +56,7 @@ def test_the_changelog_begins_with_what_is_not_released_or_with_this_version():
     assert newest == "[Unreleased]" or re.fullmatch(rf"\[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d", newest)
 
 
-def test_forms_of_issues_are_forms():
+def test_forms_of_issues_are_valid():
     forms = list((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"))
     assert forms
     for form in forms:

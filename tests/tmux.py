@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A terminal that draws: a program runs in tmux, and its screen can be read as text."""
+"""A real terminal: a program runs in tmux, and its screen can be read as text."""
 import os
 import pty
 import subprocess
@@ -12,7 +12,7 @@ from processes import wait_until
 
 
 class Tmux:
-    """One program in a server of its own. tmux itself draws nothing, and passes Escape on at once."""
+    """One program in a separate tmux server. tmux shows no line of its own, and passes the key Escape on at once."""
 
     def __init__(self, *argv, columns=80, rows=24):
         try:
@@ -20,7 +20,7 @@ class Tmux:
                 os.close(end)
         except OSError as error:
             pytest.skip(f"this machine gives out no terminals: {error}")
-        self._directory = tempfile.TemporaryDirectory()  # a socket's path is short
+        self._directory = tempfile.TemporaryDirectory()  # the path of a socket has to be short
         folder = Path(self._directory.name)
         (folder / "tmux.conf").write_text("set -g status off\nset -s escape-time 0\n")
         self._command = ["tmux", "-u", "-S", folder / "socket", "-f", folder / "tmux.conf"]
@@ -28,11 +28,11 @@ class Tmux:
         self._tmux("new-session", "-d", "-x", columns, "-y", rows, "--", *argv)
 
     def lines(self):
-        """The screen as it is."""
+        """The lines of the screen now."""
         return self._tmux("capture-pane", "-p").splitlines()
 
     def shows(self, holds, what):
-        """Waits until the predicate is true of the lines of the screen, and returns them."""
+        """Waits until `holds` is true of the lines of the screen, and returns the lines."""
         shown = []
 
         def fits():
@@ -45,11 +45,11 @@ class Tmux:
         return shown
 
     def has(self, text):
-        """Waits until a line of the screen has the text, and returns the lines."""
+        """Waits until a line of the screen contains the text, and returns the lines."""
         return self.shows(lambda lines: any(text in line for line in lines), f"the terminal shows {text!r}")
 
     def press(self, *keys):
-        """Keys by the names that tmux has for them: Up, PageDown, Escape, q …"""
+        """Presses keys, given by their names in tmux: Up, PageDown, Escape, q …"""
         self._tmux("send-keys", *keys)
 
     def type(self, text):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A real systemd, as the service manager of a user."""
+"""A real systemd that runs as the service manager of a user."""
 import os
 import shutil
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from processes import Process, wait_until
 
-# It asks whether the machine was booted with systemd, and makes cgroups below the one that it is in.
+# systemd checks whether the machine was booted with systemd, and makes cgroups below its own one.
 SETUP = """
 set -e
 for procs; do echo $$ >"$procs"; done
@@ -20,7 +20,7 @@ HIERARCHIES = ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unifi
 
 
 class UserSystemd(Process):
-    """In cgroups and a /run of its own, which are gone with it. Needs root, and a machine that lets it make cgroups."""
+    """systemd with its own cgroups and its own /run, which are gone when it ends. Needs root, and the right to make cgroups."""
 
     def __init__(self, directory):
         self.home = directory / "systemd"
@@ -53,7 +53,7 @@ class UserSystemd(Process):
         return self
 
     def stop(self):
-        """SIGRTMIN+24 ends it, and all units with it. What it has lost sight of is in its cgroups."""
+        """Ends systemd and all its units with SIGRTMIN+24. Processes that systemd no longer knows are found in its cgroups."""
         if self.running():
             os.kill(self.pid, signal.SIGRTMIN + 24)
             self.wait(60)
@@ -74,7 +74,7 @@ class UserSystemd(Process):
         return self.control("show", unit, f"--property={name}", "--value")
 
     def processes(self, unit):
-        """Those of the service."""
+        """The processes of the service."""
         path = self.show(unit, "ControlGroup")
         for each in HIERARCHIES:
             procs = Path(f"{each}{path}/cgroup.procs")
@@ -90,6 +90,6 @@ def empty_and_remove(folder):
         folder.rmdir()
     except FileNotFoundError:
         return True
-    except OSError:  # a process has just ended, or is about to
+    except OSError:  # the process has just ended, or is ending
         return False
     return True
