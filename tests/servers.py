@@ -291,12 +291,12 @@ class PhpFpmNginx:
         return self
 
     def start_fpm(self):
-        """Also after it was killed."""
+        """Starts php-fpm, also after it was killed."""
         self.fpm.start()
         wait_until(lambda: accepts_unix(self.directory / "fpm.sock"), "php-fpm listens")
 
     def start_nginx(self):
-        """Also after it was killed."""
+        """Starts nginx, also after it was killed."""
         self.socket_path.unlink(missing_ok=True)  # a killed nginx leaves the socket behind, and then cannot bind it
         self.nginx.start()
         wait_until(lambda: accepts("127.0.0.1", self.http_port), "nginx accepts connections")

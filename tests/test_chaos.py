@@ -131,7 +131,7 @@ class Namespace:
     def __init__(self, directory):
         self.keeper = Process("network", directory, ["unshare", "--net", "sh", "-c", "echo ready && exec sleep infinity"])
         self.link = f"ds{os.getpid() % 100000}"
-        low = os.getpid() % 16384 * 4  # of 198.18.0.0/15, which is for tests and routed nowhere
+        low = os.getpid() % 16384 * 4  # the offset in 198.18.0.0/15, which is for tests and not routed
         self.ours, self.theirs = (f"198.18.{(low + n) >> 8 & 255}.{low + n & 255}" for n in (1, 2))
 
     def start(self):

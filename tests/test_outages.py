@@ -279,7 +279,7 @@ def test_a_probe_that_fails_after_holding_was_turned_off_starts_no_outage(rig):
         time.sleep(0.3)  # a probe is under way now
         change_pool(daemon, endpoint_down="fail")
         assert client.result(job) == FAILED
-        time.sleep(1)  # and has failed
+        time.sleep(1)  # meanwhile the probe fails
     wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
     assert len(daemon.lines("works again after")) == 1
 
@@ -308,7 +308,7 @@ def test_late_events_of_a_former_endpoint_do_not_count_for_the_present_one(rig):
         time.sleep(0.3)  # a probe is under way now
         change_pool(daemon, job_processing_uri=good.uri())
         assert client.result(held) == complete("good")
-        time.sleep(2)  # and has failed
+        time.sleep(2)  # meanwhile the probe fails
         wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
         gate.open()
         assert client.result(running) == complete("done")

@@ -239,7 +239,7 @@ def test_a_handshake_that_is_not_answered_ends_in_time(rig, ca):
     files = len(os.listdir(f"/proc/{daemon.pid}/fd"))
     then = deaf.connections
     wait_until(lambda: deaf.connections > then + 1, "it is tried again")
-    assert len(os.listdir(f"/proc/{daemon.pid}/fd")) <= files + 2  # and nothing is left behind
+    assert len(os.listdir(f"/proc/{daemon.pid}/fd")) <= files + 2  # no descriptor is left behind
     daemon.send(signal.SIGTERM)
     assert daemon.wait(5) == 0  # a handshake does not delay the exit
 
