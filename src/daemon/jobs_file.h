@@ -57,7 +57,7 @@ class JobsFile {
 
   // What is known about the files. A thread that looks at them works on a copy.
   struct Files {
-    std::string path;             // of the jobs file
+    std::string path;             // path of the jobs file
     std::set<std::string> names;  // the jobs file, and the files that it or the one in force names
     Stamps read;                  // when the files were last read, valid or not
     Stamps seen;                  // when the files were last looked at
