@@ -332,7 +332,7 @@ def test_the_probe_of_a_script_that_is_not_there_names_its_path(fpm):
 
 def test_the_probe_of_an_example_that_streams(fpm):
     lines = probe(fpm.uri(EXAMPLES_DIR / "stream.php"), "--workload", "3", expect=0)
-    assert "told 7 times before, gearman_ret 0" in lines["plain job"][1]
+    assert "7 updates of progress, gearman_ret 0" in lines["plain job"][1]
 
 
 # --- what php-fpm cannot be made to do

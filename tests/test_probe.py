@@ -55,7 +55,7 @@ def test_php_behind_nginx_conforms(web, request_format, way):
 
 def test_an_endpoint_that_streams_conforms(web):
     lines = probe(web.uri_of_example("stream.php"), "--workload", "3", expect=0)
-    assert lines["plain job"][0] == "ok" and "told 7 times before, gearman_ret 0" in lines["plain job"][1]
+    assert lines["plain job"][0] == "ok" and "7 updates of progress, gearman_ret 0" in lines["plain job"][1]
     assert {grade for grade, *_ in lines.values()} == {"ok"}, lines
 
 
@@ -77,7 +77,7 @@ def streaming(request, rig):
 def test_examples_that_stream_conform_whatever_the_workload(streaming):
     """These examples send their status before they look at the workload."""
     lines = probe(streaming, "--workload", "3", expect=0)
-    assert lines["plain job"][0] == "ok" and "told 7 times before, gearman_ret 0" in lines["plain job"][1]
+    assert lines["plain job"][0] == "ok" and "7 updates of progress, gearman_ret 0" in lines["plain job"][1]
     assert lines["keep-alive"][0] == "ok"
     probe(streaming, "--workload", "three", expect=0)
 

@@ -26,9 +26,9 @@ constexpr std::string_view kRetry = "retry: 2000\n\n";
 }  // namespace
 
 asio::awaitable<void> stream_events(Stream& stream, monitor::Monitor& monitor,
-                                    std::chrono::milliseconds patience, bool head) {
+                                    std::chrono::milliseconds timeout, bool head) {
   boost::system::error_code failed;
-  stream.expires_after(patience);
+  stream.expires_after(timeout);
   const std::array<asio::const_buffer, 2> begin{asio::buffer(kHead), asio::buffer(head ? "" : kRetry)};
   std::tie(failed, std::ignore) = co_await asio::async_write(stream, begin, kResult);
   if (failed || head) co_return;
@@ -44,7 +44,7 @@ asio::awaitable<void> stream_events(Stream& stream, monitor::Monitor& monitor,
     const std::array<asio::const_buffer, 3> event{asio::buffer(std::string_view("event: status\ndata: ")),
                                                   asio::buffer(*status),
                                                   asio::buffer(std::string_view("\n\n"))};
-    stream.expires_after(patience);
+    stream.expires_after(timeout);
     std::tie(failed, std::ignore) = co_await asio::async_write(stream, event, kResult);
   }
 }

@@ -23,7 +23,7 @@ using boost::system::error_code;
 using Request = http::request<http::string_body>;
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::seconds kTimeout{5};
 constexpr std::uint64_t kMostBytes = 64 * 1024 * 1024;
 
 Error failed(const Daemon& daemon, std::string_view what, std::string_view why) {
@@ -62,7 +62,7 @@ asio::awaitable<base::Result<net::TlsSession>> new_session(const Daemon& daemon)
 }
 
 asio::awaitable<base::Result<Answer>> ask(const Daemon& daemon, Request request,
-                                          std::chrono::seconds patience) {
+                                          std::chrono::seconds timeout) {
   const auto io = co_await asio::this_coro::executor;
   const auto& address = daemon.target.address;
   asio::ip::tcp::resolver resolver(io);
@@ -71,7 +71,7 @@ asio::awaitable<base::Result<Answer>> ask(const Daemon& daemon, Request request,
   if (not_found) co_return failed(daemon, "cannot find", not_found);
 
   beast::tcp_stream connector(io);
-  connector.expires_after(patience);
+  connector.expires_after(timeout);
   const auto [not_connected, connected] = co_await connector.async_connect(addresses, kResult);
   if (not_connected) co_return failed(daemon, "cannot connect to", not_connected);
 
@@ -82,7 +82,7 @@ asio::awaitable<base::Result<Answer>> ask(const Daemon& daemon, Request request,
     session = std::move(*made);
   }
   net::TimedStream stream(connector.release_socket(), std::move(session));
-  stream.expires_after(patience);
+  stream.expires_after(timeout);
   const auto why = [&](const error_code& error) {
     return stream.has_expired() ? std::string("no answer in time") : error.message();
   };
@@ -136,18 +136,18 @@ base::Result<Daemon> reach(const Target& target) {
 }
 
 asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string_view path) {
-  auto answer = co_await ask(daemon, Request(http::verb::get, {path.data(), path.size()}, 11), kPatience);
+  auto answer = co_await ask(daemon, Request(http::verb::get, {path.data(), path.size()}, 11), kTimeout);
   if (!answer) co_return answer.error();
   if (answer->status != 200) co_return not_ok(daemon, path, *answer);
   co_return base::Result<std::string>(boost::system::in_place_value, std::move(answer->body));
 }
 
 asio::awaitable<base::Result<Answer>> post(const Daemon& daemon, std::string_view path, std::string_view body,
-                                           std::chrono::seconds patience) {
+                                           std::chrono::seconds timeout) {
   Request request(http::verb::post, {path.data(), path.size()}, 11);
   request.set(http::field::content_type, "application/json");
   request.body() = body;
-  co_return co_await ask(daemon, std::move(request), patience);
+  co_return co_await ask(daemon, std::move(request), timeout);
 }
 
 }  // namespace driveshaft::cli

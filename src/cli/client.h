@@ -37,10 +37,10 @@ std::string_view remedy(unsigned status);
 
 // Sends a GET, and returns the answer's body. Every status but 200 is an error.
 asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string_view path);
-// Sends a POST with a JSON body. The answer may have any status. `patience`: the limit for connecting, and
+// Sends a POST with a JSON body. The answer may have any status. `timeout`: the limit for connecting, and
 // then for the rest.
 asio::awaitable<base::Result<Answer>> post(const Daemon& daemon, std::string_view path, std::string_view body,
-                                           std::chrono::seconds patience);
+                                           std::chrono::seconds timeout);
 
 // Runs the loop until get() or post() has ended, and returns the result. The loop has no other work.
 template <class Result>

@@ -29,8 +29,8 @@ namespace json = boost::json;
 using base::Error;
 using boost::system::error_code;
 
-constexpr std::chrono::seconds kPatience{15};
-constexpr std::chrono::seconds kUpgradePatience{45};
+constexpr std::chrono::seconds kTimeout{15};
+constexpr std::chrono::seconds kUpgradeTimeout{45};
 
 const OptionName kHelp{"help", ""};
 const OptionName kSocket{"control_socket", "path"};
@@ -115,7 +115,7 @@ base::Result<void> check_log_level(const std::string& logger, const std::string&
 }
 
 base::Result<Answer> ask_socket(const std::string& path, const std::string& target, const std::string& body,
-                                std::chrono::seconds patience) {
+                                std::chrono::seconds timeout) {
   const auto fail = [&](std::string_view what, const error_code& error) {
     const bool denied = error == asio::error::access_denied;
     return Error{fmt::format("{} {}: {}; {}", what, path, error.message(),
@@ -129,7 +129,7 @@ base::Result<Answer> ask_socket(const std::string& path, const std::string& targ
     return fail("cannot connect to", asio::error::name_too_long);
   socket.connect(asio::local::stream_protocol::endpoint(path), error);
   if (error) return fail("cannot connect to", error);
-  const timeval limit{patience.count(), 0};
+  const timeval limit{timeout.count(), 0};
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
     ::setsockopt(socket.native_handle(), SOL_SOCKET, option, &limit, sizeof limit);
   }
@@ -290,9 +290,8 @@ int run(const ControlCommand& command) {
     return base::kExitOk;
   }
   const std::string path = "/api/v1/control/" + command.action;
-  const auto patience = command.action == "upgrade" ? kUpgradePatience : kPatience;
-  if (!command.target)
-    return report(ask_socket(command.socket, path, command.body, patience), command.socket);
+  const auto timeout = command.action == "upgrade" ? kUpgradeTimeout : kTimeout;
+  if (!command.target) return report(ask_socket(command.socket, path, command.body, timeout), command.socket);
   const auto daemon = reach(*command.target);
   if (!daemon) {
     fmt::print(stderr, "driveshaft: {}\n", daemon.error().message);
@@ -307,7 +306,7 @@ int run(const ControlCommand& command) {
     return base::kExitUsage;
   }
   asio::io_context io;
-  return report(wait_for(io, post(*daemon, path, command.body, patience)), to_string(daemon->target));
+  return report(wait_for(io, post(*daemon, path, command.body, timeout)), to_string(daemon->target));
 }
 
 }  // namespace driveshaft::cli

@@ -5,6 +5,7 @@
 
 #include "dispatch/failure_hint.h"
 #include "dispatch/stream_decoder.h"
+#include "text/counted.h"
 #include "text/printable.h"
 #include "text/utf8.h"
 
@@ -152,39 +153,40 @@ std::string remedy_for_body(std::string_view body, const std::string& message) {
   return "write the object, and nothing else";
 }
 
-// Counts the lines of a streamed answer that come before the last one.
-struct Told final : dispatch::StreamDecoder::Sink {
-  void status(std::uint32_t, std::uint32_t) override { ++times; }
-  void data(std::string_view) override { ++times; }
-  void warning(std::string_view) override { ++times; }
-  int times = 0;
+// Counts what a streamed answer sends before the answer itself.
+struct Progress final : dispatch::StreamDecoder::Sink {
+  void status(std::uint32_t, std::uint32_t) override { ++updates; }
+  void data(std::string_view) override { ++updates; }
+  void warning(std::string_view) override { ++updates; }
+  std::uint64_t updates = 0;
 };
 
 base::Result<dispatch::Answer, dispatch::NotAnAnswer> decode(const Outcome::Response& response,
-                                                             dispatch::AnswerDecoder& decoder, Told& told) {
+                                                             dispatch::AnswerDecoder& decoder,
+                                                             Progress& progress) {
   if (!response.streamed) return decoder.decode(response.status, response.body);
   dispatch::StreamDecoder stream(response.body.size());
-  if (auto fed = stream.feed(response.body, told); !fed) return fed.error();
-  return stream.finish(decoder, told);
+  if (auto fed = stream.feed(response.body, progress); !fed) return fed.error();
+  return stream.finish(decoder, progress);
 }
 
-std::string shown_answer(const dispatch::Answer& answer, const Outcome& outcome, const Told& told) {
-  return fmt::format("{}, {}gearman_ret {}, \"{}\", {:.1f} ms", outcome.response->status,
-                     outcome.response->streamed ? fmt::format("told {} times before, ", told.times) : "",
-                     answer.gearman_ret, text::printable(answer.response_string, kShown),
-                     milliseconds(outcome.took));
+std::string shown_answer(const dispatch::Answer& answer, const Outcome& outcome, const Progress& progress) {
+  return fmt::format(
+      "{}, {}gearman_ret {}, \"{}\", {:.1f} ms", outcome.response->status,
+      outcome.response->streamed ? text::counted(progress.updates, "update") + " of progress, " : "",
+      answer.gearman_ret, text::printable(answer.response_string, kShown), milliseconds(outcome.took));
 }
 
 Remark judge_answer(const Outcome& outcome, dispatch::AnswerDecoder& decoder,
                     const Circumstances& circumstances) {
   if (outcome.timed_out || !outcome.response) return no_response(outcome, circumstances);
   const auto& response = *outcome.response;
-  Told told;
-  const auto answer = decode(response, decoder, told);
+  Progress progress;
+  const auto answer = decode(response, decoder, progress);
   if (answer) {
     const bool succeeded = answer->gearman_ret == 0;
     return {
-        succeeded ? Grade::good : Grade::note, shown_answer(*answer, outcome, told),
+        succeeded ? Grade::good : Grade::note, shown_answer(*answer, outcome, progress),
         succeeded
             ? ""
             : "it says that the job failed: that conforms; a function that it has is named with --function"};

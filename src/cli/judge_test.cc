@@ -62,7 +62,7 @@ TEST(Judge, AFailedJobConforms) {
 TEST(Judge, AStreamedAnswer) {
   auto outcome = answered(200, "{\"status\":[1,2]}\n{\"data\":\"x\"}\n" + std::string(kGood));
   outcome.response->streamed = true;
-  EXPECT_EQ(judged(outcome).what, "200, told 2 times before, gearman_ret 0, \"3\", 1.5 ms");
+  EXPECT_EQ(judged(outcome).what, "200, 2 updates of progress, gearman_ret 0, \"3\", 1.5 ms");
   outcome.response->body = "{\"data\":\"x\"}\n";
   EXPECT_EQ(judged(outcome).grade, Grade::finding);
   EXPECT_THAT(judged(outcome).what, HasSubstr("ended without a line"));

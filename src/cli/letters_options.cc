@@ -22,7 +22,7 @@ using base::Result;
 using Verb = LettersOptions::Verb;
 
 constexpr std::uint16_t kGearmandPort = 4730;
-constexpr auto kLongestPatience = 1h;
+constexpr auto kLongestTimeout = 1h;
 
 template <class T>
 void add_once(std::vector<T>& list, T value) {
@@ -100,9 +100,9 @@ Result<void> set_flag(LettersOptions& options, const std::string&) {
 }
 
 Result<void> read_timeout(LettersOptions& options, const std::string& text) {
-  const auto time = read_time(text, 1s, kLongestPatience);
+  const auto time = read_time(text, 1s, kLongestTimeout);
   if (!time) return time.error();
-  options.patience = *time;
+  options.timeout = *time;
   return {};
 }
 
@@ -303,7 +303,7 @@ std::vector<std::string> letters_option_names() {
 }
 
 Result<letters::Order> order_of(const LettersOptions& options, const config::Config* config) {
-  letters::Order order{{}, options.functions, options.dry_run, options.patience};
+  letters::Order order{{}, options.functions, options.dry_run, options.timeout};
   order.servers.reserve(options.servers.size());
   for (const auto& address : options.servers) order.servers.push_back({address});
   if (!config) return order;

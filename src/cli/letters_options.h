@@ -29,7 +29,7 @@ struct LettersOptions {
   bool dry_run = false;
   bool json = false;
   bool raw = false;
-  std::chrono::milliseconds patience{30'000};
+  std::chrono::milliseconds timeout{30'000};
   bool help = false;
 
   // Whether the jobs file is named, or has to say what the command line does not.

@@ -70,7 +70,7 @@ TEST(LettersOptions, SelectServersFunctionsAndLetters) {
   EXPECT_EQ(options.selection,
             (letters::Selection{"f", 3600s, 48h, "HTTP status 500", {"H:a:2"}, {"H:a:1"}, 7}));
   EXPECT_TRUE(options.dry_run && options.json);
-  EXPECT_EQ(options.patience, 5s);
+  EXPECT_EQ(options.timeout, 5s);
   EXPECT_FALSE(options.needs_jobs_file());
   EXPECT_TRUE(accepted({"letters", "list", "--server", "a"}).needs_jobs_file());
   EXPECT_TRUE(accepted({"letters", "list", "--dead_letter_function", "a"}).needs_jobs_file());

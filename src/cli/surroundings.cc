@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 2s;
+constexpr auto kTimeout = 2s;
 
 std::vector<std::string> paths_of(const std::string& pattern) {
   glob_t found{};
@@ -72,7 +72,7 @@ std::vector<net::Address> that_answer(const std::vector<net::Address>& addresses
   std::size_t left = addresses.size();
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     auto& conversation =
-        conversations.emplace_back(resolver, deadlines, config::ServerConfig{addresses[i]}, kPatience);
+        conversations.emplace_back(resolver, deadlines, config::ServerConfig{addresses[i]}, kTimeout);
     asio::co_spawn(loop, conversation.greet(), [&, i](const std::exception_ptr& bug, const auto& answered) {
       if (bug) std::rethrow_exception(bug);
       answers[i] = answered.has_value();

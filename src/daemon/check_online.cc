@@ -22,7 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds kPatience = 5s;
+constexpr std::chrono::milliseconds kTimeout = 5s;
 constexpr std::size_t kNoAnswer = 64 * 1024;  // limit of an answer in bytes; no answer is expected
 
 // A server or endpoint that is asked, and its row. The row is complete when `answered` is set.
@@ -79,7 +79,7 @@ class OnlineCheck {
     auto asked = std::make_unique<AskedServer>();
     asked->row =
         good_row("job server", net::to_string(server.address) + (server.tls ? " (TLS)" : ""), "it answers");
-    asked->conversation = std::make_unique<letters::Conversation>(resolver_, deadlines_, server, kPatience);
+    asked->conversation = std::make_unique<letters::Conversation>(resolver_, deadlines_, server, kTimeout);
     servers_.push_back(std::move(asked));
   }
 
@@ -101,7 +101,7 @@ class OnlineCheck {
     asked->tls = tls;
     asked->endpoint = std::make_unique<http::Endpoint>(
         resolver_, deadlines_,
-        http::Endpoint::Settings{uri, std::min(pool.settings.endpoint_connect_timeout, kPatience), kNoAnswer,
+        http::Endpoint::Settings{uri, std::min(pool.settings.endpoint_connect_timeout, kTimeout), kNoAnswer,
                                  tls, pool.fastcgi_document_root});
     endpoints_.push_back(std::move(asked));
   }

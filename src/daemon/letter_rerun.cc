@@ -99,7 +99,7 @@ void LetterRerun::start(std::vector<config::ServerConfig> servers, const std::st
   stopped_.clear();
   letters::Order order{.servers = std::move(servers),
                        .functions = {dead_letter_function},
-                       .patience = kPatience,
+                       .timeout = kTimeout,
                        .stop = stop_->get_token()};
   letters::Selection selection{.limit = limit};
   if (!function.empty()) selection.function = function;

@@ -37,7 +37,7 @@ admin::ActionResult to_result(const Rerun& rerun);
 class LetterRerun {
  public:
   static constexpr std::chrono::seconds kLongest{20};
-  static constexpr std::chrono::seconds kPatience{5};  // how long a silent server is waited for
+  static constexpr std::chrono::seconds kTimeout{5};  // how long a silent server is waited for
 
   using Done = std::function<void(admin::ActionResult)>;
 

@@ -19,7 +19,7 @@ using boost::system::in_place_value;
 using gearman::PacketType;
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::milliseconds kLeastPatience{100};
+constexpr std::chrono::milliseconds kLeastTimeout{100};
 constexpr std::size_t kMostText = 64 * 1024 * 1024;  // bytes of an answer
 
 Error not_expected(PacketType type) {
@@ -32,11 +32,11 @@ Error said(std::string_view body) { return {"it says " + gearman::describe_error
 }  // namespace
 
 Conversation::Conversation(net::Resolver& resolver, base::DeadlineWheel& deadlines,
-                           const config::ServerConfig& server, std::chrono::milliseconds patience)
+                           const config::ServerConfig& server, std::chrono::milliseconds timeout)
     : deadlines_(deadlines),
-      patience_(patience),
+      timeout_(timeout),
       dialer_(resolver, deadlines, server.address,
-              server.tls ? std::make_shared<net::TlsClient>(*server.tls) : nullptr, patience),
+              server.tls ? std::make_shared<net::TlsClient>(*server.tls) : nullptr, timeout),
       stream_(resolver.loop()) {}
 
 asio::awaitable<Result<net::Stream>> Conversation::dial() {
@@ -69,7 +69,7 @@ asio::awaitable<Result<void>> Conversation::greet() {
   stream_ = std::move(*stream);
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(base::Deadline::Clock::now() - began);
-  patience_ = std::max(patience_ - took, kLeastPatience);
+  timeout_ = std::max(timeout_ - took, kLeastTimeout);
   constexpr std::string_view kHello = "driveshaft";
   gearman::append_packet(out_, PacketType::echo_req, kHello);
   const auto answer = co_await ask(PacketType::echo_res);
@@ -234,7 +234,7 @@ Error Conversation::lost(const error_code& error) const {
 
 void Conversation::wait_for(net::Stream& stream) {
   waited_for_ = &stream;
-  deadlines_.set(deadline_, patience_);
+  deadlines_.set(deadline_, timeout_);
 }
 
 void Conversation::too_late() {

@@ -27,10 +27,10 @@ namespace driveshaft::letters {
 // thread.
 class Conversation {
  public:
-  // `resolver` and `deadlines` outlive this object. `patience`: how long the server may be silent while an
+  // `resolver` and `deadlines` outlive this object. `timeout`: how long the server may be silent while an
   // answer is waited for.
   Conversation(net::Resolver& resolver, base::DeadlineWheel& deadlines, const config::ServerConfig& server,
-               std::chrono::milliseconds patience);
+               std::chrono::milliseconds timeout);
   Conversation(const Conversation&) = delete;
 
   // Connects, and fails if the server does not requeue jobs when a connection ends.
@@ -40,7 +40,7 @@ class Conversation {
   void close();
 
   // Checks whether a job server listens there: connects, and has the server send a few bytes back. Nothing
-  // else is asked after that. The time of connecting counts as part of `patience`.
+  // else is asked after that. The time of connecting counts as part of `timeout`.
   asio::awaitable<base::Result<void>> greet();
 
   struct Counts {
@@ -99,7 +99,7 @@ class Conversation {
   void too_late();
 
   base::DeadlineWheel& deadlines_;
-  std::chrono::milliseconds patience_;
+  std::chrono::milliseconds timeout_;
   gearman::Dialer dialer_;
   net::Stream stream_;
   gearman::PacketReader reader_;

@@ -27,7 +27,7 @@ class Visit {
         observer_(observer),
         deadlines_(deadlines),
         server_(net::to_string(server.address)),
-        gearmand_(resolver, deadlines, server, order.patience) {}
+        gearmand_(resolver, deadlines, server, order.timeout) {}
 
   // An error says why the server could not be reached, or why the exchange with it broke off.
   asio::awaitable<Result<void>> run() {

@@ -49,7 +49,7 @@ struct Order {
   std::vector<config::ServerConfig> servers;
   std::vector<std::string> functions;  // dead letter functions
   bool dry_run = false;                // no job is submitted, and no letter is removed
-  std::chrono::milliseconds patience;  // how long a server may be silent
+  std::chrono::milliseconds timeout;   // how long a server may be silent
   // Only these letters may be chosen; nothing: any letter.
   std::optional<Named::Letters> only = {};
   // Ends the run early; any thread may request it. The current letter is finished, and gearmand requeues the
