@@ -70,7 +70,7 @@ struct Descriptors {
 // process is left out: the watchdog is not meant for the new one.
 std::vector<std::string> environment(const Inheritance& inheritance) {
   const std::string ours = fmt::format("WATCHDOG_PID={}", ::getpid());
-  const std::string variable = std::string(kInheritanceVariable) + "=";
+  const std::string variable = fmt::format("{}=", kInheritanceVariable);
   std::vector<std::string> lines;
   for (char** line = environ; *line; ++line) {
     if (*line != ours && !std::string_view(*line).starts_with(variable)) lines.emplace_back(*line);
