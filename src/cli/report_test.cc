@@ -63,7 +63,7 @@ TEST(Report, AnEndpointThatHasHadNoJobIsNotUsedYet) {
   auto fresh = status();
   fresh["pools"].as_array().pop_back();
   fresh["pools"].at(0).at("endpoint").as_object()["state"] = "untried";
-  EXPECT_THAT(report(fresh, {}), testing::Contains(HasSubstr("  not used yet  http://e/")));
+  EXPECT_THAT(report(fresh, {}), testing::Contains(HasSubstr("  not tried yet  http://e/")));
 }
 
 TEST(Report, AnUnknownPoolIsNamed) {

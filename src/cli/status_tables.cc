@@ -70,7 +70,7 @@ Count count_of(const Entries& backends) {
 
 std::string state_of(const json::object& of) {
   const std::string state = safe(of.at("state"));
-  return state == "untried" ? "not used yet" : state;
+  return state == "untried" ? "not tried yet" : state;
 }
 
 std::string state_of_endpoint(const json::object& endpoint) {

@@ -11,8 +11,8 @@ namespace driveshaft::dispatch {
 
 namespace {
 
-// A new job that shows whether an endpoint works may be held as well. So many jobs at most are held beyond
-// the slots for this.
+// A new job that shows whether an endpoint works may be held as well. For this, an endpoint may hold so many
+// jobs beyond the slots.
 constexpr int kHeldBeyondSlots = 4;
 
 // What a job adds to the turn of a backend of weight 1. It is divisible by all small weights.
@@ -281,6 +281,7 @@ int Admission::room(const LaneCounters& lane) const {
   const EndpointCounters& endpoint = *lane.endpoint_;
   const int at_endpoint = room(endpoint);
   if (at_endpoint == kNoLimit) return in_lane;
+  if (endpoint.wants_new_job() && endpoint.held() >= slots_ + kHeldBeyondSlots) return 0;
   const int held = endpoint.wants_new_job() ? 0 : endpoint.held();
   return std::min(in_lane, std::max(at_endpoint - held - endpoint.reserved_, 0));
 }
@@ -371,13 +372,22 @@ void Admission::grant_scarce(int free, std::vector<Grant>& grants) {
   }
 }
 
-// With several endpoints, these are the held jobs that would be held even if the pool had a permit for each
-// job.
 int Admission::reusable_slots(const EndpointCounters& endpoint) const {
   if (endpoint.held_.empty()) return 0;
-  if (endpoint.wants_new_job()) return std::min(endpoint.held(), slots_ + kHeldBeyondSlots);
-  if (endpoints_.size() < 2) return 0;
-  return std::max(endpoint.held() - room(endpoint), 0);
+  const int for_new_jobs = endpoint.wants_new_job() ? std::min(endpoint.held(), kHeldBeyondSlots) : 0;
+  return std::max(for_new_jobs, held_for_others(endpoint));
+}
+
+// With several endpoints: the held jobs that would be held even if the pool had a permit for each job. Jobs
+// of the other endpoints may use their slots.
+int Admission::held_for_others(const EndpointCounters& endpoint) const {
+  return endpoints_.size() < 2 ? 0 : std::max(endpoint.held() - room(endpoint), 0);
+}
+
+int Admission::count_held_without_slots() const {
+  int for_others = 0;
+  for (const EndpointCounters* endpoint : endpoints_) for_others += held_for_others(*endpoint);
+  return std::max(for_others, std::min(held_, std::max(running_ - slots_, 0)));
 }
 
 int Admission::count_reusable_slots() const {

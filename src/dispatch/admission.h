@@ -249,6 +249,9 @@ class Admission {
   // The number of held jobs whose slots other jobs may use meanwhile: jobs of functions with another
   // endpoint, or a new job that shows whether an endpoint works.
   int reusable_slots() const { return held_ > 0 ? count_reusable_slots() : 0; }
+  // The number of held jobs that take no slot, as people are told: jobs of other endpoints may use the slots
+  // of these jobs, or the jobs are beyond the slots.
+  int held_without_slots() const { return held_ > 0 ? count_held_without_slots() : 0; }
 
   // Throws std::logic_error with the name of a counter that does not add up. For tests and sanitizer builds.
   void check() const;
@@ -279,6 +282,8 @@ class Admission {
   int free_slots() const { return slots_ - reserved_ - running_ + reusable_slots(); }
   int count_reusable_slots() const;
   int reusable_slots(const EndpointCounters& endpoint) const;
+  int held_for_others(const EndpointCounters& endpoint) const;
+  int count_held_without_slots() const;
   Ticket* next_to_post(EndpointCounters& endpoint);
   void post(Ticket& ticket, BackendCounters& backend);
   void hold(Ticket& ticket, EndpointCounters& endpoint);

@@ -45,7 +45,7 @@ constexpr std::array kRows = {
     Row{AttemptEnd::absent,            Rule::hold_unless_to_blame,  BackendNews::absent,        AttemptFailure::server_error,        FailureKind::error_answer, AttemptScore::none},
     Row{AttemptEnd::server_error,      Rule::wait_or_retry,         BackendNews::overloaded,    AttemptFailure::server_error,        FailureKind::error_answer, AttemptScore::failure},
     Row{AttemptEnd::other_status,      Rule::retry,                 BackendNews::reached,       AttemptFailure::other_status,        FailureKind::error_answer, AttemptScore::failure},
-    Row{AttemptEnd::empty_answer,      Rule::hold_unless_usual,     BackendNews::no_answer,     AttemptFailure::connection_lost,     FailureKind::invalid_answer, AttemptScore::failure},
+    Row{AttemptEnd::empty_answer,      Rule::hold_unless_usual,     BackendNews::empty,         AttemptFailure::connection_lost,     FailureKind::invalid_answer, AttemptScore::failure},
     Row{AttemptEnd::invalid_response,  Rule::retry,                 BackendNews::reached,       AttemptFailure::invalid_response,    FailureKind::invalid_answer, AttemptScore::failure},
     Row{AttemptEnd::connection_lost,   Rule::retry,                 BackendNews::broke_off,     AttemptFailure::connection_lost,     FailureKind::no_answer,    AttemptScore::failure},
     Row{AttemptEnd::stale_connection,  Rule::send_again,            BackendNews::none,          kNever,                              FailureKind::no_answer,    AttemptScore::none},

@@ -54,6 +54,7 @@ enum class BackendNews {
   reached,        // the backend can be reached
   overloaded,     // the backend can be reached, but is overloaded
   no_answer,      // the backend was reached, but gave no answer
+  empty,          // somebody gave an answer without content
   broke_off,      // the connection broke before the answer was complete
   asked_to_wait,  // the backend asked to wait (Retry-After)
   absent,         // the gateway says that the application is absent, or an empty answer suggests it

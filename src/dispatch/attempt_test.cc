@@ -107,8 +107,8 @@ TEST(Attempt, EveryEndHasItsRow) {
        FailureKind::error_answer,
        AttemptScore::failure},
       {AttemptEnd::empty_answer,
-       {fail, no_answer},
-       {retry, no_answer, 50ms},
+       {fail, empty},
+       {retry, empty, 50ms},
        FailureKind::invalid_answer,
        AttemptScore::failure},
       {AttemptEnd::invalid_response,
@@ -304,14 +304,13 @@ TEST(Attempt, OneEmptyAnswerIsForgivenWhereTheEndpointHasAnsweredBefore) {
   JobHistory history = first_attempt();
   history.endpoint_has_answered = true;
   history.empty_answers = 1;
-  EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history), (AttemptDecision{hold, no_answer}));
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history), (AttemptDecision{hold, empty}));
   history.empty_answers_are_usual = true;
   EXPECT_NE(decided(AttemptEnd::empty_answer, {}, history).action, hold);
   history.empty_answers_are_usual = false;
   history.empty_answers = 2;
-  EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history), (AttemptDecision{fail, no_answer}));
-  EXPECT_EQ(decided(AttemptEnd::empty_answer, retrying(), history),
-            (AttemptDecision{retry, no_answer, 50ms}));
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, {}, history), (AttemptDecision{fail, empty}));
+  EXPECT_EQ(decided(AttemptEnd::empty_answer, retrying(), history), (AttemptDecision{retry, empty, 50ms}));
 }
 
 TEST(Attempt, AnEmptyAnswerIsAFailureWhereNothingIsHeld) {

@@ -123,8 +123,12 @@ void Backend::wait_is_over() {
     return health_changed();
   }
   if (health_.is_probed_by_jobs()) {
+    const bool was_down = health_.state() == absent;
     health_.next_turn(posted(), owner_.held(), now, base::random_share());
-    return health_changed();
+    health_changed();
+    if (!was_down || health_.state() == absent) return;
+    kMainLog.info("{}: no job is left that could show whether it works again; the next job shows it", who());
+    return owner_.backend_changed();
   }
   health_.probe_begins();
   connections_.probe([this](const auto& result) { probed(result); });
@@ -267,7 +271,7 @@ BackendStatus Backend::status() const {
       // If endpoint_down is "fail", jobs are sent all the time, so the last connection shows whether the
       // backend is down. If jobs are held, probes decide that.
       const bool is_down = seen.down && settings_.settings.endpoint_down == config::EndpointDown::fail;
-      status.state = is_down ? down : seen.tried ? up : untried;
+      status.state = is_down ? down : seen.tried && !health_.is_untried() ? up : untried;
       status.since = seen.since;
       if (is_down) status.why = seen.why;
       return status;

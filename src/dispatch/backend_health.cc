@@ -88,6 +88,7 @@ int BackendHealth::shown_limit() const {
 bool BackendHealth::attempt_ended(const Attempt& attempt, int posted, bool hold, Clock::time_point now,
                                   double draw) {
   const State before = state();
+  if (attempt.news != BackendNews::none) untried_ = false;
   judge(attempt, now);
   if (state_ == State::absent) {
     attempt_ended_in_absence(attempt, posted - 1, hold, now, draw);
@@ -286,7 +287,8 @@ void BackendHealth::attempt_ended_in_absence(const Attempt& attempt, int others,
     return begin_outage(State::unreachable, attempt.why, now, draw);
   }
   if (began < since_) return;
-  if (attempt.news == BackendNews::answered || attempt.news == reached || attempt.news == overloaded) {
+  if (attempt.news == BackendNews::answered || attempt.news == reached || attempt.news == overloaded ||
+      attempt.news == empty) {
     if (attempt.news == BackendNews::answered) success_began_at_ = std::max(success_began_at_, began);
     const bool was_confirmed = confirmed_;
     recover(others);
@@ -302,6 +304,12 @@ void BackendHealth::attempt_ended_in_absence(const Attempt& attempt, int others,
 
 // A job that has a turn and gets no answer for long does not keep the others from theirs.
 void BackendHealth::next_turn(int posted, int held, Clock::time_point now, double draw) {
+  if (posted == 0 && held == 0) {
+    untried_ = confirmed_;
+    recover(posted);
+    if (!untried_) window_ = window_before_;
+    return;
+  }
   if (turn_ == Turn::of_new_job && job_was_sent_ && !confirmed_) {  // new jobs tell more than held ones
     wake_at_ = now + kLastProbe;
     return;

@@ -35,6 +35,9 @@ struct OtherBackends {
 // the backend gets one job at a time, after growing pauses. The held jobs take turns, and after each round
 // of them a new job has a turn, too: several jobs that crash PHP cannot keep all others from being run.
 //
+// An absence also ends when the backend has no job and none is held for it, as after a cancel: nothing is
+// left that could show whether the application is back. The next job shows it.
+//
 // After an outage the number of jobs grows slowly: one job beside those that the backend still has, and one
 // more for each job that it answers.
 //
@@ -90,6 +93,9 @@ class BackendHealth {
   const std::string& why() const { return why_; }     // not up
   // Whether it could be reached when it was last tried.
   bool reached() const { return reached_; }
+  // An absence has ended because no job was left that could show whether the application is back, and none
+  // was sent since.
+  bool is_untried() const { return untried_; }
   // Whether a job that was sent after `time` has succeeded.
   bool has_succeeded_since(Clock::time_point time) const { return success_began_at_ > time; }
 
@@ -125,7 +131,7 @@ class BackendHealth {
   void probe_begins() { wake_at_.reset(); }
   void probe_failed(std::string why, Clock::time_point now, double draw);
   // For State::absent, also under suspicion: the next job may be sent. The backend has `posted` jobs, and
-  // `held` jobs wait for the endpoint.
+  // `held` jobs wait for the endpoint. state() is `up` afterwards if there is none of either.
   void next_turn(int posted, int held, Clock::time_point now, double draw);
   bool is_probed_by_jobs() const { return state_ == State::absent; }
   // A job was sent to the backend. True: limit() has changed.
@@ -176,6 +182,7 @@ class BackendHealth {
   std::optional<Clock::time_point> wake_at_;
   int window_ = kNoLimit;  // jobs at once while it recovers
   bool settling_ = false;
+  bool untried_ = false;
   Clock::time_point success_began_at_{};
   std::optional<Clock::time_point> empty_until_;
   Clock::time_point answered_at_{};

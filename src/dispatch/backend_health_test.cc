@@ -297,7 +297,7 @@ TEST(BackendHealth, AProbeThatEndsWithoutNewsIsFollowedByAnother) {
 }
 
 TEST(BackendHealth, AnyAnswerToAProbeEndsTheAbsence) {
-  for (const auto news : {answered, reached, overloaded}) {
+  for (const auto news : {answered, reached, overloaded, BackendNews::empty}) {
     BackendHealth health = absent_endpoint();
     health.next_turn(0, 2, kStart + 100ms, 1);
     EXPECT_FALSE(ended_after(health, answered, 1s, kStart + 101ms)) << "it was sent before";
@@ -307,6 +307,30 @@ TEST(BackendHealth, AnyAnswerToAProbeEndsTheAbsence) {
     EXPECT_EQ(health.limit(), 1) << "it comes back carefully";
     EXPECT_EQ(health.wake_at(), std::nullopt);
   }
+}
+
+TEST(BackendHealth, AnAbsenceEndsWhenNoJobIsLeftThatCouldShowIt) {
+  BackendHealth health = absent_endpoint();
+  health.next_turn(/*posted=*/1, /*held=*/0, kStart + 100ms, 1);
+  EXPECT_EQ(health.state(), State::absent) << "a job is on its way";
+  health.next_turn(/*posted=*/0, /*held=*/0, kStart + 2100ms, 1);
+  EXPECT_EQ(health.state(), State::up);
+  EXPECT_TRUE(health.is_untried());
+  EXPECT_EQ(health.limit(), 1) << "the next job alone shows whether the application is back";
+  EXPECT_EQ(health.wake_at(), std::nullopt);
+  ended_after(health, none, 1ms, kStart + 2200ms);
+  EXPECT_TRUE(health.is_untried()) << "that job has shown nothing";
+  ended_after(health, answered, 1ms, kStart + 2300ms);
+  EXPECT_FALSE(health.is_untried());
+}
+
+TEST(BackendHealth, ASuspicionOfWhichNoJobIsLeftChangesNothing) {
+  BackendHealth health(8, false);
+  ended_after(health, absent, 1ms, kStart, 1);
+  health.next_turn(0, 0, kStart + 100ms, 1);
+  EXPECT_TRUE(health.works());
+  EXPECT_FALSE(health.is_untried());
+  EXPECT_EQ(health.limit(), kNoLimit);
 }
 
 TEST(BackendHealth, AnAbsentBackendMayBecomeUnreachable) {

@@ -350,7 +350,7 @@ PoolStatus Pool::status(Detail detail) const {
   PoolStatus status{.settings = settings_,
                     .draining = draining_,
                     .running = admission_.running(),
-                    .reusable = admission_.reusable_slots(),
+                    .without_slots = admission_.held_without_slots(),
                     .pauses = pauses_,
                     .tally = detail == Detail::figures ? metrics_->take_tally() : metrics_->tally(),
                     .endpoint = endpoint_->status(std::move(draining)),
@@ -455,7 +455,7 @@ void Pool::end_turn() {
   flush_links();
   metrics_->set_held(admission_.held());
   if (!draining_)
-    metrics_->set_idle(std::max(settings_.worker_count - running() + admission_.reusable_slots(), 0));
+    metrics_->set_idle(std::max(settings_.worker_count - running() + admission_.held_without_slots(), 0));
   while (spare_jobs_.size() > kSpareJobs) spare_jobs_.pop_front_and_dispose(std::default_delete<Job>());
   sweep();
   if (draining_) report_drain();

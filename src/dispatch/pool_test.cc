@@ -234,6 +234,26 @@ TEST_F(PoolTest, JobsAreHeldWhileTheEndpointIsDownAndRunWhenItIsBack) {
   EXPECT_EQ(status().endpoint.state, EndpointStatus::State::up);
 }
 
+TEST_F(PoolTest, WhenNoJobIsLeftThatCouldShowTheEndOfAnAbsenceTheNextOneDoes) {
+  const auto bad_gateway = test_response("oops", "502 Bad Gateway");
+  answers = std::vector<std::optional<std::string>>(100, bad_gateway);
+  apply();
+  submit("H:a:1");
+  wait_until([&] { return status().endpoint.state == EndpointStatus::State::down; });
+  EXPECT_EQ(status().busy(), 1) << "the job is held in its slot";
+  wait_until([&] {
+    supervisor.cancel_jobs([](const Job& job) { return !job.is_dead_lettering(); }, "cancelled",
+                           /*requeue=*/false);
+    return status().running == 0;
+  });
+  answers.clear();
+  wait_until([&] { return status().endpoint.state == EndpointStatus::State::untried; });
+  submit("H:a:2");
+  wait_for_results(2);
+  EXPECT_THAT(server.results, ElementsAre("WORK_FAIL H:a:1", "WORK_COMPLETE H:a:2 done"));
+  EXPECT_EQ(status().endpoint.state, EndpointStatus::State::up);
+}
+
 TEST_F(PoolTest, AnEmptyAnswerIsAFailureOfAnEndpointThatHasNeverAnswered) {
   answers = {http::test_response("")};
   apply();

@@ -71,7 +71,7 @@ struct LinkStatus {
 // One backend of an endpoint.
 struct BackendStatus {
   enum class State {
-    untried,   // nothing was sent there yet
+    untried,   // nothing was sent there yet, or since an outage of which no job is left
     up,        // the last that was heard of it was an answer
     down,      // it could not be reached, or its application is absent
     paused,    // it asked to wait
@@ -128,7 +128,7 @@ struct PoolStatus {
   config::PoolConfig settings;
   bool draining = false;
   int running = 0;
-  int reusable = 0;  // held jobs whose slots other jobs may use
+  int without_slots = 0;  // held jobs that take no slot: others may use it, or there are more jobs than slots
   Pauses pauses;     // pauses by operators; settings.paused is that of the jobs file
   metrics::Tally tally;
   EndpointStatus endpoint;
@@ -149,7 +149,7 @@ struct PoolStatus {
   std::vector<std::shared_ptr<const FailedJob>> failures;  // the newest first
 
   int slots() const { return draining ? 0 : settings.worker_count; }
-  int busy() const { return running - reusable; }  // slots that are busy
+  int busy() const { return running - without_slots; }  // slots that are busy
   bool paused() const { return settings.paused || pauses.pool; }
 };
 

@@ -96,7 +96,7 @@ struct Families {
       prometheus::BuildGauge()
           .Name("driveshaft_endpoints")
           .Help(
-              "Endpoints of the pool and of its functions by state: up (or not used yet), paused (it asked "
+              "Endpoints of the pool and of its functions by state: up (or not tried yet), paused (it asked "
               "to wait), absent (its application is not there), down (it cannot be reached).")
           .Register(registry);
   Family<Gauge>& breakers_open =

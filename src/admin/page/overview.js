@@ -52,7 +52,7 @@ function backends_at_work({ backends = [] }) {
 
 // Of an endpoint, or of one of its backends.
 export function endpoint_chip(endpoint) {
-  const state = { untried: "not used yet", up: "up", down: "down", paused: "paused", failing: "failing", draining: "finishing its last jobs" }[endpoint.state];
+  const state = { untried: "not tried yet", up: "up", down: "down", paused: "paused", failing: "failing", draining: "finishing its last jobs" }[endpoint.state];
   const { working, all } = backends_at_work(endpoint);
   return working > 0 && working < all ? `${state}, ${working} of ${all} backends` : state;
 }
