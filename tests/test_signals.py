@@ -108,6 +108,9 @@ def test_a_drain_waits_no_longer_than_shutdown_timeout_says(rig):
         code, took = timed_wait(daemon)
         assert code == 0 and 0.8 < took < 1 + SOON
         assert client.result(handle) == FAILED
+    assert daemon.lines("^Failed job: .*shutdown: it was not done within --shutdown_timeout", level="ERROR")
+    assert daemon.lines("1 job still runs and ends now: .*; a longer --shutdown_timeout lets jobs finish", level="WARN")
+    daemon.wait_for_line("the shutdown has ended 1 running job; the daemon ends")
 
 
 @each_draining
@@ -124,6 +127,10 @@ def test_a_second_signal_fails_what_runs_at_once(rig, number):
         daemon.send(signal.SIGTERM)
         assert daemon.wait(SOON) == 0
         assert [client.result(handle) for handle in handles] == [FAILED] * 3
+    assert len(daemon.lines('^Failed job: .*shutdown: a signal during the shutdown ended it', level="ERROR")) == 3
+    daemon.wait_for_line("SIGTERM during the shutdown: jobs that still run end now", level="WARN")
+    daemon.wait_for_line("the shutdown has ended 3 running jobs; the daemon ends")
+    assert not daemon.lines("--shutdown_timeout lets jobs finish|not done within|all jobs are done")
 
 
 @each_draining

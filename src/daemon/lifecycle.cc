@@ -58,10 +58,10 @@ void Lifecycle::reopen_logs(const std::string& by) {
 
 void Lifecycle::drain(const std::string& by, std::chrono::milliseconds window) {
   if (shutting_down_) {
-    kMainLog.warn("{} again: jobs that still run end now", by);
+    kMainLog.warn("{} during the shutdown: jobs that still run end now", by);
     if (predecessor_) predecessor_->drain(0s);
     predecessor_.reset();  // from now on this process does not wait for the old one
-    parts_.supervisor.drain(0s, {});
+    parts_.supervisor.end_window();
     return end_if_done();
   }
   shutting_down_ = true;
@@ -149,9 +149,13 @@ void Lifecycle::upgrade_failed(const std::string& reason) {
 }
 
 void Lifecycle::drain_too(std::chrono::milliseconds window) {
+  if (predecessor_) predecessor_->drain(window);
+  if (window == 0s) {
+    kMainLog.warn("the process that has taken over ends its jobs: jobs that still run here end now");
+    return parts_.supervisor.end_window();
+  }
   kMainLog.info("the process that has taken over shuts down; in this one {}",
                 have_time(parts_.supervisor.running_jobs(), window));
-  if (predecessor_) predecessor_->drain(window);
   // Does not set shutting_down_: a signal that this process gets as well counts as the first one.
   parts_.supervisor.drain(window, {});
 }
@@ -229,7 +233,11 @@ void Lifecycle::predecessor_ended() {
 void Lifecycle::jobs_are_done() {
   jobs_are_done_ = true;
   report_timer_.cancel();
-  kMainLog.info("all jobs are done; {}",
+  const int ended = parts_.supervisor.ended_jobs();
+  kMainLog.info("{}; {}",
+                ended == 0 ? "all jobs are done"
+                           : "the shutdown has ended " +
+                                 text::counted(static_cast<std::uint64_t>(ended), "running job"),
                 predecessor_ ? "the process before this one has not ended yet" : "the daemon ends");
   end_if_done();
 }

@@ -174,14 +174,22 @@ void Supervisor::drain(std::chrono::milliseconds window, std::function<void()> d
   finish_if_drained();
 }
 
+void Supervisor::end_window() {
+  if (window_over_) return;
+  told_to_end_ = true;
+  window_ends_ = base::Deadline::Clock::now();
+  context_.deadlines.set(window_, window_ends_);
+}
+
 void Supervisor::window_is_over() {
   window_over_ = true;
-  if (const int running = running_jobs(); running > 0) {
+  ended_jobs_ = running_jobs();
+  if (ended_jobs_ > 0) {
     kMainLog.warn(
-        "shutdown: {} now: on_shutdown of the pool says whether a job fails or gearmand runs it again; a "
-        "longer --shutdown_timeout lets jobs finish",
-        text::counted(static_cast<std::uint64_t>(running), "job", "still runs and ends",
-                      "still run and end"));
+        "shutdown: {} now: on_shutdown of the pool says whether a job fails or gearmand runs it again{}",
+        text::counted(static_cast<std::uint64_t>(ended_jobs_), "job", "still runs and ends",
+                      "still run and end"),
+        told_to_end_ ? "" : "; a longer --shutdown_timeout lets jobs finish");
   }
   abort_jobs();
   context_.deadlines.set(closing_, kClosingTime);
@@ -205,7 +213,8 @@ void Supervisor::closing_is_over() {
 
 void Supervisor::abort_jobs() {
   for (const auto& pool : std::vector(leaving_))
-    pool->abort_jobs("shutdown: it was not done within --shutdown_timeout");
+    pool->abort_jobs(told_to_end_ ? "shutdown: a signal during the shutdown ended it"
+                                  : "shutdown: it was not done within --shutdown_timeout");
 }
 
 void Supervisor::pool_drained(Pool& pool) {

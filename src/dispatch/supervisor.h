@@ -36,6 +36,10 @@ class Supervisor final : private Pool::Owner {
   // still run after `window` are failed or requeued, as on_shutdown says. Another call can only shorten the
   // window, and its `done` is not called.
   void drain(std::chrono::milliseconds window, std::function<void()> done);
+  // Ends the window of drain() now, because a signal says so.
+  void end_window();
+  // How many jobs still ran at the end of the window, and were ended.
+  int ended_jobs() const { return ended_jobs_; }
   bool draining() const { return draining_; }  // may be called in any thread
   // Whether the jobs file in force has the pool.
   bool has_pool(const std::string& name) const { return pools_.contains(name); }
@@ -90,6 +94,8 @@ class Supervisor final : private Pool::Owner {
   std::atomic<Wanted> wanted_{Wanted::jobs};
   std::atomic<bool> draining_{false};
   bool window_over_ = false;
+  bool told_to_end_ = false;  // by end_window()
+  int ended_jobs_ = 0;
   base::Deadline::Clock::time_point window_ends_{};
   std::function<void()> drained_;
   Timer window_{*this, &Supervisor::window_is_over};
