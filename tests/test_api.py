@@ -209,8 +209,8 @@ def test_an_endpoint_that_is_down_and_comes_back(rig):
         handle = client.submit("f", "ab")
         status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["held"] == 1, "it is held")
         assert one_pool(status)["endpoint"]["state"] == "down"
-        assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused, for \d+ s( \(next try in \d+ s\))?; "
-                            r"1 job is held\.", status["summary"])
+        assert re.fullmatch(rf"Regular: {endpoint.uri()} has been down for \d+ s \((next try in \d+ s; )?1 job is held\): "
+                            r"cannot connect: Connection refused\.", status["summary"])
         assert status["problems"][0]["level"] == "bad"
         (job,) = api.get(daemon, "/jobs")["jobs"]
         assert (job["state"], job["attempt"]) == ("held", 1)
@@ -226,8 +226,8 @@ def test_an_endpoint_that_is_down_and_whose_jobs_fail(rig):
     endpoint.stop()
     run(server, "f", "x")
     status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "down", "it is down")
-    assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused, for \d+ s; "
-                        r"1 job failed in the last minute\.", status["summary"])
+    assert re.fullmatch(rf"Regular: {endpoint.uri()} has been down for \d+ s \(1 job failed in the last minute\): "
+                        r"cannot connect: Connection refused\.", status["summary"])
     endpoint.start()
     run(server, "f", "x")
     api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "up", "it is up")
@@ -239,8 +239,8 @@ def test_an_endpoint_that_asks_to_be_left_alone(rig):
     with Client(server) as client:
         handle = client.submit("f", "ab")
         status = api.wait_for_status(daemon, lambda status: one_pool(status)["endpoint"]["state"] == "paused", "it pauses")
-        assert re.fullmatch(rf"Regular: endpoint {endpoint.uri()}: it answered HTTP status 503 and asks to wait 2 s, "
-                            r"for \d+ s( \(next try in \d+ s\))?; 1 job is held\.", status["summary"])
+        assert re.fullmatch(rf"Regular: {endpoint.uri()} has been paused for \d+ s \((next try in \d+ s; )?1 job is held\): "
+                            r"it answered HTTP status 503 and asks to wait 2 s\.", status["summary"])
         assert status["problems"][0]["level"] == "warning"
         assert client.result(handle) == complete("ba")
     api.wait_for_status(daemon, lambda status: status["well"], "all is well")

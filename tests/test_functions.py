@@ -198,10 +198,10 @@ def test_an_outage_of_one_endpoint_leaves_the_functions_of_the_other_alone(rig, 
         wait_until(lambda: daemon.metric("driveshaft_jobs_held") >= 1, "jobs are held")
         with under_load(server, other, daemon):
             assert daemon.metric("driveshaft_endpoint_up", pool="Regular") == 0
-            wait_until(lambda: "takes no jobs" in daemon.get("/readyz")[1], "it is told of")
+            wait_until(lambda: "has taken no jobs" in daemon.get("/readyz")[1], "it is told of")
             ready, text, _ = daemon.get("/readyz")
             assert ready == 200
-            assert f"pool Regular takes no jobs of {name} since" in text and gone.uri() in text
+            assert f"pool Regular has taken no jobs of {name} for " in text and gone.uri() in text
             wait_until(lambda: gone.uri() in json.loads(daemon.get("/api/v1/status")[1])["summary"], "the page says it")
             assert run_binary("status", f"127.0.0.1:{daemon.port}").stdout.count(gone.uri()) == 2
             assert status(server, name).running <= 2
@@ -209,7 +209,7 @@ def test_an_outage_of_one_endpoint_leaves_the_functions_of_the_other_alone(rig, 
             gone.start()
         assert [client.result(handle) for handle in handles] == [complete("ba")] * 10
     assert daemon.metric("driveshaft_endpoint_up", pool="Regular") == 1
-    wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs again")
+    wait_until(lambda: "has taken no jobs" not in daemon.get("/readyz")[1], "it takes jobs again")
     assert daemon.metric("driveshaft_jobs_held") == 0
     assert regular.most_running <= 2 and resize.most_running <= 2
 
@@ -278,7 +278,7 @@ def test_held_jobs_go_to_the_new_endpoint(rig):
         assert [client.result(handle) for handle in handles] == [complete("ba")] * 6
     assert len(new.requests) == 6
     wait_until(lambda: daemon.metric("driveshaft_endpoint_up") == 1, "the outage is over")
-    wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs again")
+    wait_until(lambda: "has taken no jobs" not in daemon.get("/readyz")[1], "it takes jobs again")
 
 
 def test_held_jobs_of_a_removed_function_still_run(rig):

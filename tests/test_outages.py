@@ -62,10 +62,10 @@ def test_the_endpoint_is_told_of_in_readyz_and_probed_without_a_job(rig):
     line = daemon.wait_for_line("^Failed job")
     assert "max_running_time (1 s); it was held" in line
     assert daemon.metric("driveshaft_timeouts") == 1
-    wait_until(lambda: "takes no jobs" in daemon.get("/readyz")[1], "it is told of")
+    wait_until(lambda: "has taken no jobs" in daemon.get("/readyz")[1], "it is told of")
     code, text, _ = daemon.get("/readyz")
     assert code == 200
-    assert re.search(rf"pool Regular takes no jobs since \d s: endpoint {endpoint.uri()}: cannot connect: Connection ref", text)
+    assert re.search(rf"pool Regular has taken no jobs for \d s: endpoint {endpoint.uri()}: cannot connect: Connection ref", text)
     endpoint.start()
     wait_until(lambda: not is_down(daemon), "the endpoint is found again, though no job waits for it")
     wait_until(lambda: "Regular" not in daemon.get("/readyz")[1], "the outage is over there too")
@@ -280,7 +280,7 @@ def test_a_probe_that_fails_after_holding_was_turned_off_starts_no_outage(rig):
         change_pool(daemon, endpoint_down="fail")
         assert client.result(job) == FAILED
         time.sleep(1)  # meanwhile the probe fails
-    wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
+    wait_until(lambda: "has taken no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
     assert len(daemon.lines("works again after")) == 1
 
 
@@ -309,7 +309,7 @@ def test_late_events_of_a_former_endpoint_do_not_count_for_the_present_one(rig):
         change_pool(daemon, job_processing_uri=good.uri())
         assert client.result(held) == complete("good")
         time.sleep(2)  # meanwhile the probe fails
-        wait_until(lambda: "takes no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
+        wait_until(lambda: "has taken no jobs" not in daemon.get("/readyz")[1], "it takes jobs")
         gate.open()
         assert client.result(running) == complete("done")
     peer.stop()

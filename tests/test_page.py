@@ -78,7 +78,8 @@ def test_an_endpoint_that_is_down(rig, browser):
     endpoint.stop()
     with Client(server) as client:
         client.submit_background("f", "x")
-    browser.shows("#summary", f"Regular: endpoint {endpoint.uri()}: cannot connect: Connection refused")
+    browser.shows("#summary", f"Regular: {endpoint.uri()} has been down for ")
+    browser.shows("#summary", "cannot connect: Connection refused")
     assert browser.eval(code="() => document.getElementById('verdict').dataset.level") == "bad"
     browser.shows("#pools .chip", "down")
     browser.shows("#pools", "1 held")
@@ -116,7 +117,7 @@ def test_the_backends_of_an_endpoint(rig, browser):
     assert browser.eval(code="() => document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     assert browser.axe() == []
     browser.open_page(daemon, width=1280, height=900)
-    browser.shows("#summary", f"1 of 2 backends does not work: {goes.uri()} is down")
+    browser.shows("#summary", f"1 of 2 backends does not work: {goes.uri()} has been down")
     assert browser.eval(code="() => document.getElementById('verdict').dataset.level") == "warning"
     browser.shows("#pools .chip", "up, 1 of 2 backends")
     assert browser.axe() == []

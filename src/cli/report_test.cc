@@ -78,7 +78,7 @@ TEST(Report, HasALineForEachOfSeveralBackends) {
   pools[1].at("endpoint").as_object()["backends"] = boost::json::parse(R"json([
     {"name": "http://f/ (10.0.0.1)", "state": "up", "since": 900, "why": null, "weight": 1, "running": 3, "limit": 4,
      "attempts_per_second": 1.5, "failures_per_second": 0, "share": 0.75, "p95": 0.251},
-    {"name": "http://f/ (10.0.0.2)", "state": "down", "since": 986, "why": "refused", "next_try": 1001.2, "weight": 2, "running": 0,
+    {"name": "http://f/ (10.0.0.2)", "state": "down", "since": 986, "why": "refused; a remark", "next_try": 1001.2, "weight": 2, "running": 0,
      "limit": 0, "attempts_per_second": null, "failures_per_second": null, "share": null, "p95": null}])json");
   pools.erase(pools.begin());
   const auto lines = report(one_away, {});

@@ -79,6 +79,9 @@ std::string state_of_endpoint(const json::object& endpoint) {
   return working == 0 || working == all ? state : fmt::format("{}, {} of {}", state, working, all);
 }
 
+// A reason without its remarks. The problem above the table has all of it.
+std::string beginning_of(const std::string& reason) { return reason.substr(0, reason.find("; ")); }
+
 std::vector<Cell> backend_row(const json::object& backend, double now) {
   const bool is_well = works(backend);
   const bool is_draining = backend.at("state").as_string() == "draining";
@@ -96,7 +99,7 @@ std::vector<Cell> backend_row(const json::object& backend, double now) {
                           : fmt::format("{:.0f}% of the attempts", 100 * number_of(backend.at("share")));
   if (!is_draining && number_of(backend.at("weight")) != 1)
     about += fmt::format(", weight {}", number(backend.at("weight")));
-  if (backend.at("why").is_string()) about += ": " + safe(backend.at("why"));
+  if (backend.at("why").is_string()) about += ": " + beginning_of(safe(backend.at("why")));
   return {{"  " + safe(backend.at("name"))},
           {is_draining ? fmt::format("{} left", number(backend.at("running")))
                        : fmt::format("{}/{}", number(backend.at("running")), number(backend.at("limit")))},

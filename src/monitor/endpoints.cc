@@ -57,13 +57,13 @@ std::string outages_text(const Snapshot& snapshot, SteadyTime now) {
     const auto endpoints = endpoints_of(pool);
     for (const auto& endpoint : endpoints) {
       const bool of_all = endpoints.size() == 1;
-      const auto pool_of = fmt::format("\npool {} takes no jobs{}{}", pool.settings.name,
-                                       of_all ? "" : " of ", of_all ? "" : in_a_line(endpoint.functions));
+      const auto functions = of_all ? std::string() : " of " + in_a_line(endpoint.functions);
       if (dispatch::has_no_weight(endpoint.status)) {
-        text += fmt::format("{}: each backend of endpoint {} has the weight 0", pool_of, endpoint.uri);
+        text += fmt::format("\npool {} takes no jobs{}: each backend of endpoint {} has the weight 0",
+                            pool.settings.name, functions, endpoint.uri);
       } else if (takes_no_jobs(pool, endpoint.status)) {
-        text += fmt::format("{} since {} s: endpoint {}: {}", pool_of, (now - endpoint.status.since) / 1s,
-                            endpoint.uri, endpoint.status.why);
+        text += fmt::format("\npool {} has taken no jobs{} for {} s: endpoint {}: {}", pool.settings.name,
+                            functions, (now - endpoint.status.since) / 1s, endpoint.uri, endpoint.status.why);
       }
     }
   }

@@ -35,7 +35,7 @@ TEST(Outages, AreOfPoolsThatTakeNoJobs) {
   EXPECT_EQ(text_of(snapshot_of(State::up)), "");
   EXPECT_EQ(text_of(snapshot_of(State::untried)), "");
   const std::string line =
-      "\npool Regular takes no jobs since 7 s: endpoint http://a/: cannot connect: Connection refused";
+      "\npool Regular has taken no jobs for 7 s: endpoint http://a/: cannot connect: Connection refused";
   EXPECT_EQ(text_of(snapshot_of(State::down)), line);
   EXPECT_EQ(text_of(snapshot_of(State::paused)), line);
 }
@@ -66,9 +66,9 @@ TEST(Outages, BackendsThatHaveNoWeightTakeNoJobs) {
 TEST(Outages, NameTheFunctionsWhereAPoolHasSeveralEndpoints) {
   const std::string why = "cannot connect: Connection refused";
   EXPECT_EQ(text_of(snapshot_of(State::up, {{"http://b/", endpoint(State::down), {"g", "h"}}})),
-            "\npool Regular takes no jobs of g, h since 7 s: endpoint http://b/: " + why);
+            "\npool Regular has taken no jobs of g, h for 7 s: endpoint http://b/: " + why);
   EXPECT_EQ(text_of(snapshot_of(State::down, {{"http://b/", endpoint(State::up), {"g", "h"}}})),
-            "\npool Regular takes no jobs of f since 7 s: endpoint http://a/: " + why);
+            "\npool Regular has taken no jobs of f for 7 s: endpoint http://a/: " + why);
 }
 
 }  // namespace

@@ -179,9 +179,10 @@ class Judge {
     const auto failed = figures_of(pool).last_minute.failed;
     for (const auto& endpoint : endpoints_of(pool)) {
       if (endpoint.status.state != EndpointStatus::State::down) continue;
-      std::string text = trouble(pool, endpoint);
-      if (failed > 0) text += fmt::format("; {} failed in the last minute", jobs(failed));
-      add(Level::bad, text + waiting(endpoint.functions, "; "), pool.settings.name);
+      add(Level::bad,
+          trouble(pool, endpoint,
+                  failed == 0 ? "" : fmt::format("{} failed in the last minute", jobs(failed))),
+          pool.settings.name);
     }
   }
 
@@ -214,7 +215,7 @@ class Judge {
   void judge_pause(const PoolStatus& pool) {
     for (const auto& endpoint : endpoints_of(pool)) {
       if (endpoint.status.state != EndpointStatus::State::paused) continue;
-      add(Level::warning, trouble(pool, endpoint) + waiting(endpoint.functions, "; "), pool.settings.name);
+      add(Level::warning, trouble(pool, endpoint), pool.settings.name);
     }
   }
 
@@ -236,7 +237,7 @@ class Judge {
     for (const auto& endpoint : endpoints_of(pool)) {
       using enum EndpointStatus::State;
       if (endpoint.status.state == down || endpoint.status.state == paused) continue;
-      const std::string troubles = backend_troubles(endpoint.status, view_.snapshot.at);
+      const std::string troubles = backend_troubles(endpoint.status, view_.snapshot.at, "");
       if (troubles.empty()) continue;
       add(Level::warning,
           fmt::format("{}: {}; jobs go to the others; see the error log of its host, and if a backend stays "
@@ -253,17 +254,21 @@ class Judge {
                                            : fmt::format("{}: endpoint {}", pool.settings.name, endpoint.uri);
   }
 
-  std::string trouble(const PoolStatus& pool, const ServedEndpoint& of) const {
+  // What is wrong with an endpoint that is down or paused. The reason may be long, so it stands last.
+  std::string trouble(const PoolStatus& pool, const ServedEndpoint& of, std::string failed = {}) const {
     const EndpointStatus& endpoint = of.status;
-    const std::string troubles = backend_troubles(endpoint, view_.snapshot.at);
-    std::string text = troubles.empty() ? fmt::format("{}: endpoint {}: {}, for {}{}", pool.settings.name,
-                                                      of.uri, endpoint.why, since(endpoint.since),
-                                                      next_try(endpoint.next_try, view_.snapshot.at))
-                                        : fmt::format("{}: {}", whose(pool, of), troubles);
-    if (endpoint.held > 0) {
-      text += "; " + text::counted(static_cast<std::uint64_t>(endpoint.held), "job", "is", "are") + " held";
-    }
-    return text;
+    const SteadyTime now = view_.snapshot.at;
+    const std::string held =
+        endpoint.held == 0
+            ? ""
+            : text::counted(static_cast<std::uint64_t>(endpoint.held), "job", "is", "are") + " held";
+    const std::string queued = waiting(of.functions, "");
+    const auto troubles = backend_troubles(endpoint, now, in_brackets({held, failed, queued}));
+    if (!troubles.empty()) return fmt::format("{}: {}", whose(pool, of), troubles);
+    return fmt::format("{}: {} has been {} for {}{}: {}", pool.settings.name, of.uri,
+                       endpoint.state == EndpointStatus::State::paused ? "paused" : "down",
+                       since(endpoint.since),
+                       in_brackets({next_try(endpoint.next_try, now), held, failed, queued}), endpoint.why);
   }
 
   void judge_failures(const PoolStatus& pool) {

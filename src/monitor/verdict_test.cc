@@ -84,8 +84,8 @@ TEST(Verdict, AnEndpointThatIsDownIsShownWithItsConsequences) {
   daemon.queues["one:4730"].functions["f"].queued = 312;
   EXPECT_THAT(
       daemon.problems(),
-      ElementsAre("Regular: endpoint http://shop.example/job.php: cannot connect: Connection refused, "
-                  "for 14 s; 30 jobs failed in the last minute; 312 jobs wait in the queue"));
+      ElementsAre("Regular: http://shop.example/job.php has been down for 14 s (30 jobs failed in "
+                  "the last minute; 312 jobs wait in the queue): cannot connect: Connection refused"));
   EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
   EXPECT_EQ(daemon.verdict().problems.front().pool, "Regular");
 }
@@ -95,18 +95,19 @@ TEST(Verdict, IfAQueueIsUnknownTheJobsAtTheOtherServersAreCounted) {
   daemon.config.servers.push_back({{"two", 4730}});
   daemon.queues["one:4730"].functions["f"].queued = 312;
   daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused"};
-  EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("; 312 jobs wait at 1 of 2 servers")));
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre(HasSubstr("for 14 s (312 jobs wait at 1 of 2 servers): refused")));
 }
 
 TEST(Verdict, JobsThatAreHeldAreCounted) {
   Daemon daemon;
   daemon.pool.endpoint = {EndpointStatus::State::paused, SteadyTime(1h) - 2s, "it asks to wait 30 s", 1};
-  EXPECT_THAT(daemon.problems(), ElementsAre("Regular: endpoint http://shop.example/job.php: it asks to wait "
-                                             "30 s, for 2 s; 1 job is held"));
+  EXPECT_THAT(daemon.problems(), ElementsAre("Regular: http://shop.example/job.php has been "
+                                             "paused for 2 s (1 job is held): it asks to wait 30 s"));
   EXPECT_EQ(daemon.verdict().problems.front().level, Level::warning);
   daemon.pool.endpoint.state = EndpointStatus::State::down;
   daemon.pool.endpoint.held = 3;
-  EXPECT_THAT(daemon.verdict().summary, HasSubstr("; 3 jobs are held."));
+  EXPECT_THAT(daemon.verdict().summary, HasSubstr(" has been down for 2 s (3 jobs are held): it asks"));
   EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
 }
 
@@ -119,14 +120,13 @@ TEST(Verdict, AnEndpointOfFunctionsIsJudgedAsThePoolsOwn) {
   daemon.pool.function_endpoints = {
       {"http://r/", {EndpointStatus::State::down, since, "refused", 2}, {"g"}},
       {"http://s/", {EndpointStatus::State::paused, since, "it asks to wait"}, {"h"}}};
-  EXPECT_THAT(
-      daemon.problems(),
-      ElementsAre("Regular: endpoint http://r/: refused, for 9 s; 2 jobs are held; 1 job waits in the "
-                  "queue",
-                  "Regular: endpoint http://s/: it asks to wait, for 9 s"));
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("Regular: http://r/ has been down for 9 s (2 jobs are held; 1 job waits in the "
+                          "queue): refused",
+                          "Regular: http://s/ has been paused for 9 s: it asks to wait"));
   daemon.pool.endpoint = {EndpointStatus::State::down, since, "refused"};
-  EXPECT_THAT(daemon.problems(), testing::Contains("Regular: endpoint http://shop.example/job.php: refused, "
-                                                   "for 9 s; 7 jobs wait in the queue"));
+  EXPECT_THAT(daemon.problems(), testing::Contains("Regular: http://shop.example/job.php has been "
+                                                   "down for 9 s (7 jobs wait in the queue): refused"));
 }
 
 TEST(Verdict, AnOpenBreakerIsBad) {
@@ -155,10 +155,11 @@ TEST(Verdict, BackendsThatDoNotWorkWhileOthersDoAreAWarning) {
   Daemon daemon;
   daemon.pool.endpoint.state = EndpointStatus::State::up;
   daemon.pool.endpoint.backends = {backend("http://a/", up), backend("http://b/", failing)};
-  EXPECT_THAT(daemon.problems(),
-              ElementsAre("Regular: 1 of 2 backends does not work: http://b/ is failing, for 14 s: refused; "
-                          "jobs go to the others; see the error log of its host, and if a backend "
-                          "stays away, give it the weight 0"));
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: 1 of 2 backends does not work: http://b/ has been failing for 14 s: refused; "
+                  "jobs go to the others; see the error log of its host, and if a backend "
+                  "stays away, give it the weight 0"));
   EXPECT_EQ(daemon.verdict().problems.front().level, Level::warning);
   EXPECT_EQ(daemon.verdict().problems.front().pool, "Regular");
   daemon.pool.function_endpoints = {{"http://c/", {}, {"g"}}};
@@ -178,13 +179,14 @@ TEST(Verdict, AnEndpointWithoutAWorkingBackendIsOneBadProblem) {
   Daemon daemon;
   daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused", 3};
   daemon.pool.endpoint.backends = {backend("http://a/", down), backend("http://b/", paused)};
-  EXPECT_THAT(daemon.problems(),
-              ElementsAre("Regular: none of its 2 backends works: http://a/ is down, for 14 s: refused; "
-                          "http://b/ is paused, for 14 s: refused; 3 jobs are held"));
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: none of its 2 backends works (3 jobs are held): http://a/ has been down for "
+                  "14 s: refused; http://b/ has been paused for 14 s: refused"));
   EXPECT_EQ(daemon.verdict().problems.front().level, Level::bad);
   daemon.pool.endpoint.backends.pop_back();
-  EXPECT_THAT(daemon.problems(), ElementsAre("Regular: endpoint http://shop.example/job.php: refused, for 14 "
-                                             "s; 3 jobs are held"))
+  EXPECT_THAT(daemon.problems(), ElementsAre("Regular: http://shop.example/job.php has been "
+                                             "down for 14 s (3 jobs are held): refused"))
       << "the only one is the endpoint";
 }
 
@@ -194,15 +196,16 @@ TEST(Verdict, SaysWhenAnEndpointThatIsDownIsTriedNext) {
   daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused", 3};
   daemon.pool.endpoint.next_try = SteadyTime(1h) + 1200ms;
   EXPECT_THAT(daemon.problems(),
-              ElementsAre("Regular: endpoint http://shop.example/job.php: refused, for 14 s "
-                          "(next try in 2 s); 3 jobs are held"));
+              ElementsAre("Regular: http://shop.example/job.php has been down for 14 s (next try in "
+                          "2 s; 3 jobs are held): refused"));
   daemon.pool.endpoint.backends = {backend("http://a/", down), backend("http://b/", paused)};
   daemon.pool.endpoint.backends[0].next_try = SteadyTime(1h) - 10ms;
   daemon.pool.endpoint.backends[1].next_try = SteadyTime(1h) + 5min;
-  EXPECT_THAT(daemon.problems(),
-              ElementsAre("Regular: none of its 2 backends works: http://a/ is down, for 14 s: refused (next "
-                          "try in 1 s); http://b/ is paused, for 14 s: refused (next try in 5 min); 3 jobs "
-                          "are held"));
+  EXPECT_THAT(
+      daemon.problems(),
+      ElementsAre("Regular: none of its 2 backends works (3 jobs are held): http://a/ has been down for "
+                  "14 s (next try in 1 s): refused; http://b/ has been paused for 14 s (next try in "
+                  "5 min): refused"));
 }
 
 TEST(Verdict, ABackendThatDrainsIsNotCounted) {
@@ -216,7 +219,7 @@ TEST(Verdict, ABackendThatDrainsIsNotCounted) {
   daemon.pool.endpoint = {EndpointStatus::State::down, SteadyTime(1h) - 14s, "refused"};
   daemon.pool.endpoint.backends = {backend("http://a/", down), leaving};
   EXPECT_THAT(daemon.problems(),
-              ElementsAre(HasSubstr("Regular: endpoint http://shop.example/job.php: refused, for 14 s")));
+              ElementsAre(HasSubstr("Regular: http://shop.example/job.php has been down for 14 s: refused")));
 }
 
 TEST(Verdict, ThreeBackendsAreNamedAndTheOthersCounted) {
@@ -227,8 +230,9 @@ TEST(Verdict, ThreeBackendsAreNamedAndTheOthersCounted) {
     daemon.pool.endpoint.backends.push_back(backend(name, down));
   daemon.pool.endpoint.backends.push_back(backend("f", untried));
   EXPECT_THAT(daemon.problems(),
-              ElementsAre(HasSubstr(": 5 of 6 backends do not work: a is down, for 14 s: refused; b is down, "
-                                    "for 14 s: refused; c is down, for 14 s: refused; and 2 more; jobs go")));
+              ElementsAre(HasSubstr(": 5 of 6 backends do not work: a has been down for 14 s: refused; b has "
+                                    "been down for 14 s: refused; c has been down for 14 s: refused; and 2 "
+                                    "more; jobs go")));
 }
 
 TEST(Verdict, AFullEndpointIsAWarningThatNamesTheSettings) {
