@@ -90,7 +90,7 @@ def pid_file_is_a_link(folder):
 
 
 def control_socket_nowhere(folder):
-    return {"control_socket": folder / "none" / "c.sock"}, 3, "control socket", "No such file or directory; name another path"
+    return {"control_socket": folder / "none" / "c.sock"}, 3, "control socket", "none does not exist; name another path"
 
 
 def control_socket_is_a_file(folder):

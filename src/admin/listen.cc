@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
@@ -85,6 +86,12 @@ std::string cannot_control(const std::string& path, std::string_view why) {
       path, why);
 }
 
+std::string cannot_control(const std::string& path, const std::error_code& error) {
+  if (error != std::errc::no_such_file_or_directory) return cannot_control(path, error.message());
+  const auto directory = std::filesystem::path(path).parent_path().string();
+  return cannot_control(path, fmt::format("the directory {} does not exist", directory));
+}
+
 ControlSocketUse look_at_control_socket(const std::string& path) {
   const auto fail = [&](const char* why) {
     throw base::StartupError(base::kExitExporter, cannot_control(path, why));
@@ -104,7 +111,7 @@ ControlSocketUse look_at_control_socket(const std::string& path) {
 }
 
 stream_protocol::acceptor bind_control_socket(asio::io_context& io, const std::string& path) {
-  const auto fail = [&](const std::string& why) {
+  const auto fail = [&](const auto& why) {
     throw base::StartupError(base::kExitExporter, cannot_control(path, why));
   };
   const auto there = look_at_control_socket(path);
@@ -118,7 +125,7 @@ stream_protocol::acceptor bind_control_socket(asio::io_context& io, const std::s
   if (!error) acceptor.bind(endpoint, error);
   ::umask(before);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) fail(error.message());
+  if (error) fail(std::error_code(error));
   return acceptor;
 }
 

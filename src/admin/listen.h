@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "net/address.h"
 #include "net/asio.h"
@@ -36,6 +37,7 @@ struct ControlSocketUse {
 ControlSocketUse look_at_control_socket(const std::string& path);
 // The message of such an error.
 std::string cannot_control(const std::string& path, std::string_view why);
+std::string cannot_control(const std::string& path, const std::error_code& error);
 
 // Listens on a Unix socket at this path. Only the daemon's user and group may connect. A socket that an ended
 // process has left there is replaced. Throws base::StartupError.

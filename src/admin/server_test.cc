@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/listen.h"
 #include "base/error.h"
 #include "base/exit_codes.h"
 #include "base/test_dir.h"
@@ -387,6 +388,20 @@ TEST(AdminServer, AddressInUseIsAStartupError) {
     EXPECT_EQ(e.exit_code(), base::kExitExporter);
     EXPECT_THAT(e.what(), HasSubstr("cannot listen on " + taken + " for metrics: Address already in use"));
     EXPECT_THAT(e.what(), HasSubstr("--exporter_addr"));
+  }
+}
+
+TEST(AdminServer, AControlSocketInADirectoryThatDoesNotExistIsAStartupError) {
+  asio::io_context io;
+  const base::TestDir dir;
+  const std::string path = dir / "none/control.sock";
+  try {
+    bind_control_socket(io, path);
+    FAIL() << "there is no such directory";
+  } catch (const base::StartupError& e) {
+    EXPECT_EQ(e.what(), "cannot listen on " + path + " for control: the directory " + (dir / "none") +
+                            " does not exist; name another path with --control_socket, in a directory that "
+                            "can be written");
   }
 }
 

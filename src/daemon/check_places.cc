@@ -102,7 +102,7 @@ CheckRow check_control_socket(const std::string& path) {
     }
     const std::string folder = std::filesystem::path(path).parent_path().string();
     if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
-      return refuse(admin::cannot_control(path, std::generic_category().message(errno)));
+      return refuse(admin::cannot_control(path, std::error_code(errno, std::generic_category())));
     }
     return good_row(kControlSocket, path,
                     use.exists ? "it is from a daemon that no longer runs; a start replaces it" : "");
