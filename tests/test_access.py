@@ -322,7 +322,7 @@ def test_commands_act_over_the_network(rig):
         assert client.result(job) == FAILED
     gate.open()
     assert "(token, 127.0.0.1)" in api.get(daemon, "/failures")["failures"][0]["reason"]
-    assert obeyed("reload") == "the jobs file was read, and is in force"
+    assert "the jobs file was read, and is in force" in obeyed("reload")
     assert "has the level debug" in obeyed("log-level", "Main", "debug", "--for", "1s")
     again = run_binary("resume", "Web", *there)
     assert again.returncode == 10 and "it is not paused" in again.stderr

@@ -253,7 +253,7 @@ def test_a_second_drain_ends_no_job(rig, path):
 def test_reload_says_what_is_wrong_with_the_file(rig, path):
     server, daemon = start(rig, path)
     daemon.expect_errors("is rejected", "control, .*: not done")
-    assert control(path, "reload") == "the jobs file was read, and is in force"
+    assert control(path, "reload") == "the jobs file was read, and is in force; no setting has changed since it was last read"
     daemon.config_path.write_text("{")
     assert "the jobs file is rejected, the one in force stays: not valid JSON" in control(path, "reload", expect=10)
     daemon.config_path.write_text("{}")
@@ -268,8 +268,9 @@ def test_reload_names_a_key_that_is_ignored(rig, path):
     daemon.expect_errors("unknown key")
     daemon.config_path.write_text(json.dumps(config))
     warning = r'pools_list\.Web\.retries: unknown key, ignored; did you mean "retry"\? \(line 1\)'
-    assert re.fullmatch(f"the jobs file was read, and is in force; warning: {warning}", control(path, "reload"))
-    daemon.wait_for_line(f"^control, .*: the jobs file was read, and is in force; warning: {warning}", level="INFO")
+    line = f"the jobs file was read, and is in force; no setting has changed since it was last read; warning: {warning}"
+    assert re.fullmatch(line, control(path, "reload"))
+    daemon.wait_for_line(f"^control, .*: {line}", level="INFO")
 
 
 def test_drain_ends_the_daemon(rig, path):

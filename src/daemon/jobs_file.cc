@@ -74,6 +74,7 @@ std::string describe(const Reload& reload) {
   std::string text = reload.errors.empty() ? "the jobs file was read, and is in force"
                                            : "the jobs file is rejected, the one in force stays: " +
                                                  first_of(reload.errors, "more error");
+  if (reload.changes_nothing) text += "; no setting has changed since it was last read";
   if (!reload.warnings.empty()) text += "; warning: " + first_of(reload.warnings, "more warning");
   return text;
 }
@@ -184,8 +185,7 @@ void JobsFile::look() {
           return Look{std::move(files), std::move(loaded)};
         },
         [this, asked = asked_](Look found) {
-          const auto reload = found.loaded ? reload_of(*found.loaded) : Reload();
-          looked(std::move(found));
+          const auto reload = looked(std::move(found));
           if (stopped_) return;
           for (const auto& done : asked) done(reload);
         });
@@ -197,19 +197,21 @@ void JobsFile::look() {
   pause();
 }
 
-void JobsFile::looked(Look found) {
+Reload JobsFile::looked(Look found) {
   looking_since_.reset();
-  if (stopped_) return;
+  if (stopped_) return {};
   files_ = std::move(found.files);
-  if (found.loaded) apply(*found.loaded);
+  auto reload = found.loaded ? apply(*found.loaded) : Reload();
   if (asked_.empty()) {
     pause();
   } else {
     look();
   }
+  return reload;
 }
 
-void JobsFile::apply(const Loaded& loaded) {
+Reload JobsFile::apply(const Loaded& loaded) {
+  auto reload = reload_of(loaded);
   if (!loaded) {
     for (const auto& error : loaded.error().errors) {
       kMainLog.error("jobs file {} is rejected, the one in force stays: {}", files_.path, error);
@@ -217,11 +219,13 @@ void JobsFile::apply(const Loaded& loaded) {
     for (const auto& warning : loaded.error().warnings) {
       kMainLog.warn("jobs file {}: {}", files_.path, warning);
     }
-    return on_reload_(reload_of(loaded));
+    on_reload_(reload);
+    return reload;
   }
   for (const auto& warning : loaded->warnings) kMainLog.warn("jobs file {}: {}", files_.path, warning);
   files_.watch_only(loaded->files);
   const auto changes = config::compare(config_, loaded->config);
+  reload.changes_nothing = changes.empty();
   if (changes.empty()) {
     kMainLog.info("jobs file {}: read again, nothing has changed", files_.path);
   } else {
@@ -231,7 +235,8 @@ void JobsFile::apply(const Loaded& loaded) {
     log_notes(loaded->notes);
     on_change_(config_);
   }
-  on_reload_(reload_of(loaded));
+  on_reload_(reload);
+  return reload;
 }
 
 // Logs the notes that were not true of the file that was in force before.

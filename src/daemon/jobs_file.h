@@ -20,6 +20,7 @@ namespace driveshaft::daemon {
 struct Reload {
   std::vector<std::string> errors;  // empty: the file is valid, and in force
   std::vector<std::string> warnings;
+  bool changes_nothing = false;  // no setting differs from those in force
 };
 // Describes the result in one line, for an operator.
 std::string describe(const Reload& reload);
@@ -74,8 +75,8 @@ class JobsFile {
 
   void pause();
   void look();
-  void looked(Look look);
-  void apply(const Loaded& loaded);
+  Reload looked(Look look);
+  Reload apply(const Loaded& loaded);
   void log_notes(const std::vector<std::string>& notes);
   void on_timer();
 

@@ -54,6 +54,22 @@ TEST_F(JobsFileTest, IfTheTimerHasExpiredBeforeStopNothingIsApplied) {
   EXPECT_EQ(reloads, 0);
 }
 
+TEST_F(JobsFileTest, AReloadThatIsAskedForSaysWhetherAnythingHasChanged) {
+  watch();
+  const auto reloaded = [&] {
+    std::optional<Reload> done;
+    file.reload([&](const Reload& reload) { done = reload; });
+    while (!done && loop.run_one_for(10s) > 0) {
+    }
+    return describe(done.value());
+  };
+  EXPECT_EQ(reloaded(),
+            "the jobs file was read, and is in force; no setting has changed since it was last read");
+  replace("Second");
+  EXPECT_EQ(reloaded(), "the jobs file was read, and is in force");
+  EXPECT_EQ(changes, 1);
+}
+
 TEST(Reload, IsDescribedWithItsErrorsAndWarnings) {
   EXPECT_EQ(describe(Reload{}), "the jobs file was read, and is in force");
   EXPECT_EQ(describe(Reload{{}, {"a"}}), "the jobs file was read, and is in force; warning: a");
