@@ -2,6 +2,7 @@
 """--check: the table of what can be checked before a start, and with --check=online also which servers and endpoints answer."""
 import json
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -236,6 +237,21 @@ def test_files_that_the_user_may_not_read_are_errors(roots_directory):
     done = check(roots_directory, config, user="nobody")
     assert (done.returncode, rows(done)[0]["files of the jobs file"]) == (0, ("as nobody", "good"))
     assert check(roots_directory, config, user="root").returncode == 0
+
+
+@pytest.mark.root
+def test_a_file_that_the_user_may_not_remove_is_a_warning(roots_directory):
+    config = jobs_file(["127.0.0.1:1"], {"P": pool("http://127.0.0.1:2/", ["f"])})
+    (roots_directory / "jobs.json").touch()
+    places = {"pid_file": roots_directory / "run.pid", "control_socket": roots_directory / "control.sock"}
+    done = check(roots_directory, config, user="nobody", **places)
+    table, last = rows(done)
+    assert (done.returncode, last) == (0, "would run"), done.stdout
+    for place in "pid file", "control socket":
+        assert table[place][1].startswith(f"warning: the user nobody may not write in the directory {roots_directory}, so the file stays")
+    assert rows(check(roots_directory, config, user="root", **places))[1] == "would run"
+    os.chown(roots_directory, pwd.getpwnam("nobody").pw_uid, -1)
+    assert rows(check(roots_directory, config, user="nobody", **places))[1] == "would run"
 
 
 @pytest.mark.root

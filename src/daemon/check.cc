@@ -81,8 +81,12 @@ int check(const Options& options) {
   if (!options.log_config.empty()) rows.push_back(log_row(options.log_config));
   std::optional<User> user;
   if (!options.user.empty()) user = check_user(options.user, rows);
-  if (!options.pid_file.empty()) rows.push_back(check_pid_file(options.pid_file));
-  if (!options.control_socket.empty()) rows.push_back(check_control_socket(options.control_socket));
+  if (!options.pid_file.empty()) {
+    rows.push_back(check_removal(check_pid_file(options.pid_file), options.pid_file, user));
+  }
+  if (!options.control_socket.empty()) {
+    rows.push_back(check_removal(check_control_socket(options.control_socket), options.control_socket, user));
+  }
   if (options.exporter) {
     rows.push_back(check_exporter(*options.exporter, !options.exporter_certificate_file.empty()));
   }

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <optional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "admin/listen.h"
@@ -109,6 +110,18 @@ CheckRow check_control_socket(const std::string& path) {
   } catch (const base::StartupError& error) {
     return refuse(error.what());
   }
+}
+
+CheckRow check_removal(CheckRow row, const std::string& path, const std::optional<User>& user) {
+  if (!user || row.grade != CheckRow::Grade::good) return row;
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const AsUser as_user(user);
+  if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return row;
+  return warning_row(
+      std::move(row.what), std::move(row.value),
+      fmt::format("the user {} may not write in the directory {}, so the file stays there when "
+                  "the daemon ends; name a directory that belongs to the user",
+                  user->name, folder));
 }
 
 CheckRow check_exporter(const net::Address& address, bool tls) {
