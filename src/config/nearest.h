@@ -7,8 +7,9 @@
 
 namespace driveshaft::config {
 
-// The candidate that `word` was probably meant to be: the one with the fewest letters inserted, left out,
-// changed or swapped with a neighbour, if these are few for its length. Empty if none comes near.
+// The candidate that `word` was probably meant to be: one that differs in case alone, or else the one with
+// the fewest letters inserted, left out, changed or swapped with a neighbour, if these are few for its
+// length. Empty if none comes near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 // The end of a message about an unknown word: `; did you mean "Web"?`, or nothing.

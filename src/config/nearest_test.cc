@@ -49,6 +49,12 @@ TEST(Nearest, TheNearerOfTwoWins) {
   EXPECT_EQ(nearest("pools_lis", kWords), "pools_list");
 }
 
+TEST(Nearest, ANameThatDiffersInCaseAloneWins) {
+  constexpr std::array<std::string_view, 3> kWords = {"Nsleep", "Sleep", "SLOW"};
+  EXPECT_EQ(nearest("sleep", kWords), "Sleep");
+  EXPECT_EQ(nearest("slow", kWords), "SLOW");
+}
+
 TEST(Nearest, TheEndOfAMessage) {
   const std::string_view names[] = {"Web", "Mail"};
   EXPECT_EQ(did_you_mean("Wbe", names), "; did you mean \"Web\"?");
