@@ -88,8 +88,8 @@ def test_failures_are_followed(rig):
     run(server, "f")
     wait_until(lambda: "status 500" in run_binary("failures", str(daemon.port)).stdout, "the first is listed")
     with following("failures", daemon) as followed:
-        assert followed.stdout.readline().startswith("AGO")
-        assert "status 500" in followed.stdout.readline()
+        assert followed.stdout.readline().startswith("TIME")
+        assert re.match(r"\d\d:\d\d:\d\d +Regular .* status 500", followed.stdout.readline())
         run(server, "f")
         assert "status 500" in followed.stdout.readline()
         daemon.stop()

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <ctime>
 
 #include "text/printable.h"
 
@@ -34,6 +35,13 @@ std::string seconds(const json::value& value) {
   if (seconds < 7200) return fmt::format("{:.0f}min", std::floor(seconds / 60));
   if (seconds < 172800) return fmt::format("{:.0f}h", std::floor(seconds / 3600));
   return fmt::format("{:.0f}d", std::floor(seconds / 86400));
+}
+
+std::string time_of_day(double at) {
+  const auto whole = static_cast<std::time_t>(std::floor(at));
+  std::tm local{};
+  if (!::localtime_r(&whole, &local)) return "-";
+  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
 }
 
 }  // namespace driveshaft::cli

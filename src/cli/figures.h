@@ -17,4 +17,7 @@ std::string number(const boost::json::value& value);
 // "2.5ms", "251ms", "7.9s", "12min", "3h", "5d"
 std::string seconds(const boost::json::value& value);
 
+// The time of day of a time in seconds since 1970, in the zone of this process: "14:03:59".
+std::string time_of_day(double at);
+
 }  // namespace driveshaft::cli

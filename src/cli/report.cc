@@ -70,8 +70,7 @@ std::vector<std::string> job_lines(const json::object& answer, std::string_view 
   for (const auto& entry : jobs) {
     const auto& job = entry.as_object();
     if (!is_of(job, pool)) continue;
-    const std::string name =
-        fmt::format("{} {} {}", safe(job.at("server")), safe(job.at("handle")), number(job.at("attempt")));
+    const std::string name = fmt::format("{} {}", safe(job.at("server")), safe(job.at("handle")));
     now.insert(name);
     if (goes_on && (*seen)->contains(name)) continue;
     ++listed;
@@ -124,9 +123,12 @@ std::vector<std::string> failure_lines(const json::object& answer, std::string_v
     *shown_until = 0;
   }
   const double now = number_of(answer.at("at"));
-  Table table({"AGO", "POOL", "FUNCTION", "HANDLE", "ATTEMPTS", "TOOK", "KIND", "REASON"}, 4);
+  // Lines that stay on the screen or go to a file say when a job failed: how long ago is soon wrong.
+  Table table(
+      {shown_until ? "TIME" : "AGO", "POOL", "FUNCTION", "HANDLE", "ATTEMPTS", "TOOK", "KIND", "REASON"}, 4);
   for (const auto* failure : failures) {
-    table.add({{seconds(std::max(now - number_of(failure->at("at")), 0.0))},
+    const double at = number_of(failure->at("at"));
+    table.add({{shown_until ? time_of_day(at) : seconds(std::max(now - at, 0.0))},
                {safe(failure->at("pool")), kBold},
                {safe(failure->at("function"))},
                {safe(failure->at("handle"))},

@@ -30,7 +30,8 @@ std::vector<std::string> report(const boost::json::object& status, const Style& 
 // of all pools. The newest failure comes last. The last argument is null if the list is printed once. With
 // --follow it points to what was shown before, which the call updates: `seen` to the running jobs that were
 // shown, `shown_until` to the time of the last failure that was shown. If that is empty, the table has its
-// head even without rows. Later tables have no head, and only the new rows.
+// head even without rows. Later tables have no head, and only the new rows: a job once, whatever its number
+// of attempts. With --follow a failure has its time of day instead of its age.
 using SeenJobs = std::set<std::string>;
 std::vector<std::string> job_lines(const boost::json::object& answer, std::string_view pool,
                                    const Style& style, std::optional<SeenJobs>* seen = nullptr);
