@@ -29,6 +29,7 @@ std::string number(const json::value& value) {
 std::string seconds(const json::value& value) {
   if (value.is_null()) return "-";
   const double seconds = number_of(value);
+  if (seconds > 0 && seconds < 0.00005) return "<0.1ms";
   if (seconds < 0.0995) return fmt::format("{:.1f}ms", seconds * 1e3);
   if (seconds < 0.9995) return fmt::format("{:.0f}ms", seconds * 1e3);
   if (seconds < 120) return fmt::format("{:.{}f}s", seconds, seconds < 10 ? 1 : 0);

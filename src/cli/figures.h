@@ -14,7 +14,7 @@ std::string safe(const boost::json::value& value);
 double number_of(const boost::json::value& value);
 std::string number(const boost::json::value& value);
 
-// "2.5ms", "251ms", "7.9s", "12min", "3h", "5d"
+// "<0.1ms", "2.5ms", "251ms", "7.9s", "12min", "3h", "5d"
 std::string seconds(const boost::json::value& value);
 
 // The time of day of a time in seconds since 1970, in the zone of this process: "14:03:59".

@@ -156,6 +156,15 @@ TEST(FailureLines, TheNewestIsTheLast) {
                           "9.5s  b     f         H:x:9          3  250ms     no answer  no\\x0aroom"));
 }
 
+TEST(FailureLines, AQuickFailureTookMoreThanNothing) {
+  auto quick = failures();
+  quick["failures"].as_array().resize(2);
+  quick["failures"].at(0).at("took") = 0.000412;
+  quick["failures"].at(1).at("took") = 0.000031;
+  EXPECT_THAT(failure_lines(quick, "", {}),
+              ElementsAre(HasSubstr("TOOK"), HasSubstr("  <0.1ms  "), HasSubstr("   0.4ms  ")));
+}
+
 TEST(FailureLines, WithFollowTheTimeOfDayIsShown) {
   ::setenv("TZ", "TEST-2", 1);  // two hours ahead of UTC
   ::tzset();

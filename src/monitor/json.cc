@@ -204,7 +204,7 @@ json::object job(const View& view, const std::string& pool, const dispatch::Runn
           {"attempt", job.attempt},
           {"backend", text_or_null(job.backend)},
           {"started_at", time(view, job.started)},
-          {"age", rounded(seconds(age))},
+          {"age", duration(age)},
           {"time_left", rounded(seconds(job.ends - view.snapshot.at))}};
 }
 
@@ -221,7 +221,7 @@ json::object failure(const std::string& pool, const dispatch::FailedJob& failure
           {"unique", failure.unique},
           {"server", net::to_string(failure.server)},
           {"at", time(failure.at)},
-          {"took", rounded(seconds(failure.took))},
+          {"took", duration(failure.took)},
           {"attempts", failure.attempts},
           {"kind", failure.kind},
           {"reason", failure.reason},
