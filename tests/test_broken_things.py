@@ -54,6 +54,11 @@ def php_fpm_taken_for_a_web_server(shop):
     shop.run(f"http+unix://{urllib.parse.quote(str(fpm.socket_path), safe='')}/job.php")
 
 
+def the_port_of_php_fpm_taken_for_a_web_servers(shop):
+    fpm = shop.rig.start(PhpFpm(shop.rig.directory))
+    shop.run(f"http://127.0.0.1:{fpm.port}/job.php")
+
+
 def gearmand_is_stopped(shop):
     shop.answers()
     shop.server.stop()
@@ -93,6 +98,7 @@ BROKEN = {
     "php-fpm is stopped": (php_fpm_is_stopped, "HTTP status 502.*does not reach php-fpm"),
     "nginx is stopped": (lambda shop: shop.run(f"http://127.0.0.1:{free_port()}/"), "cannot connect: Connection refused"),
     "php-fpm as a web server": (php_fpm_taken_for_a_web_server, "the connection broke|closed the connection"),
+    "php-fpm's port as a web server's": (the_port_of_php_fpm_taken_for_a_web_servers, "if php-fpm itself listens there, the URI begins with fcgi://"),
     "gearmand is stopped": (gearmand_is_stopped, "gearmand 127.0.0.1:.*: .*no jobs are taken from it"),
     "a broken jobs file": (the_jobs_file_is_broken, "the jobs file on disk is rejected.*not valid JSON"),
     "no slots": (lambda shop: shop.run(shop.rig.endpoint(answer()).uri(), worker_count=0), "no pool takes jobs yet: set worker_count"),

@@ -312,3 +312,4 @@ def test_a_php_fpm_that_is_taken_for_a_web_server_is_named(rig, tmp_path):
     lines = probe(f"http+unix://{urllib.parse.quote(str(fpm.socket_path), safe='')}/job.php", expect=1)
     assert lines["plain job"][0] == "WRONG" and "fcgi+unix://" in lines["plain job"][2]
     assert "keep-alive" not in lines, "no connection was seen to stay open"
+    assert "write fcgi:// in the URI" in probe(f"http://127.0.0.1:{fpm.port}/job.php", expect=1)["plain job"][2]

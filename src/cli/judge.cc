@@ -71,6 +71,11 @@ Remark no_response(const Outcome& outcome, const Circumstances& circumstances) {
                        "see the error log of the process that listens");
       }
       if (circumstances.is_fastcgi) return finding(failure.message, kSeeWhyItEnded);
+      if (circumstances.may_be_fastcgi && !outcome.has_begun) {
+        return finding(failure.message,
+                       "if php-fpm itself listens there, write fcgi:// in the URI, and the path of the "
+                       "script's file; else see the error log of the process that listens");
+      }
       return finding(
           failure.message,
           "send the whole answer, with a Content-Length that is its length; if the process died, its error "

@@ -25,6 +25,7 @@ struct Outcome {
   bool timed_out = false;
   std::chrono::nanoseconds took{};
   std::string stderr_lines = {};  // lines that a FastCGI script wrote to stderr
+  bool has_begun = false;         // a byte of a response has come
   bool closed_before = false;     // the first connection closed without an answer; this is the second try
 };
 
@@ -41,6 +42,7 @@ struct Circumstances {
   bool is_multipart;
   bool is_fastcgi = false;
   bool is_http_over_unix = false;
+  bool may_be_fastcgi = false;  // plain HTTP to what may be php-fpm itself (net::Uri)
 };
 
 // Judges the response to a sample that must be answered as the contract says. `decoder` is the class that the

@@ -130,6 +130,16 @@ TEST(Judge, NoResponseAtAll) {
   EXPECT_THAT(late.remedy, HasSubstr("--timeout"));
 }
 
+TEST(Judge, ABrokenConnectionToAPhpScriptMayBeToPhpFpm) {
+  Circumstances circumstances{std::chrono::milliseconds(2500), false, false};
+  circumstances.may_be_fastcgi = true;
+  auto lost = failed(http::Failure::Kind::connection_lost);
+  dispatch::AnswerDecoder decoder;
+  EXPECT_THAT(judge(lost, decoder, circumstances).remedy, HasSubstr("write fcgi:// in the URI"));
+  lost.has_begun = true;
+  EXPECT_THAT(judge(lost, decoder, circumstances).remedy, HasSubstr("Content-Length"));
+}
+
 TEST(Judge, ASecondTryOverFastcgiIsReportedWithTheFirst) {
   auto late = failed(http::Failure::Kind::connection_lost, true);
   late.closed_before = true;

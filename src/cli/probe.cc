@@ -90,6 +90,7 @@ class Call final : public http::Exchange, private base::Deadline {
   void done(Outcome outcome) {
     outcome.took = Clock::now() - started_;
     outcome.stderr_lines = std::move(stderr_lines_);
+    outcome.has_begun = phases_.first_byte.has_value();
     outcome.closed_before = closed_before_;
     outcome_ = std::move(outcome);
   }
@@ -300,7 +301,7 @@ class Probe {
     return cli::judge(
         outcome, decoder_,
         {options_.timeout, signer_.has_value(), options_.format == config::RequestFormat::multipart,
-         options_.uri.is_fastcgi(), options_.uri.is_http_over_unix()});
+         options_.uri.is_fastcgi(), options_.uri.is_http_over_unix(), options_.uri.may_be_fastcgi()});
   }
 
   void report(std::string_view sample, const Remark& remark) {

@@ -18,11 +18,10 @@ namespace {
 // The URI of php-fpm that was most likely meant; empty: HTTP is.
 std::string probably_fastcgi(const net::Uri& uri) {
   constexpr std::uint16_t kFastCgiPort = 9000;
-  if (uri.scheme != net::Uri::Scheme::http || uri.port != kFastCgiPort) return {};
+  if (!uri.may_be_fastcgi() || uri.port != kFastCgiPort) return {};
   // Without user, password and query, which must not be shown.
   const std::string_view target = uri.target.reveal();
   const std::string_view path = target.substr(0, target.find('?'));
-  if (!path.ends_with(".php") && path.find(".php/") == path.npos) return {};
   return fmt::format("fcgi://{}{}", uri.authority, text::printable(path, 200));
 }
 

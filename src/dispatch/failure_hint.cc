@@ -108,6 +108,10 @@ std::string hint(const FailureFacts& facts) {
   if (facts.end == AttemptEnd::connection_lost && facts.over_unix_socket) {
     return "; if php-fpm listens on this socket, the URI begins with fcgi+unix://";
   }
+  if (facts.end == AttemptEnd::connection_lost && facts.may_be_fastcgi && !facts.has_begun) {
+    return "; if php-fpm itself listens there, the URI begins with fcgi:// and has the path of the script's "
+           "file";
+  }
   const bool lost = facts.end == AttemptEnd::connection_lost || facts.end == AttemptEnd::stale_connection;
   if (lost && facts.over_fastcgi) {
     return "; the process of php-fpm ended: by a reload (process_control_timeout of php-fpm lets scripts "

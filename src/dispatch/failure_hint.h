@@ -17,6 +17,8 @@ struct FailureFacts {
   bool may_have_run = false;        // a request of the job, in any attempt, may have reached an endpoint
   bool over_unix_socket = false;    // HTTP over a Unix socket
   bool over_fastcgi = false;
+  bool may_be_fastcgi = false;        // plain HTTP to what may be php-fpm itself (net::Uri)
+  bool has_begun = false;             // a byte of a response has come
   bool is_empty = false;              // the answer has no body
   std::string_view stderr_line = {};  // the first line that a FastCGI script wrote to stderr; printable
 };

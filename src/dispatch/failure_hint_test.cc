@@ -141,6 +141,16 @@ TEST(FailureHint, OnlyTheAnswerOfPhpFpmItselfSaysThatThereIsNoScript) {
   EXPECT_FALSE(is_no_script(500, "PHP message: PHP Parse error:  syntax error")) << "of an included file?";
 }
 
+TEST(FailureHint, ForAConnectionToAPhpScriptThatBrokeBeforeAResponseNamesTheFastcgiScheme) {
+  FailureFacts facts{.end = AttemptEnd::connection_lost, .may_have_run = true, .may_be_fastcgi = true};
+  EXPECT_EQ(explain_failure("it broke", facts),
+            "it broke; if php-fpm itself listens there, the URI begins with fcgi:// and has the path of the "
+            "script's file; the job may have run");
+  facts.has_begun = true;
+  EXPECT_EQ(explain_failure("it broke", facts), "it broke; the job may have run") << "it speaks HTTP";
+  EXPECT_EQ(explain_outage("late", {.end = AttemptEnd::attempt_timeout, .may_be_fastcgi = true}), "late");
+}
+
 TEST(FailureHint, ForALostConnectionOverAUnixSocketNamesTheFastcgiScheme) {
   EXPECT_EQ(
       explain_failure("it broke",

@@ -399,6 +399,8 @@ FailureFacts Job::facts_of(const JobFailure& failure) const {
           .may_have_run = may_have_run_,
           .over_unix_socket = backend_ && backend_->uri().is_http_over_unix(),
           .over_fastcgi = backend_ && backend_->uri().is_fastcgi(),
+          .may_be_fastcgi = backend_ && backend_->uri().may_be_fastcgi(),
+          .has_begun = phases_.first_byte.has_value(),
           .is_empty = failure.answer.empty(),
           .stderr_line = stderr_line_};
 }

@@ -67,9 +67,12 @@ base::Result<std::size_t, Failure> FastcgiReader::read(std::string_view bytes) {
 
 base::Result<void, Failure> FastcgiReader::begin_record() {
   if (record_[0] != fastcgi::kVersion) {
-    return malformed(fmt::format(
-        "a record of version {}: \"{}\"", record_[0],
-        text::printable({reinterpret_cast<const char*>(record_.data()), record_.size()}, record_.size())));
+    const std::string_view bytes(reinterpret_cast<const char*>(record_.data()), record_.size());
+    if (bytes.starts_with("HTTP/")) {
+      return malformed("it answers in HTTP, as a web server does, whose URI begins with http://");
+    }
+    return malformed(
+        fmt::format("a record of version {}: \"{}\"", record_[0], text::printable(bytes, record_.size())));
   }
   const unsigned id = record_[2] * 256U + record_[3];
   content_left_ = record_[4] * 256U + record_[5];

@@ -105,7 +105,9 @@ TEST(FastcgiReader, RefusesWhatIsNotFastcgi) {
     }
     return read(bytes).failure;
   };
-  EXPECT_EQ(failure("HTTP/1.1 400 Bad Request\r\n"), "not FastCGI: a record of version 72: \"HTTP/1.1\"");
+  EXPECT_EQ(failure("HTTP/1.1 400 Bad Request\r\n"),
+            "not FastCGI: it answers in HTTP, as a web server does, whose URI begins with http://");
+  EXPECT_EQ(failure("HELO/1.1"), "not FastCGI: a record of version 72: \"HELO/1.1\"");
   EXPECT_EQ(failure(record(6, "", 0, 1, 2)).substr(0, 35), "not FastCGI: a record of version 2:");
   EXPECT_EQ(failure(record(11, "12345678", 0, 0)),
             "not FastCGI: a record of type 11, which a client cannot be sent");

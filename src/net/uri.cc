@@ -241,6 +241,13 @@ std::string masked(std::string_view whole) {
 
 }  // namespace
 
+bool Uri::may_be_fastcgi() const {
+  if (scheme != Scheme::http) return false;
+  const std::string_view whole = target.reveal();
+  const std::string_view path = whole.substr(0, whole.find('?'));
+  return path.ends_with(".php") || path.find(".php/") != path.npos;
+}
+
 base::Result<Uri> parse_uri(std::string_view text) {
   auto uri = read(text);
   if (uri) return uri;

@@ -27,6 +27,9 @@ struct Uri {
   bool is_unix() const { return scheme == Scheme::http_unix || scheme == Scheme::fcgi_unix; }
   bool is_http_over_unix() const { return scheme == Scheme::http_unix; }
   bool is_fastcgi() const { return scheme == Scheme::fcgi || scheme == Scheme::fcgi_unix; }
+  // Whether it is http:// to a host, with the path of a PHP script: php-fpm itself may listen there, which
+  // speaks FastCGI.
+  bool may_be_fastcgi() const;
 
   bool operator==(const Uri&) const = default;
 };

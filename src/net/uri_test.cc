@@ -118,6 +118,16 @@ TEST(Uri, FastCgi) {
   EXPECT_EQ(read("http://a/x.php").script, "");
 }
 
+TEST(Uri, APhpScriptOverPlainHttpMayBeFastCgi) {
+  for (const char* text : {"http://h/job.php", "http://h:9001/index.php/jobs?a", "h/job.php?x=y.html"}) {
+    EXPECT_TRUE(read(text).may_be_fastcgi()) << text;
+  }
+  for (const char* text : {"http://h/jobs", "http://h/jobs?x=a.php", "https://h/job.php", "fcgi://h/job.php",
+                           "http+unix://%2Fs/job.php"}) {
+    EXPECT_FALSE(read(text).may_be_fastcgi()) << text;
+  }
+}
+
 TEST(Uri, ErrorsShowNoPasswordAfterASlip) {
   for (const std::string text :
        {"https//u:hunter2@h/", "http://u:hunter2/", "http://u:hunter2", "u:hunter2/x", "http://u:hunter2@/",
