@@ -123,6 +123,11 @@ std::string remedy_for_status(unsigned status, bool retry_after, const Circumsta
       return "raise the size that headers may have: large_client_header_buffers of nginx";
     case 415:
       return "let the endpoint take this format, or choose another one with --format and request_format";
+    case 502:
+      return fmt::format("{}; the daemon holds such jobs until the endpoint works again (hold_on)",
+                         dispatch::kBadGateway);
+    case 503:
+      return "its error log says why; the daemon holds such jobs until the endpoint works again (hold_on)";
     default:
       break;
   }

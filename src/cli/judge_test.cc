@@ -105,7 +105,9 @@ TEST(Judge, EachStatusHasItsRemedy) {
       {415, "--format"},
       {431, "large_client_header_buffers"},
       {500, "error log"},
-      {503, "error log"},
+      {502, "does not reach php-fpm"},
+      {502, "the daemon holds such jobs"},
+      {503, "the daemon holds such jobs"},
   };
   for (const auto& [status, remedy] : cases) {
     const auto remark = judged(answered(status, kGood));

@@ -122,10 +122,7 @@ std::string hint(const FailureFacts& facts) {
            "php-fpm "
            "sees it";
   }
-  if (facts.status == 502) {
-    return "; nginx answers so when it does not reach php-fpm, or when the process there has died: its error "
-           "log says which";
-  }
+  if (facts.status == 502) return fmt::format("; {}", kBadGateway);
   if (facts.status / 100 == 3) {
     return "; redirects are not followed: give the URI that it leads to as job_processing_uri";
   }

@@ -10,6 +10,11 @@
 // Adds hints for people to the reason of a failure: whether the job may have run, and where to look. Pure.
 namespace driveshaft::dispatch {
 
+// Why nginx answers with a 502, and where to look.
+inline constexpr std::string_view kBadGateway =
+    "nginx answers so when it does not reach php-fpm, or when the process there has died: its error log says "
+    "which";
+
 struct FailureFacts {
   AttemptEnd end;
   unsigned status = 0;              // HTTP status, or 0 if no answer came
