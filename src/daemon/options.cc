@@ -208,7 +208,7 @@ constexpr OptionRow kLogLevel{
     }};
 
 constexpr OptionRow kTable[] = {
-    flag<&Options::help>("help", "print this help and exit"),
+    flag<&Options::help>("help", "print this help and exit; also -h, and `driveshaft help`"),
     flag<&Options::version>("version", "print the version and exit"),
     kCheck,
     kUser,
@@ -280,7 +280,13 @@ std::chrono::milliseconds drain_window(const Options& options, bool patient) {
 }
 
 Result<Options> parse_options(std::span<const char* const> arguments) {
-  if (!arguments.empty() && arguments[0][0] != '-') return unknown_command(arguments[0]);
+  const std::string_view first = arguments.empty() ? "" : arguments[0];
+  if (first == "help" || first == "-h") {
+    Options options;
+    options.help = true;
+    return options;
+  }
+  if (!arguments.empty() && !first.starts_with('-')) return unknown_command(first);
   const auto names = option_names();
   const auto given = cli::split_arguments(arguments, names, "");
   if (!given) return given.error();

@@ -77,7 +77,9 @@ TEST(Options, FormatAndLevelAreForLogsWithoutALogConfig) {
 }
 
 TEST(Options, HelpAndVersionNeedNothingElse) {
-  EXPECT_TRUE(parse({"--help"})->help);
+  for (const auto& options : {parse({"--help"}), parse({"-h"}), parse({"help"}), parse({"help", "status"})}) {
+    EXPECT_TRUE(options && options->help) << error_of(options);
+  }
   EXPECT_TRUE(parse({"--version"})->version);
 }
 
