@@ -34,7 +34,7 @@ def test_if_nothing_is_found_the_file_is_valid_and_the_output_says_what_to_chang
     done = alone("$D init shop/jobs && $D --check --jobsconfig shop/jobs/jobs.json")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "no gearmand was found here" in done.stdout and "no php-fpm was found (" in done.stdout
-    assert "\n  driveshaft --check=online --jobsconfig shop/jobs/jobs.json\n  driveshaft --jobsconfig shop/jobs/jobs.json --control_socket shop/jobs/control.sock\n" in done.stdout
+    assert "\n  driveshaft --check=online --jobsconfig shop/jobs/jobs.json\n  driveshaft --jobsconfig shop/jobs/jobs.json --control_socket shop/jobs/control.sock --exporter_addr 127.0.0.1:8888\n" in done.stdout
     assert done.stdout.endswith("would run\n") and "note:" not in done.stdout
     folder = tmp_path / "shop" / "jobs"
     assert (folder / "jobs.schema.json").read_text() == SCHEMA.read_text()

@@ -112,7 +112,10 @@ std::vector<std::string> starter_text(const Surroundings& found, const std::stri
   }
   const std::string socket = shell_word(socket_beside(path));
   lines.push_back(fmt::format("  driveshaft --check=online --jobsconfig {}", shell_word(path)));
-  lines.push_back(fmt::format("  driveshaft --jobsconfig {} --control_socket {}", shell_word(path), socket));
+  // Without a token the page can be read by anybody, so this machine alone is served.
+  lines.push_back(
+      fmt::format("  driveshaft --jobsconfig {} --control_socket {} --exporter_addr 127.0.0.1:8888",
+                  shell_word(path), socket));
   lines.emplace_back();
   lines.emplace_back("While it runs, in another terminal:");
   lines.emplace_back();

@@ -65,13 +65,13 @@ TEST(Starter, ThePathOfASocketIsEncoded) {
 }
 
 TEST(Starter, SaysTheNextCommands) {
-  EXPECT_THAT(
-      text_of({}, "shop/jobs.json"),
-      testing::EndsWith("\n  driveshaft --check=online --jobsconfig shop/jobs.json\n"
-                        "  driveshaft --jobsconfig shop/jobs.json --control_socket shop/control.sock\n"
-                        "\nWhile it runs, in another terminal:\n\n  driveshaft status\n"
-                        "  driveshaft pause Example --control_socket shop/control.sock"));
-  EXPECT_THAT(text_of({}, "jobs.json"), HasSubstr("--jobsconfig jobs.json --control_socket control.sock\n"));
+  EXPECT_THAT(text_of({}, "shop/jobs.json"),
+              testing::EndsWith("\n  driveshaft --check=online --jobsconfig shop/jobs.json\n"
+                                "  driveshaft --jobsconfig shop/jobs.json --control_socket shop/control.sock "
+                                "--exporter_addr 127.0.0.1:8888\n"
+                                "\nWhile it runs, in another terminal:\n\n  driveshaft status\n"
+                                "  driveshaft pause Example --control_socket shop/control.sock"));
+  EXPECT_THAT(text_of({}, "jobs.json"), HasSubstr("--jobsconfig jobs.json --control_socket control.sock "));
   EXPECT_THAT(text_of({}, "my shop's/jobs.json"), HasSubstr("--jobsconfig 'my shop'\\''s/jobs.json'"));
 }
 
