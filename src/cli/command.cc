@@ -120,6 +120,12 @@ const std::vector<CommandRow>& rows() {
   return rows;
 }
 
+bool names_control_socket(std::span<const char* const> arguments) {
+  return std::any_of(arguments.begin(), arguments.end(), [](std::string_view argument) {
+    return argument.starts_with("--control_socket") || argument.starts_with("--control-socket");
+  });
+}
+
 }  // namespace
 
 bool wants_color() {
@@ -142,7 +148,13 @@ base::Result<Command> parse_command(std::span<const char* const> arguments) {
   const auto row = std::find_if(rows().begin(), rows().end(),
                                 [&](const CommandRow& one) { return one.word == arguments[0]; });
   const auto given = split_arguments(arguments.subspan(1), row->options, row->word);
-  if (!given) return given.error();
+  if (!given) {
+    if (!names_control_socket(arguments)) return given.error();
+    return Error{fmt::format(
+        "{} does not use the control socket: give the daemon's --exporter_addr as its argument, such "
+        "as driveshaft {} 127.0.0.1:{}",
+        row->word, row->word, kExporterPort)};
+  }
   Command command;
   command.name = row->name;
   bool has_address = false;

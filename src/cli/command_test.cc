@@ -60,6 +60,8 @@ TEST(Command, Mistakes) {
            {{"jobs", "--follow", "--json"}, "--json"},
            {{"status", "--follow"}, "--follow"},
            {{"failures", "--json", "--follow"}, "--json"},
+           {{"status", "--control_socket", "/s"}, "such as driveshaft status 127.0.0.1:8888"},
+           {{"jobs", "--control-socket=/s"}, "jobs does not use the control socket"},
            {{"status", "a", "b"}, "\"b\""},
            {{"status", "h:port"}, "h:port"},
            {{"status", "--url", "ftp://h"}, "a daemon is asked over http:// or https://, not over ftp://"},
