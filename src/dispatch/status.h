@@ -129,7 +129,7 @@ struct PoolStatus {
   bool draining = false;
   int running = 0;
   int without_slots = 0;  // held jobs that take no slot: others may use it, or there are more jobs than slots
-  Pauses pauses;     // pauses by operators; settings.paused is that of the jobs file
+  Pauses pauses;          // pauses by operators; settings.paused is that of the jobs file
   metrics::Tally tally;
   EndpointStatus endpoint;
   // The endpoint of functions that have another than the pool's.
