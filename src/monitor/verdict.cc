@@ -255,7 +255,8 @@ class Judge {
   }
 
   // What is wrong with an endpoint that is down or paused. The reason may be long, so it stands last.
-  std::string trouble(const PoolStatus& pool, const ServedEndpoint& of, std::string failed = {}) const {
+  std::string trouble(const PoolStatus& pool, const ServedEndpoint& of,
+                      const std::string& failed = {}) const {
     const EndpointStatus& endpoint = of.status;
     const SteadyTime now = view_.snapshot.at;
     const std::string held =
