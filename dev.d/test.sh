@@ -83,7 +83,7 @@ test_units() { # PRESET [ARGUMENT …]
 }
 
 test_integration() { # PRESET [ARGUMENT …]
-  need build integration
+  need build unit integration
   want_modules
   step "build-$1" build "$1" driveshaft
   stage "integration-$1" watched integration_tests "$1" "$PWD/build/$1/driveshaft" "${@:2}"

@@ -89,6 +89,7 @@ class Container(Process):
         self.stderr_path = self.log_path.with_suffix(".stderr")
         with open(self.log_path, "ab") as out, open(self.stderr_path, "ab") as err:
             self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+        self.group = self.child.pid
         return self
 
     def log(self):
