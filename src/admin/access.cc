@@ -12,6 +12,7 @@
 #include "net/address.h"
 #include "net/asio.h"
 #include "text/base64.h"
+#include "text/equal_ignoring_case.h"
 #include "text/printable.h"
 #include "text/same_secret.h"
 
@@ -63,12 +64,6 @@ std::optional<Refusal> refuse_host(const Asked& asked, const AccessRules& rules)
                  asked);
 }
 
-bool same_letters(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 struct Shown {
   std::string token;  // empty: none
   bool is_bearer = false;
@@ -80,8 +75,8 @@ Shown shown_token(std::string_view authorization) {
   const auto scheme = authorization.substr(0, space);
   auto value = authorization.substr(space);
   value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
-  if (same_letters(scheme, "Bearer")) return {std::string(value), true};
-  if (!same_letters(scheme, "Basic")) return {};
+  if (text::equal_ignoring_case(scheme, "Bearer")) return {std::string(value), true};
+  if (!text::equal_ignoring_case(scheme, "Basic")) return {};
   const auto pair = text::from_base64(value);
   const auto colon = pair ? pair->find(':') : std::string::npos;
   return {colon == std::string::npos ? std::string() : pair->substr(colon + 1), false};
@@ -95,9 +90,9 @@ bool is_token(const Shown& shown, const text::Secret& token) {
 // use TLS, the origin may be http or https, because a proxy before the daemon may use TLS.
 bool is_same_origin(std::string_view origin, std::string_view host, bool tls) {
   const auto mark = origin.find("://");
-  if (mark == origin.npos || !same_letters(origin.substr(mark + 3), host)) return false;
+  if (mark == origin.npos || !text::equal_ignoring_case(origin.substr(mark + 3), host)) return false;
   const auto scheme = origin.substr(0, mark);
-  return same_letters(scheme, "https") || (!tls && same_letters(scheme, "http"));
+  return text::equal_ignoring_case(scheme, "https") || (!tls && text::equal_ignoring_case(scheme, "http"));
 }
 
 base::Result<Access, Refusal> decide_act(const Asked& asked, const AccessRules& rules) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "text/equal_ignoring_case.h"
 #include "text/printable.h"
 
 namespace driveshaft::config {
@@ -32,16 +33,11 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-bool is_same_but_for_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   const auto same = std::find_if(candidates.begin(), candidates.end(), [&](std::string_view candidate) {
-    return is_same_but_for_case(word, candidate);
+    return text::equal_ignoring_case(word, candidate);
   });
   if (same != candidates.end()) return *same;
   // The plural of a word in y differs from it by too many letters: "retries".

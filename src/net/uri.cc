@@ -12,6 +12,7 @@
 
 #include "net/address.h"
 #include "text/base64.h"
+#include "text/equal_ignoring_case.h"
 #include "text/printable.h"
 
 namespace driveshaft::net {
@@ -33,15 +34,9 @@ constexpr SchemeRow kSchemes[] = {
     {"fcgi+unix", Uri::Scheme::fcgi_unix, 0},
 };
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 const SchemeRow* find_scheme(std::string_view name) {
   const auto row = std::find_if(std::begin(kSchemes), std::end(kSchemes),
-                                [&](const SchemeRow& r) { return equal_ignoring_case(r.name, name); });
+                                [&](const SchemeRow& r) { return text::equal_ignoring_case(r.name, name); });
   return row == std::end(kSchemes) ? nullptr : row;
 }
 
