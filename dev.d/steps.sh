@@ -57,10 +57,14 @@ build() { # PRESET TARGET …
 
 finish() {
   trap '' INT TERM HUP
-  local group
+  local group seconds
   for group in $(jobs -p); do
-    kill -INT -- -"$group" 2>/dev/null || continue  # as from the keyboard: pytest then stops the servers of its tests
-    timeout 20 tail --pid="$group" -f /dev/null || true
+    # As from the keyboard: pytest then stops the servers of its tests. Bash loses a signal that arrives while it starts a
+    # process, so what is still there after some seconds gets it again.
+    for seconds in 5 15; do
+      kill -INT -- -"$group" 2>/dev/null || break
+      if timeout "$seconds" tail --pid="$group" -f /dev/null; then break; fi
+    done
     kill -KILL -- -"$group" 2>/dev/null || true
   done
 }

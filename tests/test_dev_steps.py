@@ -32,11 +32,25 @@ def test_the_status_of_a_step_is_its_own(tmp_path):
     assert lines[-1].startswith("beside: ") and "FAILED" not in lines[-1]
 
 
+# It loses the first signal, as bash does with one that arrives while it starts a process.
+LOSES_ONE = """
+import signal
+def lose(*_):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGINT, lose)
+open("ready", "w").close()
+while True:
+    signal.pause()
+"""
+
+
 def test_what_runs_beside_ends_with_it(tmp_path):
-    child = subprocess.Popen(["bash", "-c", 'source "$0"; begin beside sleep 300; end beside', STEPS], cwd=tmp_path)
-    group = wait_until(lambda: children(child.pid), "the step has begun")[0]
+    child = subprocess.Popen(["bash", "-c", 'source "$0"; begin beside python3 -c "$1"; end beside', STEPS, LOSES_ONE],
+                             cwd=tmp_path)
+    wait_until((tmp_path / "ready").exists, "the step runs")
+    group, = children(child.pid)
     child.terminate()
-    assert child.wait(timeout=20) == 143
+    assert child.wait(timeout=15) == 143  # after 20 s the step would be killed
     assert not Path(f"/proc/{group}").exists()
 
 
