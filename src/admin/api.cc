@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "monitor/json.h"
+#include "net/uri.h"
 
 namespace driveshaft::admin {
 namespace {
@@ -18,14 +19,6 @@ using monitor::View;
 constexpr std::string_view kPoolPath = "/api/v1/pools/";
 constexpr std::string_view kHistory = "/history";
 constexpr std::string_view kFailuresPath = "/api/v1/failures";
-
-std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
-
-// The part of a target behind the `?`.
-std::string_view query_of(std::string_view target) {
-  const auto mark = target.find('?');
-  return mark == target.npos ? std::string_view() : target.substr(mark + 1);
-}
 
 struct Row {
   std::string_view path;
@@ -61,7 +54,7 @@ std::optional<std::string> pool_name(std::string_view encoded) {
 
 std::optional<monitor::History::Span> span_of(std::string_view target) {
   using Span = monitor::History::Span;
-  const auto query = query_of(target);
+  const auto query = net::query_of(target);
   if (query.empty() || query == "span=15m") return Span::quarter_hour;
   if (query == "span=24h") return Span::day;
   return std::nullopt;
@@ -87,7 +80,7 @@ Reply answer_failures(std::string_view query, const View& view) {
 }
 
 Reply answer_pool(std::string_view target, const View& view) {
-  auto path = path_of(target).substr(kPoolPath.size());
+  auto path = net::path_of(target).substr(kPoolPath.size());
   const bool history = path.ends_with(kHistory);
   if (history) path.remove_suffix(kHistory.size());
   const auto name = pool_name(path);
@@ -104,17 +97,19 @@ Reply answer_pool(std::string_view target, const View& view) {
 
 }  // namespace
 
-bool is_api(std::string_view target) { return target.starts_with("/api/") && path_of(target) != kEventsPath; }
+bool is_api(std::string_view target) {
+  return target.starts_with("/api/") && net::path_of(target) != kEventsPath;
+}
 
 Detail detail_for(std::string_view target) {
-  const auto path = path_of(target);
+  const auto path = net::path_of(target);
   if (const Row* row = find_row(path)) return row->detail;
   return path.starts_with(kPoolPath) && !path.ends_with(kHistory) ? Detail::all : Detail::figures;
 }
 
 Reply answer_api(std::string_view target, const View& view) {
-  const auto path = path_of(target);
-  if (const auto query = query_of(target); path == kFailuresPath && !query.empty()) {
+  const auto path = net::path_of(target);
+  if (const auto query = net::query_of(target); path == kFailuresPath && !query.empty()) {
     return answer_failures(query, view);
   }
   if (const Row* row = find_row(path)) return found(row->json(view));

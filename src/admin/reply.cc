@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 
 #include "admin/routes.h"
+#include "net/uri.h"
 
 namespace driveshaft::admin {
 
@@ -12,7 +13,7 @@ Reply api_error(unsigned status, std::string_view what) {
 }
 
 bool is_probe(std::string_view target) {
-  const auto path = target.substr(0, target.find('?'));
+  const auto path = net::path_of(target);
   return path == "/healthz" || path == "/readyz";
 }
 

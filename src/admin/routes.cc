@@ -2,6 +2,7 @@
 #include "admin/routes.h"
 
 #include "admin/page.h"
+#include "net/uri.h"
 
 namespace driveshaft::admin {
 namespace {
@@ -29,8 +30,6 @@ constexpr Route kRoutes[] = {
     {"/readyz", readyz},
 };
 
-std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
-
 }  // namespace
 
 std::optional<Reply> refuse_method(std::string_view method) {
@@ -39,7 +38,7 @@ std::optional<Reply> refuse_method(std::string_view method) {
 }
 
 Reply answer(std::string_view method, std::string_view target, const Sources& sources) {
-  const std::string_view path = path_of(target);
+  const std::string_view path = net::path_of(target);
   if (const PageFile* file = find_page_file(path)) {
     if (auto refused = refuse_method(method)) return std::move(*refused);
     return {.content_type = file->content_type, .body = std::string(file->body)};

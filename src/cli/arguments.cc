@@ -39,20 +39,10 @@ po::options_description describe(std::span<const OptionName> options) {
   return all;
 }
 
-bool is_same_name(std::string_view one, std::string_view other) {
-  const auto with_underscores = [](char c) { return c == '-' ? '_' : c; };
-  return std::ranges::equal(one, other, {}, with_underscores, with_underscores);
-}
-
-// Some options have `-` in their names and others `_`, so users may write either in each name.
 void use_declared_name(std::string& token, std::span<const OptionName> options) {
-  if (!token.starts_with("--")) return;
-  const auto name = std::string_view(token).substr(2, token.find('=') - 2);
-  for (const auto& option : options) {
-    if (!is_same_name(option.name, name)) continue;
-    token.replace(2, name.size(), option.name);
-    return;
-  }
+  const auto option =
+      std::ranges::find_if(options, [&](const OptionName& one) { return names_option(token, one.name); });
+  if (option != options.end()) token.replace(2, option->name.size(), option->name);
 }
 
 // Makes the arguments acceptable to the library, which rejects `--name=` with an empty value.
@@ -91,6 +81,14 @@ Error unknown_option(const std::string& name, std::span<const OptionName> option
 }
 
 }  // namespace
+
+// Some options have `-` in their names and others `_`, so users may write either in each name.
+bool names_option(std::string_view argument, std::string_view name) {
+  if (!argument.starts_with("--")) return false;
+  const auto with_underscores = [](char c) { return c == '-' ? '_' : c; };
+  return std::ranges::equal(argument.substr(2, argument.find('=') - 2), name, {}, with_underscores,
+                            with_underscores);
+}
 
 Result<std::vector<Argument>> split_arguments(std::span<const char* const> arguments,
                                               std::span<const OptionName> options, std::string_view command) {

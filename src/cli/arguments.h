@@ -33,6 +33,9 @@ base::Result<std::vector<Argument>> split_arguments(std::span<const char* const>
                                                     std::span<const OptionName> options,
                                                     std::string_view command);
 
+// Whether the argument is `--name` or `--name=value`.
+bool names_option(std::string_view argument, std::string_view name);
+
 // The longest time that an option accepts.
 inline constexpr std::chrono::seconds kLongestTime{1'000'000'000};
 

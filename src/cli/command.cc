@@ -120,12 +120,6 @@ const std::vector<CommandRow>& rows() {
   return rows;
 }
 
-bool names_control_socket(std::span<const char* const> arguments) {
-  return std::any_of(arguments.begin(), arguments.end(), [](std::string_view argument) {
-    return argument.starts_with("--control_socket") || argument.starts_with("--control-socket");
-  });
-}
-
 }  // namespace
 
 bool wants_color() {
@@ -149,7 +143,10 @@ base::Result<Command> parse_command(std::span<const char* const> arguments) {
                                 [&](const CommandRow& one) { return one.word == arguments[0]; });
   const auto given = split_arguments(arguments.subspan(1), row->options, row->word);
   if (!given) {
-    if (!names_control_socket(arguments)) return given.error();
+    const auto is_control_socket = [](const char* argument) {
+      return names_option(argument, "control_socket");
+    };
+    if (std::ranges::none_of(arguments, is_control_socket)) return given.error();
     return Error{fmt::format(
         "{} does not use the control socket: give the daemon's --exporter_addr as its argument, such "
         "as driveshaft {} 127.0.0.1:{}",

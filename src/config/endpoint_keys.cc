@@ -20,8 +20,7 @@ std::string probably_fastcgi(const net::Uri& uri) {
   constexpr std::uint16_t kFastCgiPort = 9000;
   if (!uri.may_be_fastcgi() || uri.port != kFastCgiPort) return {};
   // Without user, password and query, which must not be shown.
-  const std::string_view target = uri.target.reveal();
-  const std::string_view path = target.substr(0, target.find('?'));
+  const std::string_view path = net::path_of(uri.target.reveal());
   return fmt::format("fcgi://{}{}", uri.authority, text::printable(path, 200));
 }
 

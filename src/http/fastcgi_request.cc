@@ -90,16 +90,15 @@ std::string script_params(const net::Uri& uri, std::string_view document_root) {
   if (root.ends_with('/')) root.remove_suffix(1);
   const std::string_view name = script.substr(root.size());
   const std::string_view target = uri.target.reveal();
-  const auto question = std::min(target.find('?'), target.size());
-  const auto query = target.substr(question);
+  const std::string_view question = target.substr(net::path_of(target).size());  // the query with its `?`
   std::string params;
   append_pair(params, "SCRIPT_FILENAME", script);
   append_pair(params, "SCRIPT_NAME", name);
   if (!path_info.empty()) append_pair(params, "PATH_INFO", path_info);
   append_pair(params, "DOCUMENT_URI", std::string(name).append(path_info));
   append_pair(params, "DOCUMENT_ROOT", root.empty() ? "/" : root);
-  append_pair(params, "REQUEST_URI", encoded(std::string(name).append(path_info)).append(query));
-  append_pair(params, "QUERY_STRING", query.substr(query.empty() ? 0 : 1));
+  append_pair(params, "REQUEST_URI", encoded(std::string(name).append(path_info)).append(question));
+  append_pair(params, "QUERY_STRING", net::query_of(target));
   append_pair(params, "REQUEST_METHOD", "POST");
   append_pair(params, "GATEWAY_INTERFACE", "CGI/1.1");
   append_pair(params, "SERVER_PROTOCOL", "HTTP/1.1");

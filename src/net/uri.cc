@@ -166,7 +166,7 @@ base::Result<void> read_unix_host(const urls::authority_view& authority, Uri& ur
 
 // Decodes a part of the request target, whose encoding is valid.
 base::Result<std::string> read_script(std::string_view target) {
-  std::string path = urls::pct_string_view(target.substr(0, target.find('?'))).decode();
+  std::string path = urls::pct_string_view(path_of(target)).decode();
   if (path.ends_with('/')) {
     return base::Error{"the path of the script's file follows the host, as in /srv/app/job.php"};
   }
@@ -238,9 +238,15 @@ std::string masked(std::string_view whole) {
 
 bool Uri::may_be_fastcgi() const {
   if (scheme != Scheme::http) return false;
-  const std::string_view whole = target.reveal();
-  const std::string_view path = whole.substr(0, whole.find('?'));
+  const std::string_view path = path_of(target.reveal());
   return path.ends_with(".php") || path.find(".php/") != path.npos;
+}
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+
+std::string_view query_of(std::string_view target) {
+  const auto mark = target.find('?');
+  return mark == target.npos ? std::string_view() : target.substr(mark + 1);
 }
 
 base::Result<Uri> parse_uri(std::string_view text) {

@@ -39,4 +39,9 @@ struct Uri {
 // fragment is dropped. The error says what is wrong and what is accepted.
 base::Result<Uri> parse_uri(std::string_view text);
 
+// The parts of a request's target in origin form: what stands before the first `?`, and what follows it,
+// which is empty without one. Both point into the target.
+std::string_view path_of(std::string_view target);
+std::string_view query_of(std::string_view target);
+
 }  // namespace driveshaft::net

@@ -203,6 +203,14 @@ TEST(Uri, SaysWhatIsWrongWithASocketPath) {
   EXPECT_TRUE(reason(path).ends_with(": the socket's path has 108 bytes, the system allows 107"));
 }
 
+TEST(Uri, ATargetIsAPathAndAQuery) {
+  EXPECT_EQ(path_of("/job.php?a=1?b"), "/job.php");
+  EXPECT_EQ(query_of("/job.php?a=1?b"), "a=1?b");
+  EXPECT_EQ(path_of("/job.php"), "/job.php");
+  EXPECT_EQ(query_of("/job.php"), "");
+  EXPECT_EQ(query_of("/job.php?"), "");
+}
+
 TEST(Uri, ErrorsShowNoPassword) {
   EXPECT_EQ(reason("ftp://u:secret@a/"), "ftp://***@a/\": the scheme \"ftp\" is not served");
   EXPECT_EQ(reason("http://u:secret@a:0/"),
