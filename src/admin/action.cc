@@ -148,24 +148,24 @@ Action read_log_level(Body& body) {
   return action;
 }
 
-struct Row {
+struct ActionRow {
   std::string_view name;
   Action (*read)(Body& body);
 };
 
 // In the order of the variant Action.
-constexpr Row kRows[] = {{"pause", read_pause},     {"resume", read_resume},
-                         {"cancel", read_cancel},   {"rerun-letters", read_rerun_letters},
-                         {"reload", read_reload},   {"drain", read_drain},
-                         {"upgrade", read_upgrade}, {"log-level", read_log_level}};
+constexpr ActionRow kActions[] = {{"pause", read_pause},     {"resume", read_resume},
+                                  {"cancel", read_cancel},   {"rerun-letters", read_rerun_letters},
+                                  {"reload", read_reload},   {"drain", read_drain},
+                                  {"upgrade", read_upgrade}, {"log-level", read_log_level}};
 
 }  // namespace
 
-std::string_view name_of(const Action& action) { return kRows[action.index()].name; }
+std::string_view name_of(const Action& action) { return kActions[action.index()].name; }
 
 std::vector<std::string_view> action_names() {
   std::vector<std::string_view> names;
-  for (const Row& row : kRows) names.push_back(row.name);
+  for (const ActionRow& row : kActions) names.push_back(row.name);
   return names;
 }
 
@@ -174,9 +174,9 @@ bool is_control(std::string_view target) { return target.starts_with(kPath); }
 base::Result<Action, Reply> parse_action(std::string_view method, std::string_view target,
                                          std::string_view text) {
   const auto name = is_control(target) ? target.substr(kPath.size()) : std::string_view();
-  const auto row =
-      std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& one) { return one.name == name; });
-  if (row == std::end(kRows)) {
+  const auto row = std::find_if(std::begin(kActions), std::end(kActions),
+                                [&](const ActionRow& one) { return one.name == name; });
+  if (row == std::end(kActions)) {
     return api_error(404, "there is no such action; docs/openapi.yaml lists them under /control/");
   }
   if (method != "POST") {

@@ -20,13 +20,13 @@ constexpr std::string_view kPoolPath = "/api/v1/pools/";
 constexpr std::string_view kHistory = "/history";
 constexpr std::string_view kFailuresPath = "/api/v1/failures";
 
-struct Row {
+struct Document {
   std::string_view path;
   Detail detail;
   std::string (*json)(const View& view);
 };
 
-constexpr Row kRows[] = {
+constexpr Document kDocuments[] = {
     {"/api/v1/status", Detail::figures,
      [](const View& view) { return monitor::status_json(view, monitor::judge(view)); }},
     {"/api/v1/pools", Detail::figures, monitor::pools_json},
@@ -36,9 +36,9 @@ constexpr Row kRows[] = {
     {kFailuresPath, Detail::all, [](const View& view) { return monitor::failures_json(view); }},
 };
 
-const Row* find_row(std::string_view path) {
-  for (const Row& row : kRows) {
-    if (row.path == path) return &row;
+const Document* find_document(std::string_view path) {
+  for (const Document& document : kDocuments) {
+    if (document.path == path) return &document;
   }
   return nullptr;
 }
@@ -103,7 +103,7 @@ bool is_api(std::string_view target) {
 
 Detail detail_for(std::string_view target) {
   const auto path = net::path_of(target);
-  if (const Row* row = find_row(path)) return row->detail;
+  if (const Document* document = find_document(path)) return document->detail;
   return path.starts_with(kPoolPath) && !path.ends_with(kHistory) ? Detail::all : Detail::figures;
 }
 
@@ -112,7 +112,7 @@ Reply answer_api(std::string_view target, const View& view) {
   if (const auto query = net::query_of(target); path == kFailuresPath && !query.empty()) {
     return answer_failures(query, view);
   }
-  if (const Row* row = find_row(path)) return found(row->json(view));
+  if (const Document* document = find_document(path)) return found(document->json(view));
   if (path.starts_with(kPoolPath)) return answer_pool(target, view);
   return api_error(404, "not found; docs/openapi.yaml lists what there is under /api/v1");
 }

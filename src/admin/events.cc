@@ -7,7 +7,7 @@
 namespace driveshaft::admin {
 namespace {
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
+using net::kResult;
 
 // `retry` is in ms: a browser that has lost the connection connects again after that time. The page also
 // connects again by itself.

@@ -36,8 +36,8 @@ using asio::ip::tcp;
 using asio::local::stream_protocol;
 using boost::system::error_code;
 using log::kMainLog;
+using net::kResult;
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kActsWithin{10};
 constexpr std::chrono::seconds kUpgradesWithin{40};     // more than Upgrade::kTimeOut of the daemon
 constexpr std::chrono::seconds kRerunsWithin{30};       // more than LetterRerun::kLongest of the daemon

@@ -20,9 +20,9 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using base::Error;
 using boost::system::error_code;
+using net::kResult;
 using Request = http::request<http::string_body>;
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kTimeout{5};
 constexpr std::uint64_t kMostBytes = 64 * 1024 * 1024;
 

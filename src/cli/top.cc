@@ -22,8 +22,8 @@ namespace driveshaft::cli {
 namespace {
 
 using namespace std::chrono_literals;
+using net::kResult;
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr auto kEvery = 1s;
 constexpr std::string_view kHideCursor = "\x1b[?25l";
 constexpr auto kKeyPause = 50ms;  // all bytes of a key arrive within this time

@@ -20,7 +20,9 @@
 namespace driveshaft::daemon {
 namespace {
 
-[[noreturn]] void fail(const std::string& message) { throw base::StartupError(base::kExitUser, message); }
+[[noreturn]] void refuse_user(const std::string& message) {
+  throw base::StartupError(base::kExitUser, message);
+}
 
 std::string cannot_become(const User& user, int error) {
   return fmt::format("cannot become user {}: {}; start as root, or leave --user out", user.name,
@@ -43,17 +45,18 @@ User find_user(const std::string& name) {
   const passwd* entry = ::getpwnam(name.c_str());
   if (entry) return {name, entry->pw_uid, entry->pw_gid};
   const std::string reason = errno ? std::generic_category().message(errno) : "there is no such user";
-  fail(fmt::format("--user {}: {}; name one that `getent passwd` lists", name, reason));
+  refuse_user(fmt::format("--user {}: {}; name one that `getent passwd` lists", name, reason));
 }
 
 void become(const User& user) {
   // For root the groups are set in any case, even if the user is root.
   if (::geteuid() != 0 && is_now(user)) return;
   if (::initgroups(user.name.c_str(), user.gid) != 0 || ::setgid(user.gid) != 0 || ::setuid(user.uid) != 0) {
-    fail(cannot_become(user, errno));
+    refuse_user(cannot_become(user, errno));
   }
   if (!is_now(user) || (user.uid != 0 && ::setuid(0) == 0)) {
-    fail(fmt::format("could not give up the rights of root for user {}; do not run it like this", user.name));
+    refuse_user(
+        fmt::format("could not give up the rights of root for user {}; do not run it like this", user.name));
   }
 }
 
@@ -74,7 +77,7 @@ AsUser::AsUser(const std::optional<User>& user) {
   }
   const int error = errno;
   restore();
-  fail(cannot_become(*user, error));
+  refuse_user(cannot_become(*user, error));
 }
 
 AsUser::~AsUser() { restore(); }

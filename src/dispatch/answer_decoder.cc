@@ -17,8 +17,8 @@ namespace json = boost::json;
 using boost::system::error_code;
 
 // So much memory of a text is kept from one answer to the next.
-constexpr std::size_t kKeepCapacity = 64 * 1024;
-constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t kKeptText = 64 * 1024;
+constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 constexpr std::string_view kRetKey = "gearman_ret";
 constexpr std::string_view kTextKey = "response_string";
 constexpr std::string_view kGzipMagic = "\x1f\x8b";
@@ -31,10 +31,10 @@ constexpr std::string_view kExpected =
 class Picker {
  public:
   static constexpr std::size_t max_object_size =
-      kNoLimit;  // NOLINT(readability-identifier-naming): Boost.JSON's names
-  static constexpr std::size_t max_array_size = kNoLimit;   // NOLINT(readability-identifier-naming)
-  static constexpr std::size_t max_key_size = kNoLimit;     // NOLINT(readability-identifier-naming)
-  static constexpr std::size_t max_string_size = kNoLimit;  // NOLINT(readability-identifier-naming)
+      kUnlimited;  // NOLINT(readability-identifier-naming): Boost.JSON's names
+  static constexpr std::size_t max_array_size = kUnlimited;   // NOLINT(readability-identifier-naming)
+  static constexpr std::size_t max_key_size = kUnlimited;     // NOLINT(readability-identifier-naming)
+  static constexpr std::size_t max_string_size = kUnlimited;  // NOLINT(readability-identifier-naming)
 
   struct Field {
     bool there = false;
@@ -50,7 +50,7 @@ class Picker {
     ret = text = {};
     depth_ = 0;
     response_string.clear();
-    if (response_string.capacity() > kKeepCapacity) response_string.shrink_to_fit();
+    if (response_string.capacity() > kKeptText) response_string.shrink_to_fit();
   }
 
   bool on_document_begin(error_code&) { return true; }

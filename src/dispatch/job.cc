@@ -26,9 +26,9 @@ using base::seconds;
 constexpr auto kDeadLetterWithin = 10s;
 constexpr auto kDeadLetterAtShutdown = 1s;
 // How many bytes of a failed job are kept for people to look at.
-constexpr std::size_t kShownStderr = 1024;
-constexpr std::size_t kShownAnswer = 1024;
-constexpr std::size_t kShownReason = 2048;
+constexpr std::size_t kKeptStderr = 1024;
+constexpr std::size_t kKeptAnswer = 1024;
+constexpr std::size_t kKeptReason = 2048;
 
 }  // namespace
 
@@ -142,8 +142,8 @@ void Job::on_stderr(std::string_view lines) {
   log_stderr(logged(), lines);
   if (!stderr_line_.empty()) return;
   try {
-    stderr_line_ = text::printable(lines.substr(0, lines.find('\n')),
-                                   std::min(context_.log_workload_size, kShownStderr));
+    stderr_line_ =
+        text::printable(lines.substr(0, lines.find('\n')), std::min(context_.log_workload_size, kKeptStderr));
   } catch (const std::bad_alloc&) {  // the reason will not have the line
   }
 }
@@ -425,10 +425,10 @@ FailedJob Job::described(const JobFailure& failure, std::string_view reason, Clo
                    .took = took,
                    .attempts = attempt_,
                    .kind = name_of(failure_kind(failure.end)),
-                   .reason = text::printable(reason, kShownReason),
+                   .reason = text::printable(reason, kKeptReason),
                    .http_status = {},
                    .gearman_ret = failure.gearman_ret,
-                   .answer = text::printable(failure.answer, kShownAnswer)};
+                   .answer = text::printable(failure.answer, kKeptAnswer)};
   if (failure.status != 0) failed.http_status = failure.status;
   return failed;
 }

@@ -7,7 +7,7 @@ namespace {
 // A body up to this size is copied behind the head: one piece is sent faster than four.
 constexpr std::size_t kCopiedBody = 4 * 1024;
 // Memory beyond this size is given back.
-constexpr std::size_t kKeepCapacity = 32 * 1024;
+constexpr std::size_t kKeptHead = 32 * 1024;
 
 base::Result<void> sign(std::string& head, const JobFields& job, const RequestBody& body,
                         const JobRequest::Signature& how) {
@@ -44,7 +44,7 @@ base::Result<http::Exchange::Request> JobRequest::build(const http::Endpoint& en
 
 void JobRequest::clear() {
   for (std::string* memory : {&head_, &body_.before, &body_.after}) {
-    if (memory->capacity() > kKeepCapacity) std::string().swap(*memory);
+    if (memory->capacity() > kKeptHead) std::string().swap(*memory);
   }
   body_.workload = {};
 }

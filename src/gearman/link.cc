@@ -86,7 +86,7 @@ asio::awaitable<void> Link::run() {
     if (closing_ || retiring_) break;
     const auto now = Clock::now();
     pause_.expires_after(redial_.next(now, settings_.state.last_seen(now), base::random_share()));
-    co_await pause_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await pause_.async_wait(net::kResult);
   }
 }
 
@@ -134,7 +134,7 @@ void Link::comes_up() {
 asio::awaitable<LinkError> Link::serve() {
   while (true) {
     const auto room = to_asio(session_->prepare());
-    const auto [error, bytes] = co_await stream_.async_read_some(room, asio::as_tuple(asio::use_awaitable));
+    const auto [error, bytes] = co_await stream_.async_read_some(room, net::kResult);
     if (error) co_return dead_ ? *dead_ : describe_end(error);
     session_->received(bytes, Clock::now());
     owner_.input_begins();

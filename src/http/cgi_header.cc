@@ -11,8 +11,6 @@
 namespace driveshaft::http {
 namespace {
 
-constexpr std::size_t kShownBytes = 80;
-
 bool is(std::string_view name, std::string_view header) {
   return boost::beast::iequals({name.data(), name.size()}, {header.data(), header.size()});
 }

@@ -14,6 +14,12 @@ namespace driveshaft::http {
 
 class Connection;
 
+// So many bytes of a response's memory are kept for the next response.
+inline constexpr std::size_t kKeptBody = 64 * 1024;
+
+// So many bytes of what is not a response are shown in the error.
+inline constexpr std::size_t kShownBytes = 80;
+
 // Why there is no usable response. This costs one attempt at one job.
 struct Failure {
   enum class Kind {

@@ -13,9 +13,6 @@ namespace {
 using fastcgi::ProtocolStatus;
 using fastcgi::Type;
 
-constexpr std::size_t kKeepCapacity =
-    64 * 1024;  // bytes of the body's memory that are kept for the next response
-
 Failure malformed(std::string what) { return {Failure::Kind::malformed, "not FastCGI: " + std::move(what)}; }
 
 }  // namespace
@@ -31,7 +28,7 @@ void FastcgiReader::reset(std::size_t max_body, bool streams) {
   streams_ = streams;
   header_.reset();
   body_.clear();
-  if (body_.capacity() > kKeepCapacity) body_.shrink_to_fit();
+  if (body_.capacity() > kKeptBody) body_.shrink_to_fit();
   stderr_line_.clear();
   stderr_lines_.clear();
   line_count_ = 0;

@@ -18,7 +18,7 @@ using fastcgi::Type;
 // A body up to this size is copied: one buffer is sent faster than several.
 constexpr std::size_t kCopiedBody = 4 * 1024;
 // If long parameters took more memory than this, it is freed.
-constexpr std::size_t kKeepCapacity = 32 * 1024;
+constexpr std::size_t kKeptFront = 32 * 1024;
 // The window has about a megabyte, in no more buffers than one system call takes.
 constexpr int kRecordsAtOnce = 16;
 
@@ -120,7 +120,7 @@ void FastcgiRequest::start(std::span<const asio::const_buffer> request) {
   const std::size_t head = std::min(first.find("\r\n\r\n"), first.size());
   const std::size_t body = std::min(head + 4, first.size());
 
-  if (front_.capacity() > kKeepCapacity) std::string().swap(front_);
+  if (front_.capacity() > kKeptFront) std::string().swap(front_);
   front_.clear();
   append_begin(front_);
   open_params_record();

@@ -17,9 +17,6 @@ using boost::beast::string_view;
 using boost::system::error_code;
 
 constexpr std::size_t kReserveAtMost = 1024 * 1024;  // bytes, for a stated length, before they come
-constexpr std::size_t kKeepCapacity =
-    64 * 1024;  // bytes of the body's memory that are kept for the next response
-constexpr std::size_t kShownBytes = 80;
 
 Failure to_failure(error_code error, std::string_view bytes, std::size_t max_body) {
   if (error == beast_http::error::body_limit) {
@@ -96,7 +93,7 @@ void ResponseReader::reset(std::size_t max_body, bool streams) {
 
 void ResponseReader::start() {
   body_.clear();
-  if (body_.capacity() > kKeepCapacity) body_.shrink_to_fit();
+  if (body_.capacity() > kKeptBody) body_.shrink_to_fit();
   parser_->emplace(body_, max_body_, streams_);
 }
 

@@ -17,8 +17,8 @@ using base::Error;
 using base::Result;
 using boost::system::in_place_value;
 using gearman::PacketType;
+using net::kResult;
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kLeastTimeout{100};
 constexpr std::size_t kMostText = 64 * 1024 * 1024;  // bytes of an answer
 

@@ -30,7 +30,6 @@ namespace helpers = log4cxx::helpers;
 namespace rolling = log4cxx::rolling;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMostGathered = std::size_t{64} * 1024;
 constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;  // memory that the next line may use again
 constexpr auto kOpenAgainAfter = 1s;
 

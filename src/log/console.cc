@@ -28,8 +28,6 @@ namespace {
 
 namespace helpers = log4cxx::helpers;
 
-constexpr std::size_t kMostGathered = std::size_t{64} * 1024;
-
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {

@@ -27,7 +27,7 @@ namespace {
 
 namespace helpers = log4cxx::helpers;
 
-constexpr std::size_t kKeptCapacity = 256 * 1024;
+constexpr std::size_t kKeptGathered = 256 * 1024;
 
 struct Gathering {
   int depth = 0;
@@ -154,7 +154,7 @@ void Utf8Writer::put(helpers::Pool& pool) {
     lost_->lost(std::max<std::size_t>(lines, 1), e.what());
   }
   gathered_.clear();
-  if (gathered_.capacity() > kKeptCapacity) gathered_ = std::string();
+  if (gathered_.capacity() > kKeptGathered) gathered_ = std::string();
 }
 
 }  // namespace driveshaft::log

@@ -56,6 +56,9 @@ class LostLines {
   std::size_t lines_ = 0;
 };
 
+// About so many bytes of lines are written at once, in a batch.
+inline constexpr std::size_t kMostGathered = std::size_t{64} * 1024;
+
 // Writes lines, which are UTF-8, to a stream as they are. A line that cannot be written is counted and
 // dropped without an exception, so that a full disk does not keep lines from other appenders. Any thread.
 class Utf8Writer final : public log4cxx::helpers::Writer, public std::enable_shared_from_this<Utf8Writer> {

@@ -146,12 +146,12 @@ void Logger::write(Level level, const std::string& line) const {
 void Logger::print(Level level, fmt::string_view format, fmt::format_args args) const {
   const auto& entry = logger(name_);
   if (!enabled_for(entry, level)) return;
-  constexpr std::size_t kKeptCapacity = 64 * 1024;
+  constexpr std::size_t kKeptMemory = 64 * 1024;
   thread_local std::string line;
   line.clear();
   fmt::vformat_to(std::back_inserter(line), format, args);
   emit(entry.logger, level, line);
-  if (line.capacity() > kKeptCapacity) line = std::string();
+  if (line.capacity() > kKeptMemory) line = std::string();
 }
 
 void set_level(const Logger& target, std::optional<Level> least) {

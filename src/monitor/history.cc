@@ -20,14 +20,14 @@ metrics::Outcomes difference(const metrics::Outcomes& now, const metrics::Outcom
   return {now.completed - before.completed, now.refused - before.refused, now.failed - before.failed};
 }
 
-float seconds(std::optional<std::chrono::nanoseconds> duration) {
+float seconds_or_unknown(std::optional<std::chrono::nanoseconds> duration) {
   return duration ? static_cast<float>(base::seconds(*duration)) : kUnknown;
 }
 
 void set_quantiles(Sample& sample, const metrics::Durations& durations, std::chrono::nanoseconds longest) {
-  sample.p50 = seconds(durations.quantile(0.50, longest));
-  sample.p95 = seconds(durations.quantile(0.95, longest));
-  sample.p99 = seconds(durations.quantile(0.99, longest));
+  sample.p50 = seconds_or_unknown(durations.quantile(0.50, longest));
+  sample.p95 = seconds_or_unknown(durations.quantile(0.95, longest));
+  sample.p99 = seconds_or_unknown(durations.quantile(0.99, longest));
 }
 
 using Figure = decltype(&Sample::slots);  // a member of Sample

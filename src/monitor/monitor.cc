@@ -12,9 +12,9 @@ namespace driveshaft::monitor {
 namespace {
 
 using namespace std::chrono_literals;
+using net::kResult;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr auto kTick = 1s;
 
 // The servers that pools use, and whether a link to each is up.

@@ -17,8 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using boost::system::error_code;
+using net::kResult;
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kCommands = "status\nworkers\n";
 constexpr auto kDeadAfter = 20s;
 

@@ -39,7 +39,7 @@ asio::awaitable<void> restarted(std::string where, Body body) {
     }
     log_exception(bug, where);
     pause.expires_after(std::chrono::seconds(1));
-    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await pause.async_wait(kResult);
   }
 }
 

@@ -51,7 +51,7 @@ class TimedStream {
     while (stream_.is_tls()) {
       stream_.handshake(error);
       if (error != asio::error::would_block) break;
-      std::tie(error) = co_await stream_.async_wait(asio::as_tuple(asio::use_awaitable));
+      std::tie(error) = co_await stream_.async_wait(kResult);
       if (error) break;
     }
     co_return error;

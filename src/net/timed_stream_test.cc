@@ -15,8 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 using boost::system::error_code;
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
-
 class Streams : public testing::Test {
  protected:
   void connect(TlsSession ours = nullptr, TlsSession theirs = nullptr) {
