@@ -197,7 +197,8 @@ void Connection::on_read(const error_code& error, std::size_t bytes) {
       return fail({Failure::Kind::unreachable, fmt::format("TLS handshake failed: {}", error.message())});
     }
     if (error != asio::error::eof) {
-      return fail({Failure::Kind::connection_lost, fmt::format("the connection broke: {}", error.message())});
+      return fail({Failure::Kind::connection_lost, fmt::format("the connection broke: {}", error.message())},
+                  error == asio::error::connection_reset);
     }
     if (auto ended = protocol_->end_of_stream(); !ended) return fail(ended.error());
   }
@@ -274,12 +275,20 @@ void Connection::take_response(const error_code& error) {
   endpoint_.became_idle(*this);
 }
 
-void Connection::fail(Failure failure) {
-  // When php-fpm ends, it resets the connections that none of its processes has read from. A script that
-  // makes its process die looks the same. So only the first such break of an exchange counts as stale.
-  const bool may_be_unread = (was_idle_ || endpoint_.uri().is_fastcgi()) && !exchange_->sent_again_;
-  if (failure.kind == Failure::Kind::connection_lost && may_be_unread && !protocol_->started() &&
-      Clock::now() - sent_at_ < kStaleWithin + 2 * opened_in_) {
+// Whether the endpoint has most likely not read the request, when the connection breaks at once.
+bool Connection::is_likely_unread(bool reset) {
+  // An endpoint may close a kept connection at any time. When php-fpm ends, it resets the connections that
+  // none of its processes has read from. A job that makes its process die looks the same as both. So only the
+  // first such break of an exchange counts.
+  if (was_idle_ || endpoint_.uri().is_fastcgi()) return !exchange_->sent_again_;
+  // When a web server ends, the kernel resets the connections that the server has not accepted. A server that
+  // dies with a request that it has read closes the connection, but does not reset it.
+  return reset && !std::exchange(exchange_->was_reset_, true);
+}
+
+void Connection::fail(Failure failure, bool reset) {
+  if (failure.kind == Failure::Kind::connection_lost && !protocol_->started() &&
+      Clock::now() - sent_at_ < kStaleWithin + 2 * opened_in_ && is_likely_unread(reset)) {
     failure.kind = Failure::Kind::stale_connection;
   }
   pass_stderr(/*over=*/true);

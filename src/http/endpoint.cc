@@ -101,6 +101,7 @@ void Endpoint::begin(Exchange& exchange, Send send) {
 void Endpoint::post(Exchange& exchange) {
   exchange.phases_ = {};
   exchange.sent_again_ = false;
+  exchange.was_reset_ = false;
   begin(exchange, [&] {
     if (idle_.empty()) return open_connection(exchange);
     Connection& connection = *idle_.back();

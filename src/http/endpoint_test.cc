@@ -162,6 +162,41 @@ TEST_F(EndpointTest, ANewConnectionThatIsClosedBeforeTheResponseIsLost) {
   EXPECT_FALSE(endpoint.health().down);
 }
 
+TEST_F(EndpointTest, ANewConnectionThatIsResetBeforeTheResponseIsStaleOnce) {
+  TestExchange exchange(endpoint);
+  endpoint.post(exchange);
+  request_on(0);
+  server.peers[0]->reset();
+  finish(exchange);
+  EXPECT_EQ(exchange.failure, Kind::stale_connection) << exchange.message;
+  endpoint.send_again(exchange);
+  request_on(1);
+  server.peers[1]->reset();
+  wait_until([&] { return exchange.times_finished == 2; });
+  EXPECT_EQ(exchange.failure, Kind::connection_lost) << exchange.message;
+}
+
+// A web server that ends closes the connections that it keeps, and those that it has not accepted are reset.
+TEST_F(EndpointTest, AKeptConnectionThatIsClosedAndThenANewOneThatIsResetAreBothStale) {
+  exchange_on(0);
+  TestExchange exchange(endpoint);
+  endpoint.post(exchange);
+  request_on(0);
+  server.peers[0]->close();
+  finish(exchange);
+  EXPECT_EQ(exchange.failure, Kind::stale_connection);
+  endpoint.send_again(exchange);
+  request_on(1);
+  server.peers[1]->reset();
+  wait_until([&] { return exchange.times_finished == 2; });
+  EXPECT_EQ(exchange.failure, Kind::stale_connection) << exchange.message;
+  endpoint.send_again(exchange);
+  request_on(2);
+  server.peers[2]->send(test_response("done"));
+  wait_until([&] { return exchange.times_finished == 3; });
+  EXPECT_EQ(exchange.body, "done");
+}
+
 TEST_F(EndpointTest, AConnectionThatIsClosedWithinTheResponseIsLost) {
   exchange_on(0);
   TestExchange exchange(endpoint);

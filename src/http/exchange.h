@@ -27,7 +27,7 @@ struct Failure {
     full,             // likewise: the endpoint takes no more connections, or too slowly
     connection_lost,  // closed or reset before the response was complete
     // The connection broke at once. Most likely the endpoint has not read the request: it had closed a
-    // kept-alive connection just before, or it is a php-fpm that ends.
+    // kept-alive connection just before, or it is a server that ends.
     stale_connection,
     malformed,   // not HTTP, or not FastCGI
     too_large,   // header or body above its limit
@@ -96,7 +96,9 @@ class Exchange {
   friend class Connection;
   friend class Endpoint;
   Connection* connection_ = nullptr;  // carries this exchange, or will carry it once it is open
-  bool sent_again_ = false;           // by Endpoint::send_again(), after the last post()
+  // Since the last post():
+  bool sent_again_ = false;  // by Endpoint::send_again()
+  bool was_reset_ = false;   // a new connection, before the endpoint had accepted it
 };
 
 }  // namespace driveshaft::http

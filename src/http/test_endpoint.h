@@ -55,6 +55,12 @@ class TestEndpoint {
       boost::system::error_code ignored;
       socket_.close(ignored);
     }
+    // As the kernel does with a connection that a server has not accepted when it ends.
+    void reset() {
+      boost::system::error_code ignored;
+      socket_.set_option(Tcp::socket::linger(true, 0), ignored);
+      socket_.close(ignored);
+    }
     // Whether the client has closed the connection.
     bool ended() const { return ended_; }
     void pause_reading() { reads_ = false; }
