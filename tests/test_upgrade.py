@@ -339,8 +339,8 @@ def test_a_second_signal_ends_what_runs_in_both(rig, path):
         assert client.result(first).kind == client.result(second).kind == "fail"
         assert wait_for_end(old) == 0
     daemon.wait_for_line("the process that has taken over ends its jobs: jobs that still run here end now", level="WARN")
-    assert len(daemon.lines("^Failed job: .*a signal during the shutdown ended it", level="ERROR")) == 2
     assert daemon.wait(10) == 0
+    assert len(daemon.lines("^Failed job: .*a signal during the shutdown ended it", level="ERROR")) == 2
     gate.open()
 
 
