@@ -6,12 +6,12 @@ Jobs of several kinds all the time, while gearmand is killed, the endpoint goes 
 the jobs file changes, files are reopened and a crowd sits on the metrics port. At the end every foreground job must
 have had its right result, every background job its end, and memory and descriptors must be where they were.
 """
+import argparse
 import json
 import os
 import random
 import signal
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -201,5 +201,8 @@ class Soak:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="./dev soak", description="Everything at once for long.", epilog="See ./dev help.")
+    parser.add_argument("minutes", type=float, nargs="?", default=20)
+    wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="driveshaft-soak-") as folder:
-        Soak(Path(folder), float(sys.argv[1]) if len(sys.argv) > 1 else 20).run()
+        Soak(Path(folder), wanted.minutes).run()
