@@ -276,20 +276,21 @@ void Connection::take_response(const error_code& error) {
 }
 
 // Whether the endpoint has most likely not read the request, when the connection breaks at once.
-bool Connection::is_likely_unread(bool reset) {
+bool Connection::is_likely_unread(bool reset) const {
   // An endpoint may close a kept connection at any time. When php-fpm ends, it resets the connections that
   // none of its processes has read from. A job that makes its process die looks the same as both. So only the
   // first such break of an exchange counts.
   if (was_idle_ || endpoint_.uri().is_fastcgi()) return !exchange_->sent_again_;
   // When a web server ends, the kernel resets the connections that the server has not accepted. A server that
   // dies with a request that it has read closes the connection, but does not reset it.
-  return reset && !std::exchange(exchange_->was_reset_, true);
+  return reset && !exchange_->was_reset_;
 }
 
 void Connection::fail(Failure failure, bool reset) {
   if (failure.kind == Failure::Kind::connection_lost && !protocol_->started() &&
       Clock::now() - sent_at_ < kStaleWithin + 2 * opened_in_ && is_likely_unread(reset)) {
     failure.kind = Failure::Kind::stale_connection;
+    if (!was_idle_) exchange_->was_reset_ = true;
   }
   pass_stderr(/*over=*/true);
   Exchange& exchange = *exchange_;

@@ -74,7 +74,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool refused_by_tls(const boost::system::error_code& error) const;
   void write();
   void wait_to_write();
-  bool is_likely_unread(bool reset);
+  bool is_likely_unread(bool reset) const;
   void fail(Failure failure, bool reset = false);  // reset: by the other side, with data in its queue
   void out_of_memory();
 
