@@ -282,8 +282,9 @@ bool Connection::is_likely_unread(bool reset) const {
   // first such break of an exchange counts.
   if (was_idle_ || endpoint_.uri().is_fastcgi()) return !exchange_->sent_again_;
   // When a web server ends, the kernel resets the connections that the server has not accepted. A server that
-  // dies with a request that it has read closes the connection, but does not reset it.
-  return reset && !exchange_->was_reset_;
+  // dies with a request that it has read closes the connection, but does not reset it. While a large request
+  // is being sent, a server reads it, and may have begun the job.
+  return reset && request_sent_ && !exchange_->was_reset_;
 }
 
 void Connection::fail(Failure failure, bool reset) {

@@ -176,6 +176,16 @@ TEST_F(EndpointTest, ANewConnectionThatIsResetBeforeTheResponseIsStaleOnce) {
   EXPECT_EQ(exchange.failure, Kind::connection_lost) << exchange.message;
 }
 
+TEST_F(EndpointTest, ANewConnectionThatIsResetWithinTheRequestIsLost) {
+  TestExchange exchange(endpoint, std::string(32 * 1024 * 1024, 'x'));
+  endpoint.post(exchange);
+  wait_until([&] { return !server.peers.empty(); });
+  server.peers[0]->pause_reading();
+  server.peers[0]->reset();
+  finish(exchange);
+  EXPECT_EQ(exchange.failure, Kind::connection_lost) << exchange.message;
+}
+
 // A web server that ends closes the connections that it keeps, and those that it has not accepted are reset.
 TEST_F(EndpointTest, AKeptConnectionThatIsClosedAndThenANewOneThatIsResetAreBothStale) {
   exchange_on(0);
