@@ -179,8 +179,7 @@ TEST_F(EndpointTest, ANewConnectionThatIsResetBeforeTheResponseIsStaleOnce) {
 TEST_F(EndpointTest, ANewConnectionThatIsResetWithinTheRequestIsLost) {
   TestExchange exchange(endpoint, std::string(32 * 1024 * 1024, 'x'));
   endpoint.post(exchange);
-  wait_until([&] { return !server.peers.empty(); });
-  server.peers[0]->pause_reading();
+  wait_until([&] { return !server.peers.empty() && server.peers[0]->receives(); });
   server.peers[0]->reset();
   finish(exchange);
   EXPECT_EQ(exchange.failure, Kind::connection_lost) << exchange.message;

@@ -40,7 +40,7 @@ class TestEndpoint {
       constexpr std::string_view kLength = "Content-Length: ";
       const auto length = received_.find(kLength);
       const std::size_t size =
-          end + 4 + (length < end ? std::stoul(received_.substr(length + kLength.size())) : 0);
+          end + 4 + (length < end ? std::stoul(received_.substr(length + kLength.size(), 20)) : 0);
       if (received_.size() < size) return "";
       std::string request = received_.substr(0, size);
       received_.erase(0, size);
@@ -61,6 +61,8 @@ class TestEndpoint {
       socket_.set_option(Tcp::socket::linger(true, 0), ignored);
       socket_.close(ignored);
     }
+    // Whether a part of a request is there.
+    bool receives() const { return !received_.empty(); }
     // Whether the client has closed the connection.
     bool ended() const { return ended_; }
     void pause_reading() { reads_ = false; }

@@ -26,10 +26,10 @@ class Streams : public testing::Test {
   }
   // Over TLS, as a server with that certificate and a client that trusts it.
   void connect_over_tls(const OwnCertificate& own) {
-    context_ = std::move(*load_tls_server({.ca_file = {},
-                                           .certificate_file = own.certificate_file,
-                                           .key_file = own.key_file,
-                                           .server_name = {}}));
+    context_ = *load_tls_server({.ca_file = {},
+                                 .certificate_file = own.certificate_file,
+                                 .key_file = own.key_file,
+                                 .server_name = {}});
     tls_client_ = std::make_shared<TlsClient>(TlsSettings{
         .ca_file = own.certificate_file, .certificate_file = {}, .key_file = {}, .server_name = {}});
     auto session = new_session(*tls_client_, "localhost");
