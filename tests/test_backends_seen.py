@@ -113,7 +113,8 @@ def test_attempts_are_told_of_each_backend(watched):
 def test_a_backend_that_is_removed_is_seen_until_its_last_job_is_done(rig):
     server = rig.gearmand()
     stays, goes = (rig.start(PythonBackend(rig.directory, name)) for name in ("stays", "goes"))
-    goes.set(wait_for=1)
+    for backend in (stays, goes):
+        backend.set(wait_for=1)
     daemon = rig.driveshaft(jobs_file([server], {"P": pool([stays.uri(), goes.uri()], ["f"])}))
 
     def backends():
@@ -123,7 +124,9 @@ def test_a_backend_that_is_removed_is_seen_until_its_last_job_is_done(rig):
         return daemon.metric(f"driveshaft_backend_{name}", pool="P", backend=goes.uri())
     with Client(server) as client:
         handles = client.submit_many("f", ["ab"] * 4)
-        wait_until(lambda: goes.running_jobs == 2, "two jobs run there")
+        wait_until(lambda: stays.running_jobs == goes.running_jobs == 2, "two jobs run on each")
+        stays.set(wait_for=0)
+        wait_until(lambda: len(api.pool(daemon, "P")["jobs"]) == 2, "one has finished its jobs")
         daemon.reload(jobs_file([server], {"P": pool([stays.uri()], ["f"])}))
         seen = backends()
         assert list(seen) == [stays.uri(), goes.uri()]
