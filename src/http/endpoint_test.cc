@@ -136,12 +136,8 @@ TEST_F(EndpointTest, ABigRequestArrivesWhole) {
 }
 
 TEST_F(EndpointTest, AKeptConnectionThatIsClosedBeforeTheResponseIsStale) {
-  exchange_on(0);
   TestExchange exchange(endpoint);
-  endpoint.post(exchange);
-  request_on(0);
-  server.peers[0]->close();
-  finish(exchange);
+  lose_kept_connection(exchange);
   ASSERT_EQ(exchange.failure, Kind::stale_connection);
   EXPECT_FALSE(endpoint.health().down);
   endpoint.send_again(exchange);
@@ -187,12 +183,8 @@ TEST_F(EndpointTest, ANewConnectionThatIsResetWithinTheRequestIsLost) {
 
 // A web server that ends closes the connections that it keeps, and those that it has not accepted are reset.
 TEST_F(EndpointTest, AKeptConnectionThatIsClosedAndThenANewOneThatIsResetAreBothStale) {
-  exchange_on(0);
   TestExchange exchange(endpoint);
-  endpoint.post(exchange);
-  request_on(0);
-  server.peers[0]->close();
-  finish(exchange);
+  lose_kept_connection(exchange);
   EXPECT_EQ(exchange.failure, Kind::stale_connection);
   endpoint.send_again(exchange);
   request_on(1);

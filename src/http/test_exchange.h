@@ -99,6 +99,14 @@ class EndpointTest : public testing::Test {
     finish(exchange);
     EXPECT_EQ(exchange.body, "done");
   }
+  // Posts the exchange on a kept connection, which the server closes before it answers.
+  void lose_kept_connection(TestExchange& exchange) {
+    exchange_on(0);
+    endpoint.post(exchange);
+    request_on(0);
+    server.peers[0]->close();
+    finish(exchange);
+  }
 
   asio::io_context loop;
   base::DeadlineWheel deadlines{loop};
