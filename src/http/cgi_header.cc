@@ -4,16 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/beast/core/string.hpp>
 
+#include "text/equal_ignoring_case.h"
 #include "text/printable.h"
 
 namespace driveshaft::http {
 namespace {
-
-bool is(std::string_view name, std::string_view header) {
-  return boost::beast::iequals({name.data(), name.size()}, {header.data(), header.size()});
-}
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -83,14 +79,14 @@ base::Result<void, Failure> CgiHeader::read_line(std::string_view line) {
   if (colon == line.npos || colon == 0) return malformed("a line of its header has no name and colon", line);
   const auto name = line.substr(0, colon);
   const auto value = trimmed(line.substr(colon + 1));
-  if (is(name, "Status")) {
+  if (text::equal_ignoring_case(name, "Status")) {
     status_ = parse_status(value);
     if (status_ == 0) return malformed("its Status is not a number from 200 to 999", line);
-  } else if (is(name, "Content-Type")) {
+  } else if (text::equal_ignoring_case(name, "Content-Type")) {
     stream_type_ = is_streamed_type(value);
-  } else if (is(name, "Retry-After")) {
+  } else if (text::equal_ignoring_case(name, "Retry-After")) {
     retry_after_ = value;
-  } else if (is(name, "Location")) {
+  } else if (text::equal_ignoring_case(name, "Location")) {
     redirects_ = true;
   }
   return {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "http/exchange.h"
 
-#include <boost/beast/core/string.hpp>
+#include "text/equal_ignoring_case.h"
 
 namespace driveshaft::http {
 
@@ -10,7 +10,7 @@ bool is_streamed_type(std::string_view content_type) {
   if (content_type.size() < size) return false;  // as with almost every answer
   const bool ends = content_type.size() == size ||
                     std::string_view("; \t").find(content_type[size]) != std::string_view::npos;
-  return ends && boost::beast::iequals({content_type.data(), size}, {kStreamedType.data(), size});
+  return ends && text::equal_ignoring_case(content_type.substr(0, size), kStreamedType);
 }
 
 }  // namespace driveshaft::http
