@@ -20,6 +20,8 @@ struct OptionName {
   bool may_have_value = false;  // without an argument: `--name` and `--name=value` are both right
 };
 
+inline constexpr OptionName kHelp{"help", ""};
+
 // One option with its value, or an argument that belongs to no option.
 struct Argument {
   const OptionName* option = nullptr;

@@ -17,13 +17,12 @@ namespace driveshaft::cli {
 namespace {
 
 namespace beast = boost::beast;
-namespace http = boost::beast::http;
 using base::Error;
 using boost::system::error_code;
 using net::kResult;
-using Request = http::request<http::string_body>;
+using Request = beast::http::request<beast::http::string_body>;
 
-constexpr std::chrono::seconds kTimeout{5};
+constexpr std::chrono::seconds kGetTimeout{5};
 constexpr std::uint64_t kMostBytes = 64 * 1024 * 1024;
 
 Error failed(const Daemon& daemon, std::string_view what, std::string_view why) {
@@ -93,18 +92,19 @@ asio::awaitable<base::Result<Answer>> ask(const Daemon& daemon, Request request,
                          : daemon.tls->describe_failure(*stream.tls(), address.host, error, "--ca_file"));
   }
 
-  request.set(http::field::host, net::to_string(address));
-  request.set(http::field::user_agent, "driveshaft");
-  request.set(http::field::connection, "close");
-  if (!daemon.token.empty()) request.set(http::field::authorization, "Bearer " + daemon.token.reveal());
+  request.set(beast::http::field::host, net::to_string(address));
+  request.set(beast::http::field::user_agent, "driveshaft");
+  request.set(beast::http::field::connection, "close");
+  if (!daemon.token.empty())
+    request.set(beast::http::field::authorization, "Bearer " + daemon.token.reveal());
   request.prepare_payload();
-  const auto [unsent, sent] = co_await http::async_write(stream, request, kResult);
+  const auto [unsent, sent] = co_await beast::http::async_write(stream, request, kResult);
   if (unsent) co_return failed(daemon, "cannot ask", why(unsent));
 
   beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
+  beast::http::response_parser<beast::http::string_body> parser;
   parser.body_limit(kMostBytes);
-  const auto [unread, read] = co_await http::async_read(stream, buffer, parser, kResult);
+  const auto [unread, read] = co_await beast::http::async_read(stream, buffer, parser, kResult);
   if (unread) {
     const std::string hint = !daemon.tls && !stream.has_expired()
                                  ? fmt::format("; where the exporter speaks TLS the address is https://{}",
@@ -136,7 +136,8 @@ base::Result<Daemon> reach(const Target& target) {
 }
 
 asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string_view path) {
-  auto answer = co_await ask(daemon, Request(http::verb::get, {path.data(), path.size()}, 11), kTimeout);
+  auto answer =
+      co_await ask(daemon, Request(beast::http::verb::get, {path.data(), path.size()}, 11), kGetTimeout);
   if (!answer) co_return answer.error();
   if (answer->status != 200) co_return not_ok(daemon, path, *answer);
   co_return base::Result<std::string>(boost::system::in_place_value, std::move(answer->body));
@@ -144,8 +145,8 @@ asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string
 
 asio::awaitable<base::Result<Answer>> post(const Daemon& daemon, std::string_view path, std::string_view body,
                                            std::chrono::seconds timeout) {
-  Request request(http::verb::post, {path.data(), path.size()}, 11);
-  request.set(http::field::content_type, "application/json");
+  Request request(beast::http::verb::post, {path.data(), path.size()}, 11);
+  request.set(beast::http::field::content_type, "application/json");
   request.body() = body;
   co_return co_await ask(daemon, std::move(request), timeout);
 }

@@ -101,12 +101,11 @@ struct CommandRow {
   int (*run)(const Command& command, const Daemon& daemon);
 };
 
-const OptionName kHelp{"help", ""};
 const OptionName kJson{"json", ""};
 const OptionName kPool{"pool", "name"};
 const OptionName kFollow{"follow", ""};
 
-const std::vector<CommandRow>& rows() {
+const std::vector<CommandRow>& command_rows() {
   using Name = Command::Name;
   static const std::vector<CommandRow> rows{
       {"status", Name::status, {kHelp, kUrl, kTokenFile, kCaFile, kJson}, print_status},
@@ -129,17 +128,17 @@ bool wants_color() {
 
 std::vector<std::string_view> command_names() {
   std::vector<std::string_view> names;
-  for (const auto& row : rows()) names.push_back(row.word);
+  for (const auto& row : command_rows()) names.push_back(row.word);
   return names;
 }
 
 bool is_command(std::span<const char* const> arguments) {
-  return !arguments.empty() && std::any_of(rows().begin(), rows().end(),
+  return !arguments.empty() && std::any_of(command_rows().begin(), command_rows().end(),
                                            [&](const CommandRow& row) { return row.word == arguments[0]; });
 }
 
 base::Result<Command> parse_command(std::span<const char* const> arguments) {
-  const auto row = std::find_if(rows().begin(), rows().end(),
+  const auto row = std::find_if(command_rows().begin(), command_rows().end(),
                                 [&](const CommandRow& one) { return one.word == arguments[0]; });
   const auto given = split_arguments(arguments.subspan(1), row->options, row->word);
   if (!given) {
@@ -215,7 +214,7 @@ int run(const Command& command) {
     fmt::print(stderr, "driveshaft: {}\n", daemon.error().message);
     return base::kExitUsage;
   }
-  return std::find_if(rows().begin(), rows().end(),
+  return std::find_if(command_rows().begin(), command_rows().end(),
                       [&](const CommandRow& row) { return row.name == command.name; })
       ->run(command, *daemon);
 }

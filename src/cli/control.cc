@@ -24,15 +24,14 @@
 namespace driveshaft::cli {
 namespace {
 
-namespace http = boost::beast::http;
+namespace beast = boost::beast;
 namespace json = boost::json;
 using base::Error;
 using boost::system::error_code;
 
-constexpr std::chrono::seconds kTimeout{15};
+constexpr std::chrono::seconds kActionTimeout{15};
 constexpr std::chrono::seconds kUpgradeTimeout{45};
 
-const OptionName kHelp{"help", ""};
 const OptionName kSocket{"control_socket", "path"};
 const OptionName kFor{"for", "time"};
 const OptionName kReason{"reason", "text"};
@@ -40,7 +39,7 @@ const OptionName kFunction{"function", "name"};
 const OptionName kOlderThan{"older-than", "time"};
 const OptionName kRequeue{"requeue", ""};
 
-struct Row {
+struct ControlRow {
   std::string_view name;
   std::string_view arguments;  // besides the options; "HANDLE…": one or more
   std::size_t least, most;
@@ -53,9 +52,9 @@ std::vector<OptionName> options(std::vector<OptionName> own) {
   return own;
 }
 
-const std::vector<Row>& rows() {
+const std::vector<ControlRow>& control_rows() {
   constexpr std::size_t kMany = 1000;
-  static const std::vector<Row> rows{
+  static const std::vector<ControlRow> rows{
       {"pause", "POOL[/FUNCTION]", 1, 1, options({kFor, kReason})},
       {"resume", "POOL[/FUNCTION]", 1, 1, options({})},
       {"cancel", "HANDLE…", 0, kMany, options({kFunction, kOlderThan, kRequeue})},
@@ -67,11 +66,11 @@ const std::vector<Row>& rows() {
   return rows;
 }
 
-const Row* find_row(std::span<const char* const> arguments) {
+const ControlRow* find_row(std::span<const char* const> arguments) {
   if (arguments.empty()) return nullptr;
-  const auto row =
-      std::find_if(rows().begin(), rows().end(), [&](const Row& one) { return one.name == arguments[0]; });
-  return row == rows().end() ? nullptr : &*row;
+  const auto row = std::find_if(control_rows().begin(), control_rows().end(),
+                                [&](const ControlRow& one) { return one.name == arguments[0]; });
+  return row == control_rows().end() ? nullptr : &*row;
 }
 
 // The first slash separates the pool from the function. If the pool's name contains a slash itself, the
@@ -133,16 +132,16 @@ base::Result<Answer> ask_socket(const std::string& path, const std::string& targ
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
     ::setsockopt(socket.native_handle(), SOL_SOCKET, option, &limit, sizeof limit);
   }
-  http::request<http::string_body> request(http::verb::post, target, 11);
-  request.set(http::field::host, "localhost");
-  request.set(http::field::content_type, "application/json");
-  request.set(http::field::connection, "close");
+  beast::http::request<beast::http::string_body> request(beast::http::verb::post, target, 11);
+  request.set(beast::http::field::host, "localhost");
+  request.set(beast::http::field::content_type, "application/json");
+  request.set(beast::http::field::connection, "close");
   request.body() = body;
   request.prepare_payload();
-  http::write(socket, request, error);
-  boost::beast::flat_buffer buffer;
-  http::response<http::string_body> response;
-  if (!error) http::read(socket, buffer, response, error);
+  beast::http::write(socket, request, error);
+  beast::flat_buffer buffer;
+  beast::http::response<beast::http::string_body> response;
+  if (!error) beast::http::read(socket, buffer, response, error);
   if (error) return fail("no answer from", error);
   return Answer{response.result_int(), std::move(response.body())};
 }
@@ -187,14 +186,14 @@ int report(const base::Result<Answer>& answer, const std::string& daemon) {
 
 std::vector<std::string_view> control_command_names() {
   std::vector<std::string_view> names;
-  for (const auto& row : rows()) names.push_back(row.name);
+  for (const auto& row : control_rows()) names.push_back(row.name);
   return names;
 }
 
 bool is_control_command(std::span<const char* const> arguments) { return find_row(arguments) != nullptr; }
 
 base::Result<ControlCommand> parse_control_command(std::span<const char* const> arguments) {
-  const Row& row = *find_row(arguments);
+  const ControlRow& row = *find_row(arguments);
   const auto given = split_arguments(arguments.subspan(1), row.options, row.name);
   if (!given) return given.error();
   ControlCommand command;
@@ -290,7 +289,7 @@ int run(const ControlCommand& command) {
     return base::kExitOk;
   }
   const std::string path = "/api/v1/control/" + command.action;
-  const auto timeout = command.action == "upgrade" ? kUpgradeTimeout : kTimeout;
+  const auto timeout = command.action == "upgrade" ? kUpgradeTimeout : kActionTimeout;
   if (!command.target) return report(ask_socket(command.socket, path, command.body, timeout), command.socket);
   const auto daemon = reach(*command.target);
   if (!daemon) {

@@ -120,18 +120,17 @@ constexpr VerbRow kVerbs[] = {{"list", Verb::list, kList},
                               {"rerun", Verb::rerun, kRerun},
                               {"delete", Verb::delete_them, kDelete}};
 
-struct Row {
+struct LettersRow {
   OptionName option;
   unsigned verbs;
   std::string_view description;
   Result<void> (*set)(LettersOptions& options, const std::string& text);
 };
 
-constexpr OptionName kHelp{"help", ""};
 // Says that the command applies to all letters.
 constexpr OptionName kAll{"all", ""};
 
-constexpr Row kTable[] = {
+constexpr LettersRow kLettersOptions[] = {
     {{"jobsconfig", "path"},
      kAny,
      "the jobs file, which names servers and functions (default: /etc/driveshaft/jobs.json)",
@@ -232,8 +231,8 @@ Result<LettersOptions> parse_letters(std::span<const char* const> arguments) {
   const std::string command = fmt::format("letters {}", verb->word);
 
   std::vector<OptionName> names{kHelp};
-  std::vector<const Row*> rows{nullptr};
-  for (const Row& row : kTable) {
+  std::vector<const LettersRow*> rows{nullptr};
+  for (const LettersRow& row : kLettersOptions) {
     if ((row.verbs & verb->bit) == 0) continue;
     names.push_back(row.option);
     rows.push_back(&row);
@@ -256,7 +255,7 @@ Result<LettersOptions> parse_letters(std::span<const char* const> arguments) {
       }
       continue;
     }
-    const Row& row = *rows[static_cast<std::size_t>(option - names.data())];
+    const LettersRow& row = *rows[static_cast<std::size_t>(option - names.data())];
     all |= !row.set;
     if (!row.set) continue;
     if (const auto read = row.set(options, text); !read) {
@@ -288,14 +287,15 @@ std::string letters_help_text() {
       "Exit codes: 0 done; 1 a dead letter stays, it is not clear which one is meant, or a server could not "
       "be\n"
       "asked; 2 the command line is wrong.\n\n";
-  for (const Row& row : kTable) text += fmt::format("  {:<28} {}\n", shown(row.option), row.description);
+  for (const LettersRow& row : kLettersOptions)
+    text += fmt::format("  {:<28} {}\n", shown(row.option), row.description);
   return text;
 }
 
 std::vector<std::string> letters_option_names() {
   std::vector<std::string> names;
-  names.reserve(std::size(kTable));
-  for (const Row& row : kTable) {
+  names.reserve(std::size(kLettersOptions));
+  for (const LettersRow& row : kLettersOptions) {
     names.push_back(row.option.argument.empty() ? std::string(row.option.name)
                                                 : fmt::format("{} {}", row.option.name, row.option.argument));
   }

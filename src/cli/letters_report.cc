@@ -24,7 +24,7 @@ using letters::Place;
 using Verb = LettersOptions::Verb;
 
 constexpr std::size_t kMostOfText = 2000;  // bytes, of a text in a table
-constexpr std::size_t kAll = static_cast<std::size_t>(-1);
+constexpr std::size_t kUncut = static_cast<std::size_t>(-1);
 
 std::string safe(std::string_view text) { return text::printable(text, kMostOfText); }
 
@@ -108,11 +108,11 @@ std::vector<std::string> LetterTable::lines(const Style& style) const {
 std::vector<std::string> shown_letter(const Place& place, const Letter& letter) {
   std::vector<std::string> lines;
   const auto line = [&](std::string_view name, std::string_view value) {
-    lines.push_back(fmt::format("{:<22}{}", name, text::printable(value, kAll)));
+    lines.push_back(fmt::format("{:<22}{}", name, text::printable(value, kUncut)));
   };
   const auto workload = [&](std::string_view bytes) {
     lines.push_back(fmt::format("{:<22}{}", "workload", plural(bytes.size(), "byte", "bytes")));
-    if (!bytes.empty()) lines.push_back(text::printable(bytes, kAll));
+    if (!bytes.empty()) lines.push_back(text::printable(bytes, kUncut));
   };
   line("dead letter", letter.handle);
   line("server", place.server);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/range/adaptor/reversed.hpp>
 
 namespace driveshaft::cli {
 namespace {
@@ -57,9 +58,9 @@ void share(std::vector<Part>& parts, Part& scrolls, std::size_t room) {
   std::size_t left = room - std::min(room, all_lines(parts));
   scrolls.lines = std::min(scrolls.needs(), left);
   left -= scrolls.lines;
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    const std::size_t more = std::min(left, part->needs() - part->lines);
-    part->lines += more;
+  for (Part& part : boost::adaptors::reverse(parts)) {
+    const std::size_t more = std::min(left, part.needs() - part.lines);
+    part.lines += more;
     left -= more;
   }
 }

@@ -120,15 +120,13 @@ Result<void> read_timeout(ProbeOptions& options, const std::string& text) {
   return {};
 }
 
-struct Row {
+struct ProbeRow {
   OptionName option;
   std::string_view description;
   Result<void> (*set)(ProbeOptions& options, const std::string& text);
 };
 
-constexpr OptionName kHelp{"help", ""};
-
-constexpr Row kTable[] = {
+constexpr ProbeRow kProbeOptions[] = {
     {{"function", "name"},
      "the function of the sample jobs; the endpoint runs it (default: driveshaft_probe)",
      read_function},
@@ -169,13 +167,13 @@ Result<void> check_tls_options(const ProbeOptions& options) {
     return Error{options.tls.key_file.empty() ? "--certificate-file: its --key-file is missing"
                                               : "--key-file: its --certificate-file is missing"};
   }
-  const auto usable = net::check_tls(options.tls);
+  auto usable = net::check_tls(options.tls);
   return usable ? usable : Error{"probe: " + usable.error().message};
 }
 
 Result<void> check(const ProbeOptions& options, bool has_uri) {
   if (!has_uri) return Error{"probe: the URI of the endpoint is missing; driveshaft probe --help says more"};
-  if (const auto good = check_tls_options(options); !good) return good;
+  if (auto good = check_tls_options(options); !good) return good;
   if (!options.document_root.empty() && !options.uri.is_fastcgi()) {
     return Error{"--document-root is for fcgi:// and fcgi+unix:// alone"};
   }
@@ -196,7 +194,7 @@ bool is_probe(std::span<const char* const> arguments) {
 Result<ProbeOptions> parse_probe(std::span<const char* const> arguments) {
   ProbeOptions options;
   std::vector<OptionName> names{kHelp};
-  for (const Row& row : kTable) names.push_back(row.option);
+  for (const ProbeRow& row : kProbeOptions) names.push_back(row.option);
   const auto given = split_arguments(arguments.subspan(1), names, "probe");
   if (!given) return given.error();
   bool has_uri = false;
@@ -206,7 +204,7 @@ Result<ProbeOptions> parse_probe(std::span<const char* const> arguments) {
       return options;
     }
     if (option) {
-      if (const auto read = kTable[option - names.data() - 1].set(options, text); !read) {
+      if (const auto read = kProbeOptions[option - names.data() - 1].set(options, text); !read) {
         return Error{fmt::format("--{}: {}", option->name, read.error().message)};
       }
       continue;
@@ -227,7 +225,8 @@ Result<ProbeOptions> parse_probe(std::span<const char* const> arguments) {
 
 std::vector<std::string> probe_option_names() {
   std::vector<std::string> names;
-  for (const Row& row : kTable) names.push_back(fmt::format("{} {}", row.option.name, row.option.argument));
+  for (const ProbeRow& row : kProbeOptions)
+    names.push_back(fmt::format("{} {}", row.option.name, row.option.argument));
   return names;
 }
 
@@ -236,7 +235,7 @@ std::string probe_help_text() {
       "driveshaft probe URI [options]\n"
       "  calls an endpoint with sample jobs, as the daemon would, and says what is wrong with its answers;\n"
       "  exits with 0 if it conforms, 1 if it does not, 2 if the command line is wrong\n\n";
-  for (const Row& row : kTable) {
+  for (const ProbeRow& row : kProbeOptions) {
     text += fmt::format("  {:<21} {}\n", fmt::format("--{} {}", row.option.name, row.option.argument),
                         row.description);
   }
