@@ -8,6 +8,7 @@ declare -A packages=(
            libboost-program-options1.81-dev|libboost-program-options-dev liblog4cxx-dev prometheus-cpp-dev
            libssl-dev libfmt-dev libbenchmark-dev libjs-dygraphs python3'
   [unit]='libgtest-dev libgmock-dev'
+  [copy]='git'
   [demo]='gearman-job-server gearman-tools php-cli php-gearman python3-pytest'
   [integration]='gearman-job-server gearman-server libgearman-client-perl gearman-tools php-cli php-gearman php-fpm nginx openssl stunnel4 nodejs
                  prometheus tmux man-db mandoc iproute2 git dpkg-dev lintian adduser logrotate systemd

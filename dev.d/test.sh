@@ -6,12 +6,10 @@ results=build/results
 installed=build/installed  # a clean copy of the source, built and installed as the README says
 stages=()                  # names of the stages begun, each of which owes a result
 
-# stage NAME RUNNER COMMAND … : a part of the tests. RUNNER is `step`, or `watched` for one whose output the caller wants to
-# see as it comes. Its status is kept for the sum, and does not stop us.
+# stage NAME RUNNER COMMAND … : a part of the tests. RUNNER is `step`; `watched` for one whose output the caller wants to see
+# as it comes; `end`, without a command, for one that was begun before. Its status is kept for the sum, and does not stop us.
 stage() {
   local name=$1 runner=$2 status=0
-  mkdir -p "$results"
-  rm -f "$results/$name.xml"
   stages+=("$name")
   shift 2
   "$runner" "$name" "$@" || status=$?
@@ -55,25 +53,27 @@ fuzz() { # SECONDS [TARGET] : as many at once as there are cores
     ${2:+-R "^fuzz-$2\$"}
 }
 
-# Builds of a test run are polite to the tests that run beside them: a compiler and tests, which mostly wait, share the
-# machine well.
+# What runs beside tests is polite to them: a compiler and tests, which mostly wait, share the machine well.
 niced() { renice -n 10 -p "$BASHPID" >/dev/null && "$@"; }
 
+build_and_fuzz() { build fuzz fuzzers && fuzz 5; }
+
 test_everything() {
-  need build unit integration fuzz
+  need build unit copy
+  begin build-installed build_and_install
+  need integration fuzz
   want_modules
-  step build-installed build_and_install || stages+=(build-installed)
+  end build-installed || stages+=(build-installed)
   begin build-asan niced build asan driveshaft unit_tests
   DRIVESHAFT_BUILD=$PWD/$installed/source \
     stage integration-installed step integration_tests installed "$PWD/$installed/usr/local/bin/driveshaft"
   end build-asan || stages+=(build-asan)
-  begin build-fuzz niced build fuzz fuzzers
+  begin fuzz niced build_and_fuzz
   # Not by ctest, for which each test is a process of its own: under a sanitizer that is ten times the work.
   stage unit-asan step unit_tests asan
   stage memory-asan step memory_tests asan
   stage integration-asan step integration_tests asan "$PWD/build/asan/driveshaft"
-  end build-fuzz || stages+=(build-fuzz)
-  stage fuzz step fuzz 5
+  stage fuzz end
 }
 
 test_units() { # PRESET [ARGUMENT …]
@@ -97,6 +97,7 @@ test_fuzzers() { # [SECONDS] [TARGET]
 }
 
 run_tests() { # [PART [ARGUMENT …]]
+  rm -rf "$results" && mkdir -p "$results"
   case ${1:-all} in
     all) test_everything ;;
     unit) test_units "${PRESET:-dev}" "${@:2}" ;;

@@ -9,6 +9,7 @@ import pytest
 
 from driveshaft import run_binary
 
+pytestmark = pytest.mark.once
 ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((ROOT / "docs" / "jobs.schema.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
@@ -230,7 +231,6 @@ def test_exceptions_name_what_there_is():
     assert not BEYOND_A_SCHEMA.keys() - CASES.keys()
 
 
-@pytest.mark.once
 def test_the_documented_files_are_good_to_the_schema():
     for page in ROOT / "README.md", *(ROOT / "docs").rglob("*.md"):
         for block in re.findall(r"```json[^\n]*\n(\{\s+\"gearman_servers_list.*?)```", page.read_text(), re.S):
