@@ -11,7 +11,8 @@ OTHERS = NAMES[:38]
 
 
 def start(rig):
-    """Starts and returns the daemon. The endpoint of the pools in trouble cannot be reached."""
+    """Starts and returns the daemon. The endpoint of the pools in trouble cannot be reached, and each holds the one job of its
+    queue."""
     server = rig.gearmand()
     good, gone = rig.endpoint(reverse), rig.endpoint(reverse)
     daemon = rig.driveshaft(jobs_file([server], {
@@ -20,5 +21,6 @@ def start(rig):
     with Client(server) as client:
         for name in IN_TROUBLE:
             client.submit_background(f"f-{name}", "x")
-    api.wait_for_status(daemon, lambda status: len(status["problems"]) == len(IN_TROUBLE), "they are known to be down")
+    api.wait_for_status(daemon, lambda status: len(status["problems"]) == len(IN_TROUBLE) and
+                        all("1 job is held)" in problem["text"] for problem in status["problems"]), "they are known to be down")
     return server, daemon
