@@ -55,23 +55,41 @@ class HangingFile:
         return self.writer is not None
 
 
+# The ports of the tests are divided into so many sets. Each process that runs tests has one, also when several runs of the tests
+# go on at once.
+PORT_SETS = 32
+
+
+def _take_port_set():
+    """Returns the number of a set that no other process has, and the lock on it, which ends with this process. The lock is the
+    name of an abstract socket, because those are divided as ports are: by network namespace, not by file system."""
+    for number in range(PORT_SETS):
+        lock = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError):
+            lock.bind(f"\0driveshaft-tests-ports-{number}")
+            return number, lock
+        lock.close()
+    raise RuntimeError(f"{PORT_SETS} processes run tests of driveshaft already: start this one when one of them has ended")
+
+
 def _shuffled_ports():
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    ports = range(10000 + worker % 16, 32000, 16)
+    ports = range(10000 + _port_set, 32000, PORT_SETS)
     return itertools.cycle(random.sample(ports, len(ports)))
 
 
+_port_set, _port_set_lock = _take_port_set()
 _ports = _shuffled_ports()
 
 
 def free_port():
-    """A port on which nothing listens. It stays free while a server is down between a kill and a restart: it is below the range
-    of outgoing connections, it is returned again only after all other ports, and each parallel worker of pytest has its own
-    set of ports."""
+    """A port on which nothing listens, neither by IPv4 nor by IPv6. It stays free while a server is down between a kill and a
+    restart: it is below the range of outgoing connections, it is returned again only after all other ports, and no other
+    process that runs tests uses it."""
     for port in _ports:
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             try:
-                probe.bind(("", port))
+                probe.bind(("::", port))
             except OSError:
                 continue
         return port

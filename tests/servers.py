@@ -165,7 +165,7 @@ http {{
 
     def start(self):
         self.process.start()
-        wait_until(lambda: accepts("127.0.0.1", self.port), "nginx accepts connections")
+        wait_until(self.process.children, "nginx has started its workers")
         return self
 
     def stop(self):
@@ -299,7 +299,9 @@ class PhpFpmNginx:
         """Starts nginx, also after it was killed."""
         self.socket_path.unlink(missing_ok=True)  # a killed nginx leaves the socket behind, and then cannot bind it
         self.nginx.start()
-        wait_until(lambda: accepts("127.0.0.1", self.http_port), "nginx accepts connections")
+        # The workers of nginx begin when it has all of its addresses. A connection proves less: while nginx tries for seconds to
+        # get a taken port, it listens on the others and answers nothing there.
+        wait_until(self.nginx.children, "nginx has started its workers")
 
     # Actions of operators. None of them costs a request.
 
