@@ -358,6 +358,28 @@ def test_silent_clients_of_the_socket_hold_nobody_up(rig, path):
         sock.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("closes, why", [(True, "end of stream"), (False, "no answer in time")])
+def test_a_command_says_that_nothing_answers_at_the_socket(path, closes, why):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        with subprocess.Popen([binary(), "reload", "--control_socket", path], stderr=subprocess.PIPE, text=True) as command:
+            with listener.accept()[0] as sock:
+                assert sock.recv(65536).startswith(b"POST /api/v1/control/reload ")
+                if closes:
+                    sock.shutdown(socket.SHUT_RDWR)
+                said = command.communicate(timeout=20)[1]
+    assert command.returncode == 9
+    assert said == f"driveshaft: no answer from {path}: {why}; is a driveshaft running, with that --control_socket?\n"
+
+
+def test_a_command_says_what_is_wrong_with_the_path_of_the_socket(rig):
+    for path, why in [(rig.directory / "absent", "No such file or directory"), ("x" * 200, "File name too long")]:
+        said = control(path, "reload", expect=9)
+        assert said == f"driveshaft: cannot connect to {path}: {why}; is a driveshaft running, with that --control_socket?"
+
+
 def test_a_socket_that_was_left_behind_is_replaced_and_a_living_one_is_not(rig, path):
     server, daemon = start(rig, path)
     second = run_binary("--jobsconfig", daemon.config_path, "--exporter_addr", "", "--control_socket", path)

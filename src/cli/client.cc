@@ -2,6 +2,7 @@
 #include "cli/client.h"
 
 #include <fmt/format.h>
+#include <sys/un.h>
 
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -24,6 +25,7 @@ using Request = beast::http::request<beast::http::string_body>;
 
 constexpr std::chrono::seconds kGetTimeout{5};
 constexpr std::uint64_t kMostBytes = 64 * 1024 * 1024;
+constexpr std::string_view kNoAnswerInTime = "no answer in time";
 
 Error failed(const Daemon& daemon, std::string_view what, std::string_view why) {
   return {fmt::format("{} {}: {}; is a driveshaft running there, with that --exporter_addr?", what,
@@ -31,7 +33,8 @@ Error failed(const Daemon& daemon, std::string_view what, std::string_view why) 
 }
 
 Error failed(const Daemon& daemon, std::string_view what, const error_code& error) {
-  return failed(daemon, what, error == beast::error::timeout ? "no answer in time" : error.message());
+  return failed(daemon, what,
+                error == beast::error::timeout ? std::string(kNoAnswerInTime) : error.message());
 }
 
 // The error for an answer whose status is not 200. If the request is at fault (status 4xx), the reason is the
@@ -60,6 +63,26 @@ asio::awaitable<base::Result<net::TlsSession>> new_session(const Daemon& daemon)
   co_return daemon.tls->session(daemon.target.address.host);
 }
 
+// Sends the request, and reads the answer.
+asio::awaitable<base::Result<Answer, error_code>> exchange(net::TimedStream& stream, Request request) {
+  request.set(beast::http::field::user_agent, "driveshaft");
+  request.set(beast::http::field::connection, "close");
+  request.prepare_payload();
+  const auto [unsent, sent] = co_await beast::http::async_write(stream, request, kResult);
+  if (unsent) co_return unsent;
+  beast::flat_buffer buffer;
+  beast::http::response_parser<beast::http::string_body> parser;
+  parser.body_limit(kMostBytes);
+  const auto [unread, read] = co_await beast::http::async_read(stream, buffer, parser, kResult);
+  if (unread) co_return unread;
+  auto response = parser.release();
+  co_return Answer{response.result_int(), std::move(response.body())};
+}
+
+std::string reason_of(const net::TimedStream& stream, const error_code& error) {
+  return stream.has_expired() ? std::string(kNoAnswerInTime) : error.message();
+}
+
 asio::awaitable<base::Result<Answer>> ask(const Daemon& daemon, Request request,
                                           std::chrono::seconds timeout) {
   const auto io = co_await asio::this_coro::executor;
@@ -82,38 +105,30 @@ asio::awaitable<base::Result<Answer>> ask(const Daemon& daemon, Request request,
   }
   net::TimedStream stream(connector.release_socket(), std::move(session));
   stream.expires_after(timeout);
-  const auto why = [&](const error_code& error) {
-    return stream.has_expired() ? std::string("no answer in time") : error.message();
-  };
   if (const auto error = co_await stream.handshake()) {
     co_return failed(daemon, "cannot connect to",
                      stream.has_expired()
-                         ? why(error)
+                         ? reason_of(stream, error)
                          : daemon.tls->describe_failure(*stream.tls(), address.host, error, "--ca_file"));
   }
 
   request.set(beast::http::field::host, net::to_string(address));
-  request.set(beast::http::field::user_agent, "driveshaft");
-  request.set(beast::http::field::connection, "close");
   if (!daemon.token.empty())
     request.set(beast::http::field::authorization, "Bearer " + daemon.token.reveal());
-  request.prepare_payload();
-  const auto [unsent, sent] = co_await beast::http::async_write(stream, request, kResult);
-  if (unsent) co_return failed(daemon, "cannot ask", why(unsent));
+  auto answer = co_await exchange(stream, std::move(request));
+  if (answer) co_return std::move(*answer);
+  const std::string hint =
+      !daemon.tls && !stream.has_expired()
+          ? fmt::format("; where the exporter speaks TLS the address is https://{}", net::to_string(address))
+          : "";
+  co_return failed(daemon, "no answer from", reason_of(stream, answer.error()) + hint);
+}
 
-  beast::flat_buffer buffer;
-  beast::http::response_parser<beast::http::string_body> parser;
-  parser.body_limit(kMostBytes);
-  const auto [unread, read] = co_await beast::http::async_read(stream, buffer, parser, kResult);
-  if (unread) {
-    const std::string hint = !daemon.tls && !stream.has_expired()
-                                 ? fmt::format("; where the exporter speaks TLS the address is https://{}",
-                                               net::to_string(address))
-                                 : "";
-    co_return failed(daemon, "no answer from", why(unread) + hint);
-  }
-  auto response = parser.release();
-  co_return Answer{response.result_int(), std::move(response.body())};
+Request post_request(std::string_view path, std::string_view body) {
+  Request request(beast::http::verb::post, {path.data(), path.size()}, 11);
+  request.set(beast::http::field::content_type, "application/json");
+  request.body() = body;
+  return request;
 }
 
 }  // namespace
@@ -145,10 +160,32 @@ asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string
 
 asio::awaitable<base::Result<Answer>> post(const Daemon& daemon, std::string_view path, std::string_view body,
                                            std::chrono::seconds timeout) {
-  Request request(beast::http::verb::post, {path.data(), path.size()}, 11);
-  request.set(beast::http::field::content_type, "application/json");
-  request.body() = body;
-  co_return co_await ask(daemon, std::move(request), timeout);
+  co_return co_await ask(daemon, post_request(path, body), timeout);
+}
+
+asio::awaitable<base::Result<Answer>> post_to_socket(const std::string& socket, std::string_view path,
+                                                     std::string_view body, std::chrono::seconds timeout) {
+  const auto fail = [&](std::string_view what, std::string_view why, bool denied = false) {
+    return Error{fmt::format("{} {}: {}; {}", what, socket, why,
+                             denied ? "run this as root, or as the daemon's user or group"
+                                    : "is a driveshaft running, with that --control_socket?")};
+  };
+  if (socket.size() >= sizeof(sockaddr_un::sun_path)) {
+    co_return fail("cannot connect to", error_code(asio::error::name_too_long).message());
+  }
+  net::TimedStream::Socket connection(co_await asio::this_coro::executor);
+  const auto [not_connected] =
+      co_await connection.async_connect(asio::local::stream_protocol::endpoint(socket), kResult);
+  if (not_connected) {
+    co_return fail("cannot connect to", not_connected.message(), not_connected == asio::error::access_denied);
+  }
+  net::TimedStream stream(std::move(connection));
+  stream.expires_after(timeout);
+  auto request = post_request(path, body);
+  request.set(beast::http::field::host, "localhost");
+  auto answer = co_await exchange(stream, std::move(request));
+  if (answer) co_return std::move(*answer);
+  co_return fail("no answer from", reason_of(stream, answer.error()));
 }
 
 }  // namespace driveshaft::cli

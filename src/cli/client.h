@@ -32,8 +32,8 @@ struct Answer {
 // What a user can do about an answer with this HTTP status, to be appended to a message; may be empty.
 std::string_view remedy(unsigned status);
 
-// get() and post() send one request. An error says why there is no answer. The size of the answer is limited,
-// and so is the time, but not the time in which the system resolves the host's name.
+// get(), post() and post_to_socket() send one request. An error says why there is no answer. The size of the
+// answer is limited, and so is the time, but not the time in which the system resolves the host's name.
 
 // Sends a GET, and returns the answer's body. Every status but 200 is an error.
 asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string_view path);
@@ -41,8 +41,12 @@ asio::awaitable<base::Result<std::string>> get(const Daemon& daemon, std::string
 // then for the rest.
 asio::awaitable<base::Result<Answer>> post(const Daemon& daemon, std::string_view path, std::string_view body,
                                            std::chrono::seconds timeout);
+// Sends a POST with a JSON body to the control socket with this path, which a daemon on this host has.
+// `timeout`: the limit for the time after connecting.
+asio::awaitable<base::Result<Answer>> post_to_socket(const std::string& socket, std::string_view path,
+                                                     std::string_view body, std::chrono::seconds timeout);
 
-// Runs the loop until get() or post() has ended, and returns the result. The loop has no other work.
+// Runs the loop until one of them has ended, and returns the result. The loop has no other work.
 template <class Result>
 base::Result<Result> wait_for(asio::io_context& io, asio::awaitable<base::Result<Result>> answer) {
   base::Result<Result> result = base::Error{};

@@ -3,13 +3,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 
 #include <algorithm>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
 #include <boost/json.hpp>
 #include <utility>
 
@@ -24,7 +19,6 @@
 namespace driveshaft::cli {
 namespace {
 
-namespace beast = boost::beast;
 namespace json = boost::json;
 using base::Error;
 using boost::system::error_code;
@@ -111,39 +105,6 @@ base::Result<void> check_log_level(const std::string& logger, const std::string&
     return wrong(fmt::format("one of the levels {}", fmt::join(levels, ", ")), level);
   }
   return {};
-}
-
-base::Result<Answer> ask_socket(const std::string& path, const std::string& target, const std::string& body,
-                                std::chrono::seconds timeout) {
-  const auto fail = [&](std::string_view what, const error_code& error) {
-    const bool denied = error == asio::error::access_denied;
-    return Error{fmt::format("{} {}: {}; {}", what, path, error.message(),
-                             denied ? "run this as root, or as the daemon's user or group"
-                                    : "is a driveshaft running, with that --control_socket?")};
-  };
-  asio::io_context io;
-  asio::local::stream_protocol::socket socket(io);
-  error_code error;
-  if (path.size() >= sizeof(sockaddr_un::sun_path))
-    return fail("cannot connect to", asio::error::name_too_long);
-  socket.connect(asio::local::stream_protocol::endpoint(path), error);
-  if (error) return fail("cannot connect to", error);
-  const timeval limit{timeout.count(), 0};
-  for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
-    ::setsockopt(socket.native_handle(), SOL_SOCKET, option, &limit, sizeof limit);
-  }
-  beast::http::request<beast::http::string_body> request(beast::http::verb::post, target, 11);
-  request.set(beast::http::field::host, "localhost");
-  request.set(beast::http::field::content_type, "application/json");
-  request.set(beast::http::field::connection, "close");
-  request.body() = body;
-  request.prepare_payload();
-  beast::http::write(socket, request, error);
-  beast::flat_buffer buffer;
-  beast::http::response<beast::http::string_body> response;
-  if (!error) beast::http::read(socket, buffer, response, error);
-  if (error) return fail("no answer from", error);
-  return Answer{response.result_int(), std::move(response.body())};
 }
 
 // Whether this is the answer of a daemon whose exporter address does not accept actions.
@@ -290,7 +251,10 @@ int run(const ControlCommand& command) {
   }
   const std::string path = "/api/v1/control/" + command.action;
   const auto timeout = command.action == "upgrade" ? kUpgradeTimeout : kActionTimeout;
-  if (!command.target) return report(ask_socket(command.socket, path, command.body, timeout), command.socket);
+  asio::io_context io;
+  if (!command.target) {
+    return report(wait_for(io, post_to_socket(command.socket, path, command.body, timeout)), command.socket);
+  }
   const auto daemon = reach(*command.target);
   if (!daemon) {
     fmt::print(stderr, "driveshaft: {}\n", daemon.error().message);
@@ -304,7 +268,6 @@ int run(const ControlCommand& command) {
         command.action);
     return base::kExitUsage;
   }
-  asio::io_context io;
   return report(wait_for(io, post(*daemon, path, command.body, timeout)), to_string(daemon->target));
 }
 
