@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`driveshaft probe`: endpoints that conform to the contract, and fakes that break it in each possible way."""
+import email.parser
 import json
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -10,10 +12,10 @@ import urllib.parse
 
 import pytest
 
-from behaviours import answer, chunked, contract, hang, raw, reverse
+from behaviours import answer, chunked, contract, hang, raw, response, reverse
 from certificates import Authority
 from driveshaft import binary, run_binary
-from fakes import FullEndpoint
+from fakes import FullEndpoint, SocketServer
 from processes import Process, free_port, wait_until
 from servers import NginxTls, PhpFpm, PhpFpmNginx, accepts
 from test_signatures import EXAMPLES, new_secret, write
@@ -101,6 +103,31 @@ def test_tls(web):
     assert done.returncode == 0 and done.stdout.endswith("it conforms\n")
     done = run_binary("probe", web.uri_tls(), "--function", "digest")
     assert done.returncode == 1 and "its certificate is not accepted" in done.stdout
+
+
+class RefusesLargeBodies(SocketServer):
+    """Speaks TLS. A request with a large body it answers, and closes the connection, before it has read the body."""
+
+    def __init__(self, certificate):
+        super().__init__()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate.certificate, certificate.key)
+
+    def serve(self, sock, number):
+        with self.context.wrap_socket(sock, server_side=True) as tls, tls.makefile("rb") as stream:
+            while line := stream.readline():
+                head = email.parser.BytesHeaderParser().parsebytes(b"".join(iter(stream.readline, b"\r\n")))
+                if int(head["Content-Length"]) > 100_000:
+                    return tls.sendall(response(b"", "413 Too Large", ["Connection: close"]))
+                assert line.startswith(b"POST ") and stream.read(int(head["Content-Length"]))
+                tls.sendall(response())
+
+
+def test_an_endpoint_that_closes_its_tls_connection_before_it_has_read_all(tmp_path, rig):
+    endpoint = rig.start(RefusesLargeBodies(Authority(tmp_path).issue("peer")))
+    for _ in range(5):
+        lines = probe(f"https://localhost:{endpoint.port}/", "--ca-file", tmp_path / "ca.pem", expect=1)
+        assert lines["workload of 1 MiB"][0] == "WRONG"
 
 
 def test_an_endpoint_that_wants_a_certificate(tmp_path, rig):

@@ -119,7 +119,8 @@ struct Server::Impl {
   void spawn(const char* what, Acceptor& from, Clients& clients);
   template <class Acceptor>
   asio::awaitable<void> accept_all(Acceptor& from, Clients& clients);
-  asio::awaitable<void> serve(Stream::Socket socket, Clients& clients, ScopedCount open);
+  asio::awaitable<void> serve(Stream::Socket socket, Clients& clients, ScopedCount open,
+                              ScopedCount unanswered);
   asio::awaitable<bool> answer_one(Stream& stream, Clients& clients, beast::flat_buffer& buffer);
   asio::awaitable<Reply> act_on(std::string_view method, std::string_view target, std::string_view body,
                                 std::string by);
@@ -227,11 +228,13 @@ asio::awaitable<void> Server::Impl::accept_all(Acceptor& from, Clients& clients)
     }
     failing = false;
     if (clients.open >= clients.most && !clients.make_room()) continue;
-    asio::co_spawn(io, serve(std::move(socket), clients, ScopedCount(clients.open)), net::kRethrow);
+    asio::co_spawn(io, serve(std::move(socket), clients, ScopedCount(clients.open), ScopedCount(busy)),
+                   net::kRethrow);
   }
 }
 
-asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Clients& clients, ScopedCount) {
+asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Clients& clients, ScopedCount,
+                                          ScopedCount first_unanswered) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   // With a small send buffer the server soon notices a client that does not read, before it has made many
@@ -247,7 +250,7 @@ asio::awaitable<void> Server::Impl::serve(Stream::Socket socket, Clients& client
     if (co_await stream.handshake()) co_return;
   }
   beast::flat_buffer buffer(limits.header_bytes + static_cast<std::size_t>(clients.body_bytes));
-  std::optional<ScopedCount> unanswered(busy);
+  std::optional<ScopedCount> unanswered(std::move(first_unanswered));
   while (true) {
     if (buffer.size() == 0) {
       stream.expires_after(unanswered ? limits.request : limits.keep_alive);

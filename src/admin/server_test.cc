@@ -26,6 +26,7 @@
 #include "base/test_dir.h"
 #include "log/log.h"
 #include "net/asio.h"
+#include "net/tls_test_files.h"
 
 namespace driveshaft::admin {
 namespace {
@@ -493,6 +494,23 @@ TEST(AdminServer, AnotherProcessTakesOverWithoutARefusedConnection) {
   old.reset();
   EXPECT_TRUE(std::filesystem::exists(path)) << "the control socket is the other's now";
   EXPECT_THAT(Client(address).ask(get("/metrics")), EndsWith("m 2\n"));
+}
+
+TEST(AdminServer, AHandshakeIsWaitedForBeforeAnotherProcessTakesOver) {
+  const base::TestDir dir;
+  const auto own = net::make_certificate(dir, "one");
+  ExporterSettings settings;
+  settings.certificate_file = own.certificate_file;
+  settings.key_file = own.key_file;
+  Server server(kLoopback, sources(), watched(), settings);
+  server.read_files();
+  server.start();
+  Client silent(server.address());
+  Client open(server.address());  // it is accepted after the other one
+  EXPECT_THAT(open.ask("this is no TLS"), Not(HasSubstr("time-out")));
+  std::promise<void> quiet;
+  server.retire([&] { quiet.set_value(); });
+  EXPECT_EQ(quiet.get_future().wait_for(200ms), std::future_status::timeout);
 }
 
 TEST(AdminServer, AnInheritedControlSocketStaysIfTheProcessNeverServes) {

@@ -272,8 +272,6 @@ int run(const LettersOptions& options) {
     fmt::print("{}", letters_help_text());
     return base::kExitOk;
   }
-  // OpenSSL writes to a connection that the server may have closed.
-  std::signal(SIGPIPE, SIG_IGN);
   net::keep_openssl_at_exit();
   auto order = read_order(options);
   if (!order) return base::kExitConfig;

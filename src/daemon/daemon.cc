@@ -150,6 +150,7 @@ class Daemon {
   int run() {
     loop_.run();
     ignore_signals_at_end();
+    if (server_) server_->stop();
     return exit_code_;
   }
 
@@ -368,11 +369,10 @@ class Daemon {
   int exit_code_ = base::kExitOk;
   std::uint64_t may_open_ = 0;           // files
   std::uint64_t needs_open_ = 0;         // files, with the jobs file in force
-  std::optional<admin::Server> server_;  // destroyed first, because its thread uses the members above
+  std::optional<admin::Server> server_;  // its thread uses the members above, and ends with run()
 };
 
 int run(const Options& options, const Program& program, const std::optional<Inheritance>& inherited) {
-  std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a log file at its size limit loses lines, as on a full disk
   hold_signals_at_start();
   net::keep_openssl_at_exit();

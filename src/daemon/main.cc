@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <span>
+#include <system_error>
 
 #include "base/exit_codes.h"
 #include "base/stderr.h"
@@ -37,11 +39,19 @@ int run_daemon(const driveshaft::daemon::Options& options, std::span<const char*
   return daemon::run(options, daemon::this_program(arguments));
 }
 
+int internal_error(const std::exception& bug) {
+  using namespace driveshaft;
+  base::write_to_stderr(fmt::format("driveshaft: internal error: {}", bug.what()));
+  return base::kExitInternal;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace driveshaft;
   const std::span<const char* const> arguments(argv + std::min(argc, 1), argv + argc);
+  // OpenSSL writes to connections that the other side may have closed.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     const auto run = [](const auto& parsed, auto act) -> int {
       if (parsed) return act(*parsed);
@@ -65,8 +75,12 @@ int main(int argc, char** argv) {
   } catch (const base::StartupError& error) {
     base::write_to_stderr(fmt::format("driveshaft: {}", error.what()));
     return error.exit_code();
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::broken_pipe) return internal_error(error);
+    // Nobody reads stdout any more, as in `driveshaft status | head -1`. The program ends as others do then.
+    std::signal(SIGPIPE, SIG_DFL);
+    return std::raise(SIGPIPE);
   } catch (const std::exception& bug) {
-    base::write_to_stderr(fmt::format("driveshaft: internal error: {}", bug.what()));
-    return base::kExitInternal;
+    return internal_error(bug);
   }
 }

@@ -79,11 +79,11 @@ void BackendGroup::add(BackendAddresses addresses) {
 
 void BackendGroup::look_up() {
   if (looking_up_ || retired_) return;
-  looking_up_ = true;
-  looked_up_at_ = Clock::now();
   context_.resolver.look_up(config_.uri.host, [weak = weak_from_this()](const auto& answer) {
     if (const auto self = weak.lock()) self->on_answer(answer);
   });
+  looking_up_ = true;
+  looked_up_at_ = Clock::now();
 }
 
 void BackendGroup::on_answer(const net::Resolver::Answer& answer) {

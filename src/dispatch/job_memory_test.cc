@@ -212,6 +212,26 @@ TEST_F(JobMemoryTest, AJobWithAConnectionOfItsOwn) {
   fail_each_allocation();
 }
 
+// Whether the connection is kept or closed, the next job runs.
+TEST_F(JobMemoryTest, AnErrorOfTheServer) {
+  supervisor.apply(config);
+  wait_until([&] { return supervisor.connected_links() == 1; });
+  for (int n = 1;; ++n) {
+    SCOPED_TRACE(n);
+    expect_a_good_job();
+    ASSERT_FALSE(HasFailure());
+    const auto worker = server.workers.back();
+    wait_until([&] { return worker->asleep(); });
+    const int slept = worker->count("PRE_SLEEP");
+    allocations_left = n;
+    worker->send(gearman::from_server(gearman::PacketType::error,
+                                      std::string("UNEXPECTED_PACKET\0", 18) + std::string(100, 'x')));
+    worker->send(gearman::from_server(gearman::PacketType::noop));
+    wait_until([&] { return allocations_left == 0 || worker->count("PRE_SLEEP") > slept; });
+    if (std::exchange(allocations_left, 0) > 0) break;
+  }
+}
+
 TEST_F(JobMemoryTest, AJobThatIsRetried) {
   config.pools[0].settings.retry.attempts = 2;
   config.pools[0].settings.retry.initial_delay = 1ms;

@@ -159,7 +159,7 @@ LinkError Link::describe_end(const boost::system::error_code& error) const {
 
 // Handles the bytes that were read, and reads more if more have come. Big jobs that are handled in one turn
 // of the loop are posted together, so their results come close enough to each other to share a write.
-base::Result<void, LinkError> Link::handle_input(bool more) {
+base::Result<void, LinkError> Link::handle_input(bool more) try {
   int packets = 0;
   for (int reads = 0; !closing_; ++reads) {
     auto handled = handle_packets();
@@ -174,6 +174,8 @@ base::Result<void, LinkError> Link::handle_input(bool more) {
     more = bytes == asio::buffer_size(room);
   }
   return {};
+} catch (const std::bad_alloc&) {
+  return LinkError{"out of memory"};
 }
 
 base::Result<int, LinkError> Link::handle_packets() {
@@ -295,9 +297,11 @@ void Link::send_status(std::uint64_t generation, std::string_view handle, std::u
   owner_.turn_needed(*this);
 }
 
+// While one job waits for on_writable(), another one may still send.
 bool Link::congested() {
-  congested_ = session_ && unsent() > kHighWatermark;
-  return congested_;
+  const bool is_now = session_ && unsent() > kHighWatermark;
+  congested_ |= is_now;
+  return is_now;
 }
 
 void Link::check_congestion() {

@@ -151,6 +151,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void stop();
 
  private:
+  friend struct LinkAccess;  // of tests
   using Timer = base::MemberDeadline<Link>;
 
   asio::awaitable<void> run();

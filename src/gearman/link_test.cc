@@ -13,6 +13,15 @@
 #include "net/test_loop.h"
 
 namespace driveshaft::gearman {
+
+struct LinkAccess {
+  // Has the kernel take few bytes at a time.
+  static void take_little(Link& link) {
+    link.stream_.socket().set_option(asio::socket_base::send_buffer_size(32 * 1024));
+  }
+  static std::size_t unsent(const Link& link) { return link.unsent(); }
+};
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -308,6 +317,22 @@ TEST_F(LinkTest, AServerThatDoesNotReadMakesTheLinkCongested) {
   EXPECT_TRUE(complete(owner.jobs[0], "done"));
   wait_until([&] { return !server.results.empty(); });
   EXPECT_EQ(owner.times_writable, 1);
+}
+
+TEST_F(LinkTest, WhoAsksWhetherALinkIsCongestedDoesNotChangeWhatOthersWaitFor) {
+  server.submit({"H:a:1", "f", ""});
+  wait_for_a_job();
+  worker().pause_reading();
+  LinkAccess::take_little(*link);
+  link->send_data(1, "H:a:1", std::string(4 * 1024 * 1024, 'x'));
+  link->flush();
+  ASSERT_TRUE(link->congested()) << "the first one waits";
+  worker().resume_reading();
+  wait_until([&] { return LinkAccess::unsent(*link) < 1024 * 1024; });
+  ASSERT_EQ(owner.times_writable, 0) << "many bytes are left";
+  EXPECT_FALSE(link->congested()) << "the second one may send";
+  wait_until([&] { return owner.times_writable == 1; });
+  wait_until([&] { return !link->has_unsent(); });
 }
 
 TEST_F(LinkTest, ACongestedLinkIsWritableWhenItsConnectionIsLost) {

@@ -101,7 +101,11 @@ void Connection::opened() {
   } else {
     Endpoint& endpoint = endpoint_;
     const auto self = shared_from_this();  // it may be closed at once
-    endpoint.became_idle(*this);
+    try {
+      endpoint.became_idle(*this);
+    } catch (const std::bad_alloc&) {  // of a request that has waited for a connection
+      out_of_memory();
+    }
     was_idle_ = state_ == State::idle;
     endpoint.opening_done(*this, {});
   }

@@ -182,7 +182,7 @@ void Connector::Attempt::on_deadline() {
 }
 
 void Connector::Attempt::tried(Try& which, error_code error) {
-  if (!handler_) return;
+  if (tries_.empty()) return;  // another one has connected, and `which` is destroyed
   if (!error && is_unix(which.address)) error = refused_for_now(which.socket);
   which.pending = false;
   if (error) {
@@ -195,7 +195,7 @@ void Connector::Attempt::tried(Try& which, error_code error) {
     if (&earlier == &which) break;
     if (earlier.pending) connector_.try_last(earlier.address);
   }
-  error_code ignored;  // a Unix socket has no Nagle to turn off
+  error_code ignored;  // a Unix socket has no such option
   which.socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   which.socket.non_blocking(true, ignored);
   Socket socket = std::move(which.socket);

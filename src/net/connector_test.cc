@@ -236,6 +236,17 @@ TEST_F(ConnectorTest, AnAddressThatDoesNotAnswerDelaysTheNextOneOnce) {
   EXPECT_LT(*second, 250ms);
 }
 
+// The attempt at the first address is cancelled, and ends during the handshake with the second one.
+TEST_F(ConnectorTest, AnAddressThatDoesNotAnswerDoesNotEndTheHandshakeWithAnother) {
+  const DeadPort dead(loop);
+  TlsPeer peer(loop);
+  Connector connector(resolver, deadlines, list(dead.address(), peer.address()),
+                      std::make_shared<TlsClient>(TlsSettings{peer.ca_file(), "", "", "", true}),
+                      "localhost");
+  ASSERT_TRUE(connect(connector));
+  EXPECT_TRUE(*result) << result->error().message;
+}
+
 TEST_F(ConnectorTest, ADestroyedAttemptCallsNoHandler) {
   Connector connector(resolver, deadlines, list(open.local_endpoint()));
   auto attempt = connector.connect([&](auto) { FAIL(); });

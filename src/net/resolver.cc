@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -17,7 +18,7 @@ std::string reason(int error, int system_error) {
   return error == EAI_SYSTEM ? std::generic_category().message(system_error) : ::gai_strerror(error);
 }
 
-Resolver::Answer query(const std::string& host) {
+Resolver::Answer query(const std::string& host) try {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -35,6 +36,8 @@ Resolver::Answer query(const std::string& host) {
   }
   if (addresses.empty()) return base::Error{"no IPv4 or IPv6 address"};
   return addresses;
+} catch (const std::bad_alloc&) {
+  return base::Error{"out of memory"};
 }
 
 }  // namespace
@@ -43,6 +46,15 @@ void Resolver::look_up(const std::string& host, Handler handler) {
   auto& waiting = waiting_[host];
   waiting.push_back(std::move(handler));
   if (waiting.size() > 1) return;
+  try {
+    begin(host);
+  } catch (const std::bad_alloc&) {  // the next caller begins anew
+    waiting_.erase(host);
+    throw;
+  }
+}
+
+void Resolver::begin(const std::string& host) {
   try {
     calls_.run(
         "resolver", [host] { return query(host); },

@@ -31,10 +31,11 @@ class Resolver {
   BlockingCalls& calls() { return calls_; }
 
   // The loop calls `handler` once, never from within look_up(). Callers that ask for a name that is being
-  // looked up share the answer.
+  // looked up share the answer. May throw std::bad_alloc; then `handler` is not called.
   void look_up(const std::string& host, Handler handler);
 
  private:
+  void begin(const std::string& host);
   void answered(const std::string& host, const Answer& answer);
 
   BlockingCalls calls_;

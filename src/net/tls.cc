@@ -288,7 +288,7 @@ TlsClient::Stamps TlsClient::stamp(const TlsSettings& settings) {
 }
 
 // Blocks. `read`: the stamps of what is in use, if anything is.
-TlsClient::Look TlsClient::look_at(const TlsSettings& settings, const std::optional<Stamps>& read) {
+TlsClient::Look TlsClient::look_at(const TlsSettings& settings, const std::optional<Stamps>& read) try {
   Look look{stamp(settings), {}};
   if (read) {
     if (look.stamps == *read) return look;
@@ -299,6 +299,8 @@ TlsClient::Look TlsClient::look_at(const TlsSettings& settings, const std::optio
   }
   look.read = load(settings);
   return look;
+} catch (const std::bad_alloc&) {  // the next connection looks again
+  return {};
 }
 
 void TlsClient::look(BlockingCalls& calls, std::function<void()> done) {
@@ -308,10 +310,10 @@ void TlsClient::look(BlockingCalls& calls, std::function<void()> done) {
     try {
       calls.run(
           "tls files",
-          [settings = settings_, read = context_ ? std::optional(read_) : std::nullopt] {
-            return look_at(settings, read);
+          [self = shared_from_this(), read = context_ ? std::optional(read_) : std::nullopt] {
+            return self->looked(look_at(self->settings_, read));
           },
-          [self = shared_from_this()](Look look) { self->looked(std::move(look)); });
+          [self = shared_from_this()](const Change& change) { self->log(change); });
     } catch (const std::system_error& error) {  // no thread; the next connection looks again
       if (!context_) unusable_ = {fmt::format("TLS cannot be set up: no thread: {}", error.what())};
       return calls.post(std::move(done));
@@ -336,30 +338,43 @@ bool TlsClient::hangs() {
   return true;
 }
 
-void TlsClient::looked(Look look) {
+// In the thread that has looked, because the loop that began the look may be gone by now.
+TlsClient::Change TlsClient::looked(Look look) {
   std::vector<Waiting> waiting;
+  Change change;
   {
     const std::lock_guard lock(mutex_);
     looking_since_.reset();
     hang_is_logged_ = false;
     waiting.swap(waiting_);
-    if (look.read) use(std::move(look));
+    if (look.read) change = use(std::move(look));
   }
   for (auto& [loop, done] : waiting) loop->post(loop, std::move(done));
+  return change;
 }
 
-void TlsClient::use(Look look) {
+TlsClient::Change TlsClient::use(Look look) {
   read_ = look.stamps;
   auto& loaded = *look.read;
+  Change change;
+  if (context_) change = loaded ? base::Result<void>() : base::Result<void>(loaded.error());
   if (loaded) {
-    if (context_) log::kMainLog.info("tls: new connections use the changed files: {}", file_names(settings_));
     context_ = std::move(*loaded);
     certificate_ = certificate_of(context_.get(), settings_);
   } else if (!context_) {
     unusable_ = loaded.error();
+  }
+  return change;
+}
+
+// In the loop's thread, which ends before the log does.
+void TlsClient::log(const Change& change) const {
+  if (!change) return;
+  if (*change) {
+    log::kMainLog.info("tls: new connections use the changed files: {}", file_names(settings_));
   } else {
     log::kMainLog.error("tls: a changed file is not used, new connections use the old files: {}",
-                        loaded.error().message);
+                        change->error().message);
   }
 }
 

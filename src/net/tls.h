@@ -69,8 +69,8 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
   TlsClient(const TlsClient&) = delete;
 
   // Call this before session(). It looks at the files in another thread. When their content is in use, the
-  // loop of `calls` calls `done`. The caller need not wait longer than look_timeout(). While one look takes
-  // longer than that, the `done` of each further call is called at once.
+  // loop of `calls` calls `done`. The caller need not wait longer than look_timeout(), and may then destroy
+  // `calls`. While one look takes longer than that, the `done` of each further call is called at once.
   void look(BlockingCalls& calls, std::function<void()> done);
   std::chrono::seconds look_timeout();
 
@@ -96,6 +96,9 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
     Stamps stamps;
     std::optional<base::Result<TlsContext>> read;  // nothing: they need not be read
   };
+  // What happened to files that have changed: they are in use, or the error says why not. Nothing: they have
+  // not changed, or none was in use before.
+  using Change = std::optional<base::Result<void>>;
   struct Waiting {
     std::shared_ptr<BlockingCalls::Mailbox> loop;
     std::function<void()> done;
@@ -104,8 +107,9 @@ class TlsClient : public std::enable_shared_from_this<TlsClient> {
   static Stamps stamp(const TlsSettings& settings);
   static Look look_at(const TlsSettings& settings, const std::optional<Stamps>& read);
   bool hangs();  // with the mutex held
-  void looked(Look look);
-  void use(Look look);
+  Change looked(Look look);
+  Change use(Look look);  // with the mutex held
+  void log(const Change& change) const;
   const std::string& expected_name(const std::string& host) const {
     return settings_.server_name.empty() ? host : settings_.server_name;
   }

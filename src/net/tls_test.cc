@@ -143,6 +143,25 @@ TEST_F(TlsTest, WhileItsFilesCannotBeReadAClientUsesTheLastContext) {
   EXPECT_TRUE(new_session(*client, "h"));
 }
 
+TEST_F(TlsTest, ALookWhoseCallerHasGoneIsOfUseToTheNextOne) {
+  const std::string path = dir / "ca.pem";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto client = std::make_shared<TlsClient>(TlsSettings{path, "", "", "", true});
+  {
+    asio::io_context loop;
+    BlockingCalls calls(loop);
+    client->look(calls, [] {});
+  }
+  std::FILE* fifo = std::fopen(path.c_str(), "w");  // when the thread that looks has opened it, too
+  ASSERT_TRUE(fifo);
+  std::filesystem::rename(dir.write("good", dir.read("one.pem")), path);
+  std::fputs(dir.read("one.pem").c_str(), fifo);
+  std::fclose(fifo);
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (!client->session("h") && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_TRUE(client->session("h"));
+}
+
 TEST(TlsClients, OneForAllWithTheSameSettings) {
   TlsClients clients;
   const auto client = clients.client(TlsSettings{});
