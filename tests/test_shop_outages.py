@@ -198,6 +198,25 @@ def test_reloads_of_php_fpm_cost_no_job(rig, shop):
     assert daemon.metric("driveshaft_errors") == 0
 
 
+@pytest.mark.once
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGQUIT])
+@pytest.mark.parametrize("way", ["uri", "uri_unix"])
+def test_php_fpm_that_is_stopped_and_started_costs_no_short_job(rig, way, end):
+    """Its processes end with the jobs that they run, and it ends with the connections that none of them has accepted."""
+    fpm = rig.php_fpm(children=8)
+    server, daemon = start(rig, getattr(fpm, way)(delay=0.002))
+    with Client(server) as client:
+        handles = submit(client, 4000)
+        for stops in range(1, 6):
+            client.wait_for_results(stops * 500)
+            fpm.send(end)
+            fpm.wait()
+            fpm.start()
+        all_succeed(client, handles)
+    assert daemon.metric("driveshaft_errors") == 0
+
+
 def test_a_maintenance_page_costs_no_job(rig, shop):
     server, daemon = start(rig, shop.uri())
     daemon.expect_errors("its jobs are held and no more are taken")

@@ -66,7 +66,7 @@ class Call final : public http::Exchange, private base::Deadline {
 
  private:
   void finished(base::Result<http::Response, http::Failure> result) override {
-    if (!result && result.error().kind == http::Failure::Kind::stale_connection) {
+    if (!result && result.error().kind == http::Failure::Kind::stale_connection && !closed_before_) {
       closed_before_ = true;
       return endpoint_.send_again(*this);
     }

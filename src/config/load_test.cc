@@ -21,12 +21,10 @@ TEST(Load, TheShippedExample) {
   ASSERT_TRUE(loaded) << loaded.error().errors.front();
   EXPECT_THAT(loaded->warnings, testing::IsEmpty());
   EXPECT_THAT(loaded->config.servers, ElementsAre(ServerConfig{{"localhost", 4730}}));
-  ASSERT_EQ(loaded->config.pools.size(), 2u);
-  EXPECT_EQ(loaded->config.pools[0].name, "ShopStats");
+  ASSERT_EQ(loaded->config.pools.size(), 1u);
+  EXPECT_EQ(loaded->config.pools[0].name, "Regular");
   EXPECT_EQ(loaded->config.pools[0].settings, PoolSettings{});
-  EXPECT_EQ(loaded->config.pools[1].name, "Regular");
-  EXPECT_THAT(loaded->config.pools[1].jobs_list, ElementsAre("Sum3", "Sum", "Sum2"));
-  EXPECT_EQ(loaded->config.pools[1].settings.request_format, RequestFormat::multipart);
+  EXPECT_THAT(loaded->config.pools[0].jobs_list, ElementsAre("Sum", "Reverse", "Divide"));
 }
 
 TEST(Load, FilesThatCannotBeRead) {

@@ -21,7 +21,7 @@ enum class Rule {
   hold_unless_to_blame,
   // As hold_or_retry, unless the job or its endpoint gives empty answers again and again.
   hold_unless_usual,
-  send_again,
+  send_again,  // at once over a new connection; if that breaks, too, the job is held
   requeue,
   as_on_shutdown_says,
 };
@@ -150,6 +150,7 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
       if (survives_outages(history, settings)) return hold(row.news, history);
       return retry_or_fail(row, history, settings.retry, draw);
     case Rule::send_again:
+      if (history.stale_connections > 1) return hold(BackendNews::broke_off, history);
       return {history.result_wanted ? JobAction::send_again : JobAction::drop, row.news};
     case Rule::requeue:
       return requeue_or_fail(row, history);
@@ -158,6 +159,13 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
       return {JobAction::fail, row.news};
   }
   return {JobAction::fail, row.news};
+}
+
+AttemptEnd end_after(const JobHistory& history, const config::PoolSettings& settings, AttemptEnd end) {
+  if (end != AttemptEnd::stale_connection || history.stale_connections <= 1) return end;
+  const bool is_held =
+      history.stale_connections <= kForgivenStaleConnections && survives_outages(history, settings);
+  return is_held ? end : AttemptEnd::connection_lost;
 }
 
 std::string_view name_of(FailureKind kind) {

@@ -23,7 +23,7 @@ enum class AttemptEnd {
   empty_answer,       // status 200 without a body: the script wrote nothing, or a gateway lost its output
   invalid_response,   // the answer is no HTTP, no FastCGI, not as the contract says, or too large
   connection_lost,    // the connection broke before the response was complete
-  stale_connection,   // a kept connection broke at once; most likely the endpoint has not read the request
+  stale_connection,   // a connection broke at once; most likely the endpoint has not read the request
   full,               // the endpoint takes no more connections now
   unreachable,        // the request did not reach the endpoint: look-up, connect or TLS failed
   attempt_timeout,    // no complete response came within attempt_timeout
@@ -86,6 +86,8 @@ struct JobHistory {
   // How often the application was absent for this job although, since the absence before, a job that was sent
   // later has succeeded. Then this job is to blame.
   int absences = 0;
+  // How many attempts in a row have ended by AttemptEnd::stale_connection, this one included.
+  int stale_connections = 0;
   // Empty answers so far, this one included.
   int empty_answers = 0;
   bool endpoint_has_answered = false;
@@ -115,6 +117,14 @@ AttemptDecision decide(AttemptEnd end, const JobHistory& history, const config::
 
 // The job is still held while it is to blame for no more absences than this; see JobHistory::absences.
 inline constexpr int kForgivenAbsences = 2;
+
+// After so many stale connections in a row the job is still sent again: at once after the first one, and when
+// the backend has settled after the others. A process that ends may break several: one that it has kept, and
+// then new ones that it has not accepted.
+inline constexpr int kForgivenStaleConnections = 3;
+// AttemptEnd::connection_lost instead of a stale connection for which the job is not sent again, because the
+// job itself may make the process die; otherwise `end`.
+AttemptEnd end_after(const JobHistory& history, const config::PoolSettings& settings, AttemptEnd end);
 
 // After so many empty answers the job is still held, if the endpoint has answered a job before. See
 // docs/http-contract.md.

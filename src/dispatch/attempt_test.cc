@@ -216,6 +216,33 @@ TEST(Attempt, AJobThatNobodyWaitsForIsNotSentAgain) {
             (AttemptDecision{drop, asked_to_wait, 1s}));
 }
 
+TEST(Attempt, AJobWhoseConnectionsBreakAtOnceIsSentAgainThreeTimes) {
+  constexpr auto kStale = AttemptEnd::stale_connection;
+  JobHistory history = first_attempt();
+  const auto ends_by = [&](const config::PoolSettings& settings) {
+    return end_after(history, settings, kStale);
+  };
+  config::PoolSettings failing;
+  failing.endpoint_down = config::EndpointDown::fail;
+  history.stale_connections = 1;
+  EXPECT_EQ(ends_by({}), kStale);
+  EXPECT_EQ(ends_by(failing), kStale);
+  EXPECT_EQ(decided(kStale, {}, history), (AttemptDecision{send_again, none}));
+  for (const int count : {2, 3}) {
+    history.stale_connections = count;
+    EXPECT_EQ(ends_by({}), kStale);
+    EXPECT_EQ(decided(kStale, {}, history), (AttemptDecision{hold, broke_off}));
+  }
+  EXPECT_EQ(ends_by(failing), AttemptEnd::connection_lost);
+  history.another_backend_works = true;
+  EXPECT_EQ(ends_by(failing), kStale);
+  history.result_wanted = false;
+  EXPECT_EQ(decided(kStale, {}, history), (AttemptDecision{drop, broke_off}));
+  history.stale_connections = 4;
+  EXPECT_EQ(ends_by({}), AttemptEnd::connection_lost);
+  EXPECT_EQ(end_after(history, {}, AttemptEnd::server_error), AttemptEnd::server_error);
+}
+
 TEST(Attempt, AJobWhoseEndpointAsksToWaitIsHeldWhateverRetrySays) {
   for (const auto end : {AttemptEnd::too_many_requests, AttemptEnd::server_error}) {
     EXPECT_EQ(decide(end, first_attempt(), {}, 0.5, 2s), (AttemptDecision{hold, asked_to_wait, 2s}));

@@ -43,6 +43,7 @@ void Job::start(const gearman::Assignment& assignment, std::unique_ptr<char[]> s
   attempt_ = 1;
   held_attempts_ = 0;
   absences_ = 0;
+  stale_connections_ = 0;
   empty_answers_ = 0;
   absent_at_.reset();
   may_have_run_ = false;
@@ -164,6 +165,7 @@ void Job::on_writable(const gearman::Link& link) {
 JobHistory Job::history() const {
   return {.attempts = attempt_ - held_attempts_,
           .absences = absences_,
+          .stale_connections = stale_connections_,
           .empty_answers = empty_answers_,
           .endpoint_has_answered = function_->endpoint->has_answered(),
           .empty_answers_are_usual = function_->endpoint->gives_empty_answers(),
@@ -220,7 +222,9 @@ void Job::completed(const Answer& answer) {
   end();
 }
 
-void Job::attempt_failed(const JobFailure& failure) {
+void Job::attempt_failed(JobFailure failure) {
+  stale_connections_ = failure.end == AttemptEnd::stale_connection ? stale_connections_ + 1 : 0;
+  failure.end = end_after(history(), *settings_, failure.end);
   if (failure.end == AttemptEnd::absent) note_absence();
   if (failure.end == AttemptEnd::empty_answer) backend_->note_empty_answer(++empty_answers_ > 1);
   const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);

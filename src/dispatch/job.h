@@ -132,7 +132,7 @@ class Job final : public http::Exchange,
   void requeue();
   void answered(const Answer& answer);
   void completed(const Answer& answer);
-  void attempt_failed(const JobFailure& failure);
+  void attempt_failed(JobFailure failure);
   void cut_off(BackendNews news = BackendNews::none, AttemptScore score = AttemptScore::none);
   bool prepare_request();
   void count_repeat(const char* reason);
@@ -175,9 +175,10 @@ class Job final : public http::Exchange,
   bool at_endpoint_ = false;    // the backend's connections use this exchange, until finished() or cancel()
   Clock::time_point posted_at_;
   int attempt_ = 1;
-  int held_attempts_ = 0;  // attempts after which it was held or sent again
-  int absences_ = 0;       // see JobHistory::absences
-  int empty_answers_ = 0;  // see JobHistory::empty_answers
+  int held_attempts_ = 0;      // attempts after which it was held or sent again
+  int absences_ = 0;           // see JobHistory::absences
+  int stale_connections_ = 0;  // see JobHistory::stale_connections
+  int empty_answers_ = 0;      // see JobHistory::empty_answers
   std::optional<Clock::time_point> absent_at_;
   bool may_have_run_ = false;            // a request of this job may have reached an endpoint
   std::unique_ptr<StreamRelay> stream_;  // null until the answer streams

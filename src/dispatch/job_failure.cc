@@ -77,6 +77,7 @@ bool may_have_run(http::Failure::Kind kind) {
 
 const char* held_for(const JobFailure& failure) {
   if (failure.asked) return "retry_after";
+  if (failure.end == AttemptEnd::stale_connection) return "closed_connection";
   if (failure.end == AttemptEnd::absent) return "hold_on";
   return failure.end == AttemptEnd::empty_answer ? "empty_answer" : nullptr;
 }

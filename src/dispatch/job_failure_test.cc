@@ -74,6 +74,7 @@ TEST(JobFailure, AJobThatIsHeldAfterItsRequestWasSentHasAReasonInTheMetrics) {
   EXPECT_STREQ(held_for({.end = AttemptEnd::server_error, .message = {}, .asked = 1s}), "retry_after");
   EXPECT_STREQ(held_for({.end = AttemptEnd::absent, .message = {}}), "hold_on");
   EXPECT_STREQ(held_for({.end = AttemptEnd::empty_answer, .message = {}}), "empty_answer");
+  EXPECT_STREQ(held_for({.end = AttemptEnd::stale_connection, .message = {}}), "closed_connection");
   EXPECT_EQ(held_for({.end = AttemptEnd::unreachable, .message = {}}), nullptr);
 }
 

@@ -23,6 +23,9 @@ constexpr std::size_t kLargeBuffer = ResponseReader::kMaxHeader + kSmallBuffer;
 // An endpoint may close an idle connection while a request is being sent on it. This shows within one round
 // trip. If a connection breaks later, it broke while the job ran.
 constexpr auto kStaleWithin = 100ms;
+// A php-fpm that is stopped resets the connections that none of its processes has accepted. On a busy machine
+// it takes this long to stop.
+constexpr auto kStaleFastcgiWithin = 1s;
 
 // With TLS 1.3 the handshake is done on our side before the endpoint has checked our certificate. If the
 // endpoint refuses the certificate, its alert comes within one round trip. A balancer may accept a
@@ -282,20 +285,20 @@ void Connection::take_response(const error_code& error) {
 // Whether the endpoint has most likely not read the request, when the connection breaks at once.
 bool Connection::is_likely_unread(bool reset) const {
   // An endpoint may close a kept connection at any time. When php-fpm ends, it resets the connections that
-  // none of its processes has read from. A job that makes its process die looks the same as both. So only the
-  // first such break of an exchange counts.
-  if (was_idle_ || endpoint_.uri().is_fastcgi()) return !exchange_->sent_again_;
+  // none of its processes has read from. A job that makes its process die looks the same as both.
+  if (was_idle_ || endpoint_.uri().is_fastcgi()) return true;
   // When a web server ends, the kernel resets the connections that the server has not accepted. A server that
   // dies with a request that it has read closes the connection, but does not reset it. While a large request
   // is being sent, a server reads it, and may have begun the job.
-  return reset && request_sent_ && !exchange_->was_reset_;
+  return reset && request_sent_;
 }
 
 void Connection::fail(Failure failure, bool reset) {
+  const Clock::duration soon =
+      endpoint_.uri().is_fastcgi() ? Clock::duration(kStaleFastcgiWithin) : kStaleWithin + 2 * opened_in_;
   if (failure.kind == Failure::Kind::connection_lost && !protocol_->started() &&
-      Clock::now() - sent_at_ < kStaleWithin + 2 * opened_in_ && is_likely_unread(reset)) {
+      Clock::now() - sent_at_ < soon && is_likely_unread(reset)) {
     failure.kind = Failure::Kind::stale_connection;
-    if (!was_idle_) exchange_->was_reset_ = true;
   }
   pass_stderr(/*over=*/true);
   Exchange& exchange = *exchange_;

@@ -100,8 +100,6 @@ void Endpoint::begin(Exchange& exchange, Send send) {
 
 void Endpoint::post(Exchange& exchange) {
   exchange.phases_ = {};
-  exchange.sent_again_ = false;
-  exchange.was_reset_ = false;
   begin(exchange, [&] {
     if (idle_.empty()) return open_connection(exchange);
     Connection& connection = *idle_.back();
@@ -111,7 +109,6 @@ void Endpoint::post(Exchange& exchange) {
 }
 
 void Endpoint::send_again(Exchange& exchange) {
-  exchange.sent_again_ = true;
   begin(exchange, [&] { open_connection(exchange); });
 }
 

@@ -62,8 +62,7 @@ class Endpoint {
   // std::bad_alloc; the exchange is not posted then.
   void post(Exchange& exchange);
   // Sends the request once more, on a new connection, after Failure::Kind::stale_connection. This belongs to
-  // the same attempt. If that connection breaks at once, too, it is Failure::Kind::connection_lost, except
-  // for the first reset of a new HTTP connection.
+  // the same attempt.
   void send_again(Exchange& exchange);
   // Ends the exchange: finished() will not be called, and the connection that carries the exchange is closed.
   void cancel(Exchange& exchange);

@@ -96,9 +96,6 @@ class Exchange {
   friend class Connection;
   friend class Endpoint;
   Connection* connection_ = nullptr;  // carries this exchange, or will carry it once it is open
-  // Since the last post():
-  bool sent_again_ = false;  // by Endpoint::send_again()
-  bool was_reset_ = false;   // a new connection, before the endpoint had accepted it
 };
 
 }  // namespace driveshaft::http
