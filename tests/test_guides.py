@@ -67,7 +67,8 @@ def test_the_nginx_of_the_guide_serves_the_endpoint_alone(nginx):
 
 def test_the_queue_of_the_guide_survives_a_restart(rig):
     params = re.search(r'^    PARAMS="(.*)"$', (GUIDES / "gearmands.md").read_text(), re.M)[1]
-    params = replaced(params, {"--listen=localhost ": "", "/var/lib/gearman/queue.sqlite3": rig.directory / "queue.sqlite3"})
+    params = replaced(params, {"--listen=localhost --daemon --log-file=/var/log/gearman-job-server/gearmand.log ": "",
+                               "/var/lib/gearman/queue.sqlite3": rig.directory / "queue.sqlite3"})
     server = rig.gearmand(options=shlex.split(params))
     with Client(server) as client:
         client.submit("reverse", "ab", background=True)
