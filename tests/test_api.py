@@ -167,10 +167,10 @@ def test_failures_say_what_happened(rig):
     assert 1 <= failures["u3"]["took"] < 3
     status = api.wait_for_status(daemon, lambda status: one_pool(status)["last_minute"]["failed"] == 3, "the failures count")
     assert (status["well"], status["level"]) == (True, "note"), "they are too few to be a problem"
-    assert re.match(r"Regular: the last 4 jobs failed, the last \d+ s ago: .*max_running_time.*; `driveshaft failures.* lists them; 1 pool, ",
+    assert re.match(r"Regular: the last 4 jobs failed; the last of them, \d+ s ago: .*max_running_time.*; `driveshaft failures.* lists them; 1 pool, ",
                     status["summary"])
     said = run_binary("status", str(daemon.port))
-    assert said.returncode == 0 and said.stdout.startswith("Regular: the last 4 jobs failed, ")
+    assert said.returncode == 0 and said.stdout.startswith("Regular: the last 4 jobs failed; ")
     assert one_pool(status)["total"] == {"completed": 0, "refused": 1, "failed": 3}
 
 

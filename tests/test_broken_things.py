@@ -82,10 +82,11 @@ def the_log_is_full(shop):
 
 BROKEN = {
     "a dead database": (lambda shop: shop.answers(contract("no database", ret=1)),
-                        "refused by the endpoint, the last .* ago: .*no database"),
-    "a 500 without a word": (lambda shop: shop.answers(b"", status="500 Oops"), "HTTP status 500: nothing; PHP's error log"),
+                        "refused by the endpoint; the last of them, .* ago: .*no database"),
+    "a 500 without a word": (lambda shop: shop.answers(b"", status="500 Oops"), "HTTP status 500: an empty body; PHP's error log"),
     "a wrong path": (lambda shop: shop.answers(b"", status="404 Not Found"), "HTTP status 404"),
-    "a redirect to a login": (lambda shop: shop.answers(b"", status="302 Found"), "redirects are not followed"),
+    "a redirect to a login": (lambda shop: shop.answers(b"", status="302 Found", headers=["Location: https://shop.example/login?next=secret"]),
+                              "it redirects to https://shop.example/login, and redirects are not followed: if that is a login page"),
     "a login page": (lambda shop: shop.answers(b"<html><title>Login</title></html>"), 'an HTML page, "Login"'),
     "an endpoint that hangs": (lambda shop: shop.run(shop.rig.endpoint(hang).uri(), max_running_time=1, worker_count=12),
                                "no complete response within max_running_time"),

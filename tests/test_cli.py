@@ -51,7 +51,7 @@ def test_status_exits_8_and_says_why_when_something_is_the_matter(rig):
     api.wait_for_status(daemon, lambda status: "10 jobs failed" in status["summary"], "the failures count")
     done = run_binary("status", f"127.0.0.1:{daemon.port}")
     assert done.returncode == 8
-    assert re.search(f"10 of 10 jobs failed in the last minute, the last .* ago: .*; `driveshaft failures :{daemon.port}` lists them", done.stdout)
+    assert re.search(f"10 of 10 jobs failed in the last minute; the last of them, .* ago: .*; `driveshaft failures :{daemon.port}` lists them", done.stdout)
 
 
 def test_jobs_that_the_endpoint_refuses_are_failures(rig):

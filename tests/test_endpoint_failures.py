@@ -226,7 +226,7 @@ def test_what_a_script_wrote_to_stderr_is_part_of_the_reason_everywhere(rig, tmp
         assert client.run("f", "x") == FAILED
         told = client.told()
     reason = reason_of_the_failed_job(daemon)
-    assert re.fullmatch('the endpoint answered HTTP status 500: nothing; its stderr: ".*no database at db.example"; '
+    assert re.fullmatch('the endpoint answered HTTP status 500: an empty body; its stderr: ".*no database at db.example"; '
                         "the job may have run", reason)
     assert told == [(Kind.WORK_WARNING, reason.encode())]
     failure, = api.get(daemon, "/failures")["failures"]

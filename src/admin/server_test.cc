@@ -56,13 +56,13 @@ monitor::Watched watched(std::vector<std::string> errors = {}) {
           .snapshot =
               [errors = std::move(errors)](monitor::Detail,
                                            const std::function<void(monitor::SnapshotPtr)>& done) {
-                done(std::make_shared<const monitor::Snapshot>(
-                    monitor::Snapshot{.at = std::chrono::steady_clock::now(),
-                                      .wall = std::chrono::system_clock::now(),
-                                      .draining = false,
-                                      .config = {std::make_shared<const config::Config>(), {}, errors, {}},
-                                      .process = {},
-                                      .pools = {}}));
+                done(std::make_shared<const monitor::Snapshot>(monitor::Snapshot{
+                    .at = std::chrono::steady_clock::now(),
+                    .wall = std::chrono::system_clock::now(),
+                    .draining = false,
+                    .config = {std::make_shared<const config::Config>(), {}, errors, {}, {}},
+                    .process = {},
+                    .pools = {}}));
               },
           .metrics = registry,
           .tls = tls};

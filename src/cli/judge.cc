@@ -132,7 +132,8 @@ std::string remedy_for_status(unsigned status, bool retry_after, const Circumsta
       break;
   }
   if (status / 100 == 3)
-    return "redirects are not followed: probe, and configure, the URI that it redirects to";
+    return "redirects are not followed: if it leads to a login page, exempt this path from the login; "
+           "otherwise probe, and configure, the URI that it redirects to";
   if (status / 100 == 5) {
     return "its error log knows why; a job that fails is answered with status 200 and a gearman_ret other "
            "than 0";

@@ -240,11 +240,13 @@ class Daemon {
   }
 
   monitor::SnapshotPtr snapshot(dispatch::Detail detail) const {
+    auto config = config_state_;
+    config.unanswered_since = jobs_file_.unanswered_since();
     return std::make_shared<const monitor::Snapshot>(
         monitor::Snapshot{.at = Clock::now(),
                           .wall = std::chrono::system_clock::now(),
                           .draining = supervisor_.draining(),
-                          .config = config_state_,
+                          .config = std::move(config),
                           .process = process(),
                           .pools = supervisor_.status(detail)});
   }

@@ -151,6 +151,10 @@ void JobsFile::reload(OnReload done) {
   look();
 }
 
+std::optional<Clock::time_point> JobsFile::unanswered_since() const {
+  return looking_since_ && Clock::now() - *looking_since_ >= kSilence ? looking_since_ : std::nullopt;
+}
+
 void JobsFile::stop() {
   stopped_ = true;
   timer_.cancel();

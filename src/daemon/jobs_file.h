@@ -48,6 +48,8 @@ class JobsFile {
   void watch(OnChange on_change, OnReload on_reload);
   // Reads the file now, and then calls `done`.
   void reload(OnReload done);
+  // When a look at the files began that has had no answer for five seconds; nothing if there is none.
+  std::optional<std::chrono::steady_clock::time_point> unanswered_since() const;
   // Ends the watching: no later change is applied.
   void stop();
 

@@ -175,7 +175,7 @@ int Backend::shown_limit() const {
 // Tells the state of health to all that depends on it.
 void Backend::health_changed() {
   if (admission_.set_limit(*this, limit(), health_.wants_new_job())) owner_.backend_changed();
-  if (health_.is_full() != said_full_) say_whether_full();
+  if (health_.is_full(Clock::now()) != said_full_) say_whether_full();
   const auto at = health_.wake_at();
   if (at && !retired_) {
     context_.deadlines.set(wait_, *at);
@@ -217,7 +217,7 @@ void Backend::log_recovery(Clock::time_point down_since) const {
 }
 
 void Backend::say_whether_full() {
-  said_full_ = health_.is_full();
+  said_full_ = health_.is_full(Clock::now());
   const auto lack = net::last_lack_of_descriptors();
   if (said_full_ && lack && Clock::now() - *lack < std::chrono::seconds(1)) {
     kMainLog.warn(
@@ -243,7 +243,7 @@ BackendStatus Backend::status() const {
   status.weight = config_.weight;
   status.running = posted();
   status.limit = shown_limit();
-  status.full = health_.is_full();
+  status.full = health_.is_full(Clock::now());
   status.connections = seen.connections;
   status.idle_connections = seen.idle_connections;
   status.tally = tally_;

@@ -28,7 +28,9 @@ constexpr auto kEmptyAnswersFor = 60s;
 constexpr milliseconds kRefusedAtOnce = 200ms;
 // When the limit of a full endpoint grows by one.
 constexpr milliseconds kCapacityGrowsAfter = 1s;
-constexpr milliseconds kCapacityGrowsAtLeastAfter = 30s;
+constexpr milliseconds kCapacityGrowsAtLatestAfter = 30s;
+// When the limit ends if nothing was refused meanwhile: the backend may have got more processes.
+constexpr auto kCapacityEndsAfter = 60s;
 
 // The weight of the newest attempt in the share of failures: about the last four attempts make it up.
 constexpr double kNewest = 0.25;
@@ -328,9 +330,10 @@ void BackendHealth::next_turn(int posted, int held, Clock::time_point now, doubl
 void BackendHealth::became_full(int others, Clock::time_point now) {
   if (capacity_ == kNoLimit) capacity_grows_after_ = kCapacityGrowsAfter;
   if (std::exchange(capacity_grew_, false))
-    capacity_grows_after_ = std::min(capacity_grows_after_ * 2, kCapacityGrowsAtLeastAfter);
+    capacity_grows_after_ = std::min(capacity_grows_after_ * 2, kCapacityGrowsAtLatestAfter);
   capacity_ = std::min(others, capacity_);
   capacity_changed_at_ = now;
+  refused_at_ = now;
 }
 
 void BackendHealth::answered(int posted, Clock::time_point now) {
@@ -338,6 +341,7 @@ void BackendHealth::answered(int posted, Clock::time_point now) {
     ++window_;
     if (window_ >= ceiling_) window_ = kNoLimit;
   }
+  if (!is_full(now)) capacity_ = kNoLimit;
   if (capacity_ == kNoLimit || posted < capacity_ || now - capacity_changed_at_ < capacity_grows_after_)
     return;
   capacity_changed_at_ = now;
@@ -361,7 +365,12 @@ void BackendHealth::probe_failed(std::string why, Clock::time_point now, double 
   schedule_probe(now, draw);
 }
 
+bool BackendHealth::is_full(Clock::time_point now) const {
+  return capacity_ != kNoLimit && now - refused_at_ < kCapacityEndsAfter;
+}
+
 void BackendHealth::recover(int posted) {
+  if (state_ == State::unreachable) capacity_ = kNoLimit;  // most likely it was started anew
   state_ = State::up;
   settling_ = false;
   confirmed_ = false;

@@ -48,7 +48,8 @@ struct OtherBackends {
 //
 // Full: a backend that takes no more connections while others of its jobs run is full, not down. Its limit
 // is the number of jobs that it has taken. While the limit is used up, it grows by one job after a second,
-// and after twice as long each time that the growth was too much.
+// and after twice as long each time that the growth was too much. The limit ends after a minute without such
+// a refusal, or when the backend could not be reached meanwhile.
 //
 // Failing: a backend that fails does so quickly, so it would be the least busy one and get the most jobs. If
 // its share of failures is far above that of the others (see is_outlier()), it gets no more jobs.
@@ -81,8 +82,8 @@ class BackendHealth {
   bool wants_new_job() const { return state_ == State::absent && turn_ == Turn::of_new_job; }
   // The limit for people: the slots if nothing else limits it.
   int shown_limit() const;
-  // It has refused connections beyond that limit.
-  bool is_full() const { return capacity_ != kNoLimit; }
+  // It has refused connections beyond that limit within the last minute.
+  bool is_full(Clock::time_point now) const;
 
   // A suspicion is not an outage: the state is `up` until it is confirmed.
   State state() const { return is_suspected() ? State::up : state_; }
@@ -189,6 +190,7 @@ class BackendHealth {
 
   int capacity_ = kNoLimit;  // jobs at once; it has refused more
   Clock::time_point capacity_changed_at_{};
+  Clock::time_point refused_at_{};
   std::chrono::milliseconds capacity_grows_after_{0};
   bool capacity_grew_ = false;  // since it was last full
 

@@ -381,7 +381,7 @@ TEST(BackendHealth, AFullBackendHasAsManyJobsAsItHasTaken) {
   BackendHealth health(16, false);
   EXPECT_FALSE(ended_after(health, full, 0ms, kStart, /*posted=*/6));
   EXPECT_EQ(health.state(), State::up);
-  EXPECT_TRUE(health.is_full());
+  EXPECT_TRUE(health.is_full(kStart));
   EXPECT_EQ(health.limit(), 5);
   EXPECT_EQ(health.shown_limit(), 5);
   ended_after(health, full, 0ms, kStart, 8);
@@ -402,7 +402,28 @@ TEST(BackendHealth, TheLimitOfAFullOneGrowsByOneASecondWhileItIsUsedUp) {
   ended_after(health, answered, 1ms, kStart + 2s, 6);
   ended_after(health, answered, 1ms, kStart + 3s, 7);
   EXPECT_EQ(health.limit(), kNoLimit);
-  EXPECT_FALSE(health.is_full());
+  EXPECT_FALSE(health.is_full(kStart + 3s));
+}
+
+TEST(BackendHealth, TheLimitOfAFullOneEndsAfterAMinuteWithoutARefusal) {
+  BackendHealth health(16, false);
+  ended_after(health, full, 0ms, kStart, 5);
+  EXPECT_TRUE(health.is_full(kStart + 59s));
+  EXPECT_FALSE(health.is_full(kStart + 60s)) << "also if no job came meanwhile";
+  ended_after(health, full, 0ms, kStart + 50s, 8);
+  EXPECT_TRUE(health.is_full(kStart + 60s));
+  ended_after(health, answered, 1ms, kStart + 109s, 1);
+  EXPECT_EQ(health.limit(), 4);
+  ended_after(health, answered, 1ms, kStart + 110s, 1);
+  EXPECT_EQ(health.limit(), kNoLimit);
+}
+
+TEST(BackendHealth, AFullOneThatWasAwayIsNoLongerFull) {
+  BackendHealth health(16, false);
+  ended_after(health, full, 0ms, kStart, 5);
+  EXPECT_TRUE(ended_after(health, unreachable, 1ms, kStart + 1s, 1));
+  health.recover(0);
+  EXPECT_FALSE(health.is_full(kStart + 2s));
 }
 
 TEST(BackendHealth, TheLimitGrowsMoreSlowlyAfterEachRefusal) {

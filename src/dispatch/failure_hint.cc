@@ -17,7 +17,8 @@ using namespace std::chrono_literals;
 using text::kByteOrderMark;
 
 constexpr std::size_t kSearched = 16 * 1024;  // bytes of an answer that are searched
-// A 504 that comes sooner is not the result of a time-out.
+constexpr std::size_t kShownLocation = 256;   // bytes
+// A 504 that comes sooner is not the result of a timeout.
 constexpr auto kLeastTimeout = 1s;
 
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
@@ -124,7 +125,12 @@ std::string hint(const FailureFacts& facts) {
   }
   if (facts.status == 502) return fmt::format("; {}", kBadGateway);
   if (facts.status / 100 == 3) {
-    return "; redirects are not followed: give the URI that it leads to as job_processing_uri";
+    // A query may have a secret.
+    const auto target = text::printable(facts.location.substr(0, facts.location.find('?')), kShownLocation);
+    return fmt::format(
+        "; it redirects{}, and redirects are not followed: if that is a login page, exempt this path from "
+        "the login, otherwise give that URI as job_processing_uri",
+        target.empty() ? "" : " to " + target);
   }
   if (facts.status == 500 && facts.is_empty && facts.stderr_line.empty()) return "; PHP's error log says why";
   if (facts.status == 413) {
@@ -161,7 +167,7 @@ std::string explain_failure(std::string_view what, const FailureFacts& facts) {
 }
 
 std::string show_answer(std::string_view body, std::size_t limit) {
-  if (body.empty()) return "nothing";
+  if (body.empty()) return "an empty body";
   const auto searched = body.substr(0, kSearched);
   if (const auto message = php_message(searched); !message.empty()) {
     return fmt::format("\"{}\"{}", text::printable(message, limit), before_the_object(searched));

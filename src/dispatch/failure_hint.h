@@ -12,8 +12,8 @@ namespace driveshaft::dispatch {
 
 // Why nginx answers with a 502, and where to look.
 inline constexpr std::string_view kBadGateway =
-    "nginx answers so when it does not reach php-fpm, or when the process there has died: its error log says "
-    "which";
+    "nginx answers so when it does not reach php-fpm, when php-fpm and its listen backlog are full, or when "
+    "the process there has died: its error log says which";
 
 struct FailureFacts {
   AttemptEnd end;
@@ -25,6 +25,7 @@ struct FailureFacts {
   bool may_be_fastcgi = false;        // plain HTTP to what may be php-fpm itself (net::Uri)
   bool has_begun = false;             // a byte of a response has come
   bool is_empty = false;              // the answer has no body
+  std::string_view location = {};     // value of the header Location, or empty
   std::string_view stderr_line = {};  // the first line that a FastCGI script wrote to stderr; printable
 };
 

@@ -29,12 +29,15 @@ TEST(FailureHint, For504NamesTheTimeoutsOfNginxUnlessItCameAtOnce) {
 
 TEST(FailureHint, ForOtherStatusesSaysWhereToLook) {
   EXPECT_EQ(explain_outage("HTTP status 502", {AttemptEnd::absent, 502, 1s, true}),
-            "HTTP status 502; nginx answers so when it does not reach php-fpm, or when the process there has "
-            "died: its error "
-            "log says which");
-  EXPECT_EQ(
-      explain_outage("HTTP status 302", {AttemptEnd::other_status, 302, 1s, true}),
-      "HTTP status 302; redirects are not followed: give the URI that it leads to as job_processing_uri");
+            "HTTP status 502; nginx answers so when it does not reach php-fpm, when php-fpm and its listen "
+            "backlog are full, or when the process there has died: its error log says which");
+  FailureFacts redirect{.end = AttemptEnd::other_status, .status = 302};
+  EXPECT_EQ(explain_outage("HTTP status 302", redirect),
+            "HTTP status 302; it redirects, and redirects are not followed: if that is a login page, exempt "
+            "this path from the login, otherwise give that URI as job_processing_uri");
+  redirect.location = "https://shop.example/login?token=secret";
+  EXPECT_THAT(explain_outage("HTTP status 302", redirect),
+              testing::StartsWith("HTTP status 302; it redirects to https://shop.example/login, and "));
   EXPECT_EQ(
       explain_outage("HTTP status 500", {.end = AttemptEnd::server_error, .status = 500, .is_empty = true}),
       "HTTP status 500; PHP's error log says why");
@@ -86,7 +89,7 @@ TEST(ShowAnswer, IsBoundedWhateverCame) {
 }
 
 TEST(ShowAnswer, NamesWhatStandsBeforeTheObject) {
-  EXPECT_EQ(shown(""), "nothing");
+  EXPECT_EQ(shown(""), "an empty body");
   EXPECT_EQ(shown("\xEF\xBB\xBF{\"gearman_ret\": 0}"),
             "\"{\"gearman_ret\": 0}\", behind a byte order mark: save the endpoint's files without one");
   EXPECT_EQ(

@@ -406,6 +406,7 @@ FailureFacts Job::facts_of(const JobFailure& failure) const {
           .may_be_fastcgi = backend_ && backend_->uri().may_be_fastcgi(),
           .has_begun = phases_.first_byte.has_value(),
           .is_empty = failure.answer.empty(),
+          .location = failure.location,
           .stderr_line = stderr_line_};
 }
 

@@ -56,6 +56,7 @@ JobFailure failure_of(const http::Response& response, const NotAnAnswer& error,
           .message = error.message,
           .status = response.status,
           .answer = response.body,
+          .location = response.location,
           .gearman_ret = {},
           .asked = asked_wait(response, now)};
 }
@@ -66,6 +67,7 @@ JobFailure failure_of(const Answer& answer, std::size_t shown) {
                                  text::printable(answer.response_string, shown)),
           .status = 0,
           .answer = answer.response_string,
+          .location = {},
           .gearman_ret = answer.gearman_ret,
           .asked = {}};
 }

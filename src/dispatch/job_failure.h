@@ -24,6 +24,7 @@ struct JobFailure {
   std::string message;
   unsigned status = 0;                         // HTTP status; 0 if no answer came
   std::string_view answer{};                   // body of the answer; valid during the call that brought it
+  std::string_view location{};                 // its header Location; likewise
   std::optional<std::uint32_t> gearman_ret{};  // set if the endpoint answered that the job failed
   // Time that the endpoint asks to wait, in the Retry-After header of a status 429 or 503.
   std::optional<std::chrono::milliseconds> asked{};

@@ -41,9 +41,9 @@ void CgiHeader::reset() {
   size_ = 0;
   done_ = false;
   status_ = 0;
-  redirects_ = false;
   stream_type_ = false;
   retry_after_.clear();
+  location_.clear();
 }
 
 bool CgiHeader::streams() const { return stream_type_ && status() / 100 == 2; }
@@ -87,7 +87,7 @@ base::Result<void, Failure> CgiHeader::read_line(std::string_view line) {
   } else if (text::equal_ignoring_case(name, "Retry-After")) {
     retry_after_ = value;
   } else if (text::equal_ignoring_case(name, "Location")) {
-    redirects_ = true;
+    location_ = value;
   }
   return {};
 }

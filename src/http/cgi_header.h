@@ -21,8 +21,9 @@ class CgiHeader {
   base::Result<std::size_t, Failure> read(std::string_view bytes);
 
   bool done() const { return done_; }  // the empty line that ends the header has come
-  unsigned status() const { return status_ != 0 ? status_ : redirects_ ? 302 : 200; }
+  unsigned status() const { return status_ != 0 ? status_ : !location_.empty() ? 302 : 200; }
   std::string_view retry_after() const { return retry_after_; }
+  std::string_view location() const { return location_; }
   bool streams() const;  // the body may be taken in chunks
 
  private:
@@ -32,9 +33,9 @@ class CgiHeader {
   std::size_t size_ = 0;  // of all lines so far
   bool done_ = false;
   unsigned status_ = 0;  // 0: there is no Status line
-  bool redirects_ = false;
   bool stream_type_ = false;
   std::string retry_after_;
+  std::string location_;
 };
 
 }  // namespace driveshaft::http

@@ -47,9 +47,10 @@ bool is_streamed_type(std::string_view content_type);
 struct Response {
   unsigned status;
   std::string_view body;
-  std::string_view retry_after;  // value of that header, or empty
-  bool keep_alive = false;       // its connection can carry another request
-  bool streamed = false;         // the body came in chunks; `body` is empty
+  std::string_view retry_after;    // value of that header, or empty
+  std::string_view location = {};  // likewise
+  bool keep_alive = false;         // its connection can carry another request
+  bool streamed = false;           // the body came in chunks; `body` is empty
 };
 
 // One request, and the functions that are called with its response. Whoever makes an exchange owns it. It

@@ -29,8 +29,8 @@ class FastcgiProtocol final : public Protocol {
   bool started() const override { return reader_.started(); }
   bool done() const override { return reader_.done(); }
   Response response() const override {
-    return {reader_.status(), reader_.body(), reader_.retry_after(), /*keep_alive=*/false,
-            reader_.streamed()};
+    return {reader_.status(),   reader_.body(),       reader_.retry_after(),
+            reader_.location(), /*keep_alive=*/false, reader_.streamed()};
   }
   std::string_view chunk() const override { return reader_.streamed() ? reader_.body() : std::string_view(); }
   void chunk_taken() override { reader_.body_taken(); }

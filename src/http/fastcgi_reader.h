@@ -30,6 +30,7 @@ class FastcgiReader {
   bool done() const { return done_; }
   unsigned status() const { return header_.status(); }
   std::string_view retry_after() const { return header_.retry_after(); }
+  std::string_view location() const { return header_.location(); }
   std::string_view body() const { return body_; }
   bool streamed() const { return streams_ && header_.done() && header_.streams(); }
   void body_taken() { body_.clear(); }

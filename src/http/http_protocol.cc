@@ -13,7 +13,8 @@ void HttpProtocol::start(std::span<const asio::const_buffer> request, std::size_
 }
 
 Response HttpProtocol::response() const {
-  return {reader_.status(), reader_.body(), reader_.retry_after(), reader_.keep_alive(), reader_.streamed()};
+  return {reader_.status(),   reader_.body(),       reader_.retry_after(),
+          reader_.location(), reader_.keep_alive(), reader_.streamed()};
 }
 
 }  // namespace driveshaft::http

@@ -46,6 +46,7 @@ class ResponseReader::Parser final : public beast_http::basic_parser<false> {
   }
   unsigned status = 0;
   std::string retry_after;
+  std::string location;
   bool streamed = false;
 
  private:
@@ -55,6 +56,7 @@ class ResponseReader::Parser final : public beast_http::basic_parser<false> {
   }
   void on_field_impl(beast_http::field name, string_view, string_view value, error_code&) override {
     if (name == beast_http::field::retry_after) retry_after.assign(value.data(), value.size());
+    if (name == beast_http::field::location) location.assign(value.data(), value.size());
     if (name == beast_http::field::content_type && streams_ && status / 100 == 2 &&
         is_streamed_type({value.data(), value.size()})) {
       streamed = true;
@@ -134,6 +136,8 @@ bool ResponseReader::started() const { return started_; }
 bool ResponseReader::done() const { return (*parser_)->is_done(); }
 unsigned ResponseReader::status() const { return (*parser_)->status; }
 std::string_view ResponseReader::retry_after() const { return (*parser_)->retry_after; }
+
+std::string_view ResponseReader::location() const { return (*parser_)->location; }
 bool ResponseReader::keep_alive() const { return (*parser_)->keep_alive(); }
 
 }  // namespace driveshaft::http

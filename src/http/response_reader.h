@@ -36,6 +36,7 @@ class ResponseReader {
   bool done() const;
   unsigned status() const;
   std::string_view retry_after() const;  // value of that header, or empty
+  std::string_view location() const;     // likewise
   bool keep_alive() const;               // the connection may be used again; only when done
   std::string_view body() const { return body_; }
   bool streamed() const;  // the body is to be taken in chunks; otherwise all of it is kept

@@ -39,6 +39,7 @@ struct ConfigState {
   WallTime loaded_at;
   std::vector<std::string> errors;  // not empty: the file on disk was rejected
   WallTime rejected_at;
+  std::optional<SteadyTime> unanswered_since;  // the file system has not answered a look at the files
 };
 
 // The resources of the process.

@@ -310,7 +310,8 @@ class Judge {
   // Why the last job failed, and how long ago, because the cause may be gone.
   std::string last_reason(const PoolStatus& pool) const {
     if (!pool.last_failure) return {};
-    return fmt::format(", the last {} ago: {}", age_of(*pool.last_failure), reason_of(*pool.last_failure));
+    return fmt::format("; the last of them, {} ago: {}", age_of(*pool.last_failure),
+                       reason_of(*pool.last_failure));
   }
 
   static std::string reason_of(const dispatch::FailedJob& failure) {
@@ -336,7 +337,7 @@ class Judge {
     for (const auto& [_, report] : view_.queues) {
       for (const auto& [function, queue] : report.unserved) {
         if (!queue.waiting_since || view_.snapshot.at - *queue.waiting_since < kUnservedFor) continue;
-        if (is_dead_letter_function(function)) continue;
+        if (is_dead_letter_function(function) || is_served(function)) continue;
         auto& waiting = unserved[function];
         waiting.jobs += queue.queued;
         waiting.since = std::min(waiting.since, *queue.waiting_since);
@@ -357,6 +358,12 @@ class Judge {
     return std::any_of(pools.begin(), pools.end(), [&](const config::PoolConfig& pool) {
       return pool.settings.dead_letter_function == function;
     });
+  }
+
+  // A function that a reload has added counts, although the queues were read before.
+  bool is_served(std::string_view function) const {
+    const auto names = served_functions();
+    return std::find(names.begin(), names.end(), function) != names.end();
   }
 
   std::vector<std::string_view> served_functions() const {
@@ -411,6 +418,12 @@ class Judge {
 
   void judge_config() {
     const auto& config = view_.snapshot.config;
+    if (config.unanswered_since) {
+      add(Level::warning,
+          fmt::format("the jobs file, or a file that it names, cannot be read: the file system has not "
+                      "answered for {}; changes are not seen, and jobs still run",
+                      since(*config.unanswered_since)));
+    }
     if (config.errors.empty()) return;
     const std::size_t others = config.errors.size() - 1;
     add(Level::warning,
@@ -459,7 +472,7 @@ class Judge {
     const std::size_t others = verdict_.problems.size() - 1;
     std::string text = verdict_.problems.front().text;
     if (others > 0) text += fmt::format(" (and {})", text::counted(others, "more problem"));
-    return text + ".";
+    return text.ends_with('?') ? text : text + ".";
   }
 
   std::string no_problem() {

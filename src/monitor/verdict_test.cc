@@ -302,9 +302,10 @@ TEST(Verdict, IfTheFewLastJobsFailedTheSummaryIsNotThatAllIsWell) {
   daemon.pool.failures_in_a_row = 4;
   EXPECT_TRUE(daemon.verdict().well()) << "a quiet pool does not alarm anybody";
   EXPECT_TRUE(daemon.verdict().is_note);
-  EXPECT_EQ(daemon.verdict().summary,
-            "Regular: the last 4 jobs failed, the last 20 s ago: HTTP status 404; `driveshaft failures "
-            ":9999` lists them; 1 pool, 0 of 4 slots busy, 4.0 jobs a second, no job waits.");
+  EXPECT_EQ(
+      daemon.verdict().summary,
+      "Regular: the last 4 jobs failed; the last of them, 20 s ago: HTTP status 404; `driveshaft failures "
+      ":9999` lists them; 1 pool, 0 of 4 slots busy, 4.0 jobs a second, no job waits.");
   daemon.pool.failures_in_a_row = 1;
   EXPECT_THAT(daemon.verdict().summary,
               testing::StartsWith("Regular: the last job failed, 20 s ago: HTTP status 404; `driveshaft "
@@ -325,7 +326,7 @@ TEST(Verdict, IfTheLastJobsOfSeveralPoolsFailedTheWorstPoolIsNamed) {
   daemon.others = {other};
   EXPECT_THAT(
       daemon.verdict().summary,
-      testing::MatchesRegex("Other: the last 3 jobs failed, .* \\(and 1 more such pool\\); 2 pools, .*"));
+      testing::MatchesRegex("Other: the last 3 jobs failed; .* \\(and 1 more such pool\\); 2 pools, .*"));
 }
 
 TEST(Verdict, OneFailedJobAfterManyOthersIsOnlyMentioned) {
@@ -346,9 +347,10 @@ TEST(Verdict, SeveralFailuresInARowAreBadHoweverFewJobsThereAre) {
   failure.reason = "no database" + std::string(1000, '.');
   daemon.pool.last_failure = std::make_shared<const dispatch::FailedJob>(failure);
   daemon.pool.failures_in_a_row = 5;
-  EXPECT_THAT(daemon.problems(), ElementsAre(testing::MatchesRegex(
-                                     "Regular: the last 5 jobs failed, the last 40 min ago: no database\\.+… "
-                                     "\\(1011 bytes\\); `driveshaft failures` lists them")));
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre(testing::MatchesRegex(
+                  "Regular: the last 5 jobs failed; the last of them, 40 min ago: no database\\.+… "
+                  "\\(1011 bytes\\); `driveshaft failures` lists them")));
 }
 
 TEST(Verdict, PoolsWithoutSlotsTakeNoJobsYet) {
@@ -430,6 +432,17 @@ TEST(Verdict, AFunctionThatNobodyServes) {
                   "no pool and no other worker serves x: 1 job waits, for 10 s"));
   daemon.config.pools[0].settings.dead_letter_function = "x";
   EXPECT_THAT(daemon.problems(), ElementsAre(HasSubstr("Reprot")));
+  EXPECT_THAT(daemon.verdict().summary, testing::EndsWith("; is Report meant?"));
+  daemon.config.pools[0].jobs_list.push_back("Reprot");
+  EXPECT_TRUE(daemon.verdict().well()) << "the queues were read before the function was added";
+}
+
+TEST(Verdict, AJobsFileOnAFileSystemThatDoesNotAnswer) {
+  Daemon daemon;
+  daemon.snapshot.config.unanswered_since = SteadyTime(1h) - 12s;
+  EXPECT_THAT(daemon.problems(),
+              ElementsAre("the jobs file, or a file that it names, cannot be read: the file system has not "
+                          "answered for 12 s; changes are not seen, and jobs still run"));
 }
 
 TEST(Verdict, AQueueThatCannotBeRead) {
