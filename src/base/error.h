@@ -6,10 +6,11 @@
 #include <string>
 
 // Expected failures are values. Their type says what they cost:
-//   base::Error          the caller decides; nothing is lost yet
-//   dispatch::Failure    one job fails, nothing else
-//   gearman::LinkError   one connection to gearmand is closed and made anew
-//   base::StartupError   (an exception) the process does not start
+//   base::Error             the caller decides; nothing is lost yet
+//   http::Failure           one job fails, nothing else: there is no response
+//   dispatch::NotAnAnswer   one job fails, nothing else: the response is no answer of the contract
+//   gearman::LinkError      one connection to gearmand is closed and made anew
+//   base::StartupError      (an exception) the process does not start
 namespace driveshaft::base {
 
 // `message` is a full sentence for the operator: place, value, remedy. No trailing newline.
