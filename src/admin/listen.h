@@ -46,8 +46,9 @@ asio::local::stream_protocol::acceptor bind_control_socket(asio::io_context& io,
 // Takes over a listening TCP socket that another process has handed over. The result owns the descriptor.
 asio::ip::tcp::acceptor adopt(asio::io_context& io, int descriptor);
 
-// Closes the socket and empties `acceptor`. The acceptor's own close() would leave the socket in the event
-// loop's set for as long as another process listens on it; release() takes it out.
+// Closes the socket. `acceptor` keeps its acceptor, which has no socket any more: the coroutine that accepts
+// with it has a reference to it. That coroutine gets an error. The acceptor's own close() would leave the
+// socket in the event loop's set for as long as another process listens on it; release() takes it out.
 template <class Acceptor>
 void stop_listening(std::optional<Acceptor>& acceptor) {
   boost::system::error_code ignored;
