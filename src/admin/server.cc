@@ -21,6 +21,7 @@
 #include "admin/served_certificate.h"
 #include "admin/token_file.h"
 #include "admin/wrong_tokens.h"
+#include "base/blocked_signals.h"
 #include "log/log.h"
 #include "net/asio.h"
 #include "net/descriptors.h"
@@ -409,6 +410,7 @@ void Server::start() {
   if (impl_->control_acceptor) {
     impl_->spawn("accepting connections on the control socket", *impl_->control_acceptor, impl_->control);
   }
+  const base::BlockedSignals blocked;
   impl_->thread = std::thread([impl = impl_.get()] {
     ::pthread_setname_np(::pthread_self(), "admin");
     net::run_past_exceptions(impl->io, "the admin thread");

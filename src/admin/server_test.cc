@@ -10,6 +10,7 @@
 #include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -127,6 +128,21 @@ TEST(AdminServer, AnswersOnIpv4AndIpv6AndByName) {
     EXPECT_THAT(reply, HasSubstr("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
     EXPECT_THAT(reply, EndsWith("\r\n\r\nm 1\n"));
   }
+}
+
+TEST(AdminServer, ItsThreadGetsNoSignals) {
+  std::promise<bool> is_blocked;
+  Sources of_thread = sources();
+  of_thread.metrics = [&] {
+    sigset_t signals;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &signals);
+    is_blocked.set_value(sigismember(&signals, SIGTERM) == 1);
+    return std::string();
+  };
+  Server server(kLoopback, std::move(of_thread), watched());
+  server.start();
+  Client(server.address()).ask(get("/metrics"));
+  EXPECT_TRUE(is_blocked.get_future().get());
 }
 
 TEST(AdminServer, HeadHasTheLengthButNoBody) {
