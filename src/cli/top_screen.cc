@@ -9,6 +9,7 @@
 #include "cli/figures.h"
 #include "cli/parts.h"
 #include "cli/report.h"
+#include "text/lower_case.h"
 #include "text/printable.h"
 
 namespace driveshaft::cli {
@@ -28,16 +29,10 @@ Lines first_of(Lines lines, std::size_t most, std::size_t width) {
   return lines;
 }
 
-std::string lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 // Whether the name of the pool, or the address of one of its endpoints or backends, contains the filter.
 bool matches(const json::object& pool, const std::string& filter) {
   const auto has = [&](const json::value& text) {
-    return lower(safe(text)).find(filter) != std::string::npos;
+    return text::in_lower_case(safe(text)).find(filter) != std::string::npos;
   };
   const auto is_one = [&](const json::object* endpoint) {
     const auto backends = backends_of(*endpoint);
@@ -90,7 +85,7 @@ Entries sorted_pools(const json::object& status, const TopState& state) {
   const auto& problems = status.at("problems").as_array();
   Entries pools;
   for (const auto* pool : entries_of(status, "pools")) {
-    if (matches(*pool, lower(state.filter))) pools.push_back(pool);
+    if (matches(*pool, text::in_lower_case(state.filter))) pools.push_back(pool);
   }
   if (state.sort == Sort::name) {
     std::stable_sort(pools.begin(), pools.end(), [](const auto* one, const auto* other) {

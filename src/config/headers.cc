@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "text/base64.h"
+#include "text/equal_ignoring_case.h"
 
 namespace driveshaft::config {
 namespace {
@@ -21,8 +22,6 @@ constexpr std::string_view kForbidden[] = {
     "connection", "keep-alive",       "proxy-connection", "te",    "trailer", "transfer-encoding",
     "upgrade",    "content-encoding", "accept-encoding",  "expect"};
 constexpr std::string_view kSecretPrefix = "whsec_";
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool is_token(char c) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
@@ -40,10 +39,7 @@ bool holds(const std::string_view (&names)[N], std::string_view name) {
 
 }  // namespace
 
-bool same_header(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
+bool same_header(std::string_view a, std::string_view b) { return text::equal_ignoring_case(a, b); }
 
 base::Result<void> check_header_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxHeaderName || !std::all_of(name.begin(), name.end(), is_token)) {

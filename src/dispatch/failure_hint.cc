@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/seconds.h"
+#include "text/lower_case.h"
 #include "text/printable.h"
 #include "text/utf8.h"
 
@@ -21,12 +21,10 @@ constexpr std::size_t kShownLocation = 256;   // bytes
 // A 504 that comes sooner is not the result of a timeout.
 constexpr auto kLeastTimeout = 1s;
 
-char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
-
 // The position of `what` in `text`, or npos. `what` is in lower case; the case of `text` does not matter.
 std::size_t find_word(std::string_view text, std::string_view what) {
   const auto found = std::search(text.begin(), text.end(), what.begin(), what.end(),
-                                 [](char a, char b) { return lower(a) == b; });
+                                 [](char a, char b) { return text::lower_case(a) == b; });
   return found == text.end() ? text.npos : static_cast<std::size_t>(found - text.begin());
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 
+#include "text/lower_case.h"
 #include "text/printable.h"
 
 namespace driveshaft::net {
@@ -22,8 +23,6 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '.' || c == '-' || c == '_';
 }
-
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
 
@@ -47,9 +46,7 @@ base::Result<std::string> parse_host_name(std::string_view text) {
     }
     return base::Error{fmt::format("'{}' cannot stand in a host name", text::printable({&*bad, 1}, 1))};
   }
-  std::string host(text);
-  std::transform(host.begin(), host.end(), host.begin(), to_lower);
-  return {in_place_value, std::move(host)};
+  return {in_place_value, text::in_lower_case(text)};
 }
 
 base::Result<std::string> parse_ipv6(std::string_view text) {
