@@ -10,7 +10,6 @@
 
 #include "admin/action.h"
 #include "net/address.h"
-#include "net/asio.h"
 #include "text/base64.h"
 #include "text/equal_ignoring_case.h"
 #include "text/printable.h"
@@ -40,12 +39,6 @@ Refusal wants_token(Why why, std::string text, std::span<const std::string_view>
   return refused;
 }
 
-bool is_address(const std::string& host) {
-  boost::system::error_code error;
-  asio::ip::make_address(host, error);
-  return !error.failed();
-}
-
 std::optional<Refusal> refuse_host(const Asked& asked, const AccessRules& rules) {
   if (!asked.host) {
     if (asked.is_http_1_0) return std::nullopt;
@@ -54,7 +47,7 @@ std::optional<Refusal> refuse_host(const Asked& asked, const AccessRules& rules)
   const auto address = net::parse_address(*asked.host, kAnyPort);
   if (!address) return refusal(Why::malformed, 400, "the Host header: " + address.error().message, asked);
   std::string name = address->host;
-  if (is_address(name)) return std::nullopt;
+  if (net::is_ip_address(name)) return std::nullopt;
   if (name.ends_with('.')) name.pop_back();
   if (std::find(rules.hosts.begin(), rules.hosts.end(), name) != rules.hosts.end()) return std::nullopt;
   return refusal(Why::host, 421,

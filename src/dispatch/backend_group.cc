@@ -6,6 +6,7 @@
 
 #include "base/backoff.h"
 #include "log/log.h"
+#include "net/address.h"
 #include "text/printable.h"
 
 namespace driveshaft::dispatch {
@@ -16,12 +17,7 @@ using namespace std::chrono_literals;
 // The least time between two look-ups of a name whose backends cannot be reached.
 constexpr auto kLeastBetweenLookUps = 1s;
 
-bool is_name(const net::Uri& uri) {
-  if (uri.is_unix()) return false;
-  boost::system::error_code not_an_address;
-  asio::ip::make_address(uri.host, not_an_address);
-  return static_cast<bool>(not_an_address);
-}
+bool is_name(const net::Uri& uri) { return !uri.is_unix() && !net::is_ip_address(uri.host); }
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 
+#include "net/asio.h"
 #include "text/lower_case.h"
 #include "text/printable.h"
 
@@ -127,6 +128,12 @@ base::Result<Address> parse_address(std::string_view text, std::uint16_t default
     address.port = *port;
   }
   return address;
+}
+
+bool is_ip_address(const std::string& host) {
+  boost::system::error_code error;
+  asio::ip::make_address(host, error);
+  return !error.failed();
 }
 
 std::string to_string(const Address& address) {

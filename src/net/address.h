@@ -23,6 +23,10 @@ struct Address {
 // `[fe80::1%eth0]`. The error says what was expected, what was found and what is wrong with it.
 base::Result<Address> parse_address(std::string_view text, std::uint16_t default_port);
 
+// Whether the host is an IP address, which need not be looked up, rather than a name. An IPv6 literal is
+// without brackets, and may carry a zone.
+bool is_ip_address(const std::string& host);
+
 // `host:port`, with brackets around an IPv6 literal.
 std::string to_string(const Address& address);
 

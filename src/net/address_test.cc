@@ -70,6 +70,16 @@ TEST(Address, SaysWhatIsWrong) {
   EXPECT_TRUE(normal(std::string(254, 'a')).ends_with(": a host has at most 253 characters"));
 }
 
+TEST(Address, AnIpAddressIsToldFromAName) {
+  EXPECT_TRUE(is_ip_address("127.0.0.1"));
+  EXPECT_TRUE(is_ip_address("::1"));
+  EXPECT_TRUE(is_ip_address("fe80::1%lo"));
+  EXPECT_FALSE(is_ip_address("localhost"));
+  EXPECT_FALSE(is_ip_address("127.0.0.1.example"));
+  EXPECT_FALSE(is_ip_address("127.1")) << "getaddrinfo() would take it, so it is looked up";
+  EXPECT_FALSE(is_ip_address(""));
+}
+
 TEST(Address, ControlCharactersAreShownEscaped) {
   EXPECT_EQ(
       normal("a\r\nb"),

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "log/log.h"
+#include "net/address.h"
 #include "net/asio.h"
 #include "net/tls_server.h"
 #include "text/printable.h"
@@ -208,15 +209,9 @@ std::optional<Certificate> certificate_of(const SSL_CTX* context, const TlsSetti
   return Certificate{settings.certificate_file, std::chrono::system_clock::from_time_t(::timegm(&ends))};
 }
 
-bool is_address(const std::string& host) {
-  error_code error;
-  asio::ip::make_address(host, error);
-  return !error.failed();
-}
-
 // Sends the name to the peer (SNI), and has the peer's certificate checked for it. False: there is no memory.
 bool expect_name(SSL* session, const std::string& name) {
-  if (is_address(name)) {
+  if (is_ip_address(name)) {
     const std::string literal = name.substr(0, name.find('%'));  // a zone is this machine's own affair
     return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), literal.c_str()) == 1;
   }
