@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/backoff.h"
+#include "gearman/read_buffers.h"
 #include "log/log.h"
 #include "net/exceptions.h"
 #include "text/printable.h"
@@ -37,10 +38,6 @@ constexpr std::size_t kLowWatermark = 256 * 1024;
 void release(std::string& buffer) {
   buffer.clear();
   if (buffer.capacity() > 1024 * 1024) buffer.shrink_to_fit();
-}
-
-std::array<asio::mutable_buffer, 2> to_asio(const PacketReader::Buffers& room) {
-  return {asio::buffer(room[0].data(), room[0].size()), asio::buffer(room[1].data(), room[1].size())};
 }
 
 }  // namespace

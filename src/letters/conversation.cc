@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "dispatch/dead_letter.h"
+#include "gearman/read_buffers.h"
 
 namespace driveshaft::letters {
 namespace {
@@ -214,11 +215,9 @@ asio::awaitable<Result<Conversation::Answer>> Conversation::ask(PacketType expec
       if (type != PacketType::error && type != expected && type != or_this) co_return not_expected(type);
       co_return Answer{type, std::string(body)};
     }
-    const auto room = reader_.prepare();
-    const std::array<asio::mutable_buffer, 2> buffers{asio::buffer(room[0].data(), room[0].size()),
-                                                      asio::buffer(room[1].data(), room[1].size())};
+    const auto room = gearman::to_asio(reader_.prepare());
     wait_for(stream_);
-    const auto [error, size] = co_await stream_.async_read_some(buffers, kResult);
+    const auto [error, size] = co_await stream_.async_read_some(room, kResult);
     deadline_.clear();
     if (error) co_return lost(error);
     reader_.commit(size);
