@@ -7,14 +7,13 @@
 #include <random>
 
 #include "text/base64.h"
-#include "text/utf8.h"
+#include "text/json_string.h"
 
 namespace driveshaft::dispatch {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char kHex[] = "0123456789abcdef";
 
 // GCC compiles such a function twice; at start-up the dynamic linker picks the version that the processor can
@@ -25,12 +24,10 @@ constexpr char kHex[] = "0123456789abcdef";
 #define DRIVESHAFT_VECTOR_CODE
 #endif
 
-// Whether a byte is not ASCII, or must be escaped in a JSON string.
-constexpr bool is_special(char c) { return static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\'; }
-
-// Whether no byte is special. For big jobs most of the time is spent here, so it is written so that compilers
-// make vector code of it: few operations and no branch for each byte. As signed numbers, bytes from 0x80 are
-// negative. The xor moves '"' next to the control characters and keeps both groups together.
+// Whether no byte is special: not ASCII, or one that must be escaped in a JSON string. For big jobs most of
+// the time is spent here, so it is written so that compilers make vector code of it: few operations and no
+// branch for each byte. As signed numbers, bytes from 0x80 are negative. The xor moves '"' next to the
+// control characters and keeps both groups together.
 DRIVESHAFT_VECTOR_CODE bool all_plain(std::string_view text) {
   constexpr std::size_t kBlock = 1024;
   while (!text.empty()) {
@@ -46,62 +43,10 @@ DRIVESHAFT_VECTOR_CODE bool all_plain(std::string_view text) {
   return true;
 }
 
-void append_json_escape(std::string& out, unsigned char c) {
-  switch (c) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    default:
-      out += "\\u00";
-      out += kHex[c >> 4];
-      out += kHex[c & 15];
-  }
-}
-
-// Appends `text` as the inside of a JSON string. Without `lossy` it stops at the first byte that is not UTF-8
-// and returns false; with `lossy` it writes U+FFFD for that byte.
-bool append_json(std::string& out, std::string_view text, bool lossy) {
-  std::size_t plain_from = 0;
-  std::size_t at = 0;
-  const auto flush = [&] { out.append(text, plain_from, at - plain_from); };
-  while (at < text.size()) {
-    const auto c = static_cast<unsigned char>(text[at]);
-    if (!is_special(text[at])) {
-      ++at;
-    } else if (const std::size_t length = c < 0x80 ? 0 : text::utf8_length(text.substr(at)); length > 0) {
-      at += length;
-    } else if (c < 0x80) {
-      flush();
-      append_json_escape(out, c);
-      plain_from = ++at;
-    } else if (lossy) {
-      flush();
-      out += kReplacement;
-      plain_from = ++at;
-    } else {
-      return false;
-    }
-  }
-  flush();
-  return true;
-}
-
 void append_json_field(std::string& out, std::string_view name, std::string_view value) {
-  out.append("\"").append(name).append("\":\"");
-  append_json(out, value, /*lossy=*/true);
-  out += "\",";
+  out.append("\"").append(name).append("\":");
+  text::append_json_string(out, value);
+  out += ',';
 }
 
 void encode_json(const JobFields& job, RequestBody& body) {
@@ -118,7 +63,7 @@ void encode_json(const JobFields& job, RequestBody& body) {
     return;
   }
   const std::size_t start = out.size();
-  if (append_json(out, job.workload, /*lossy=*/false)) {
+  if (text::append_as_json(out, job.workload)) {
     out += "\"}";
     return;
   }
@@ -193,12 +138,6 @@ void encode_urlencoded(const JobFields& job, RequestBody& body) {
 }
 
 }  // namespace
-
-void append_json_string(std::string& out, std::string_view bytes) {
-  out += '"';
-  append_json(out, bytes, /*lossy=*/true);
-  out += '"';
-}
 
 void encode(config::RequestFormat format, const JobFields& job, RequestBody& body) {
   body.before.clear();

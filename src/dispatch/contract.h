@@ -41,9 +41,6 @@ struct RequestBody {
 //   urlencoded  application/x-www-form-urlencoded
 void encode(config::RequestFormat format, const JobFields& job, RequestBody& body);
 
-// Appends `bytes` as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-void append_json_string(std::string& out, std::string_view bytes);
-
 // What the endpoint answers for a job.
 struct Answer {
   std::uint32_t gearman_ret;         // 0: success

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "text/base64.h"
+#include "text/json_string.h"
 
 namespace driveshaft::dispatch {
 namespace {
@@ -41,7 +42,7 @@ std::string utc(std::chrono::system_clock::time_point time) {
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
   out.append(",\"").append(name).append("\":");
-  append_json_string(out, value);
+  text::append_json_string(out, value);
 }
 
 // Reads what utc() has written. Nothing: `text` is something else.

@@ -287,7 +287,7 @@ TEST(LogConsole, JsonLines) {
   EXPECT_EQ(line, R"({"time":"2026-01-31T12:00:00.123Z","level":"INFO","logger":"Main",)"
                   R"("message":"a \"b\" \\ \u0001 é )"
                   "\ufffd"
-                  R"(\u000a"})"
+                  R"(\n"})"
                   "\n");
 }
 

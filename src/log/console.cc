@@ -21,33 +21,12 @@
 #include "base/stderr.h"
 #include "log/fields.h"
 #include "log/file.h"
-#include "text/utf8.h"
+#include "text/json_string.h"
 
 namespace driveshaft::log {
 namespace {
 
 namespace helpers = log4cxx::helpers;
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  while (!text.empty()) {
-    std::size_t length = text::utf8_length(text);
-    const char c = text[0];
-    if (length == 0) {
-      out += "\ufffd";
-      length = 1;
-    } else if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out.append(text, 0, length);
-    }
-    text.remove_prefix(length);
-  }
-  out += '"';
-}
 
 // Numbers are written as such; their keys are few, and texts under other keys may look like numbers.
 bool is_number(std::string_view key) {
@@ -58,14 +37,14 @@ bool is_number(std::string_view key) {
 // A line of a job has its fields beside the message.
 void append_message(std::string& out, std::string_view message) {
   const auto fields = parse_fields(message);
-  append_json_string(out, fields ? fields->what : message);
+  text::append_json_string(out, fields ? fields->what : message);
   if (!fields) return;
   for (const auto& [key, value] : fields->values) {
     out.append(",\"").append(key).append("\":");
     if (is_number(key)) {
       out += value;
     } else {
-      append_json_string(out, value);
+      text::append_json_string(out, value);
     }
   }
 }

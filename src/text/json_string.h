@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+
+// Text as JSON writes it. Pure.
+namespace driveshaft::text {
+
+// Appends `bytes` as a JSON string, with its quotes. Each byte that is not UTF-8 becomes U+FFFD.
+void append_json_string(std::string& out, std::string_view bytes);
+
+// Appends `bytes` as the inside of a JSON string, without the quotes. False: not all of it is UTF-8, and only
+// a part of it has been appended.
+bool append_as_json(std::string& out, std::string_view bytes);
+
+}  // namespace driveshaft::text
