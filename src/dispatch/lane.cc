@@ -167,7 +167,7 @@ void Lane::link_closed(gearman::Link& link) {
   links_.erase(closed);
 }
 
-bool Lane::is_retiring() const {
+bool Lane::has_retiring_links() const {
   return std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->retiring(); });
 }
 

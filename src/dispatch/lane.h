@@ -70,7 +70,7 @@ class Lane {
   const Links& links() const { return links_; }  // links that retire included
   // The lane has no functions, and its last link is closed.
   bool empty() const { return functions_.empty() && links_.empty(); }
-  bool is_retiring() const;
+  bool has_retiring_links() const;
   bool has_unsent() const;
 
  private:

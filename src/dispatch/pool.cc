@@ -529,7 +529,8 @@ void Pool::sweep() {
 }
 
 void Pool::forget_withdrawn() {
-  if (std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->is_retiring(); })) return;
+  if (std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->has_retiring_links(); }))
+    return;
   std::erase_if(functions_, [&](const auto& entry) {
     const Function& function = entry.second;
     if (!function.withdrawn || function.permits.running() > 0) return false;
