@@ -51,17 +51,17 @@ std::string user_name(uid_t uid) {
 }
 
 // Who listens on an address that could not be bound.
-struct InTheWay {
+struct OtherListener {
   std::optional<net::Process> process;  // nothing: this user may not see which process it is
   std::optional<uid_t> user;
 };
 
 // If several processes listen there, one that is not driveshaft is returned: it will still be there after a
 // restart of the daemon.
-InTheWay in_the_way_of(const asio::ip::tcp::endpoint& endpoint) {
-  InTheWay found;
+OtherListener other_listener(const asio::ip::tcp::endpoint& endpoint) {
+  OtherListener found;
   for (const auto& listener : net::listeners()) {
-    if (!net::in_the_way(listener.endpoint, endpoint)) continue;
+    if (!net::conflicts_with(listener.endpoint, endpoint)) continue;
     found.user = listener.user;
     if (auto owner = net::owner_of_socket(listener.inode)) found.process = std::move(*owner);
     if (found.process && !is_driveshaft(*found.process)) break;
@@ -128,7 +128,7 @@ CheckRow check_exporter(const net::Address& address, bool tls) {
   const std::string shown = fmt::format("{}://{}", tls ? "https" : "http", net::to_string(address));
   const auto failed = admin::try_to_bind(address);
   if (!failed) return good_row(kExporter, shown);
-  const auto other = failed->in_use ? in_the_way_of(failed->endpoint) : InTheWay{};
+  const auto other = failed->in_use ? other_listener(failed->endpoint) : OtherListener{};
   if (other.process && is_driveshaft(*other.process)) {
     return warning_row(kExporter, shown, daemon_has_it(other.process->pid, "listens there"));
   }

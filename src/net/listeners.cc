@@ -100,7 +100,7 @@ std::vector<Listener> parse_listeners(std::string_view table) {
   return found;
 }
 
-bool in_the_way(const tcp::endpoint& other, const tcp::endpoint& wanted) {
+bool conflicts_with(const tcp::endpoint& other, const tcp::endpoint& wanted) {
   if (other.port() != wanted.port()) return false;
   const auto one = plain(other.address()), two = plain(wanted.address());
   if (one == two) return true;

@@ -27,7 +27,7 @@ struct Listener {
 std::vector<Listener> parse_listeners(std::string_view table);
 
 // Whether a socket that is bound to `wanted` could not listen beside `other`. Pure.
-bool in_the_way(const asio::ip::tcp::endpoint& other, const asio::ip::tcp::endpoint& wanted);
+bool conflicts_with(const asio::ip::tcp::endpoint& other, const asio::ip::tcp::endpoint& wanted);
 
 // The listening sockets of this network namespace.
 std::vector<Listener> listeners();

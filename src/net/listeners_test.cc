@@ -34,19 +34,19 @@ TEST(Listeners, OfIpv6Too) {
       ElementsAre(Listener{{make_address("::1"), 4730}, 0, 5}));
 }
 
-bool stands_in_the_way(const char* other, const char* wanted, std::uint16_t port = 80) {
-  return in_the_way(tcp::endpoint(make_address(other), 80), tcp::endpoint(make_address(wanted), port));
+bool conflict(const char* other, const char* wanted, std::uint16_t port = 80) {
+  return conflicts_with(tcp::endpoint(make_address(other), 80), tcp::endpoint(make_address(wanted), port));
 }
 
-TEST(Listeners, OneIsInTheWayOfTheSameAddressAndOfAll) {
-  EXPECT_TRUE(stands_in_the_way("127.0.0.1", "127.0.0.1"));
-  EXPECT_FALSE(stands_in_the_way("127.0.0.1", "127.0.0.1", 81));
-  EXPECT_FALSE(stands_in_the_way("127.0.0.1", "127.0.0.2"));
-  EXPECT_TRUE(stands_in_the_way("0.0.0.0", "127.0.0.1"));
-  EXPECT_TRUE(stands_in_the_way("127.0.0.1", "0.0.0.0"));
-  EXPECT_TRUE(stands_in_the_way("::", "127.0.0.1"));
-  EXPECT_FALSE(stands_in_the_way("0.0.0.0", "::1"));
-  EXPECT_FALSE(stands_in_the_way("::1", "127.0.0.1"));
+TEST(Listeners, OneConflictsWithTheSameAddressAndWithAll) {
+  EXPECT_TRUE(conflict("127.0.0.1", "127.0.0.1"));
+  EXPECT_FALSE(conflict("127.0.0.1", "127.0.0.1", 81));
+  EXPECT_FALSE(conflict("127.0.0.1", "127.0.0.2"));
+  EXPECT_TRUE(conflict("0.0.0.0", "127.0.0.1"));
+  EXPECT_TRUE(conflict("127.0.0.1", "0.0.0.0"));
+  EXPECT_TRUE(conflict("::", "127.0.0.1"));
+  EXPECT_FALSE(conflict("0.0.0.0", "::1"));
+  EXPECT_FALSE(conflict("::1", "127.0.0.1"));
 }
 
 TEST(Listeners, ASocketOfOursIsFoundWithOurProcess) {
