@@ -174,10 +174,10 @@ FAILURES = {
     "not executable": (lambda program: program.chmod(0o644), "/program cannot be started: Permission denied"),
     "no program": (lambda program: (program.unlink(), program.write_text("x"), program.chmod(0o755)),
                    "/program cannot be started: Exec format error"),
-    "ends at once": (script("exit 3"), "the new process ended without a word"),
+    "ends at once": (script("exit 3"), "the new process ended and gave no reason"),
     "says why": (script("echo 'error while loading shared libraries: libfmt.so.9' >&2; exit 127"),
                  "the new process ended; it said last: error while loading shared libraries: libfmt.so.9"),
-    "is killed": (script("kill -SEGV $$"), "the new process ended without a word"),
+    "is killed": (script("kill -SEGV $$"), "the new process ended and gave no reason"),
     "knows an option no more": (script(f'exec {binary()} "$@" --turbo'), "--turbo"),
 }
 

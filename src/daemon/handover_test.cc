@@ -119,7 +119,7 @@ TEST(Successor, FailsWhenTheProgramIsMissing) {
 }
 
 TEST(Successor, FailsWhenTheProgramEndsAtOnce) {
-  EXPECT_EQ(failure_of({"/bin/true", {}}), "the new process ended without a word");
+  EXPECT_EQ(failure_of({"/bin/true", {}}), "the new process ended and gave no reason");
   EXPECT_EQ(failure_of({"/bin/sh", {"-c", "echo no >&2; echo $0 >&2", "library missing"}}),
             "the new process ended; it said last: library missing");
 }

@@ -88,7 +88,7 @@ Upgrade::Action Upgrade::on_end() {
   if (!said_.empty()) return fail("the new process ended: " + said_);
   const std::string_view last = last_line(stderr_);
   if (!last.empty()) return fail(fmt::format("the new process ended; it said last: {}", last));
-  return fail("the new process ended without a word");
+  return fail("the new process ended and gave no reason");
 }
 
 Upgrade::Action Upgrade::on_time_out() {

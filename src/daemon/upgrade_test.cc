@@ -74,7 +74,7 @@ TEST(Upgrade, WithoutASentReasonTheLastLineOnStderrIsTheReason) {
 TEST(Upgrade, WithoutAnyTextTheReasonIsThatItEnded) {
   for (Upgrade upgrade : {begun(), taking_over()}) {
     EXPECT_EQ(upgrade.on_end(), Action::give_up);
-    EXPECT_EQ(upgrade.reason(), "the new process ended without a word");
+    EXPECT_EQ(upgrade.reason(), "the new process ended and gave no reason");
   }
 }
 
@@ -120,7 +120,7 @@ TEST(Upgrade, AfterAFailureTheNextUpgradeMaySucceed) {
   upgrade.begin("/bin/ds");
   EXPECT_EQ(upgrade.reason(), "");
   EXPECT_EQ(upgrade.on_end(), Action::give_up);
-  EXPECT_EQ(upgrade.reason(), "the new process ended without a word");
+  EXPECT_EQ(upgrade.reason(), "the new process ended and gave no reason");
 }
 
 TEST(Upgrade, MessagesOutOfTurnDoNothing) {
