@@ -172,7 +172,7 @@ std::int64_t Admission::jobs_above_share(const BackendCounters& backend, const S
   return above <= 0 ? above / all.weights : (above + all.weights - 1) / all.weights;
 }
 
-// A backend that could not have jobs for a while does not get more jobs later for that.
+// If a backend could not get jobs for a while, it gets no extra jobs afterwards.
 void Admission::post(Ticket& ticket, BackendCounters& backend) {
   EndpointCounters& endpoint = *ticket.endpoint_;
   endpoint.turn_ = std::max(endpoint.turn_, backend.turn_);

@@ -52,7 +52,7 @@ class JobOwner {
   virtual void attempt_ready(Job& job) = 0;
   // An attempt at the job has ended, so it is no longer at its backend.
   virtual void attempt_ended(Job& job, BackendHealth::Attempt attempt) = 0;
-  // The job's result was given to its link, which has yet to send it.
+  // The job's result was given to its link, which has not sent it yet.
   virtual void result_ready() = 0;
   // The job has failed for good.
   virtual void job_failed(FailedJob failure) = 0;

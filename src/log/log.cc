@@ -35,8 +35,8 @@ thread_local std::int64_t time_of_line = 0;
 class Loggers {
  public:
   Loggers() {
-    // log4cxx encodes lines for the process's locale, as it is when it first writes: in the bare environment
-    // of a service that turns every letter beyond ASCII into '?'.
+    // log4cxx encodes lines for the locale that the process has when log4cxx first writes. Without LANG, as a
+    // service often runs, each letter beyond ASCII would become '?'.
     std::setlocale(LC_CTYPE, "C.UTF-8");
     // Otherwise the first look-up would read any log4cxx.xml in the working directory.
     log4cxx::LogManager::getLoggerRepository()->setConfigured(true);
@@ -44,8 +44,8 @@ class Loggers {
     log4cxx::helpers::Date::setGetCurrentTimeFunction([]() -> log4cxx::log4cxx_time_t {
       return time_of_line != 0 ? time_of_line : log4cxx::helpers::Date::getCurrentTimeStd();
     });
-    // Buffered lines are written at exit, whoever still holds a logger. Registered after log4cxx's own
-    // objects exist, so it runs before they go.
+    // Buffered lines are written at exit, even if a logger is still in use. This is registered when log4cxx's
+    // own objects exist, so it runs before log4cxx destroys them.
     std::atexit([] { log4cxx::LogManager::shutdown(); });
   }
 

@@ -212,7 +212,7 @@ std::optional<Certificate> certificate_of(const SSL_CTX* context, const TlsSetti
 // Sends the name to the peer (SNI), and has the peer's certificate checked for it. False: there is no memory.
 bool expect_name(SSL* session, const std::string& name) {
   if (is_ip_address(name)) {
-    const std::string literal = name.substr(0, name.find('%'));  // a zone is this machine's own affair
+    const std::string literal = name.substr(0, name.find('%'));  // a zone has a meaning on this machine only
     return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), literal.c_str()) == 1;
   }
   SSL_set_hostflags(session, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
