@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "admin/routes.h"
+#include "admin/reply.h"
 #include "base/error.h"
 #include "text/secret.h"
 

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "admin/routes.h"
+#include "admin/reply.h"
 #include "base/error.h"
 #include "log/log.h"
 

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "admin/routes.h"
+#include "admin/reply.h"
 #include "monitor/view.h"
 
 // Makes the answers of /api/v1 from a view. No I/O. docs/openapi.yaml describes the answers.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "admin/reply.h"
+
 #include <boost/json.hpp>
 
-#include "admin/routes.h"
 #include "net/uri.h"
 
 namespace driveshaft::admin {

@@ -5,7 +5,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <optional>
 
-#include "admin/routes.h"
+#include "admin/reply.h"
 
 // Makes HTTP responses from answers. No I/O.
 namespace driveshaft::admin {
