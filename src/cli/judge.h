@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "dispatch/contract.h"
+#include "dispatch/answer_decoder.h"
 #include "http/exchange.h"
 
 // Judges whether an endpoint's response to a sample job follows the contract. Pure.

@@ -10,7 +10,6 @@
 #include <boost/json/serialize.hpp>
 
 #include "cli/figures.h"
-#include "dispatch/contract.h"
 #include "text/base64.h"
 #include "text/printable.h"
 #include "text/utf8.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "dispatch/answer_decoder.h"
+
 #include <fmt/format.h>
 
 #include <boost/json/basic_parser_impl.hpp>
@@ -7,7 +9,6 @@
 #include <optional>
 #include <string>
 
-#include "dispatch/contract.h"
 #include "dispatch/failure_hint.h"
 
 namespace driveshaft::dispatch {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/deadlines.h"
-#include "dispatch/contract.h"
+#include "dispatch/answer_decoder.h"
 #include "gearman/server_state.h"
 #include "metrics/metrics.h"
 #include "net/asio.h"

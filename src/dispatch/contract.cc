@@ -12,8 +12,6 @@
 namespace driveshaft::dispatch {
 namespace {
 
-namespace json = boost::json;
-
 constexpr char kHex[] = "0123456789abcdef";
 
 // GCC compiles such a function twice; at start-up the dynamic linker picks the version that the processor can

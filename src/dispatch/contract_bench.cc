@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "dispatch/answer_decoder.h"
 #include "dispatch/contract.h"
 #include "dispatch/stream_decoder.h"
 

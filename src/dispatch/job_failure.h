@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "config/config.h"
+#include "dispatch/answer_decoder.h"
 #include "dispatch/attempt.h"
-#include "dispatch/contract.h"
 #include "gearman/link.h"
 #include "http/exchange.h"
 #include "metrics/metrics.h"

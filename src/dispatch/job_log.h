@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "dispatch/answer_decoder.h"
 #include "dispatch/contract.h"
 #include "dispatch/trace.h"
 #include "gearman/link.h"

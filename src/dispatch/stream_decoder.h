@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "dispatch/contract.h"
+#include "dispatch/answer_decoder.h"
 
 namespace driveshaft::dispatch {
 

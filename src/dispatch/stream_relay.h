@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "dispatch/contract.h"
+#include "dispatch/answer_decoder.h"
 #include "dispatch/stream_decoder.h"
 #include "gearman/link.h"
 

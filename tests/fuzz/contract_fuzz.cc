@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "dispatch/answer_decoder.h"
 #include "dispatch/contract.h"
 #include "dispatch/dead_letter.h"
 #include "text/base64.h"
