@@ -26,6 +26,8 @@ using boost::system::error_code;
 constexpr std::chrono::seconds kActionTimeout{15};
 constexpr std::chrono::seconds kUpgradeTimeout{45};
 
+constexpr std::string_view kPlace = "POOL[/FUNCTION]";  // what is paused or resumed
+
 const OptionName kSocket{"control_socket", "path"};
 const OptionName kFor{"for", "time"};
 const OptionName kReason{"reason", "text"};
@@ -33,12 +35,59 @@ const OptionName kFunction{"function", "name"};
 const OptionName kOlderThan{"older-than", "time"};
 const OptionName kRequeue{"requeue", ""};
 
+// Adds the arguments that are not options to the body of the request, which has the options already. The
+// error does not name the command.
+using AddArguments = base::Result<void>(json::object& body, const std::vector<std::string>& arguments);
+
 struct ControlRow {
   std::string_view name;
   std::string_view arguments;  // besides the options; "HANDLE…": one or more
-  std::size_t least, most;
+  std::size_t least, most;     // how many arguments there may be
+  AddArguments* add_arguments;
   std::vector<OptionName> options;
 };
+
+// The first slash separates the pool from the function. If the pool's name contains a slash itself, the
+// daemon finds the pool that is meant (Control::named).
+base::Result<void> add_place(json::object& body, const std::vector<std::string>& arguments) {
+  const std::string_view text = arguments[0];
+  const auto slash = text.find('/');
+  if (text.empty() || slash == 0) {
+    return Error{fmt::format("expected {}, and the name of the pool is empty", kPlace)};
+  }
+  body["pool"] = text.substr(0, slash);
+  if (slash != text.npos) body["function"] = text.substr(slash + 1);
+  return {};
+}
+
+// The jobs are named by their handles, or by their function and their age.
+base::Result<void> add_handles(json::object& body, const std::vector<std::string>& arguments) {
+  const bool of_function = body.contains("function");
+  const bool is_whole = of_function == body.contains("older_than") && of_function == arguments.empty();
+  if (!is_whole || (of_function && body["function"].as_string().empty())) {
+    return Error{"expected handles, or --function NAME --older-than TIME"};
+  }
+  if (!arguments.empty()) body["handles"] = json::array(arguments.begin(), arguments.end());
+  return {};
+}
+
+base::Result<void> add_log_level(json::object& body, const std::vector<std::string>& arguments) {
+  const std::string& logger = arguments[0];
+  const std::string& level = arguments[1];
+  const auto wrong = [](std::string_view expected, const std::string& got) {
+    return Error{fmt::format("expected {}, got \"{}\"", expected, text::printable(got, 60))};
+  };
+  if (logger != "Main" && logger != "Thread") return wrong("the logger Main or Thread", logger);
+  const auto& levels = log::kLevelNames;
+  if (std::find(levels.begin(), levels.end(), level) == levels.end()) {
+    return wrong(fmt::format("one of the levels {}", fmt::join(levels, ", ")), level);
+  }
+  body["logger"] = logger;
+  body["level"] = level;
+  return {};
+}
+
+base::Result<void> add_nothing(json::object&, const std::vector<std::string>&) { return {}; }
 
 // Adds the options that every command has.
 std::vector<OptionName> options(std::vector<OptionName> own) {
@@ -49,13 +98,13 @@ std::vector<OptionName> options(std::vector<OptionName> own) {
 const std::vector<ControlRow>& control_rows() {
   constexpr std::size_t kMany = 1000;
   static const std::vector<ControlRow> rows{
-      {"pause", "POOL[/FUNCTION]", 1, 1, options({kFor, kReason})},
-      {"resume", "POOL[/FUNCTION]", 1, 1, options({})},
-      {"cancel", "HANDLE…", 0, kMany, options({kFunction, kOlderThan, kRequeue})},
-      {"reload", "", 0, 0, options({})},
-      {"drain", "", 0, 0, options({})},
-      {"upgrade", "", 0, 0, options({})},
-      {"log-level", "LOGGER LEVEL", 2, 2, options({kFor})},
+      {"pause", kPlace, 1, 1, add_place, options({kFor, kReason})},
+      {"resume", kPlace, 1, 1, add_place, options({})},
+      {"cancel", "HANDLE…", 0, kMany, add_handles, options({kFunction, kOlderThan, kRequeue})},
+      {"reload", "", 0, 0, add_nothing, options({})},
+      {"drain", "", 0, 0, add_nothing, options({})},
+      {"upgrade", "", 0, 0, add_nothing, options({})},
+      {"log-level", "LOGGER LEVEL", 2, 2, add_log_level, options({kFor})},
   };
   return rows;
 }
@@ -65,14 +114,6 @@ const ControlRow* find_row(std::span<const char* const> arguments) {
   const auto row = std::find_if(control_rows().begin(), control_rows().end(),
                                 [&](const ControlRow& one) { return one.name == arguments[0]; });
   return row == control_rows().end() ? nullptr : &*row;
-}
-
-// The first slash separates the pool from the function. If the pool's name contains a slash itself, the
-// daemon finds the pool that is meant (Control::named).
-void add_place(json::object& body, std::string_view text) {
-  const auto slash = text.find('/');
-  body["pool"] = text.substr(0, slash);
-  if (slash != text.npos) body["function"] = text.substr(slash + 1);
 }
 
 base::Result<void> add_option(json::object& body, const OptionName& option, const std::string& text) {
@@ -95,14 +136,24 @@ base::Result<void> add_option(json::object& body, const OptionName& option, cons
   return {};
 }
 
-base::Result<void> check_log_level(const std::string& logger, const std::string& level) {
-  const auto wrong = [](std::string_view expected, const std::string& got) {
-    return Error{fmt::format("log-level: expected {}, got \"{}\"", expected, text::printable(got, 60))};
-  };
-  if (logger != "Main" && logger != "Thread") return wrong("the logger Main or Thread", logger);
-  const auto& levels = log::kLevelNames;
-  if (std::find(levels.begin(), levels.end(), level) == levels.end()) {
-    return wrong(fmt::format("one of the levels {}", fmt::join(levels, ", ")), level);
+// The options about how the daemon is reached.
+struct ReachOptions {
+  std::optional<std::string> socket;
+  std::optional<Target> target;
+  std::string token_file;
+  std::string ca_file;
+};
+
+// The error does not name the command.
+base::Result<void> reach_by(ReachOptions given, ControlCommand& command) {
+  if (given.socket && given.target) return Error{"--control_socket and --url exclude each other"};
+  if (given.socket) command.socket = std::move(*given.socket);
+  if (given.target) {
+    command.target = std::move(given.target);
+    command.target->token_file = std::move(given.token_file);
+    command.target->ca_file = std::move(given.ca_file);
+  } else if (!given.token_file.empty() || !given.ca_file.empty()) {
+    return Error{"--token_file and --ca_file go with --url; the control socket needs neither"};
   }
   return {};
 }
@@ -159,9 +210,7 @@ base::Result<ControlCommand> parse_control_command(std::span<const char* const> 
   if (!given) return given.error();
   ControlCommand command;
   command.action = row.name;
-  std::string token_file;
-  std::string ca_file;
-  bool names_socket = false;
+  ReachOptions reach_options;
   json::object body;
   std::vector<std::string> others;
   for (const auto& [option, text] : *given) {
@@ -170,51 +219,28 @@ base::Result<ControlCommand> parse_control_command(std::span<const char* const> 
     } else if (option->name == kHelp.name) {
       command.help = true;
     } else if (option->name == kSocket.name) {
-      command.socket = text;
-      names_socket = true;
+      reach_options.socket = text;
     } else if (option->name == kUrl.name) {
-      if (const auto read = read_address(command.target.emplace(), text); !read) return read.error();
+      if (const auto read = read_address(reach_options.target.emplace(), text); !read) return read.error();
     } else if (option->name == kTokenFile.name) {
-      token_file = text;
+      reach_options.token_file = text;
     } else if (option->name == kCaFile.name) {
-      ca_file = text;
+      reach_options.ca_file = text;
     } else if (auto added = add_option(body, *option, text); !added) {
       return added.error();
     }
   }
   if (command.help) return command;
-  if (names_socket && command.target) {
-    return Error{fmt::format("{}: --control_socket and --url exclude each other", row.name)};
-  }
-  if (command.target) {
-    command.target->token_file = token_file;
-    command.target->ca_file = ca_file;
-  } else if (!token_file.empty() || !ca_file.empty()) {
-    return Error{fmt::format("{}: --token_file and --ca_file go with --url; the control socket needs neither",
-                             row.name)};
-  }
+  const auto named = [&](const Error& error) {
+    return Error{fmt::format("{}: {}", row.name, error.message)};
+  };
+  if (const auto reached = reach_by(std::move(reach_options), command); !reached)
+    return named(reached.error());
   if (others.size() < row.least || others.size() > row.most) {
-    return Error{fmt::format("{}: expected {}; driveshaft {} --help says more", row.name,
-                             row.arguments.empty() ? "no argument" : row.arguments, row.name)};
+    return named({fmt::format("expected {}; driveshaft {} --help says more",
+                              row.arguments.empty() ? "no argument" : row.arguments, row.name)});
   }
-  if (row.name == "log-level") {
-    if (auto right = check_log_level(others[0], others[1]); !right) return right.error();
-    body["logger"] = others[0];
-    body["level"] = others[1];
-  } else if (row.name == "cancel") {
-    const bool of_function = body.contains("function");
-    const bool is_whole = of_function == body.contains("older_than") && of_function == others.empty();
-    if (!is_whole || (of_function && body["function"].as_string().empty())) {
-      return Error{"cancel: expected handles, or --function NAME --older-than TIME"};
-    }
-    if (!others.empty()) body["handles"] = json::array(others.begin(), others.end());
-  } else if (!others.empty()) {
-    if (others[0].empty() || others[0].front() == '/') {
-      return Error{
-          fmt::format("{}: expected {}, and the name of the pool is empty", row.name, row.arguments)};
-    }
-    add_place(body, others[0]);
-  }
+  if (const auto added = row.add_arguments(body, others); !added) return named(added.error());
   command.body = json::serialize(body);
   return command;
 }
