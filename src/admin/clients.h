@@ -44,8 +44,13 @@ class ScopedCount {
 
 // The clients of one listening socket. Each listening socket has limits of its own.
 struct Clients {
-  Clients(const char* what, std::size_t limit, std::uint64_t bytes)
-      : name(what), most(limit), body_bytes(bytes) {}
+  enum class Of { exporter, control_socket };
+
+  Clients(Of socket, std::size_t limit, std::uint64_t bytes)
+      : name(socket == Of::exporter ? "the exporter address" : "the control socket"),
+        of(socket),
+        most(limit),
+        body_bytes(bytes) {}
 
   // Closes the connection that has waited longest for its client. So clients that send nothing, or do not
   // read their answers, cannot keep a scrape or a health check out. False: no connection waits.
@@ -56,6 +61,7 @@ struct Clients {
   }
 
   const char* const name;
+  const Of of;
   const std::size_t most;          // most connections that may be open
   const std::uint64_t body_bytes;  // largest size of a request's body
   std::size_t open = 0;            // connections that are open
