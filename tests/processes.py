@@ -2,6 +2,7 @@
 """Child processes that are ended with their test, free ports, and waiting without fixed sleeps."""
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import random
@@ -55,9 +56,9 @@ class HangingFile:
         return self.writer is not None
 
 
-# The ports of the tests are divided into so many sets. Each process that runs tests has one, also when several runs of the tests
-# go on at once.
-PORT_SETS = 32
+# The ports of the tests are divided into so many sets. Each process that needs ports has one, also when several runs of the
+# tests go on at once.
+PORT_SETS = 16
 
 
 def _take_port_set():
@@ -72,20 +73,18 @@ def _take_port_set():
     raise RuntimeError(f"{PORT_SETS} processes run tests of driveshaft already: start this one when one of them has ended")
 
 
-def _shuffled_ports():
-    ports = range(10000 + _port_set, 32000, PORT_SETS)
-    return itertools.cycle(random.sample(ports, len(ports)))
-
-
-_port_set, _port_set_lock = _take_port_set()
-_ports = _shuffled_ports()
+@functools.cache
+def _own_ports():
+    number, lock = _take_port_set()
+    ports = range(10000 + number, 32000, PORT_SETS)
+    return itertools.cycle(random.sample(ports, len(ports))), lock
 
 
 def free_port():
     """A port on which nothing listens, neither by IPv4 nor by IPv6. It stays free while a server is down between a kill and a
     restart: it is below the range of outgoing connections, it is returned again only after all other ports, and no other
     process that runs tests uses it."""
-    for port in _ports:
+    for port in _own_ports()[0]:
         with socket.socket(socket.AF_INET6) as probe:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             try:

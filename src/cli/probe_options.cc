@@ -16,6 +16,7 @@
 #include "config/load.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "text/equal_ignoring_case.h"
 #include "text/printable.h"
 
 namespace driveshaft::cli {
@@ -84,7 +85,7 @@ Result<void> read_header(ProbeOptions& options, const std::string& text) {
     header.value = text::Secret(given);
   }
   for (const auto& other : options.headers) {
-    if (config::same_header(other.name, header.name))
+    if (text::equal_ignoring_case(other.name, header.name))
       return Error{fmt::format("{} is given twice", header.name)};
   }
   options.headers.push_back(std::move(header));
@@ -178,7 +179,7 @@ Result<void> check(const ProbeOptions& options, bool has_uri) {
     return Error{"--document-root is for fcgi:// and fcgi+unix:// alone"};
   }
   for (const auto& header : options.headers) {
-    if (config::same_header(header.name, "Authorization") && !options.uri.authorization.empty()) {
+    if (text::equal_ignoring_case(header.name, "Authorization") && !options.uri.authorization.empty()) {
       return Error{"--header Authorization: the URI has a user, which is sent as Authorization; remove one"};
     }
   }

@@ -4,6 +4,7 @@
 #include "config/headers.h"
 #include "config/key_table.h"
 #include "config/unknown_keys.h"
+#include "text/equal_ignoring_case.h"
 #include "text/printable.h"
 
 namespace driveshaft::config {
@@ -91,7 +92,7 @@ bool Headers::read(const Value& value, std::vector<Header>& headers) {
       member.key_error(good.error().message);
       continue;
     }
-    const auto same = [&](std::string_view name) { return same_header(name, child.key); };
+    const auto same = [&](std::string_view name) { return text::equal_ignoring_case(name, child.key); };
     if (const auto twin = std::find_if(names.begin(), names.end(), same);
         twin != names.end() && *twin != child.key) {
       member.key_error(fmt::format("the header stands twice, first as \"{}\"; remove one", *twin));
@@ -180,9 +181,9 @@ std::vector<std::string> describe_signing(const PoolSettings& before, const Pool
 }
 
 void check_authorization(const Value& value, const net::Uri& uri, const PoolSettings& settings) {
-  const bool has_header =
-      std::any_of(settings.headers.begin(), settings.headers.end(),
-                  [](const Header& header) { return same_header(header.name, "Authorization"); });
+  const bool has_header = std::any_of(
+      settings.headers.begin(), settings.headers.end(),
+      [](const Header& header) { return text::equal_ignoring_case(header.name, "Authorization"); });
   if (!has_header || uri.authorization.empty()) return;
   value.error(
       "it has a user, which is sent as Authorization, and so has headers, the pool's or the top level's; "

@@ -34,12 +34,10 @@ bool is_blank(char c) { return c == ' ' || c == '\t'; }
 template <std::size_t N>
 bool holds(const std::string_view (&names)[N], std::string_view name) {
   return std::any_of(std::begin(names), std::end(names),
-                     [&](std::string_view one) { return same_header(one, name); });
+                     [&](std::string_view one) { return text::equal_ignoring_case(one, name); });
 }
 
 }  // namespace
-
-bool same_header(std::string_view a, std::string_view b) { return text::equal_ignoring_case(a, b); }
 
 base::Result<void> check_header_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxHeaderName || !std::all_of(name.begin(), name.end(), is_token)) {
@@ -48,7 +46,8 @@ base::Result<void> check_header_name(std::string_view name) {
   }
   const bool ours =
       std::any_of(std::begin(kOurPrefixes), std::end(kOurPrefixes), [&](std::string_view prefix) {
-        return name.size() >= prefix.size() && same_header(name.substr(0, prefix.size()), prefix);
+        return name.size() >= prefix.size() &&
+               text::equal_ignoring_case(name.substr(0, prefix.size()), prefix);
       });
   if (ours || holds(kOurs, name)) return Error{"Driveshaft itself sends this header; leave it out"};
   if (holds(kForbidden, name)) {

@@ -20,8 +20,6 @@ inline constexpr std::size_t kMaxSigningSecrets = 2;      // a new one beside th
 inline constexpr std::size_t kMinSigningKey = 24;         // bytes, as Standard Webhooks has it
 inline constexpr std::size_t kMaxSigningKey = 64;         // bytes
 
-bool same_header(std::string_view a, std::string_view b);
-
 // Checks that HTTP allows the name, and that it is none that Driveshaft sends itself or that must not be
 // sent.
 base::Result<void> check_header_name(std::string_view name);

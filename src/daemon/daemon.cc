@@ -369,9 +369,10 @@ class Daemon {
   Service service_{loop_, [this] { return figures(); }};
   Lifecycle lifecycle_;
   int exit_code_ = base::kExitOk;
-  std::uint64_t may_open_ = 0;           // files
-  std::uint64_t needs_open_ = 0;         // files, with the jobs file in force
-  std::optional<admin::Server> server_;  // its thread uses the members above, and ends with run()
+  std::uint64_t may_open_ = 0;    // files
+  std::uint64_t needs_open_ = 0;  // files, with the jobs file in force
+  // Its thread uses the members above. run() ends the thread; after an exception this is destroyed first.
+  std::optional<admin::Server> server_;
 };
 
 int run(const Options& options, const Program& program, const std::optional<Inheritance>& inherited) {

@@ -14,33 +14,6 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-// GCC compiles such a function twice; at start-up the dynamic linker picks the version that the processor can
-// run. ThreadSanitizer would instrument the code that picks, which runs before ThreadSanitizer is ready.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
-#define DRIVESHAFT_VECTOR_CODE [[gnu::target_clones("avx2", "default")]]
-#else
-#define DRIVESHAFT_VECTOR_CODE
-#endif
-
-// Whether no byte is special: not ASCII, or one that must be escaped in a JSON string. For big jobs most of
-// the time is spent here, so it is written so that compilers make vector code of it: few operations and no
-// branch for each byte. As signed numbers, bytes from 0x80 are negative. The xor moves '"' next to the
-// control characters and keeps both groups together.
-DRIVESHAFT_VECTOR_CODE bool all_plain(std::string_view text) {
-  constexpr std::size_t kBlock = 1024;
-  while (!text.empty()) {
-    signed char special = 0;
-    for (const char c : text.substr(0, kBlock)) {
-      const signed char low_or_quote = static_cast<signed char>(c ^ 2) < 0x21 ? -1 : 0;
-      const signed char backslash = c == '\\' ? -1 : 0;
-      special = static_cast<signed char>(special | low_or_quote | backslash);
-    }
-    if (special != 0) return false;
-    text.remove_prefix(std::min(kBlock, text.size()));
-  }
-  return true;
-}
-
 void append_json_field(std::string& out, std::string_view name, std::string_view value) {
   out.append("\"").append(name).append("\":");
   text::append_json_string(out, value);
@@ -55,7 +28,7 @@ void encode_json(const JobFields& job, RequestBody& body) {
   append_json_field(out, "job_handle", job.handle);
   append_json_field(out, "unique", job.unique);
   out += "\"workload\":\"";
-  if (all_plain(job.workload)) {
+  if (text::is_plain_in_json(job.workload)) {
     body.workload = job.workload;
     body.after = "\"}";
     return;

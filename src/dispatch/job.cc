@@ -224,10 +224,11 @@ void Job::completed(const Answer& answer) {
 
 void Job::attempt_failed(JobFailure failure) {
   stale_connections_ = failure.end == AttemptEnd::stale_connection ? stale_connections_ + 1 : 0;
-  failure.end = end_after(history(), *settings_, failure.end);
   if (failure.end == AttemptEnd::absent) note_absence();
   if (failure.end == AttemptEnd::empty_answer) backend_->note_empty_answer(++empty_answers_ > 1);
-  const auto decision = decide(failure.end, history(), *settings_, base::random_share(), failure.asked);
+  const auto so_far = history();
+  failure.end = end_after(so_far, *settings_, failure.end);
+  const auto decision = decide(failure.end, so_far, *settings_, base::random_share(), failure.asked);
   if (decision.action == JobAction::send_again) {
     log_sent_again(logged(), attempt_, explained(failure));
     count_repeat("closed_connection");

@@ -43,7 +43,7 @@ void CgiHeader::reset() {
   status_ = 0;
   stream_type_ = false;
   retry_after_.clear();
-  location_.clear();
+  location_.reset();
 }
 
 bool CgiHeader::streams() const { return stream_type_ && status() / 100 == 2; }
@@ -87,7 +87,7 @@ base::Result<void, Failure> CgiHeader::read_line(std::string_view line) {
   } else if (text::equal_ignoring_case(name, "Retry-After")) {
     retry_after_ = value;
   } else if (text::equal_ignoring_case(name, "Location")) {
-    location_ = value;
+    location_.emplace(value);
   }
   return {};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,9 +22,9 @@ class CgiHeader {
   base::Result<std::size_t, Failure> read(std::string_view bytes);
 
   bool done() const { return done_; }  // the empty line that ends the header has come
-  unsigned status() const { return status_ != 0 ? status_ : !location_.empty() ? 302 : 200; }
+  unsigned status() const { return status_ != 0 ? status_ : location_ ? 302 : 200; }
   std::string_view retry_after() const { return retry_after_; }
-  std::string_view location() const { return location_; }
+  std::string_view location() const { return location_ ? *location_ : std::string_view(); }
   bool streams() const;  // the body may be taken in chunks
 
  private:
@@ -35,7 +36,7 @@ class CgiHeader {
   unsigned status_ = 0;  // 0: there is no Status line
   bool stream_type_ = false;
   std::string retry_after_;
-  std::string location_;
+  std::optional<std::string> location_;
 };
 
 }  // namespace driveshaft::http

@@ -33,6 +33,7 @@ struct Read {
   unsigned status = 0;
   std::string body;
   std::string retry_after;
+  std::string location;
   std::string stderr_lines;
 };
 
@@ -63,6 +64,7 @@ Read read(std::string_view bytes, std::size_t step = 1 << 20, bool streams = fal
   result.status = reader.status();
   result.body += reader.body();
   result.retry_after = reader.retry_after();
+  result.location = reader.location();
   result.stderr_lines += reader.stderr_lines(true);
   return result;
 }
@@ -87,6 +89,8 @@ TEST(FastcgiReader, TheStatusIs200WithoutAStatusLine) {
   EXPECT_EQ(read(out("Content-type: a/b\n\nx") + end()).status, 200u);
   EXPECT_EQ(read(out("Content-type: a/b\n\nx") + end()).body, "x");
   EXPECT_EQ(read(out("Location: /x\r\n\r\n") + end()).status, 302u);
+  EXPECT_EQ(read(out("Location: /x\r\n\r\n") + end()).location, "/x");
+  EXPECT_EQ(read(out("Location:\r\n\r\n") + end()).status, 302u);
   EXPECT_EQ(read(out("STATUS:404\r\n\r\n") + end()).status, 404u);
   EXPECT_EQ(read(out("\r\n") + end()).status, 200u);
   for (const char* status : {"", "20", "2000", "abc", "100", "099", "-20", "2 00"}) {

@@ -136,7 +136,6 @@ bool ResponseReader::started() const { return started_; }
 bool ResponseReader::done() const { return (*parser_)->is_done(); }
 unsigned ResponseReader::status() const { return (*parser_)->status; }
 std::string_view ResponseReader::retry_after() const { return (*parser_)->retry_after; }
-
 std::string_view ResponseReader::location() const { return (*parser_)->location; }
 bool ResponseReader::keep_alive() const { return (*parser_)->keep_alive(); }
 

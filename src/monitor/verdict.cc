@@ -362,8 +362,10 @@ class Judge {
 
   // A function that a reload has added counts, although the queues were read before.
   bool is_served(std::string_view function) const {
-    const auto names = served_functions();
-    return std::find(names.begin(), names.end(), function) != names.end();
+    const auto& pools = view_.snapshot.config.in_force->pools;
+    return std::any_of(pools.begin(), pools.end(), [&](const config::PoolConfig& pool) {
+      return std::find(pool.jobs_list.begin(), pool.jobs_list.end(), function) != pool.jobs_list.end();
+    });
   }
 
   std::vector<std::string_view> served_functions() const {

@@ -7,6 +7,9 @@
 // Text as JSON writes it. Pure.
 namespace driveshaft::text {
 
+// Whether a JSON string has the bytes as they are: all are ASCII, and none has to be escaped.
+bool is_plain_in_json(std::string_view bytes);
+
 // Appends `bytes` as a JSON string, with its quotes. Each byte that is not UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view bytes);
 

@@ -20,6 +20,15 @@ TEST(JsonString, EscapesWhatJsonDoesNotAllow) {
   EXPECT_EQ(json_string("gr\u00fcn"), "x\"gr\u00fcn\"");
 }
 
+TEST(JsonString, KnowsWhatJsonWritesAsItIs) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string bytes(2000, static_cast<char>(byte));
+    std::string out;
+    EXPECT_EQ(is_plain_in_json(bytes), byte < 0x80 && append_as_json(out, bytes) && out == bytes) << byte;
+  }
+  EXPECT_TRUE(is_plain_in_json(""));
+}
+
 TEST(JsonString, ReplacesBytesThatAreNotUtf8) { EXPECT_EQ(json_string("a\xff\xc3"), "x\"a\ufffd\ufffd\""); }
 
 TEST(JsonString, TheInsideIsAppendedOnlyIfItIsUtf8) {
