@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+import api
 from behaviours import Gate, answer, contract, reverse, slow
 from clients import Client, FAILED, complete, run, status, worker_links
 from driveshaft import jobs_file, pool, run_binary
@@ -277,8 +278,10 @@ def test_jobs_go_on_while_the_file_system_of_the_jobs_file_hangs(rig, web):
     daemon.wait_for_line("the file system has not answered for 5 s", level="WARN")
     assert run(server, "reverse", "ab") == complete("ba")
     assert daemon.get("/healthz")[0] == 200
+    cannot_be_read = "the jobs file, or a file that it names, cannot be read: "
+    api.wait_for_status(daemon, lambda status: status["summary"].startswith(cannot_be_read), "the page says it")
     shown = run_binary("status", str(daemon.port))
-    assert shown.returncode == 8 and shown.stdout.startswith("the jobs file, or a file that it names, cannot be read: "), shown
+    assert shown.returncode == 8 and shown.stdout.startswith(cannot_be_read), shown
 
     daemon.expect_errors("is rejected")  # when it can be read, the file is empty
     config["pools_list"]["Regular"]["worker_count"] = 7
