@@ -44,9 +44,9 @@ end() {
 
 step() { begin "$@" && end "$1"; }
 
-# Compilers at once: one a core, but no more than memory carries (the largest of our files takes about 1 GB).
+# Compilers at once: one a core, but no more than memory carries (under sanitizers one takes up to 1.3 GB).
 compilers() {
-  local by_memory=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1200000)) cores
+  local by_memory=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1400000)) cores
   cores=$(nproc)
   echo "${JOBS:-$((by_memory < 1 ? 1 : by_memory < cores ? by_memory : cores))}"
 }
