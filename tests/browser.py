@@ -46,11 +46,11 @@ class Browser:
     def shows(self, selector, text):
         """Waits until the first element of this selector is visible and contains the text."""
         wait_until(lambda: self.visible(selector=selector) and text in self.text(selector=selector),
-                   f"{selector} shows {text!r}", interval=0.1)
+                   f"{selector} shows {text!r}")
 
     def has(self, code, what, argument=None):
         """Waits until a JavaScript function returns true. `what` names the condition in the message of a failure."""
-        return wait_until(lambda: self.eval(code=code, argument=argument), what, interval=0.1)
+        return wait_until(lambda: self.eval(code=code, argument=argument), what)
 
     def focused(self):
         return self.eval(code="() => document.activeElement.id || document.activeElement.textContent.trim()")

@@ -12,16 +12,17 @@ import subprocess
 import time
 
 
-def wait_until(predicate, what, timeout=20.0, interval=0.01):
-    """Calls `predicate` until its value is true, and returns the value. Fails with `what` after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+def wait_until(predicate, what, timeout=20.0, at_first=0.01):
+    """Calls `predicate` until its value is true, and returns the value. Fails with `what` after `timeout` seconds. Between two
+    calls it pauses, `at_first` seconds and later up to 0.1: other tests run at the same time, and each call costs CPU."""
+    began = time.monotonic()
     while True:
-        late = time.monotonic() > deadline
+        waited = time.monotonic() - began
         value = predicate()
         if value:
             return value
-        assert not late, f"did not happen within {timeout} s: {what}"
-        time.sleep(interval)
+        assert waited <= timeout, f"did not happen within {timeout} s: {what}"
+        time.sleep(min(max(waited / 10, at_first), 0.1))
 
 
 def let_pass(seconds):

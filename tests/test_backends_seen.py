@@ -31,7 +31,7 @@ class Watched:
         def are():
             self.run(trying)
             return [backend["state"] for backend in self.backends()] == list(states)
-        wait_until(are, f"states are {states}", interval=0.1)
+        wait_until(are, f"states are {states}")
         for endpoint, state in zip((self.one, self.two), states):
             wait_until(lambda: self.metric("up", endpoint) == (state == "up"), f"{endpoint.uri()} is {state} in the metrics")
 
@@ -43,7 +43,7 @@ class Watched:
         def fits():
             done = run_binary("status", f"127.0.0.1:{self.daemon.port}")
             return done.stdout if done.returncode == code and all(text in done.stdout for text in texts) else None
-        return wait_until(fits, f"status says {texts}", interval=0.1)
+        return wait_until(fits, f"status says {texts}")
 
     def readyz(self):
         status, text, _ = self.daemon.get("/readyz")

@@ -561,7 +561,7 @@ def test_killed_at_any_moment_it_loses_no_letter(rig, verb, options):
         everything |= set(new)
         with output.open("w") as file:
             process = popen(verb, *args, server=server, stdout=file)
-            wait_until(lambda: output.stat().st_size or process.poll() is not None, "it has begun", interval=0.001)
+            wait_until(lambda: output.stat().st_size or process.poll() is not None, "it has begun", at_first=0.001)
             began = time.monotonic()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(random.uniform(0, takes) if rounds else 60)

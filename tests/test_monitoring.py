@@ -299,7 +299,7 @@ def test_the_condition_of_a_backend_that_is_down_holds_while_another_works(rig, 
     wait_until(lambda: prometheus.value(f"driveshaft_backend_up{{backend='{off.uri()}'}}") == 0, "a scrape")
     assert holds_for()
     two.stop()
-    wait_until(lambda: run(server, "reverse", "ab") == complete("ba") and holds_for(two.uri()), "it is down", interval=0.2)
+    wait_until(lambda: run(server, "reverse", "ab") == complete("ba") and holds_for(two.uri()), "it is down")
     one.stop()
     with Client(server) as client:
         handle = client.submit("reverse", "ab")

@@ -108,7 +108,7 @@ def test_the_backends_of_an_endpoint(rig, browser):
         browser.shows(row(1), "50%")
         browser.shows(row(2), "50%")
         goes.stop()
-        wait_until(lambda: client.run("f", "x") and "down" in browser.text(selector=row(2) + " .chip"), "it is down", interval=0.1)
+        wait_until(lambda: client.run("f", "x") and "down" in browser.text(selector=row(2) + " .chip"), "it is down")
     browser.shows(row(2), "cannot connect: Connection refused")
     browser.shows("#pool .title .chip", "endpoint up, 1 of 2 backends")
     assert browser.axe() == []

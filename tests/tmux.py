@@ -39,7 +39,7 @@ class Tmux:
             shown[:] = self.lines()
             return holds(shown)
         try:
-            wait_until(fits, what, interval=0.05)
+            wait_until(fits, what)
         except AssertionError as error:
             raise AssertionError("\n".join([str(error), *shown])) from None
         return shown
