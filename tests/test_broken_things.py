@@ -15,6 +15,8 @@ from driveshaft import jobs_file, pool, run_binary
 from processes import free_port
 from servers import NginxTls, PhpFpm, PhpFpmNginx
 
+pytestmark = pytest.mark.once
+
 JOBS = 12  # enough for the verdict to judge the share of failed jobs
 
 

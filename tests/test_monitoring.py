@@ -20,6 +20,8 @@ from processes import let_pass, wait_until
 from prometheus import Prometheus, promtool
 from servers import NginxTls
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PACKAGING = ROOT / "packaging"
@@ -33,20 +35,17 @@ def rules():
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
 
-@pytest.mark.once
 def test_promtool_finds_the_rules_right():
     promtool("check", "rules", RULES)
     promtool("test", "rules", "driveshaft.rules.test.yml", cwd=RULES.parent)
 
 
-@pytest.mark.once
 def test_each_rule_has_a_unit_test_in_which_it_fires():
     tests = yaml.safe_load((RULES.parent / "driveshaft.rules.test.yml").read_text())["tests"]
     fires = {one["alertname"] for test in tests for one in test["alert_rule_test"] if one.get("exp_alerts")}
     assert fires == {rule["alert"] for rule in rules()}
 
 
-@pytest.mark.once
 def test_the_dashboard_is_sound():
     schema = yaml.safe_load((ROOT / "tests" / "grafana.schema.yaml").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -64,7 +63,6 @@ def test_the_dashboard_is_sound():
     assert set(re.findall(r"\$\{?(\w+)", json.dumps(DASHBOARD))) <= variables | {"__rate_interval", "__all"}
 
 
-@pytest.mark.once
 def test_each_query_of_the_dashboard_goes_by_its_variables():
     for expression in EXPRESSIONS:
         for name, labels in re.findall(r"\b((?:driveshaft|process)_\w+)\{([^}]*)\}", expression):
@@ -73,7 +71,6 @@ def test_each_query_of_the_dashboard_goes_by_its_variables():
             assert of_pools == ('pool=~"$pool"' in labels), expression
 
 
-@pytest.mark.once
 def test_units_of_the_dashboard_are_those_of_its_metrics():
     def unit_of(expression):
         if re.search(r"rate\(driveshaft_\w+_sum.*/|histogram_quantile|_seconds\{|- time\(\)", expression):
@@ -193,7 +190,6 @@ def sections_of_the_runbook():
     return dict(zip(parts[::2], parts[1::2]))
 
 
-@pytest.mark.once
 def test_each_alert_has_a_section_in_the_runbook_and_links_to_it():
     assert list(sections_of_the_runbook()) == [rule["alert"] for rule in rules()]
     assert "runbook.md" in re.search(r"foreach\(document ([^)]*)\)", (PACKAGING / "package.cmake").read_text())[1]
@@ -202,7 +198,6 @@ def test_each_alert_has_a_section_in_the_runbook_and_links_to_it():
         assert rule["annotations"]["runbook_url"] == f"file:///usr/share/doc/driveshaft/runbook.md#{anchor}"
 
 
-@pytest.mark.once
 def test_each_section_of_the_runbook_says_what_it_means_what_to_look_at_and_what_to_do():
     for alert, text in sections_of_the_runbook().items():
         assert re.findall(r"^\*\*(.*?)\*\*", text, re.M) == ["What it means.", "What to look at.", "What to do."], alert
@@ -219,7 +214,6 @@ def test_commands_and_links_of_the_runbook_exist():
         assert anchor in {alert.lower() for alert in sections_of_the_runbook()}
 
 
-@pytest.mark.once
 def test_prometheus_answers_every_query_of_the_dashboard(rig, busy_daemon):
     server, daemon = busy_daemon
     prometheus = rig.start(Prometheus(rig.directory, [daemon]))
@@ -230,7 +224,6 @@ def test_prometheus_answers_every_query_of_the_dashboard(rig, busy_daemon):
         wait_until(lambda: prometheus.query(re.sub(r"\$\w+", ".*", expression)), f"samples of {expression}")
 
 
-@pytest.mark.once
 def test_alerts_of_a_real_prometheus_follow_the_daemon(rig, tmp_path):
     server = rig.gearmand()
     good = jobs_file([server], {"P": pool(rig.endpoint(reverse).uri(), ["reverse"])})
@@ -252,7 +245,6 @@ def test_alerts_of_a_real_prometheus_follow_the_daemon(rig, tmp_path):
     wait_until(lambda: prometheus.alerts() == set(), "no alert")
 
 
-@pytest.mark.once
 def test_conditions_of_alerts_hold_for_a_real_daemon(rig, tmp_path):
     """These conditions combine the labels of several metrics. The tests with promtool check how long a condition has to
     hold."""
@@ -284,7 +276,6 @@ def test_conditions_of_alerts_hold_for_a_real_daemon(rig, tmp_path):
     hold("SlotsBusy")
 
 
-@pytest.mark.once
 def test_the_condition_of_a_backend_that_is_down_holds_while_another_works(rig, tmp_path):
     [condition] = [rule["expr"] for rule in rules() if rule["alert"] == "DriveshaftBackendDown"]
     server, off = rig.gearmand(), rig.endpoint(reverse)
