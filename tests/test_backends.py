@@ -341,12 +341,14 @@ def test_headers_go_to_each_backend_and_so_do_those_of_a_reload(rig):
     run_jobs(server, 30)
     change(daemon, uris(backends), server, headers={"X-Shop": "two"})
     before = [backend.told() for backend in backends]
-    run_jobs(server, 30)
-    after = [backend.told() for backend in backends]
-    for then, now in zip(before, after):
+
+    def each_has_run_five_more():
+        run_jobs(server, 30)
+        return all(len(backend.told()["handles"]) >= len(then["handles"]) + 5 for backend, then in zip(backends, before))
+    wait_until(each_has_run_five_more, "all heads that they tell of are new")
+    for backend, then in zip(backends, before):
         assert {head["x-shop"] for head in then["heads"]} == {"one"}
-        assert len(now["handles"]) >= len(then["handles"]) + 5, "all heads that it tells of are new"
-        assert {head["x-shop"] for head in now["heads"]} == {"two"}
+        assert {head["x-shop"] for head in backend.told()["heads"]} == {"two"}
 
 
 def test_a_stream_goes_to_another_backend_unless_its_first_lines_have_gone_to_the_client(rig):
