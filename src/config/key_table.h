@@ -299,8 +299,13 @@ template <class Target, class Found>
 void for_changed_keys(Keys<Target> keys, const Target& before, const Target& after, Found found) {
   for (const auto& key : keys) {
     if (key.same(before, after)) continue;
-    found(key, key.describe ? key.describe(before, after)
-                            : std::vector<std::string>{from_to(key.name, key.show(before), key.show(after))});
+    std::vector<std::string> changes;
+    if (key.describe) {
+      changes = key.describe(before, after);
+    } else {
+      changes.push_back(from_to(key.name, key.show(before), key.show(after)));
+    }
+    found(key, changes);
   }
 }
 
