@@ -221,7 +221,7 @@ def test_a_gearmand_that_is_silent_does_not_hold_up_the_end(rig, path):
     server, daemon = slow(rig, path, count=3, delay=30)
     with ThreadPoolExecutor(1) as pool_of_one:
         asked = pool_of_one.submit(rerun, path)
-        wait_until(lambda: status(server, QUEUE).workers == 1, "it has begun", at_first=0.001)
+        wait_until(lambda: status(server, QUEUE).workers == 1, "it has begun")
         began = time.monotonic()
         daemon.send(15)
         daemon.expect_errors("control, .*: not done")
